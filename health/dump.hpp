@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include <plumvine/health.hpp>
+#include <plumvine/handlers.hpp>
+#include <plumvine/snapshot.hpp>
+
+/// JSON texts of CONTRACT sections 2 and 3, as pure functions. Invalid UTF-8 is replaced, never refused.
+namespace plumvine::dump {
+
+std::string members_json(const Snapshot& snapshot);
+std::string peers_json(const Snapshot& snapshot);
+std::string tree_json(const Snapshot& snapshot);
+std::string lag_json(const Snapshot& snapshot);
+std::string health_json(const HealthReport& report, std::string_view component = {});
+/// One printed line without line feed; `cursor` is added where not empty.
+std::string message_json(const Message& message, std::string_view cursor = {});
+std::string error_json(std::string_view code, std::string_view message, std::string_view hint);
+
+}  // namespace plumvine::dump

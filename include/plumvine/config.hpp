@@ -1,0 +1,249 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <plumvine/result.hpp>
+#include <plumvine/time.hpp>
+#include <plumvine/types.hpp>
+
+namespace plumvine {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+/// Failure detection and member gossip. Names and values are memberlist's (LAN shown; local / WAN in brackets).
+struct SwimConfig {
+  /// One member is probed per interval; lower detects faster and costs one packet more. 1 s (1 s / 5 s).
+  Duration probe_interval = seconds{1};
+  /// How long a direct ping may take before others are asked to try. About the 99th percentile of the
+  /// round trip; must be below `probe_interval`. 500 ms (200 ms / 3 s).
+  Duration probe_timeout = milliseconds{500};
+  /// How many members are asked to ping for us. 3 (1 / 3).
+  std::uint32_t indirect_checks = 3;
+  /// Suspicion lasts suspicion_mult x log10(members) x probe_interval at least. 4 (3 / 6).
+  std::uint32_t suspicion_mult = 4;
+  /// Without confirmations suspicion lasts this many times longer (Lifeguard, section IV-B). 6.
+  std::uint32_t suspicion_max_timeout_mult = 6;
+  /// A member message is sent retransmit_mult x log10(members + 1) times. 4 (2 / 4).
+  std::uint32_t retransmit_mult = 4;
+  /// How often queued member messages are gossiped. 200 ms (100 ms / 500 ms).
+  Duration gossip_interval = milliseconds{200};
+  /// To how many random members each time. 3 (3 / 4).
+  std::uint32_t gossip_nodes = 3;
+  /// The dead are gossiped to for so long, then forgotten. 30 s (15 s / 60 s).
+  Duration gossip_to_the_dead_time = seconds{30};
+  /// Full state exchange with one random member; scaled up above 32 members. 0 = off. 30 s (15 s / 60 s).
+  Duration push_pull_interval = seconds{30};
+  /// Bound on every membership stream: dialling, and each direction of the exchange. 10 s (1 s / 30 s).
+  Duration tcp_timeout = seconds{10};
+  /// Upper bound of the local health multiplier (Lifeguard, section IV-A). 8.
+  std::uint32_t awareness_max_multiplier = 8;
+  /// After this time a dead member's name may be taken by another address. 0 = not before it is forgotten.
+  Duration dead_node_reclaim_time{0};
+  /// Target size of a packet in bytes. 1400.
+  std::uint32_t udp_buffer_size = 1400;
+  /// Never ping over a stream when packets get no answer.
+  bool disable_tcp_pings = false;
+  /// Delegate versions min, max, current: Serf's 2, 5, 4, or zeros for plain memberlist clusters.
+  std::array<std::uint8_t, 3> delegate_protocol{2, 5, 4};
+  /// Seeds that are not members are contacted again after this time, growing with jitter up to
+  /// `rejoin_interval_max`, for ever.
+  Duration rejoin_interval = seconds{2};
+  Duration rejoin_interval_max = seconds{15};
+  /// Members kept in the table at most; alive messages about further ones are dropped and counted.
+  std::uint32_t members_max = 65536;
+  /// A wake-up that late means that this process was stalled: it must not accuse others for it.
+  Duration stall_threshold = seconds{1};
+};
+
+/// The broadcast tree. Names and values are those of the operator's guide (default; lan / wan / large).
+struct TreeConfig {
+  /// Links that are eager while a tree is unsettled or the rule is `classic`. 3 (3 / 4 / 5).
+  std::uint32_t eager_fanout = 3;
+  /// Further links; each costs announcements. 3 (3 / 5 / 5).
+  std::uint32_t lazy_fanout = 3;
+  /// Bounds on links and roles. 0 = no bound but `max_peers`.
+  std::uint32_t max_peers = 24;
+  std::uint32_t max_eager_peers = 0;
+  std::uint32_t max_lazy_peers = 0;
+  /// Longest time an announcement waits for company. 100 ms (50 / 200 / 150 ms).
+  Duration ihave_interval = milliseconds{100};
+  /// So many announcements are sent at once, without waiting. 16 (8 / 16 / 32).
+  std::uint32_t ihave_batch_size = 16;
+  /// Upper bound of the time to wait for an announced message before it is pulled; the timer itself follows
+  /// measured lateness. 500 ms (200 ms / 1 s / 750 ms).
+  Duration graft_timeout = milliseconds{500};
+  /// After so many rounds over all announcers a pull is given up until the next digest. 5 (3 / 7 / 5).
+  std::uint32_t graft_max_retries = 5;
+  /// Grafts answered per second and peer, and the burst. 10 + 20 (20 + 40 / 5 + 15 / 10 + 30).
+  std::uint32_t graft_rate_limit_per_second = 10;
+  std::uint32_t graft_rate_limit_burst = 20;
+  /// The graft cache: payloads kept to answer grafts. Must outlive announcement and retries.
+  /// 60 s x 10,000 (30 s x 10,000 / 120 s x 20,000 / 90 s x 50,000).
+  Duration message_cache_ttl = seconds{60};
+  std::uint32_t message_cache_max_size = 10000;
+  std::uint64_t message_cache_max_bytes = 32ULL << 20;
+  /// Largest payload. 1 MiB.
+  std::uint64_t max_message_size = 1ULL << 20;
+  /// Duplicates in a row from a peer before it is pruned; in `classic` also the hop advantage that
+  /// swaps an eager link (Plumtree, section 3.8). 3 (2 / 4 / 5).
+  std::uint32_t optimization_threshold = 3;
+  /// Dial the ring successor besides random chords.
+  bool use_hash_ring = true;
+  /// Never close the links to the ring successor and predecessor for lack of room.
+  bool protect_ring_neighbors = true;
+  std::uint32_t max_protected_neighbors = 2;
+  /// How often the link set is checked against the member list, and how far apart nodes spread. 2 s (1 / 5 / 3 s).
+  Duration maintenance_interval = seconds{2};
+  Duration maintenance_jitter = milliseconds{500};
+  /// How often digests are compared with one neighbour, besides each link-up.
+  Duration sync_interval = seconds{5};
+  /// How long the repair store keeps a payload, and how many bytes and messages of them. CONTRACT: 5 min, 64 MiB.
+  Duration sync_window = minutes{5};
+  std::uint64_t sync_max_bytes = 64ULL << 20;
+  std::uint64_t sync_max_messages = 1ULL << 20;
+  /// A publisher waits for members whose oldest undelivered message is younger than this. 2 s.
+  Duration lag_grace = seconds{2};
+  /// How far a publisher may be ahead of the slowest member that keeps up.
+  std::uint64_t pace_window_bytes = 8ULL << 20;
+  std::uint64_t pace_window_messages = 65536;
+  /// Origins remembered; the one silent for longest goes first, counted.
+  std::uint32_t origins_max = 4096;
+  /// Trees remembered; idle ones go first.
+  std::uint32_t trees_max = 64;
+  /// `rooted`: beacons of a root shape its tree; `classic`: the paper's rule, duplicates prune.
+  enum class Rule : std::uint8_t { rooted, classic } tree_rule = Rule::rooted;
+  /// How many members are roots, by rendezvous hash.
+  std::uint32_t roots = 1;
+  /// Period of a root's beacon.
+  Duration beacon_interval = seconds{5};
+  /// Where this node stands, free text.
+  std::string zone;
+};
+
+/// Links: connections that carry tree frames.
+struct LinkConfig {
+  /// Above this many queued bytes a peer is no longer pushed to; what it is owed is remembered as ranges
+  /// and sent when the queue has drained to `queue_low_bytes`.
+  std::uint64_t queue_high_bytes = 1ULL << 20;
+  std::uint64_t queue_low_bytes = 256ULL << 10;
+  /// Above this a link is broken off (only control frames can get a queue there).
+  std::uint64_t queue_max_bytes = 8ULL << 20;
+  /// A link is pinged this often; it gives round trip and clock offset.
+  Duration ping_interval = seconds{1};
+  /// Nothing heard for so long: the link is dead.
+  Duration idle_timeout = seconds{15};
+  /// Dialling and greeting must be done by then.
+  Duration handshake_timeout = seconds{5};
+  /// Dials to one peer are repeated after this time, doubling with jitter up to the maximum.
+  Duration backoff_min = milliseconds{100};
+  Duration backoff_max = seconds{10};
+  std::uint32_t parallel_dials = 4;
+  /// Connections that have not greeted yet, at most.
+  std::uint32_t half_open_max = 128;
+};
+
+/// When health becomes degraded. Rates are over 60 s and judged from 100 messages up.
+struct HealthConfig {
+  double duplicate_rate_degraded = 0.5;
+  double graft_failure_rate_degraded = 0.2;
+  double cache_utilization_degraded = 0.95;
+  Duration missing_degraded = seconds{10};
+  Duration stall_degraded = seconds{1};
+};
+
+enum class LogLevel : std::uint8_t { error, warn, info, debug, trace };
+std::string_view to_string(LogLevel level) noexcept;
+
+/// One log line. `text` is the exact documented wording where one is documented.
+struct LogRecord {
+  LogLevel level;
+  std::string_view component;  ///< membership, tree, link, node, http, agent
+  std::string_view code;       ///< stable code, for example PV1203; `plumvine explain` knows it
+  std::string text;
+};
+using LogSink = std::function<void(const LogRecord&)>;
+
+struct Snapshot;
+struct HealthReport;
+
+/// Everything a node needs to start. An aggregate: copy it, change it, `validate()` it.
+struct Config {
+  /// Member name, unique in the cluster: 1 to 128 of [A-Za-z0-9._-].
+  std::string name;
+  /// Where packets, streams and links arrive. Empty = `[::]:7946`, or `0.0.0.0:7946` where IPv6 is off. Port 0 = ephemeral.
+  std::string bind;
+  /// What others dial. Empty = chosen from `bind` and the routes; the choice is logged.
+  std::string advertise;
+  /// Members to join by: `HOST[:PORT]` or `srv+NAME`. Kept for ever, resolved and contacted again.
+  std::vector<std::string> seeds;
+  /// Cluster label; frames of another label are dropped and counted. Empty = none.
+  std::string cluster;
+  /// Where HTTP is served, `HOST:PORT`; empty = off.
+  std::string http;
+  /// Which preset this came from, for `describe()`.
+  std::string preset = "lan";
+
+  SwimConfig swim;
+  TreeConfig tree;
+  LinkConfig link;
+  HealthConfig health;
+
+  /// Tags that other members see; share 512 bytes with ours.
+  Tags tags;
+  /// Deliver a node's own broadcasts to itself too.
+  bool deliver_local = false;
+  /// Graceful leave and stop are bounded by these.
+  Duration leave_timeout = seconds{5};
+  Duration stop_timeout = seconds{2};
+  /// Broadcasts waiting to be taken over by the loop.
+  std::uint64_t mailbox_max_bytes = 8ULL << 20;
+  std::uint32_t mailbox_max_messages = 65536;
+  /// Seed of all random choices; 0 = from the system. Tests only.
+  std::uint64_t seed = 0;
+
+  LogLevel log_level = LogLevel::info;
+  /// Called on the loop thread. Empty = nothing is logged.
+  LogSink log;
+  /// Renders `GET /metrics`; set by `metrics::enable`. Empty = 404 with a hint.
+  std::function<std::string(const Snapshot&, const HealthReport&)> render_metrics;
+
+  static Config local(std::string name);
+  static Config lan(std::string name);
+  static Config wan(std::string name);
+  static Config large(std::string name);
+  static Config fast(std::string name);
+  /// By the name of the preset; not_found lists the names there are.
+  static Result<Config> from_preset(std::string_view preset, std::string name);
+
+  /// One broken rule: which field, its value, what must hold, and a value that would do.
+  struct Problem {
+    std::string field;
+    std::string message;
+  };
+  /// Every problem at once, in field order; empty = good.
+  [[nodiscard]] std::vector<Problem> validate() const;
+
+  /// Sets one key (CONTRACT section 6 names, flat) from text such as `200ms`, `64MiB`, `true`, `a,b`.
+  /// Unknown keys name the nearest known one.
+  Status set(std::string_view key, std::string_view text);
+  /// All keys with their effective values as `set` would read them, in catalogue order.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const;
+};
+
+/// Parses `200ms`, `1.5s`, `2m`, `1h`; a bare number is an error.
+Result<Duration> parse_duration(std::string_view text);
+/// Shortest text that `parse_duration` reads back.
+std::string format_duration(Duration duration);
+/// Parses bytes: `1024`, `64KiB`, `64MiB`, `1GiB`.
+Result<std::uint64_t> parse_size(std::string_view text);
+
+}  // namespace plumvine

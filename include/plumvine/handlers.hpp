@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <plumvine/bytes.hpp>
+#include <plumvine/types.hpp>
+
+namespace plumvine {
+
+/// A delivered broadcast. Views are valid inside the handler; keep `payload` to keep the memory.
+struct Message {
+  MessageId id;
+  std::string_view origin;  ///< name of the member that published it
+  std::string_view topic;
+  Bytes payload;
+  Round hops = 0;           ///< 1 straight from the origin, 0 for one's own
+  Duration latency{0};      ///< since publishing, clock offsets removed; 0 where unknown
+  [[nodiscard]] std::string_view text() const { return payload.text(); }
+};
+
+/// A member joined, changed or went.
+struct MemberEvent {
+  enum class Kind : std::uint8_t { joined, updated, suspected, refuted, died, left, forgotten };
+  Kind kind;
+  Member member;
+  std::string from;  ///< who said so (the accuser of a suspicion or death); empty where nobody did
+};
+std::string_view to_string(MemberEvent::Kind kind) noexcept;
+
+/// A neighbour came, went, or changed its role.
+struct PeerEvent {
+  enum class Kind : std::uint8_t { up, down, eager, lazy };
+  Kind kind;
+  std::string peer;
+  std::string reason;
+};
+std::string_view to_string(PeerEvent::Kind kind) noexcept;
+
+enum class PartitionState : std::uint8_t { healthy = 0, partial = 1, majority_lost = 2 };
+std::string_view to_string(PartitionState state) noexcept;
+
+struct PartitionEvent {
+  PartitionState state;
+  std::vector<std::string> unreachable;
+};
+
+/// Messages that will never be delivered here. Reported once per range.
+struct LostEvent {
+  std::string origin;
+  InstanceId instance{};
+  SequenceRange range;
+  LossReason reason{};
+};
+
+/// What the node tells its user. Handlers run on the loop thread, one at a time, after the messages they
+/// speak of were forwarded. Every call of `Node` is legal inside them. They must not throw and should be
+/// short: while one runs, the node does nothing else.
+struct Handlers {
+  std::function<void(const Message&)> on_message = {};
+  std::function<void(const MemberEvent&)> on_member = {};
+  std::function<void(const PeerEvent&)> on_peer = {};
+  std::function<void(const PartitionEvent&)> on_partition = {};
+  std::function<void(const LostEvent&)> on_lost = {};
+  /// After `Errc::overloaded`: broadcasts are taken again.
+  std::function<void()> on_writable = {};
+};
+
+}  // namespace plumvine

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <plumvine/bytes.hpp>
+#include <plumvine/config.hpp>
+#include <plumvine/handlers.hpp>
+#include <plumvine/health.hpp>
+#include <plumvine/result.hpp>
+#include <plumvine/snapshot.hpp>
+#include <plumvine/types.hpp>
+
+struct uv_loop_s;
+
+namespace plumvine {
+
+/// How one broadcast is to be treated.
+struct BroadcastOptions {
+  /// Wait at most so long for room instead of `Errc::overloaded`. Refused with `Errc::would_deadlock`
+  /// on the loop thread.
+  Duration wait{0};
+};
+
+/// A member of a cluster, embedded in a service. Move-only; the destructor stops it.
+///
+/// Threads: every call is legal from any thread and inside handlers. `stop()` and the destructor wait for
+/// the node's own thread; on the loop thread (handlers, attached loops) they start closing and return, no
+/// handler runs any more, and the loop is rid of the node's handles after its next turns.
+class Node {
+ public:
+  /// Binds the sockets, starts a thread with an event loop of its own, and goes on joining in the
+  /// background. Fails without side effects when the configuration is invalid or an address is taken.
+  static Result<Node> start(Config config, Handlers handlers);
+
+  Node(Node&&) noexcept;
+  Node& operator=(Node&&) noexcept;
+  ~Node();
+
+  /// Publishes `payload` on topic `default` to every member. See the overload below.
+  Result<MessageId> broadcast(Bytes payload);
+  Result<MessageId> broadcast(std::string_view text);
+  /// Publishes on `topic` (1 to 128 bytes of UTF-8 without control characters; names that start with
+  /// `_` are reserved). Returns the id at once; the message is sent on the loop's next turn. Errors:
+  /// `overloaded`, `too_large`, `invalid_argument`, `stopped`, `would_deadlock`; then nothing was sent.
+  Result<MessageId> broadcast(std::string_view topic, Bytes payload, BroadcastOptions options = {});
+
+  /// Adds seeds (`HOST[:PORT]`); they are kept and contacted until they are members.
+  Status join(std::vector<std::string> seeds);
+  /// Tells the cluster that this member goes, waits at most `deadline` for the news to spread (on the loop
+  /// thread: does not wait). The node goes on outside the cluster until `stop` or `rejoin`.
+  Status leave(Duration deadline);
+  /// Comes back after `leave`, or contacts all seeds and dead members at once.
+  Status rejoin();
+  /// Closes everything at once, without telling anybody; call `leave` before for a clean exit. Idempotent.
+  void stop();
+
+  /// Replaces the metadata that other members see (raw bytes, no tags but ours). The error says how much is left.
+  Status set_meta(Bytes meta);
+  Status set_tags(Tags tags);
+
+  /// Stops (or resumes) handing messages to `on_message`. Meanwhile they wait in the repair store, publishers
+  /// are paced by it for `lag_grace`; what leaves the store undelivered is reported by `on_lost`.
+  void pause_delivery(bool paused);
+
+  /// The latest published state; at most 250 ms old, never null.
+  [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
+  [[nodiscard]] std::vector<Member> members() const;
+  [[nodiscard]] std::vector<std::string> eager_peers() const;
+  [[nodiscard]] std::vector<std::string> lazy_peers() const;
+  [[nodiscard]] std::vector<std::string> protected_neighbors() const;
+  [[nodiscard]] std::size_t peer_count() const;
+  [[nodiscard]] HealthReport health() const;
+
+  [[nodiscard]] const std::string& name() const;
+  [[nodiscard]] InstanceId instance() const;
+  /// What others dial, with real ports.
+  [[nodiscard]] Endpoint address() const;
+  /// Where HTTP is served; unspecified with port 0 when off.
+  [[nodiscard]] Endpoint http_address() const;
+
+ private:
+  friend Result<Node> attach(uv_loop_s* loop, Config config, Handlers handlers);
+  class Impl;
+  explicit Node(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace plumvine

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <plumvine/handlers.hpp>
+#include <plumvine/stats.hpp>
+#include <plumvine/types.hpp>
+
+namespace plumvine {
+
+/// One member as others may see it printed.
+struct MemberInfo {
+  Member member;
+  Tags tags;
+  double rtt_s = -1;      ///< negative = unknown
+  bool speaks_links = false;
+  bool self = false;
+};
+
+enum class LinkState : std::uint8_t { dialling, greeting, up, draining, count_ };
+std::string_view to_string(LinkState state) noexcept;
+
+/// One link, or one being made.
+struct LinkInfo {
+  std::string peer;
+  InstanceId instance{};
+  LinkState state = LinkState::dialling;
+  bool outbound = false;
+  PeerRole role = PeerRole::lazy;   ///< eager if it is in any tree
+  bool is_protected = false;        ///< ring neighbour
+  bool congested = false;           ///< above the high watermark, served from the store later
+  double rtt_s = -1;
+  double clock_offset_s = 0;        ///< peer's wall clock minus ours
+  double score = 1;                 ///< 1 = well; falls with lateness and failed grafts
+  std::uint64_t queue_bytes = 0;
+  std::uint64_t queue_messages = 0;
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t received_bytes = 0;
+  double last_frame_s = 0;          ///< seconds since the last frame arrived
+};
+
+/// One edge of one tree, as seen from here.
+struct TreeInfo {
+  TreeId tree{};
+  std::string root;                 ///< name, empty where unknown
+  std::uint64_t epoch = 0;
+  bool settled = false;
+  std::string parent;               ///< empty at the root
+  std::vector<std::string> eager;
+  std::vector<std::string> lazy;
+};
+
+/// How far one origin's broadcasts have come here.
+struct OriginInfo {
+  InstanceId instance{};
+  std::string name;
+  Sequence highest = 0;             ///< highest known to exist
+  Sequence delivered = 0;           ///< everything up to it was delivered or reported lost
+  std::uint64_t missing = 0;
+};
+
+/// Sums over the last 60 s.
+struct WindowStats {
+  double seconds = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t duplicate = 0;
+  std::uint64_t grafts_sent = 0;
+  std::uint64_t grafts_failed = 0;
+};
+
+/// The state of one node at one instant. Immutable once published; everything that metrics, health, HTTP
+/// and the dump show is a function of it.
+struct Snapshot {
+  Timestamp at;
+  double uptime_s = 0;
+  std::string version;
+  std::string name;
+  InstanceId instance{};
+  Endpoint address;
+
+  std::vector<MemberInfo> members;  ///< by name
+  std::vector<LinkInfo> links;      ///< by peer name; every entry with state `up` is a neighbour
+  std::vector<TreeInfo> trees;
+  std::vector<OriginInfo> origins;
+
+  SwimStats swim;
+  TreeStats tree;
+  TransportStats transport;
+  LoopStats loop;
+  WindowStats window;
+
+  bool joined = false;              ///< a seed answered, or none but ourselves is configured
+  bool synced = false;              ///< the first sync was applied
+  bool left = false;
+  std::string not_ready_reason;     ///< empty = ready
+  PartitionState partition = PartitionState::healthy;
+  std::vector<std::string> unreachable;
+
+  std::uint64_t target_eager = 0;
+  std::uint64_t cache_capacity = 0;
+  std::uint64_t cache_bytes_capacity = 0;
+  double cache_ttl_s = 0;
+  std::uint64_t queue_bytes = 0;    ///< all send queues together
+  double clock_offset_s = 0;        ///< largest offset of a neighbour's wall clock, by amount
+  std::uint64_t invariant_violations = 0;
+};
+
+}  // namespace plumvine

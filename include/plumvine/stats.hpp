@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <plumvine/detail/counted_reasons.hpp>
+#include <plumvine/detail/fixed_histogram.hpp>
+#include <plumvine/time.hpp>
+
+namespace plumvine {
+
+/// Why a packet or membership stream was not processed.
+enum class PacketReject : std::uint8_t {
+  empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, compressed_too_large,
+  too_deep, too_large, wrong_name, incompatible_version, table_full, stream_limit, timed_out,
+  count_,
+};
+std::string_view to_string(PacketReject reason) noexcept;
+
+enum class ProbeResult : std::uint8_t { ack, indirect_ack, stream_ack, failed, count_ };
+std::string_view to_string(ProbeResult result) noexcept;
+
+enum class PushPullResult : std::uint8_t { in_ok, in_failed, out_ok, out_failed, count_ };
+
+/// What the membership machine counted since start.
+struct SwimStats {
+  CountedReasons<ProbeResult> probes;
+  std::uint64_t indirect_probes = 0;
+  std::uint64_t suspicions = 0;
+  std::uint64_t refutations = 0;      ///< of ours, about ourselves
+  std::uint64_t deaths = 0;
+  std::uint64_t false_positives = 0;  ///< deaths later refuted by the member
+  std::uint64_t rejoin_attempts = 0;
+  std::uint64_t conflicts = 0;        ///< same name at another address, refused
+  CountedReasons<PushPullResult> push_pulls;
+  CountedReasons<PacketReject> rejected;
+  SecondsHistogram probe_rtt{kSecondsBuckets};
+  std::uint32_t health_score = 0;     ///< Lifeguard's local health multiplier, 0 = well
+  std::uint64_t gossip_queue_length = 0;
+};
+
+/// Why a link frame was refused.
+enum class FrameReject : std::uint8_t {
+  malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, sequence_jump,
+  count_,
+};
+std::string_view to_string(FrameReject reason) noexcept;
+
+enum class CacheEviction : std::uint8_t { ttl, count, bytes, count_ };
+std::string_view to_string(CacheEviction reason) noexcept;
+
+/// What a token bucket held back.
+enum class RateLimited : std::uint8_t { graft, count_ };
+std::string_view to_string(RateLimited what) noexcept;
+
+/// Mirror of `LossReason` for counting.
+enum class Loss : std::uint8_t { evicted, expired, slow_consumer, count_ };
+
+/// What the broadcast machine counted since start. The words are the operator guide's.
+struct TreeStats {
+  std::uint64_t broadcast = 0;
+  std::uint64_t delivered = 0;          ///< to handlers; own echoes and reserved topics not counted
+  std::uint64_t duplicate = 0;
+  std::uint64_t partitioned = 0;        ///< own messages that left the store while a member was dead
+  CountedReasons<Loss> lost;
+  std::uint64_t gossip_sent = 0;
+  std::uint64_t ihave_sent = 0;
+  std::uint64_t graft_sent = 0;
+  std::uint64_t graft_success = 0;
+  std::uint64_t graft_failed = 0;
+  std::uint64_t graft_retries = 0;
+  std::uint64_t prune_sent = 0;
+  std::uint64_t promotions = 0;
+  std::uint64_t demotions = 0;
+  std::uint64_t peers_added = 0;
+  std::uint64_t peers_removed = 0;
+  std::uint64_t seen_evictions = 0;     ///< origins forgotten for lack of room
+  CountedReasons<CacheEviction> cache_evictions;
+  std::uint64_t sync_rounds = 0;
+  std::uint64_t sync_recovered = 0;     ///< first copies that a digest, not the tree, brought
+  CountedReasons<FrameReject> frames_rejected;
+  CountedReasons<RateLimited> rate_limited;
+  std::uint64_t beacons_sent = 0;
+  SecondsHistogram graft_latency{kSecondsBuckets};
+  SecondsHistogram delivery_latency{kSecondsBuckets};
+  BytesHistogram message_size{kBytesBuckets};
+  HopsHistogram message_hops{kHopsBuckets};
+  BatchHistogram ihave_batch{kBatchBuckets};
+
+  // Gauges, read at the moment of the snapshot.
+  std::uint64_t cache_messages = 0;     ///< graft cache
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t store_messages = 0;     ///< repair store, the cache included
+  std::uint64_t store_bytes = 0;
+  std::uint64_t seen_origins = 0;
+  std::uint64_t ihave_queued = 0;
+  std::uint64_t pending_grafts = 0;     ///< announced, not here, timer running
+  std::uint64_t missing_messages = 0;   ///< known to exist, not here
+  Duration oldest_missing{0};
+};
+
+/// Bytes and connections, by the driver and transport.
+struct TransportStats {
+  std::uint64_t udp_sent_bytes = 0;
+  std::uint64_t udp_received_bytes = 0;
+  std::uint64_t tcp_sent_bytes = 0;
+  std::uint64_t tcp_received_bytes = 0;
+  std::uint64_t udp_send_errors = 0;
+  std::uint64_t connections_refused = 0;  ///< over a limit
+};
+
+/// The loop's own health.
+struct LoopStats {
+  double busy_ratio = 0;                ///< of the last second, 0 to 1
+  Duration max_stall{0};                ///< over the last 60 s
+  SecondsHistogram stalls{kSecondsBuckets};
+  SecondsHistogram handlers{kSecondsBuckets};
+  std::uint64_t mailbox_messages = 0;
+  std::uint64_t mailbox_bytes = 0;
+};
+
+}  // namespace plumvine

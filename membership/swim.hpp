@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <plumvine/config.hpp>
+#include <plumvine/detail/rng.hpp>
+#include <plumvine/stats.hpp>
+#include <plumvine/types.hpp>
+
+#include "output.hpp"
+
+namespace plumvine::swim {
+
+/// Who we are, as others will read it.
+struct Identity {
+  std::string name;
+  Bytes address;             ///< raw bytes of the advertised address (4 or 16), constant for life
+  std::uint16_t port = 0;
+  Bytes meta;                ///< at most 512 bytes
+  std::string label;         ///< cluster label, empty = none
+};
+
+/// SWIM with Lifeguard, speaking memberlist's protocol: who is alive, and who says so.
+///
+/// A sans-I/O machine: any number of inputs, then drain `poll_output()`, then sleep until `next_timeout()`.
+/// `now` never decreases. Not thread-safe.
+/// Sources: SWIM (Das, Gupta, Motivala 2002), Lifeguard (Dadgar, Phillips, Currey 2017), memberlist's wire format.
+class Swim {
+ public:
+  Swim(SwimConfig config, Identity self, Rng rng);
+  ~Swim();
+  Swim(Swim&&) noexcept;
+  Swim& operator=(Swim&&) noexcept;
+
+  /// Makes us alive with incarnation 1 and starts the periodic work. Once, before anything else.
+  void start(Timestamp now);
+
+  // Inputs.
+  void handle_packet(const Endpoint& from, BytesView packet, Timestamp now);
+  void stream_accepted(StreamId id, const Endpoint& from, Timestamp now);
+  void stream_connected(StreamId id, Timestamp now);
+  void stream_received(StreamId id, BytesView data, Timestamp now);
+  /// The far end closed, the dial failed, or the connection broke. Not called after our own `CloseStream`.
+  void stream_closed(StreamId id, Timestamp now);
+  void resolved(const HostPort& name, const std::vector<Endpoint>& endpoints, Timestamp now);
+  /// Adds seeds. They are kept for ever: resolved and contacted again while they are not alive members.
+  void join(const std::vector<HostPort>& seeds, Timestamp now);
+  /// Contacts all seeds and dead members at once; also ends the state `left`.
+  void rejoin(Timestamp now);
+  /// Spreads that we leave; `LeaveDone` follows. The machine goes on, so that others can still ask.
+  void leave(Timestamp now);
+  /// New metadata with the next incarnation. Errc::invalid_argument above 512 bytes.
+  Status set_meta(Bytes meta, Timestamp now);
+  /// Authenticated traffic of another kind proved that this run of the member lives: a running probe of it
+  /// counts as answered, and a suspicion of our own making is not started.
+  void seen_alive(std::string_view name, Timestamp now);
+  void handle_timeout(Timestamp now);
+
+  // Outputs.
+  [[nodiscard]] std::optional<Output> poll_output();
+  [[nodiscard]] Timestamp next_timeout() const;
+
+  // Queries.
+  [[nodiscard]] const Member& self() const;
+  [[nodiscard]] const Member* find(std::string_view name) const;
+  /// All members, ourselves included, by name. `version()` changes when anything in it does.
+  [[nodiscard]] std::vector<const Member*> members() const;
+  [[nodiscard]] std::uint64_t version() const;
+  /// Smoothed round trip of direct pings; nullopt where unknown.
+  [[nodiscard]] std::optional<Duration> rtt(std::string_view name) const;
+  /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.
+  [[nodiscard]] bool joined() const;
+  [[nodiscard]] bool has_left() const;
+  [[nodiscard]] const SwimStats& stats() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace plumvine::swim

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <plumvine/bytes.hpp>
+#include <plumvine/types.hpp>
+
+/// What links carry. Every tree frame names its tree. Layout on the wire: `WIRE.md`.
+namespace plumvine::frame {
+
+/// Ranges of sequences of one origin, ascending and disjoint.
+struct OriginRanges {
+  InstanceId origin{};
+  std::vector<SequenceRange> ranges;
+  friend bool operator==(const OriginRanges&, const OriginRanges&) = default;
+};
+
+/// First frame in both directions.
+struct Hello {
+  std::uint8_t version = 1;
+  std::string cluster;
+  std::string name;
+  InstanceId instance{};
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+/// A payload (Plumtree's Gossip).
+struct Gossip {
+  TreeId tree{};
+  MessageId id;
+  Round round = 0;               ///< hops of this copy at its receiver
+  std::int64_t published_us = 0; ///< publish time on the sender's link clock; each hop translates it
+  bool pulled = false;           ///< answers a pull or digest: changes no role and is no duplicate's fault
+  std::string topic;
+  std::string origin;            ///< the origin's member name
+  Bytes payload;
+  friend bool operator==(const Gossip&, const Gossip&) = default;
+};
+
+/// Announces ids (Plumtree's IHave, batched, as ranges).
+struct IHave {
+  TreeId tree{};
+  std::vector<OriginRanges> ids;
+  friend bool operator==(const IHave&, const IHave&) = default;
+};
+
+/// With `attach`: send me this tree's payloads eagerly. With ids: send me these. `classic` grafts do both.
+struct Graft {
+  TreeId tree{};
+  bool attach = false;
+  std::vector<OriginRanges> ids;
+  friend bool operator==(const Graft&, const Graft&) = default;
+};
+
+/// Send me this tree's payloads lazily.
+struct Prune {
+  TreeId tree{};
+  friend bool operator==(const Prune&, const Prune&) = default;
+};
+
+/// Distance from a root, spread from the root outwards; shapes the tree under the `rooted` rule.
+struct Beacon {
+  TreeId tree{};
+  std::uint64_t epoch = 0;
+  std::uint64_t distance_us = 0;
+  friend bool operator==(const Beacon&, const Beacon&) = default;
+};
+
+/// What the sender has of one origin: everything up to `watermark`, and `above`.
+struct DigestEntry {
+  InstanceId origin{};
+  std::string name;
+  Sequence watermark = 0;
+  Sequence floor = 0;            ///< payloads up to here are no longer held by the sender
+  std::vector<SequenceRange> above;
+  friend bool operator==(const DigestEntry&, const DigestEntry&) = default;
+};
+
+/// Anti-entropy: what I have. One digest may take several frames; `last` ends it.
+struct Digest {
+  bool reply_wanted = false;
+  bool synced = false;           ///< the sender's own first sync is done
+  bool first = false;            ///< first frame of this digest
+  bool last = true;
+  std::vector<DigestEntry> entries;
+  friend bool operator==(const Digest&, const Digest&) = default;
+};
+
+/// Send me these payloads; paced by the requester, answered with `pulled` gossip or `Gone`.
+struct Pull {
+  std::vector<OriginRanges> ids;
+  friend bool operator==(const Pull&, const Pull&) = default;
+};
+
+/// Answer to Pull and Graft: these I have seen but no longer hold, or never had.
+struct Gone {
+  std::vector<OriginRanges> ids;
+  friend bool operator==(const Gone&, const Gone&) = default;
+};
+
+/// How far delivery has come at the sender and behind it, told to the neighbour that feeds it.
+struct Progress {
+  struct Entry {
+    InstanceId origin{};
+    Sequence watermark = 0;      ///< UINT64_MAX: you no longer feed me this origin
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+  std::vector<Entry> entries;
+  friend bool operator==(const Progress&, const Progress&) = default;
+};
+
+/// Link keep-alive; the pair measures round trip and clock offset. Times are link clocks in microseconds.
+struct Ping {
+  std::uint64_t nonce = 0;
+  std::int64_t sent_us = 0;
+  std::int64_t wall_us = 0;
+  friend bool operator==(const Ping&, const Ping&) = default;
+};
+struct Pong {
+  std::uint64_t nonce = 0;
+  std::int64_t sent_us = 0;      ///< copied from the ping
+  std::int64_t at_us = 0;        ///< answerer's link clock
+  std::int64_t wall_us = 0;      ///< answerer's wall clock
+  friend bool operator==(const Pong&, const Pong&) = default;
+};
+
+/// The link will be closed, and why.
+struct Bye {
+  enum class Why : std::uint8_t { leaving, duplicate_link, overlay, wrong_cluster, incompatible, not_accepted, misbehaved };
+  Why why = Why::leaving;
+  friend bool operator==(const Bye&, const Bye&) = default;
+};
+
+using Frame = std::variant<Hello, Gossip, IHave, Graft, Prune, Beacon, Digest, Pull, Gone, Progress, Ping, Pong, Bye>;
+
+}  // namespace plumvine::frame
+
+namespace plumvine {
+using Frame = frame::Frame;
+}

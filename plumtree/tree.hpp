@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <plumvine/config.hpp>
+#include <plumvine/detail/rng.hpp>
+#include <plumvine/snapshot.hpp>
+#include <plumvine/stats.hpp>
+#include <plumvine/types.hpp>
+
+#include "frames.hpp"
+#include "output.hpp"
+
+namespace plumvine {
+
+/// What the tree is told of a neighbour when its link comes up.
+struct PeerTraits {
+  InstanceId instance{};
+  std::string name;
+  Duration rtt = std::chrono::milliseconds{1};
+};
+
+/// The members that could be roots or are owed messages.
+struct TreeMembers {
+  std::vector<InstanceId> alive;  ///< members that speak links and are alive or suspect, ourselves included; sorted
+  std::uint64_t dead = 0;         ///< members that speak links and are dead (not left, not forgotten)
+};
+
+/// The eager/lazy machine: who gets what (Plumtree; Leitao, Pereira, Rodrigues 2007), with exact dedup, repair by
+/// digests, pacing of publishers and gap reports. A sans-I/O machine, see `Swim` for the rules of use.
+class Tree {
+ public:
+  Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level = LogLevel::info);
+  ~Tree();
+  Tree(Tree&&) noexcept;
+  Tree& operator=(Tree&&) noexcept;
+
+  /// No neighbour will ever tell us where to start: we are the first. Else the first digest does.
+  void start_alone(Timestamp now);
+
+  // Inputs.
+  /// `sequence` is one more than the last published one. Delivers locally first when `deliver_local`.
+  void publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now);
+  void handle_frame(PeerId from, Frame frame, Timestamp now);
+  void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
+  void peer_down(PeerId peer, Timestamp now);
+  /// Measured round trip, and (peer's link clock - ours).
+  void set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now);
+  /// How many payload bytes may be queued for the peer now. Each payload sent uses it up; what does not fit is owed
+  /// and sent when there is credit again. Unlimited until first told.
+  void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
+  void set_members(TreeMembers members, Timestamp now);
+  void pause_delivery(bool paused, Timestamp now);
+  void handle_timeout(Timestamp now);
+
+  // Outputs.
+  [[nodiscard]] std::optional<tree::Output> poll_output();
+  [[nodiscard]] Timestamp next_timeout() const;
+
+  // Queries.
+  /// Brings the gauges up to date.
+  [[nodiscard]] const TreeStats& stats(Timestamp now);
+  [[nodiscard]] bool synced() const;
+  /// Eager if the peer is eager in any tree.
+  [[nodiscard]] PeerRole role(PeerId peer) const;
+  [[nodiscard]] PeerRole role(TreeId tree, PeerId peer) const;
+  /// Peers by `PeerId` in `parent`, `eager` and `lazy`; the engine fills in names.
+  struct View {
+    TreeId tree{};
+    std::uint64_t epoch = 0;
+    bool settled = false;
+    std::optional<PeerId> parent;
+    std::vector<PeerId> eager, lazy;
+  };
+  [[nodiscard]] std::vector<View> views(Timestamp now) const;
+  [[nodiscard]] std::vector<OriginInfo> origins() const;
+  /// Broken invariants found by a self-check; 0 in a correct program. The simulator calls it after each step.
+  [[nodiscard]] std::vector<std::string> check_invariants() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace plumvine

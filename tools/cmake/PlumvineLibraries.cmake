@@ -1,0 +1,66 @@
+# The targets and what each may see. membership and plumtree never see each other; neither sees libuv.
+pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv>=1.44)
+pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares>=1.18)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+
+# Header-only msgpack without Boost; its CMake package would pull Boost in.
+add_library(plumvine_msgpack INTERFACE)
+target_compile_definitions(plumvine_msgpack INTERFACE MSGPACK_NO_BOOST)
+
+set(root ${PROJECT_SOURCE_DIR})
+function(plumvine_object name folder)
+  file(GLOB sources CONFIGURE_DEPENDS ${root}/${folder}/*.cpp ${root}/${folder}/wire/*.cpp)
+  if(NOT sources)
+    file(WRITE ${CMAKE_BINARY_DIR}/${name}_empty.cpp "")
+    set(sources ${CMAKE_BINARY_DIR}/${name}_empty.cpp)
+  endif()
+  add_library(${name} OBJECT ${sources})
+  target_include_directories(${name} PUBLIC ${root}/include)
+  target_link_libraries(${name} PRIVATE plumvine_options fmt::fmt plumvine_msgpack)
+endfunction()
+
+plumvine_object(plumvine_base include/src)
+plumvine_object(plumvine_membership membership)
+plumvine_object(plumvine_plumtree plumtree)
+plumvine_object(plumvine_runtime transport)
+target_include_directories(plumvine_runtime PRIVATE ${root})
+plumvine_object(plumvine_health health)
+target_link_libraries(plumvine_health PRIVATE nlohmann_json::nlohmann_json)
+
+# Everything without sockets, clocks and random devices, as one archive: the simulator and the tests link it.
+add_library(plumvine_core STATIC)
+target_link_libraries(plumvine_core PUBLIC fmt::fmt
+  plumvine_base plumvine_membership plumvine_plumtree plumvine_runtime)
+target_include_directories(plumvine_core PUBLIC ${root}/include PRIVATE ${root})
+
+file(GLOB uv_sources CONFIGURE_DEPENDS ${root}/transport/uv/*.cpp)
+if(NOT uv_sources)
+  file(WRITE ${CMAKE_BINARY_DIR}/uv_empty.cpp "")
+  set(uv_sources ${CMAKE_BINARY_DIR}/uv_empty.cpp)
+endif()
+add_library(plumvine ${uv_sources}
+  $<TARGET_OBJECTS:plumvine_base> $<TARGET_OBJECTS:plumvine_membership> $<TARGET_OBJECTS:plumvine_plumtree>
+  $<TARGET_OBJECTS:plumvine_runtime> $<TARGET_OBJECTS:plumvine_health>)
+add_library(plumvine::plumvine ALIAS plumvine)
+target_include_directories(plumvine PUBLIC $<BUILD_INTERFACE:${root}/include> $<INSTALL_INTERFACE:include> PRIVATE ${root})
+target_link_libraries(plumvine PRIVATE $<BUILD_INTERFACE:plumvine_options> fmt::fmt PkgConfig::UV PkgConfig::MHD
+  PkgConfig::CARES $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> Threads::Threads)
+set_target_properties(plumvine PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+target_compile_definitions(plumvine_runtime PRIVATE PLUMVINE_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(plumvine PRIVATE PLUMVINE_VERSION="${PROJECT_VERSION}")
+
+if(PLUMVINE_METRICS)
+  find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
+  file(GLOB metrics_sources CONFIGURE_DEPENDS ${root}/metrics/*.cpp)
+  if(NOT metrics_sources)
+    file(WRITE ${CMAKE_BINARY_DIR}/metrics_empty.cpp "")
+    set(metrics_sources ${CMAKE_BINARY_DIR}/metrics_empty.cpp)
+  endif()
+  add_library(plumvine_metrics ${metrics_sources})
+  add_library(plumvine::metrics ALIAS plumvine_metrics)
+  target_link_libraries(plumvine_metrics PUBLIC plumvine PRIVATE $<BUILD_INTERFACE:plumvine_options> prometheus-cpp::core fmt::fmt)
+  set_target_properties(plumvine_metrics PROPERTIES EXPORT_NAME metrics VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+endif()

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <plumvine/config.hpp>
+#include <plumvine/handlers.hpp>
+#include <plumvine/snapshot.hpp>
+#include <plumvine/types.hpp>
+
+#include "loop.hpp"
+#include "transport.hpp"
+
+namespace plumvine {
+
+/// What a driver must know of its node beside the configuration.
+struct DriverIdentity {
+  InstanceId instance{};
+  Endpoint advertise;   ///< what others dial, real port
+  std::uint64_t seed = 0;
+};
+
+/// What the driver tells its owner beside the user's handlers. Called on the loop thread.
+struct DriverHooks {
+  /// Own broadcasts up to here have reached every member that keeps up.
+  std::function<void(Sequence)> on_acked = {};
+  std::function<void()> on_leave_done = {};
+};
+
+/// Pumps `Engine` against the two seams: events in, outputs out, frames into send queues, queues into the
+/// transport once per loop turn, handlers last (forward first, deliver second). One thread.
+class Driver final : public LoopEvents, public TransportEvents {
+ public:
+  Driver(Config config, DriverIdentity identity, Loop& loop, Transport& transport, Handlers handlers,
+         DriverHooks hooks = {});
+  ~Driver() override;
+
+  void start();
+
+  // Commands. Loop thread only; take effect at once, output follows in this loop turn.
+  void publish(Sequence sequence, std::string topic, Bytes payload);
+  void join(std::vector<HostPort> seeds);
+  void rejoin();
+  void leave();                     ///< `on_leave_done` follows
+  Status set_meta(Bytes meta);
+  Status set_tags(Tags tags);
+  void pause_delivery(bool paused);
+  /// Closes every connection; no handler runs any more.
+  void stop();
+
+  // Queries.
+  [[nodiscard]] std::shared_ptr<const Snapshot> make_snapshot();
+  /// Changes whenever a snapshot would differ in more than its clock.
+  [[nodiscard]] std::uint64_t version() const;
+  /// Broken invariants of all machines; 0 in a correct program.
+  [[nodiscard]] std::vector<std::string> check_invariants() const;
+  /// The owner measures these; they appear in the next snapshot.
+  LoopStats& loop_stats();
+
+  // LoopEvents
+  void on_timer() override;
+  void on_deferred() override;
+  // TransportEvents
+  void on_packet(const Endpoint& from, BytesView packet) override;
+  void on_connected(ConnId conn) override;
+  void on_accepted(ConnId conn, const Endpoint& from) override;
+  std::span<std::byte> read_buffer(ConnId conn) override;
+  void on_read(ConnId conn, std::size_t bytes) override;
+  void on_writable(ConnId conn) override;
+  void on_closed(ConnId conn, const Error& why) override;
+  void on_resolved(const HostPort& name, const std::vector<Endpoint>& endpoints) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace plumvine

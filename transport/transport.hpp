@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <plumvine/bytes.hpp>
+#include <plumvine/result.hpp>
+#include <plumvine/stats.hpp>
+#include <plumvine/types.hpp>
+
+namespace plumvine {
+
+/// One stream connection. Odd numbers are chosen by the driver (dialled), even ones by the transport (accepted);
+/// a number is never used again.
+enum class ConnId : std::uint64_t {};
+
+enum class CloseMode : std::uint8_t {
+  flush,  ///< write what was accepted, then close
+  abort,  ///< drop everything, reset
+};
+
+/// Bytes, as a seam: sockets in production, a simulated network in tests. No call calls back into
+/// `TransportEvents` before it has returned.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  /// Best effort.
+  virtual void send_packet(const Endpoint& to, Bytes packet) = 0;
+  /// Answered by `on_connected` or `on_closed`.
+  virtual void dial(ConnId conn, const Endpoint& to) = 0;
+  /// Takes as many bytes of `batch`, front to back, as can be written now (scatter-gather, no copy) and returns
+  /// their number. Less than everything: `on_writable` follows. References are held only during the call.
+  virtual std::size_t write(ConnId conn, std::span<const Bytes> batch) = 0;
+  /// No event for this connection follows. Unknown numbers are ignored.
+  virtual void close(ConnId conn, CloseMode mode) = 0;
+  /// Stops (or resumes) reading from a connection.
+  virtual void pause_reading(ConnId conn, bool paused) = 0;
+  /// Looks up a name (all A and AAAA records; SRV for `srv+`); answered by `on_resolved`.
+  virtual void resolve(const HostPort& name) = 0;
+  virtual const TransportStats& stats() const = 0;
+};
+
+/// What a transport calls back; implemented by `Driver`.
+class TransportEvents {
+ public:
+  virtual ~TransportEvents() = default;
+  virtual void on_packet(const Endpoint& from, BytesView packet) = 0;
+  /// A dialled connection is up.
+  virtual void on_connected(ConnId conn) = 0;
+  /// Somebody dialled us.
+  virtual void on_accepted(ConnId conn, const Endpoint& from) = 0;
+  /// Where the next bytes of this connection shall be read to; never empty.
+  virtual std::span<std::byte> read_buffer(ConnId conn) = 0;
+  /// So many bytes were read into the last `read_buffer`.
+  virtual void on_read(ConnId conn, std::size_t bytes) = 0;
+  virtual void on_writable(ConnId conn) = 0;
+  /// End of stream, reset, or failed dial. The number is gone.
+  virtual void on_closed(ConnId conn, const Error& why) = 0;
+  virtual void on_resolved(const HostPort& name, const std::vector<Endpoint>& endpoints) = 0;
+};
+
+}  // namespace plumvine

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <plumvine/config.hpp>
+#include <plumvine/handlers.hpp>
+#include <plumvine/health.hpp>
+#include <plumvine/snapshot.hpp>
+
+#include "http_server.hpp"
+
+namespace plumvine::uv {
+
+/// What the HTTP routes need of a node. Implemented by `Node::Impl`; loop thread only.
+class AdminHost {
+ public:
+  virtual ~AdminHost() = default;
+  /// Made now, not the published one.
+  virtual std::shared_ptr<const Snapshot> fresh_snapshot() = 0;
+  virtual const Config& config() const = 0;
+  virtual Result<MessageId> publish(std::string_view topic, Bytes payload) = 0;
+  virtual Status join(std::vector<std::string> seeds) = 0;
+  virtual Status leave() = 0;
+  virtual Status rejoin() = 0;
+  /// Calls `sink` for every message delivered on `topic` (`*` = all but reserved ones) until it returns false.
+  virtual void subscribe(std::string topic, std::function<bool(const Message&)> sink) = 0;
+};
+
+/// Routes of CONTRACT section 3 that exist so far, over one node.
+class Admin {
+ public:
+  explicit Admin(AdminHost& host);
+  ~Admin();
+  HttpResponse handle(const HttpRequest& request);
+  /// Counts an answered request for `plumvine_http_requests_total`.
+  void observe(const std::string& path, int status);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace plumvine::uv
