@@ -70,7 +70,7 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
       gossip.payload = any_bytes(rng, 100 * size);
       return gossip;
     }
-    case 2: return IHave{any_tree(rng), any_ids(rng, size, size)};
+    case 2: return IHave{any_tree(rng), any_ids(rng, size, size), static_cast<Round>(rng.below(100))};
     case 3: return Graft{any_tree(rng), rng.chance(0.5), any_ids(rng, size, size)};
     case 4: return Prune{any_tree(rng)};
     case 5: return Beacon{any_tree(rng), any_number(rng), any_number(rng)};

@@ -77,7 +77,7 @@ TEST_CASE("every frame has the bytes that WIRE.md describes", "[wire]") {
   const std::vector<Row> rows{
       {"hello", Hello{1, "c", "n1", InstanceId{0x0102030405060708}}, "95 01 01 a163 a26e31 cf0102030405060708"},
       {"gossip", a_gossip(), "9a 02 07 cd0102 03 02 fb c2 a46e657773 a26e31 c405 68656c6c6f"},
-      {"ihave", IHave{TreeId{0}, {{InstanceId{9}, {{5, 7}, {10, 10}}}}}, "93 03 00 91 92 09 94 05 02 03 00"},
+      {"ihave", IHave{TreeId{0}, {{InstanceId{9}, {{5, 7}, {10, 10}}}}, Round{2}}, "94 03 00 91 92 09 94 05 02 03 00 02"},
       {"graft", Graft{TreeId{300}, true, {}}, "94 04 cd012c c3 90"},
       {"prune", Prune{TreeId{0x12345}}, "92 05 ce00012345"},
       {"beacon", Beacon{TreeId{1}, 2, 200}, "94 06 01 02 ccc8"},
