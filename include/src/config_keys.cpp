@@ -1,0 +1,276 @@
+// The catalogue of configuration keys: one row a key, with how it is read and written as text.
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <plumvine/config.hpp>
+
+namespace plumvine {
+namespace {
+
+struct Key {
+  std::string_view name;
+  std::function<Status(Config&, std::string_view)> set;
+  std::function<std::string(const Config&)> get;
+};
+
+template <class Part, class Value>
+using Field = Value Part::*;
+
+// Where a group of fields lives in Config.
+SwimConfig& part(Config& c, SwimConfig*) { return c.swim; }
+TreeConfig& part(Config& c, TreeConfig*) { return c.tree; }
+LinkConfig& part(Config& c, LinkConfig*) { return c.link; }
+HealthConfig& part(Config& c, HealthConfig*) { return c.health; }
+Config& part(Config& c, Config*) { return c; }
+template <class Part>
+const Part& part_of(const Config& c) {
+  return part(const_cast<Config&>(c), static_cast<Part*>(nullptr));
+}
+
+Status assign(Duration& out, std::string_view text) {
+  auto value = parse_duration(text);
+  if (!value) return value.error();
+  out = *value;
+  return {};
+}
+Status assign(bool& out, std::string_view text) {
+  if (text != "true" && text != "false") return {Errc::invalid_argument, fmt::format("'{}' is neither true nor false", text)};
+  out = text == "true";
+  return {};
+}
+Status assign(std::string& out, std::string_view text) {
+  out = text;
+  return {};
+}
+Status assign(double& out, std::string_view text) {
+  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc{} || stop != text.data() + text.size()) return {Errc::invalid_argument, fmt::format("'{}' is not a number", text)};
+  return {};
+}
+Status assign(std::uint32_t& out, std::string_view text) {
+  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc{} || stop != text.data() + text.size()) {
+    return {Errc::invalid_argument, fmt::format("'{}' is not a whole number from 0 to 4294967295", text)};
+  }
+  return {};
+}
+Status assign(std::uint64_t& out, std::string_view text) {
+  auto value = parse_size(text);
+  if (!value) return value.error();
+  out = *value;
+  return {};
+}
+
+std::string show(Duration value) { return format_duration(value); }
+std::string show(bool value) { return value ? "true" : "false"; }
+std::string show(const std::string& value) { return value; }
+std::string show(double value) { return fmt::format("{}", value); }
+std::string show(std::uint32_t value) { return fmt::format("{}", value); }
+std::string show(std::uint64_t value) { return fmt::format("{}", value); }
+
+template <class Part, class Value>
+Key key(std::string_view name, Field<Part, Value> field) {
+  return {name,
+          [field](Config& c, std::string_view text) { return assign(part(c, static_cast<Part*>(nullptr)).*field, text); },
+          [field](const Config& c) { return show(part_of<Part>(c).*field); }};
+}
+
+Status set_delegate_protocol(Config& c, std::string_view text) {
+  auto& out = c.swim.delegate_protocol;
+  if (text == "serf") {
+    out = {2, 5, 4};
+    return {};
+  }
+  if (text == "none") {
+    out = {0, 0, 0};
+    return {};
+  }
+  std::vector<unsigned> numbers;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at != end) {
+    while (at != end && (*at == '[' || *at == ',' || *at == ' ' || *at == ']')) ++at;
+    if (at == end) break;
+    unsigned value = 0;
+    auto [stop, error] = std::from_chars(at, end, value);
+    if (error != std::errc{} || value > 255) break;
+    numbers.push_back(value);
+    at = stop;
+  }
+  if (at != end || numbers.size() != 3) {
+    return {Errc::invalid_argument, fmt::format("'{}' is not serf, none or [min, max, current]", text)};
+  }
+  for (std::size_t i = 0; i < 3; ++i) out[i] = static_cast<std::uint8_t>(numbers[i]);
+  return {};
+}
+
+Status set_rule(Config& c, std::string_view text) {
+  if (text != "rooted" && text != "classic") return {Errc::invalid_argument, fmt::format("'{}' is not rooted or classic", text)};
+  c.tree.tree_rule = text == "rooted" ? TreeConfig::Rule::rooted : TreeConfig::Rule::classic;
+  return {};
+}
+
+Status set_log_level(Config& c, std::string_view text) {
+  for (auto level : {LogLevel::error, LogLevel::warn, LogLevel::info, LogLevel::debug, LogLevel::trace}) {
+    if (to_string(level) != text) continue;
+    c.log_level = level;
+    return {};
+  }
+  return {Errc::invalid_argument, fmt::format("'{}' is not error, warn, info, debug or trace", text)};
+}
+
+// Comma-separated; an empty text is an empty list.
+Status set_seeds(Config& c, std::string_view text) {
+  std::vector<std::string> seeds;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto comma = rest.find(',');
+    const auto item = rest.substr(0, comma);
+    auto seed = HostPort::parse(item);
+    if (!seed) return seed.error();
+    seeds.emplace_back(item);
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+  }
+  c.seeds = std::move(seeds);
+  return {};
+}
+
+std::vector<Key> make_catalogue() {
+  return {
+      key("name", &Config::name),
+      key("bind", &Config::bind),
+      key("advertise", &Config::advertise),
+      {"join", set_seeds, [](const Config& c) { return fmt::format("{}", fmt::join(c.seeds, ",")); }},
+      key("http", &Config::http),
+      key("cluster", &Config::cluster),
+      {"log_level", set_log_level, [](const Config& c) { return std::string(to_string(c.log_level)); }},
+      key("deliver_local", &Config::deliver_local),
+      key("leave_timeout", &Config::leave_timeout),
+      key("stop_timeout", &Config::stop_timeout),
+      key("mailbox_max_bytes", &Config::mailbox_max_bytes),
+      key("mailbox_max_messages", &Config::mailbox_max_messages),
+      // Tree.
+      key("eager_fanout", &TreeConfig::eager_fanout),
+      key("lazy_fanout", &TreeConfig::lazy_fanout),
+      key("max_peers", &TreeConfig::max_peers),
+      key("max_eager_peers", &TreeConfig::max_eager_peers),
+      key("max_lazy_peers", &TreeConfig::max_lazy_peers),
+      key("ihave_interval", &TreeConfig::ihave_interval),
+      key("ihave_batch_size", &TreeConfig::ihave_batch_size),
+      key("graft_timeout", &TreeConfig::graft_timeout),
+      key("graft_max_retries", &TreeConfig::graft_max_retries),
+      key("graft_rate_limit_per_second", &TreeConfig::graft_rate_limit_per_second),
+      key("graft_rate_limit_burst", &TreeConfig::graft_rate_limit_burst),
+      key("message_cache_ttl", &TreeConfig::message_cache_ttl),
+      key("message_cache_max_size", &TreeConfig::message_cache_max_size),
+      key("message_cache_max_bytes", &TreeConfig::message_cache_max_bytes),
+      key("max_message_size", &TreeConfig::max_message_size),
+      key("optimization_threshold", &TreeConfig::optimization_threshold),
+      key("use_hash_ring", &TreeConfig::use_hash_ring),
+      key("protect_ring_neighbors", &TreeConfig::protect_ring_neighbors),
+      key("max_protected_neighbors", &TreeConfig::max_protected_neighbors),
+      key("maintenance_interval", &TreeConfig::maintenance_interval),
+      key("maintenance_jitter", &TreeConfig::maintenance_jitter),
+      key("sync_interval", &TreeConfig::sync_interval),
+      key("sync_window", &TreeConfig::sync_window),
+      key("sync_max_bytes", &TreeConfig::sync_max_bytes),
+      key("sync_max_messages", &TreeConfig::sync_max_messages),
+      key("lag_grace", &TreeConfig::lag_grace),
+      key("pace_window_bytes", &TreeConfig::pace_window_bytes),
+      key("pace_window_messages", &TreeConfig::pace_window_messages),
+      key("origins_max", &TreeConfig::origins_max),
+      key("trees_max", &TreeConfig::trees_max),
+      {"tree_rule", set_rule,
+       [](const Config& c) { return std::string(c.tree.tree_rule == TreeConfig::Rule::rooted ? "rooted" : "classic"); }},
+      key("roots", &TreeConfig::roots),
+      key("beacon_interval", &TreeConfig::beacon_interval),
+      key("zone", &TreeConfig::zone),
+      // Membership.
+      key("probe_interval", &SwimConfig::probe_interval),
+      key("probe_timeout", &SwimConfig::probe_timeout),
+      key("indirect_checks", &SwimConfig::indirect_checks),
+      key("suspicion_mult", &SwimConfig::suspicion_mult),
+      key("suspicion_max_timeout_mult", &SwimConfig::suspicion_max_timeout_mult),
+      key("retransmit_mult", &SwimConfig::retransmit_mult),
+      key("gossip_interval", &SwimConfig::gossip_interval),
+      key("gossip_nodes", &SwimConfig::gossip_nodes),
+      key("gossip_to_the_dead_time", &SwimConfig::gossip_to_the_dead_time),
+      key("push_pull_interval", &SwimConfig::push_pull_interval),
+      key("tcp_timeout", &SwimConfig::tcp_timeout),
+      key("awareness_max_multiplier", &SwimConfig::awareness_max_multiplier),
+      key("dead_node_reclaim_time", &SwimConfig::dead_node_reclaim_time),
+      key("udp_buffer_size", &SwimConfig::udp_buffer_size),
+      key("disable_tcp_pings", &SwimConfig::disable_tcp_pings),
+      {"delegate_protocol", set_delegate_protocol,
+       [](const Config& c) {
+         const auto& d = c.swim.delegate_protocol;
+         return fmt::format("[{}, {}, {}]", d[0], d[1], d[2]);
+       }},
+      key("rejoin_interval", &SwimConfig::rejoin_interval),
+      key("rejoin_interval_max", &SwimConfig::rejoin_interval_max),
+      key("members_max", &SwimConfig::members_max),
+      key("stall_threshold", &SwimConfig::stall_threshold),
+      // Links.
+      key("queue_high_bytes", &LinkConfig::queue_high_bytes),
+      key("queue_low_bytes", &LinkConfig::queue_low_bytes),
+      key("queue_max_bytes", &LinkConfig::queue_max_bytes),
+      key("link_ping_interval", &LinkConfig::ping_interval),
+      key("link_idle_timeout", &LinkConfig::idle_timeout),
+      key("link_handshake_timeout", &LinkConfig::handshake_timeout),
+      key("backoff_min", &LinkConfig::backoff_min),
+      key("backoff_max", &LinkConfig::backoff_max),
+      key("parallel_dials", &LinkConfig::parallel_dials),
+      key("half_open_max", &LinkConfig::half_open_max),
+      // Health.
+      key("duplicate_rate_degraded", &HealthConfig::duplicate_rate_degraded),
+      key("graft_failure_rate_degraded", &HealthConfig::graft_failure_rate_degraded),
+      key("cache_utilization_degraded", &HealthConfig::cache_utilization_degraded),
+      key("missing_degraded", &HealthConfig::missing_degraded),
+      key("stall_degraded", &HealthConfig::stall_degraded),
+  };
+}
+
+const std::vector<Key>& catalogue() {
+  static const std::vector<Key> keys = make_catalogue();
+  return keys;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t swap = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, swap});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+Status Config::set(std::string_view name_of_key, std::string_view text) {
+  const auto& keys = catalogue();
+  const auto it = std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == name_of_key; });
+  if (it == keys.end()) {
+    const auto nearest = std::min_element(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
+      return edit_distance(a.name, name_of_key) < edit_distance(b.name, name_of_key);
+    });
+    return {Errc::not_found, fmt::format("unknown key '{}'; did you mean '{}'?", name_of_key, nearest->name)};
+  }
+  if (auto status = it->set(*this, text); !status) return status.error().with(name_of_key);
+  return {};
+}
+
+std::vector<std::pair<std::string, std::string>> Config::describe() const {
+  std::vector<std::pair<std::string, std::string>> out{{"preset", preset}};
+  for (const auto& k : catalogue()) out.emplace_back(std::string(k.name), k.get(*this));
+  return out;
+}
+
+}  // namespace plumvine

@@ -1,0 +1,97 @@
+// Text names of all enumerations, as they appear in messages, metrics and JSON.
+#include <array>
+
+#include <plumvine/health.hpp>
+#include <plumvine/result.hpp>
+#include <plumvine/snapshot.hpp>
+
+namespace plumvine {
+namespace {
+
+template <std::size_t N, class Enum>
+std::string_view pick(const std::array<std::string_view, N>& names, Enum value) noexcept {
+  const auto i = static_cast<std::size_t>(value);
+  return i < N ? names[i] : std::string_view{"unknown"};
+}
+
+}  // namespace
+
+std::string_view to_string(Errc code) noexcept {
+  static constexpr std::array<std::string_view, 14> names{
+      "ok",        "invalid_argument", "invalid_config", "address_in_use", "not_resolved",
+      "overloaded", "too_large",       "stopped",        "would_deadlock", "malformed",
+      "limit_reached", "not_found",    "timed_out",      "system"};
+  return pick(names, code);
+}
+
+std::string_view to_string(MemberState state) noexcept {
+  static constexpr std::array<std::string_view, 4> names{"alive", "suspect", "dead", "left"};
+  return pick(names, state);
+}
+
+std::string_view to_string(PeerRole role) noexcept { return role == PeerRole::eager ? "eager" : "lazy"; }
+
+std::string_view to_string(LossReason reason) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"evicted", "expired", "slow_consumer"};
+  return pick(names, reason);
+}
+
+std::string_view to_string(LogLevel level) noexcept {
+  static constexpr std::array<std::string_view, 5> names{"error", "warn", "info", "debug", "trace"};
+  return pick(names, level);
+}
+
+std::string_view to_string(MemberEvent::Kind kind) noexcept {
+  static constexpr std::array<std::string_view, 7> names{"joined",  "updated", "suspected", "refuted",
+                                                         "died",    "left",    "forgotten"};
+  return pick(names, kind);
+}
+
+std::string_view to_string(PeerEvent::Kind kind) noexcept {
+  static constexpr std::array<std::string_view, 4> names{"up", "down", "eager", "lazy"};
+  return pick(names, kind);
+}
+
+std::string_view to_string(PartitionState state) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"healthy", "partial", "majority_lost"};
+  return pick(names, state);
+}
+
+std::string_view to_string(PacketReject reason) noexcept {
+  static constexpr std::array<std::string_view, CountedReasons<PacketReject>::kSize> names{
+      "empty",    "malformed",  "unknown_type",         "wrong_label", "encrypted",
+      "bad_crc",  "compressed_malformed", "compressed_too_large", "too_deep", "too_large",
+      "wrong_name", "incompatible_version", "table_full", "stream_limit", "timed_out"};
+  return pick(names, reason);
+}
+
+std::string_view to_string(ProbeResult result) noexcept {
+  static constexpr std::array<std::string_view, 4> names{"ack", "indirect_ack", "stream_ack", "failed"};
+  return pick(names, result);
+}
+
+std::string_view to_string(FrameReject reason) noexcept {
+  static constexpr std::array<std::string_view, CountedReasons<FrameReject>::kSize> names{
+      "malformed", "too_large", "unknown_type", "unexpected", "wrong_label",
+      "bad_hello", "origin_limit", "tree_limit", "sequence_jump"};
+  return pick(names, reason);
+}
+
+std::string_view to_string(CacheEviction reason) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"ttl", "count", "bytes"};
+  return pick(names, reason);
+}
+
+std::string_view to_string(RateLimited) noexcept { return "graft"; }
+
+std::string_view to_string(LinkState state) noexcept {
+  static constexpr std::array<std::string_view, 4> names{"dialling", "greeting", "up", "draining"};
+  return pick(names, state);
+}
+
+std::string_view to_string(HealthStatus status) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"healthy", "degraded", "unhealthy"};
+  return pick(names, status);
+}
+
+}  // namespace plumvine

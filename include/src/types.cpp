@@ -1,0 +1,161 @@
+#include <plumvine/types.hpp>
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace plumvine {
+namespace {
+
+constexpr std::array<std::uint8_t, 12> kMappedPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+template <class T>
+bool parse_number(std::string_view text, T& out, int base = 10) {
+  const char* end = text.data() + text.size();
+  auto [stop, error] = std::from_chars(text.data(), end, out, base);
+  return error == std::errc{} && stop == end && !text.empty();
+}
+
+bool parse_address(std::string_view text, std::array<std::uint8_t, 16>& out) {
+  const std::string copy(text);
+  if (in_addr v4{}; inet_pton(AF_INET, copy.c_str(), &v4) == 1) {
+    std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), out.begin());
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&v4);
+    std::copy(bytes, bytes + 4, out.begin() + 12);
+    return true;
+  }
+  return inet_pton(AF_INET6, copy.c_str(), out.data()) == 1;
+}
+
+}  // namespace
+
+std::string to_string(InstanceId instance) { return fmt::format("{:016x}", static_cast<std::uint64_t>(instance)); }
+
+std::string to_string(const MessageId& id) { return fmt::format("{}-{}", to_string(id.origin), id.sequence); }
+
+Result<InstanceId> parse_instance(std::string_view text) {
+  std::uint64_t value = 0;
+  const bool lower = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  if (text.size() != 16 || !lower || !parse_number(text, value, 16)) {
+    return {Errc::invalid_argument, fmt::format("'{}' is not an instance: 16 lower-case hex digits", text)};
+  }
+  return InstanceId{value};
+}
+
+Result<MessageId> parse_message_id(std::string_view text) {
+  const auto dash = text.find('-');
+  Sequence sequence = 0;
+  if (dash != std::string_view::npos && parse_number(text.substr(dash + 1), sequence) && sequence > 0) {
+    if (auto origin = parse_instance(text.substr(0, dash))) return MessageId{*origin, sequence};
+  }
+  return {Errc::invalid_argument, fmt::format("'{}' is not a message id: INSTANCE-SEQ", text)};
+}
+
+bool Endpoint::is_v4() const noexcept { return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.begin()); }
+
+bool Endpoint::is_unspecified() const noexcept {
+  const std::size_t from = is_v4() ? 12 : 0;
+  return std::all_of(address.begin() + static_cast<std::ptrdiff_t>(from), address.end(), [](auto b) { return b == 0; });
+}
+
+bool Endpoint::is_loopback() const noexcept {
+  if (is_v4()) return address[12] == 127;
+  return std::all_of(address.begin(), address.end() - 1, [](auto b) { return b == 0; }) && address[15] == 1;
+}
+
+std::string Endpoint::host() const {
+  char text[INET6_ADDRSTRLEN] = {};
+  if (is_v4()) {
+    inet_ntop(AF_INET, address.data() + 12, text, sizeof text);
+  } else {
+    inet_ntop(AF_INET6, address.data(), text, sizeof text);
+  }
+  return text;
+}
+
+std::string Endpoint::to_string() const {
+  return is_v4() ? fmt::format("{}:{}", host(), port) : fmt::format("[{}]:{}", host(), port);
+}
+
+Bytes Endpoint::raw() const {
+  const std::size_t from = is_v4() ? 12 : 0;
+  return Bytes::copy_of(std::as_bytes(std::span(address)).subspan(from));
+}
+
+Result<Endpoint> Endpoint::from_raw(BytesView raw, std::uint16_t port) {
+  Endpoint endpoint;
+  endpoint.port = port;
+  auto* out = reinterpret_cast<std::byte*>(endpoint.address.data());
+  if (raw.size() == 4) {
+    std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), endpoint.address.begin());
+    std::copy(raw.begin(), raw.end(), out + 12);
+  } else if (raw.size() == 16) {
+    std::copy(raw.begin(), raw.end(), out);
+  } else {
+    return {Errc::malformed, fmt::format("an address has 4 or 16 bytes, not {}", raw.size())};
+  }
+  return endpoint;
+}
+
+Result<Endpoint> Endpoint::parse(std::string_view text) {
+  auto parts = HostPort::parse(text);
+  if (!parts) return parts.error();
+  Endpoint endpoint;
+  if (!parts->has_port || parts->srv || !parse_address(parts->host, endpoint.address)) {
+    return {Errc::invalid_argument, fmt::format("'{}' is not an address: use IP:PORT or [IPV6]:PORT", text)};
+  }
+  endpoint.port = parts->port;
+  return endpoint;
+}
+
+Result<HostPort> HostPort::parse(std::string_view text) {
+  const auto bad = [&](std::string_view why) -> Result<HostPort> {
+    return {Errc::invalid_argument, fmt::format("'{}' is not HOST[:PORT]: {}", text, why)};
+  };
+  HostPort out;
+  std::string_view rest = text;
+  if (rest.starts_with("srv+")) {
+    out.srv = true;
+    rest.remove_prefix(4);
+  }
+  std::string_view port;
+  if (rest.starts_with('[')) {
+    const auto close = rest.find(']');
+    if (close == std::string_view::npos) return bad("the bracket is not closed");
+    out.host = rest.substr(1, close - 1);
+    rest.remove_prefix(close + 1);
+    if (!rest.empty() && rest.front() != ':') return bad("after the bracket comes :PORT");
+    if (!rest.empty()) {
+      out.has_port = true;
+      port = rest.substr(1);
+    }
+  } else if (std::count(rest.begin(), rest.end(), ':') == 1) {
+    const auto colon = rest.find(':');
+    out.host = rest.substr(0, colon);
+    out.has_port = true;
+    port = rest.substr(colon + 1);
+  } else {
+    out.host = rest;
+  }
+  if (out.host.empty()) return bad("the host is empty");
+  if (out.host.size() > 255 || out.host.find_first_of(" \t\r\n/") != std::string::npos) return bad("no such host name");
+  if (out.has_port && !parse_number(port, out.port)) return bad("a port is a number from 0 to 65535");
+  if (out.srv && out.has_port) return bad("an SRV name brings its own port");
+  return out;
+}
+
+std::string HostPort::to_string() const {
+  const std::string name = host.find(':') == std::string::npos ? host : fmt::format("[{}]", host);
+  return fmt::format("{}{}{}", srv ? "srv+" : "", name, has_port ? fmt::format(":{}", port) : "");
+}
+
+Endpoint Member::endpoint() const {
+  auto endpoint = Endpoint::from_raw(address.view(), port);
+  return endpoint ? *endpoint : Endpoint{};
+}
+
+}  // namespace plumvine
