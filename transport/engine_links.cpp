@@ -30,7 +30,10 @@ void Engine::Impl::dial(PeerId id) {
   if (!peers_.valid(id)) return;
   Peer& peer = peers_[id];
   if (peer.dialling != kNoConn || peer.link != kNoConn) return;
-  const Member* member = swim_->find(peer.name);
+  const auto known = known_.find(peer.name);
+  const bool there = known != known_.end() && known->second.peer == id && known->second.state != MemberState::dead &&
+                     known->second.state != MemberState::left;
+  const Member* member = there ? swim_->find(peer.name) : nullptr;
   const Endpoint to = member ? member->endpoint() : Endpoint{};
   if (to.port == 0 || to.is_unspecified()) {
     overlay_.dial_failed(id, now_);
@@ -220,6 +223,10 @@ bool Engine::Impl::win_tie(Peer& peer) {
       set_timer(*up);
       return false;
     }
+    // The tree learns of it, so that digests repair what the old link had not delivered; to the overlay it is one link.
+    peer.link = kNoConn;
+    --links_up_;
+    tree_.peer_down(*up->link->peer, now_);
     up->link->superseded = true;
     end_link(*up, Why::duplicate_link, "replaced by a new link");
   }
