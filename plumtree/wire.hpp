@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include <plumvine/result.hpp>
@@ -14,11 +15,24 @@ namespace plumvine::wire {
 inline constexpr std::byte kLinkMagic{0xD6};
 /// magic, 'p', 'v', version
 inline constexpr std::size_t kPrefaceSize = 4;
+/// Version of the preface and of `Hello`.
+inline constexpr std::uint8_t kVersion = 1;
 /// Bytes of the length in front of each frame (big-endian, counts what follows).
 inline constexpr std::size_t kLengthSize = 4;
 /// Bound on everything in a frame but the payload of a Gossip.
 inline constexpr std::size_t kHeadMax = 64 * 1024;
+/// Bound on the bytes of a Gossip before its payload.
+inline constexpr std::size_t kGossipHeadMax = 384;
+/// Bounds on lists: ranges of one frame over all its origins, and entries (origins) of one frame. Who builds
+/// frames splits them so that these and `head_size(frame) <= kHeadMax` hold.
+inline constexpr std::size_t kRangesMax = 4096;
+inline constexpr std::size_t kEntriesMax = 1024;
+/// Bounds on texts, in bytes.
+inline constexpr std::size_t kTopicMax = 128;
+inline constexpr std::size_t kNameMax = 128;
+inline constexpr std::size_t kClusterMax = 255;
 
+/// What a dialling side sends first: magic, 'p', 'v', version.
 Bytes preface();
 
 /// A frame ready to send: `head` holds length and fields, `payload` follows it unchanged (empty but for Gossip).
@@ -27,11 +41,31 @@ struct Encoded {
   Bytes payload;
   [[nodiscard]] std::size_t size() const noexcept { return head.size() + payload.size(); }
 };
+/// The frame must keep the bounds above; a frame of ours that does not is a programming mistake and ends the process.
 Encoded encode(const Frame& frame);
+/// Bytes of the body of `frame` without a Gossip's payload: what `kHeadMax` bounds. Exact, allocates nothing.
+std::size_t head_size(const Frame& frame) noexcept;
 
 /// Decodes the body of one frame (what follows the length). A Gossip's payload becomes a slice of `body`.
 /// Strict: every bound is checked before anything is allocated, trailing bytes are an error.
 Result<Frame> decode(const Bytes& body, std::size_t max_message_size, FrameReject* reason = nullptr);
+
+/// Where the payload of a Gossip lies, told from the first bytes of its body.
+struct GossipPeek {
+  enum class State : std::uint8_t {
+    not_gossip,  ///< another frame, or malformed: collect the whole body and `decode` it
+    need_more,   ///< the bytes end inside the head; `kGossipHeadMax` bytes are always enough
+    gossip,      ///< body = `payload_offset` bytes of head, then `payload_size` bytes of payload
+  };
+  State state = State::not_gossip;
+  std::size_t payload_offset = 0;
+  std::size_t payload_size = 0;
+};
+GossipPeek peek_gossip(BytesView prefix) noexcept;
+
+/// Decodes a Gossip whose payload was received into a block of its own. `head` is the body up to
+/// `payload_offset`; `payload` must have exactly the size that `head` announces.
+Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_message_size, FrameReject* reason = nullptr);
 
 std::string_view name_of(const Frame& frame) noexcept;
 

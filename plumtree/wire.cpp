@@ -1,0 +1,479 @@
+#include "wire.hpp"
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include <plumvine/detail/check.hpp>
+
+#include "wire/reader.hpp"
+#include "wire/writer.hpp"
+
+namespace plumvine::wire {
+
+namespace {
+
+using namespace frame;
+
+/// First element of every frame: the position of its type in `Frame`, from 1. `WIRE.md` lists them.
+enum class Type : std::uint8_t {
+  hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye,
+};
+constexpr std::uint64_t kLastType = std::variant_size_v<Frame>;
+static_assert(kLastType == static_cast<std::uint64_t>(Type::bye));
+
+template <class F>
+constexpr Type type_of() noexcept {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    std::size_t index = 0;
+    ((std::is_same_v<F, std::variant_alternative_t<I, Frame>> ? void(index = I) : void()), ...);
+    return static_cast<Type>(index + 1);
+  }(std::make_index_sequence<std::variant_size_v<Frame>>{});
+}
+static_assert(type_of<Gossip>() == Type::gossip && type_of<Digest>() == Type::digest);
+
+// ---- Writing. Each `put` runs twice: once over a Counter, for the size of the block, once over a Memory.
+
+template <class Sink>
+void put(Sink& sink, const std::vector<SequenceRange>& ranges) {
+  sink.array(2 * ranges.size());
+  Sequence previous = 0;
+  for (const auto& range : ranges) {
+    PLUMVINE_CHECK(range.first > previous && range.last >= range.first, "ranges ascend and are disjoint");
+    sink.uint(range.first - previous);
+    sink.uint(range.last - range.first);
+    previous = range.last;
+  }
+}
+
+template <class Sink>
+void put(Sink& sink, const std::vector<OriginRanges>& ids) {
+  PLUMVINE_CHECK(ids.size() <= kEntriesMax, "a frame has too many origins");
+  sink.array(ids.size());
+  std::size_t ranges = 0;
+  for (const auto& entry : ids) {
+    ranges += entry.ranges.size();
+    sink.array(2);
+    sink.id(entry.origin);
+    put(sink, entry.ranges);
+  }
+  PLUMVINE_CHECK(ranges <= kRangesMax, "a frame has too many ranges");
+}
+
+template <class Sink>
+void put(Sink& sink, const std::vector<DigestEntry>& entries) {
+  PLUMVINE_CHECK(entries.size() <= kEntriesMax, "a digest frame has too many entries");
+  sink.array(entries.size());
+  std::size_t ranges = 0;
+  for (const auto& entry : entries) {
+    ranges += entry.above.size();
+    sink.array(5);
+    sink.id(entry.origin);
+    sink.str(entry.name, kNameMax);
+    sink.uint(entry.watermark);
+    sink.uint(entry.floor);
+    put(sink, entry.above);
+  }
+  PLUMVINE_CHECK(ranges <= kRangesMax, "a digest frame has too many ranges");
+}
+
+template <class Sink>
+void put(Sink& sink, const std::vector<Progress::Entry>& entries) {
+  PLUMVINE_CHECK(entries.size() <= kEntriesMax, "a progress frame has too many entries");
+  sink.array(entries.size());
+  for (const auto& entry : entries) {
+    sink.array(2);
+    sink.id(entry.origin);
+    sink.uint(entry.watermark);
+  }
+}
+
+/// Fields of each frame after its type; `kFields` counts them.
+template <class F>
+constexpr std::size_t kFields = 0;
+template <> inline constexpr std::size_t kFields<Hello> = 4;
+template <> inline constexpr std::size_t kFields<Gossip> = 9;
+template <> inline constexpr std::size_t kFields<IHave> = 3;
+template <> inline constexpr std::size_t kFields<Graft> = 3;
+template <> inline constexpr std::size_t kFields<Prune> = 1;
+template <> inline constexpr std::size_t kFields<Beacon> = 3;
+template <> inline constexpr std::size_t kFields<Digest> = 5;
+template <> inline constexpr std::size_t kFields<Pull> = 1;
+template <> inline constexpr std::size_t kFields<Gone> = 1;
+template <> inline constexpr std::size_t kFields<Progress> = 1;
+template <> inline constexpr std::size_t kFields<Ping> = 3;
+template <> inline constexpr std::size_t kFields<Pong> = 4;
+template <> inline constexpr std::size_t kFields<Bye> = 1;
+
+template <class Sink>
+struct FieldWriter {
+  Sink& sink;
+
+  void operator()(const Hello& f) {
+    sink.uint(f.version);
+    sink.str(f.cluster, kClusterMax);
+    sink.str(f.name, kNameMax);
+    sink.id(f.instance);
+  }
+  void operator()(const Gossip& f) {
+    PLUMVINE_CHECK(f.id.sequence != 0, "sequences start at 1");
+    PLUMVINE_CHECK(f.payload.size() <= UINT32_MAX - kHeadMax, "a payload does not fit a frame");
+    sink.id(f.tree);
+    sink.id(f.id.origin);
+    sink.uint(f.id.sequence);
+    sink.uint(f.round);
+    sink.sint(f.published_us);
+    sink.boolean(f.pulled);
+    sink.str(f.topic, kTopicMax);
+    sink.str(f.origin, kNameMax);
+    sink.bin_header(f.payload.size());
+  }
+  void operator()(const IHave& f) {
+    sink.id(f.tree);
+    put(sink, f.ids);
+    sink.uint(f.round);
+  }
+  void operator()(const Graft& f) {
+    sink.id(f.tree);
+    sink.boolean(f.attach);
+    put(sink, f.ids);
+  }
+  void operator()(const Prune& f) { sink.id(f.tree); }
+  void operator()(const Beacon& f) {
+    sink.id(f.tree);
+    sink.uint(f.epoch);
+    sink.uint(f.distance_us);
+  }
+  void operator()(const Digest& f) {
+    sink.boolean(f.reply_wanted);
+    sink.boolean(f.synced);
+    sink.boolean(f.first);
+    sink.boolean(f.last);
+    put(sink, f.entries);
+  }
+  void operator()(const Pull& f) { put(sink, f.ids); }
+  void operator()(const Gone& f) { put(sink, f.ids); }
+  void operator()(const Progress& f) { put(sink, f.entries); }
+  void operator()(const Ping& f) {
+    sink.uint(f.nonce);
+    sink.sint(f.sent_us);
+    sink.sint(f.wall_us);
+  }
+  void operator()(const Pong& f) {
+    sink.uint(f.nonce);
+    sink.sint(f.sent_us);
+    sink.sint(f.at_us);
+    sink.sint(f.wall_us);
+  }
+  void operator()(const Bye& f) { sink.uint(static_cast<std::uint64_t>(f.why)); }
+};
+
+template <class Sink>
+void put_frame(Sink& sink, const Frame& frame) {
+  std::visit(
+      [&sink]<class F>(const F& f) {
+        sink.array(1 + kFields<F>);
+        sink.uint(static_cast<std::uint64_t>(type_of<F>()));
+        FieldWriter<Sink>{sink}(f);
+      },
+      frame);
+}
+
+// ---- Reading. A Reader that failed keeps its first fault and gives zeros; so no step needs a check of its own
+// unless a value just read decides what is read or allocated next.
+
+/// Reads ranges; `budget` is what the frame may still hold of them.
+std::vector<SequenceRange> get_ranges(Reader& in, Sequence above, std::size_t& budget) {
+  std::vector<SequenceRange> ranges;
+  const std::size_t count = in.array();
+  if (count % 2 != 0) in.fail("ranges come in pairs");
+  if (count / 2 > budget) in.fail("too many ranges");
+  if (!in.enough_for(count)) return ranges;
+  budget -= count / 2;
+  ranges.reserve(count / 2);
+  Sequence previous = 0;
+  for (std::size_t i = 0; i < count / 2; ++i) {
+    const std::uint64_t gap = in.uint();
+    const std::uint64_t extra = in.uint();
+    if (!in.good()) return ranges;
+    const Sequence first = previous + gap;
+    const Sequence last = first + extra;
+    if (gap == 0 || first < previous || last < first || first <= above) {
+      in.fail("ranges must ascend, be disjoint and start above 0");
+      return ranges;
+    }
+    ranges.push_back({first, last});
+    previous = last;
+  }
+  return ranges;
+}
+
+/// Reads the header of a list of entries of `fields` elements each; 0 when it breaks a bound.
+std::size_t get_entry_count(Reader& in, std::size_t fields) {
+  const std::size_t count = in.array();
+  if (count > kEntriesMax) in.fail("too many entries");
+  return in.enough_for(count, 1 + fields) ? count : 0;
+}
+
+InstanceId get_origin(Reader& in) {
+  const InstanceId origin{in.uint()};
+  if (origin == InstanceId{}) in.fail("an origin is 0");
+  return origin;
+}
+
+std::vector<OriginRanges> get_ids(Reader& in) {
+  std::size_t budget = kRangesMax;
+  std::vector<OriginRanges> ids(get_entry_count(in, 2));
+  for (auto& entry : ids) {
+    in.array_of(2);
+    entry.origin = get_origin(in);
+    entry.ranges = get_ranges(in, 0, budget);
+    if (!in.good()) break;
+  }
+  return ids;
+}
+
+/// A Gossip before its payload; texts still lie in the received bytes.
+struct GossipHead {
+  TreeId tree{};
+  MessageId id;
+  Round round = 0;
+  std::int64_t published_us = 0;
+  bool pulled = false;
+  std::string_view topic;
+  std::string_view origin;
+  std::size_t payload_size = 0;
+};
+
+GossipHead get_gossip_head(Reader& in) {
+  GossipHead head;
+  head.tree = TreeId{in.uint()};
+  head.id.origin = get_origin(in);
+  head.id.sequence = in.uint();
+  if (head.id.sequence == 0) in.fail("a sequence is 0");
+  head.round = static_cast<Round>(in.uint(UINT16_MAX));
+  head.published_us = in.sint();
+  head.pulled = in.boolean();
+  head.topic = in.str(kTopicMax);
+  head.origin = in.str(kNameMax);
+  head.payload_size = in.bin_header();
+  return head;
+}
+
+Frame to_frame(const GossipHead& head, Bytes payload) {
+  Gossip gossip;
+  gossip.tree = head.tree;
+  gossip.id = head.id;
+  gossip.round = head.round;
+  gossip.published_us = head.published_us;
+  gossip.pulled = head.pulled;
+  gossip.topic = head.topic;
+  gossip.origin = head.origin;
+  gossip.payload = std::move(payload);
+  return gossip;
+}
+
+template <class F>
+F get(Reader& in);
+
+template <>
+Hello get(Reader& in) {
+  Hello f;
+  f.version = static_cast<std::uint8_t>(in.uint(UINT8_MAX));
+  f.cluster = in.str(kClusterMax);
+  f.name = in.str(kNameMax);
+  f.instance = get_origin(in);
+  return f;
+}
+template <>
+IHave get(Reader& in) {
+  IHave f;
+  f.tree = TreeId{in.uint()};
+  f.ids = get_ids(in);
+  f.round = static_cast<Round>(in.uint(UINT16_MAX));
+  return f;
+}
+template <>
+Graft get(Reader& in) {
+  Graft f;
+  f.tree = TreeId{in.uint()};
+  f.attach = in.boolean();
+  f.ids = get_ids(in);
+  return f;
+}
+template <>
+Prune get(Reader& in) {
+  return Prune{TreeId{in.uint()}};
+}
+template <>
+Beacon get(Reader& in) {
+  Beacon f;
+  f.tree = TreeId{in.uint()};
+  f.epoch = in.uint();
+  f.distance_us = in.uint();
+  return f;
+}
+template <>
+Digest get(Reader& in) {
+  Digest f;
+  f.reply_wanted = in.boolean();
+  f.synced = in.boolean();
+  f.first = in.boolean();
+  f.last = in.boolean();
+  std::size_t budget = kRangesMax;
+  f.entries.resize(get_entry_count(in, 5));
+  for (auto& entry : f.entries) {
+    in.array_of(5);
+    entry.origin = get_origin(in);
+    entry.name = in.str(kNameMax);
+    entry.watermark = in.uint();
+    entry.floor = in.uint();
+    entry.above = get_ranges(in, entry.watermark, budget);
+    if (!in.good()) break;
+  }
+  return f;
+}
+template <>
+Pull get(Reader& in) {
+  return Pull{get_ids(in)};
+}
+template <>
+Gone get(Reader& in) {
+  return Gone{get_ids(in)};
+}
+template <>
+Progress get(Reader& in) {
+  Progress f;
+  f.entries.resize(get_entry_count(in, 2));
+  for (auto& entry : f.entries) {
+    in.array_of(2);
+    entry.origin = get_origin(in);
+    entry.watermark = in.uint();
+    if (!in.good()) break;
+  }
+  return f;
+}
+template <>
+Ping get(Reader& in) {
+  Ping f;
+  f.nonce = in.uint();
+  f.sent_us = in.sint();
+  f.wall_us = in.sint();
+  return f;
+}
+template <>
+Pong get(Reader& in) {
+  Pong f;
+  f.nonce = in.uint();
+  f.sent_us = in.sint();
+  f.at_us = in.sint();
+  f.wall_us = in.sint();
+  return f;
+}
+template <>
+Bye get(Reader& in) {
+  return Bye{static_cast<Bye::Why>(in.uint(static_cast<std::uint64_t>(Bye::Why::misbehaved)))};
+}
+
+Result<Frame> refuse(FrameReject* reason, FrameReject why, const char* what) {
+  if (reason != nullptr) *reason = why;
+  return {Errc::malformed, std::string("frame: ") + what};
+}
+
+/// Reads `[type, fields…]`; nothing but a Gossip comes here without its fields being read to the end.
+template <class F>
+Result<Frame> decode_as(Reader& in, std::size_t elements, FrameReject* reason) {
+  if (elements != 1 + kFields<F>) return refuse(reason, FrameReject::malformed, "wrong number of fields");
+  F fields = get<F>(in);
+  if (in.good() && in.left() != 0) in.fail("bytes after the last field");
+  if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
+  return Frame{std::move(fields)};
+}
+
+using DecodeAs = Result<Frame> (*)(Reader&, std::size_t, FrameReject*);
+constexpr std::array<DecodeAs, kLastType + 1> kDecoders{
+    nullptr,           decode_as<Hello>,  nullptr,        decode_as<IHave>, decode_as<Graft>,
+    decode_as<Prune>,  decode_as<Beacon>, decode_as<Digest>, decode_as<Pull>,  decode_as<Gone>,
+    decode_as<Progress>, decode_as<Ping>, decode_as<Pong>, decode_as<Bye>,
+};
+
+}  // namespace
+
+Bytes preface() {
+  static constexpr std::array<std::byte, kPrefaceSize> kPreface{kLinkMagic, std::byte{'p'}, std::byte{'v'},
+                                                                std::byte{kVersion}};
+  return Bytes::copy_of(BytesView{kPreface});
+}
+
+std::size_t head_size(const Frame& frame) noexcept {
+  Counter counter;
+  put_frame(counter, frame);
+  return counter.size();
+}
+
+Encoded encode(const Frame& frame) {
+  const std::size_t head = head_size(frame);
+  PLUMVINE_CHECK(head <= kHeadMax, "the head of a frame is too large");
+  Encoded out;
+  if (const auto* gossip = std::get_if<Gossip>(&frame)) out.payload = gossip->payload;
+  std::shared_ptr<std::byte[]> block = std::make_shared_for_overwrite<std::byte[]>(kLengthSize + head);
+  Memory memory{block.get()};
+  memory.big_endian(static_cast<std::uint32_t>(head + out.payload.size()));
+  put_frame(memory, frame);
+  PLUMVINE_CHECK(memory.end() == block.get() + kLengthSize + head, "counted and written size differ");
+  out.head = Bytes::adopt(std::move(block), 0, kLengthSize + head);
+  return out;
+}
+
+Result<Frame> decode(const Bytes& body, std::size_t max_message_size, FrameReject* reason) {
+  Reader in{body.view()};
+  const std::size_t elements = in.array();
+  const std::uint64_t type = in.uint();
+  if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
+  if (type == 0 || type > kLastType) return refuse(reason, FrameReject::unknown_type, "unknown type");
+  if (type == static_cast<std::uint64_t>(Type::gossip)) {
+    if (elements != 1 + kFields<Gossip>) return refuse(reason, FrameReject::malformed, "wrong number of fields");
+    const GossipHead head = get_gossip_head(in);
+    if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
+    if (head.payload_size > max_message_size) return refuse(reason, FrameReject::too_large, "payload too large");
+    if (head.payload_size != in.left()) return refuse(reason, FrameReject::malformed, "payload of another length");
+    return to_frame(head, body.slice(in.position()));
+  }
+  if (body.size() > kHeadMax) return refuse(reason, FrameReject::too_large, "longer than 64 KiB");
+  return kDecoders[type](in, elements, reason);
+}
+
+GossipPeek peek_gossip(BytesView prefix) noexcept {
+  Reader in{prefix};
+  const std::size_t elements = in.array();
+  const std::uint64_t type = in.uint();
+  if (in.good() && (elements != 1 + kFields<Gossip> || type != static_cast<std::uint64_t>(Type::gossip))) return {};
+  const GossipHead head = get_gossip_head(in);
+  if (in.truncated()) return {GossipPeek::State::need_more, 0, 0};
+  if (!in.good()) return {};
+  return {GossipPeek::State::gossip, in.position(), head.payload_size};
+}
+
+Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_message_size, FrameReject* reason) {
+  Reader in{head};
+  const std::size_t elements = in.array();
+  const std::uint64_t type = in.uint();
+  if (in.good() && (elements != 1 + kFields<Gossip> || type != static_cast<std::uint64_t>(Type::gossip)))
+    in.fail("not a gossip");
+  const GossipHead fields = get_gossip_head(in);
+  if (in.good() && in.left() != 0) in.fail("bytes between head and payload");
+  if (in.good() && fields.payload_size != payload.size()) in.fail("payload of another length");
+  if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
+  if (payload.size() > max_message_size) return refuse(reason, FrameReject::too_large, "payload too large");
+  return to_frame(fields, std::move(payload));
+}
+
+std::string_view name_of(const Frame& frame) noexcept {
+  static constexpr std::array<std::string_view, kLastType> kNames{"hello", "gossip", "ihave",    "graft", "prune", "beacon", "digest",
+                                                                  "pull",  "gone",   "progress", "ping",  "pong",  "bye"};
+  return kNames[frame.index()];
+}
+
+}  // namespace plumvine::wire
