@@ -44,6 +44,7 @@ struct Gossip {
 struct IHave {
   TreeId tree{};
   std::vector<OriginRanges> ids;
+  Round round = 0;               ///< hops a copy from here would have; 0 = not said (only `classic` needs it)
   friend bool operator==(const IHave&, const IHave&) = default;
 };
 

@@ -95,7 +95,7 @@ template <class F>
 constexpr std::size_t kFields = 0;
 template <> inline constexpr std::size_t kFields<Hello> = 4;
 template <> inline constexpr std::size_t kFields<Gossip> = 9;
-template <> inline constexpr std::size_t kFields<IHave> = 2;
+template <> inline constexpr std::size_t kFields<IHave> = 3;
 template <> inline constexpr std::size_t kFields<Graft> = 3;
 template <> inline constexpr std::size_t kFields<Prune> = 1;
 template <> inline constexpr std::size_t kFields<Beacon> = 3;
@@ -133,6 +133,7 @@ struct FieldWriter {
   void operator()(const IHave& f) {
     sink.id(f.tree);
     put(sink, f.ids);
+    sink.uint(f.round);
   }
   void operator()(const Graft& f) {
     sink.id(f.tree);
@@ -291,6 +292,7 @@ IHave get(Reader& in) {
   IHave f;
   f.tree = TreeId{in.uint()};
   f.ids = get_ids(in);
+  f.round = static_cast<Round>(in.uint(UINT16_MAX));
   return f;
 }
 template <>

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <plumtree/frames.hpp>
+#include <plumtree/wire.hpp>
+#include <plumvine/detail/rng.hpp>
+
+/// Random frames that keep every bound of the wire format, edges included.
+namespace plumvine::test {
+
+/// A number whose size in bits is uniform, so that every encoding width comes up; at times an edge of one.
+inline std::uint64_t any_number(Rng& rng, std::uint64_t max = UINT64_MAX) {
+  const std::uint64_t bits = rng.below(65);
+  std::uint64_t value = bits == 0 ? 0 : rng.next() >> (64 - bits);
+  if (rng.chance(0.1)) value = (std::uint64_t{1} << rng.below(64)) - rng.below(2);
+  if (rng.chance(0.02)) value = max;
+  return value <= max ? value : value % max + (max == 0 ? 0 : 1);
+}
+inline std::int64_t any_signed(Rng& rng) {
+  const auto value = static_cast<std::int64_t>(any_number(rng, INT64_MAX));
+  return rng.chance(0.5) ? value : -value - 1;
+}
+inline std::string any_text(Rng& rng, std::size_t max) {
+  const std::size_t size = rng.chance(0.1) ? max : rng.below(rng.chance(0.5) ? 20 : max + 1);
+  std::string text(size, '\0');
+  for (auto& c : text) c = static_cast<char>(rng.chance(0.8) ? 'a' + rng.below(26) : rng.below(256));
+  return text;
+}
+inline Bytes any_bytes(Rng& rng, std::size_t max) { return Bytes::copy_of(any_text(rng, max)); }
+inline InstanceId any_instance(Rng& rng) { return InstanceId{1 + any_number(rng, UINT64_MAX - 1)}; }
+inline TreeId any_tree(Rng& rng) { return TreeId{any_number(rng)}; }
+
+/// Ascending disjoint ranges above `above`, at most `max`.
+inline std::vector<SequenceRange> any_ranges(Rng& rng, Sequence above, std::size_t max) {
+  std::vector<SequenceRange> ranges;
+  const std::size_t wanted = rng.below(max + 1);
+  Sequence previous = above;
+  while (ranges.size() < wanted && previous < UINT64_MAX) {
+    const std::uint64_t first = previous + 1 + any_number(rng, UINT64_MAX - previous - 1) / (wanted + 1);
+    const std::uint64_t last = first + any_number(rng, UINT64_MAX - first) / (wanted + 1);
+    ranges.push_back({first, last});
+    previous = last;
+  }
+  return ranges;
+}
+inline std::vector<frame::OriginRanges> any_ids(Rng& rng, std::size_t max_entries, std::size_t max_ranges) {
+  std::vector<frame::OriginRanges> ids(rng.below(max_entries + 1));
+  for (auto& entry : ids) entry = {any_instance(rng), any_ranges(rng, 0, max_ranges)};
+  return ids;
+}
+
+/// A frame of the kind `kind % 13` in the order of `Frame`. `size` scales lists and payload.
+inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
+  using namespace frame;
+  switch (kind % std::variant_size_v<Frame>) {
+    case 0:
+      return Hello{static_cast<std::uint8_t>(rng.below(256)), any_text(rng, wire::kClusterMax), any_text(rng, wire::kNameMax),
+                   any_instance(rng)};
+    case 1: {
+      Gossip gossip;
+      gossip.tree = any_tree(rng);
+      gossip.id = {any_instance(rng), 1 + any_number(rng, UINT64_MAX - 1)};
+      gossip.round = static_cast<Round>(any_number(rng, UINT16_MAX));
+      gossip.published_us = any_signed(rng);
+      gossip.pulled = rng.chance(0.5);
+      gossip.topic = any_text(rng, wire::kTopicMax);
+      gossip.origin = any_text(rng, wire::kNameMax);
+      gossip.payload = any_bytes(rng, 100 * size);
+      return gossip;
+    }
+    case 2: return IHave{any_tree(rng), any_ids(rng, size, size), static_cast<Round>(rng.below(100))};
+    case 3: return Graft{any_tree(rng), rng.chance(0.5), any_ids(rng, size, size)};
+    case 4: return Prune{any_tree(rng)};
+    case 5: return Beacon{any_tree(rng), any_number(rng), any_number(rng)};
+    case 6: {
+      Digest digest{rng.chance(0.5), rng.chance(0.5), rng.chance(0.5), rng.chance(0.5), {}};
+      digest.entries.resize(rng.below(size + 1));
+      for (auto& entry : digest.entries) {
+        entry = {any_instance(rng), any_text(rng, wire::kNameMax), any_number(rng), any_number(rng), {}};
+        entry.above = any_ranges(rng, entry.watermark, size);
+      }
+      return digest;
+    }
+    case 7: return Pull{any_ids(rng, size, size)};
+    case 8: return Gone{any_ids(rng, size, size)};
+    case 9: {
+      Progress progress;
+      progress.entries.resize(rng.below(size + 1));
+      for (auto& entry : progress.entries) entry = {any_instance(rng), any_number(rng)};
+      return progress;
+    }
+    case 10: return Ping{any_number(rng), any_signed(rng), any_signed(rng)};
+    case 11: return Pong{any_number(rng), any_signed(rng), any_signed(rng), any_signed(rng)};
+    default: return Bye{static_cast<Bye::Why>(rng.below(7))};
+  }
+}
+
+}  // namespace plumvine::test
