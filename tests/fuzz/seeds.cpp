@@ -21,7 +21,7 @@ namespace {
 
 class Folder {
  public:
-  Folder(const fs::path& out, std::string name) : path_(out / name) { fs::create_directories(path_); }
+  Folder(const fs::path& out, const std::string& name) : path_(out / name) { fs::create_directories(path_); }
   void add(std::string_view bytes) {
     std::ofstream(path_ / ("seed-" + std::to_string(number_++)), std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
@@ -42,7 +42,9 @@ void frames(const fs::path& out) {
   for (std::size_t i = 0; i < 13 * 4; ++i) bodies.add("\x14" + on_wire(test::any_frame(rng, i, 2)).substr(wire::kLengthSize));
   Folder streams(out, "frame_stream");
   for (std::size_t first = 0; first < 13; ++first) {
-    std::string stream = "\x01" + std::string(wire::preface().text());
+    static constexpr std::array<unsigned char, 4> kFillers{0, 0xcf, 0x41, 0x85};
+    std::string stream{static_cast<char>(first * 37), static_cast<char>(kFillers[first % 4])};
+    stream += wire::preface().text();
     for (std::size_t i = 0; i < 4; ++i) stream += on_wire(test::any_frame(rng, first + 5 * i, 2));
     streams.add(stream);
   }
@@ -51,10 +53,12 @@ void frames(const fs::path& out) {
 void texts(const fs::path& out) {
   Folder folder(out, "text");
   for (const auto* text : {"10.0.0.1:7946", "[fe80::1]:1", "::1", "srv+_p._tcp.example", "node1:80", "node1", "0123456789abcdef",
-                           "0123456789abcdef-42", "200ms", "1.5s", "64KiB", "1GiB", "join=a:1,[::1]:2,srv+b", "delegate_protocol=[2, 5, 4]",
-                           "tree_rule=classic", "log_level=debug", "unknown=1"})
+                           "0123456789abcdef-42", "200ms", "1.5s", "64KiB", "1GiB"})
     folder.add(text);
-  for (const auto& [key, value] : Config::wan("n1").describe()) folder.add(key + "=" + value);
+  Folder config(out, "config");
+  for (const auto* text : {"join=a:1,[::1]:2,srv+b", "delegate_protocol=[2, 5, 4]", "tree_rule=classic", "log_level=debug", "unknown=1"})
+    config.add(text);
+  for (const auto& [key, value] : Config::wan("n1").describe()) config.add(key + "=" + value);
 }
 
 void tags(const fs::path& out) {
