@@ -117,6 +117,7 @@ std::size_t SimNetwork::partial(std::size_t size) {
 
 void SimNetwork::send_packet(HostId from, const Endpoint& to, const Bytes& packet) {
   ++counters_.packets;
+  counters_.packet_bytes += packet.size();
   auto it = by_address_.find(to);
   if (it == by_address_.end()) return;
   const HostId target = it->second;

@@ -105,7 +105,7 @@ class SimNetwork {
   [[nodiscard]] std::size_t unread(HostId host, ConnId conn) const;
 
   struct Counters {
-    std::uint64_t packets = 0, packets_lost = 0, stream_bytes = 0, dials = 0, refused = 0, resets = 0;
+    std::uint64_t packets = 0, packet_bytes = 0, packets_lost = 0, stream_bytes = 0, dials = 0, refused = 0, resets = 0;
   };
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }

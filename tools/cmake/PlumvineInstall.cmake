@@ -10,6 +10,9 @@ if(PLUMVINE_METRICS)
 endif()
 
 foreach(library ${libraries})
+  if(BUILD_SHARED_LIBS)
+    set_target_properties(${library} PROPERTIES INSTALL_RPATH "$ORIGIN")
+  endif()
   install(TARGETS ${library} EXPORT ${library}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -29,6 +32,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/plumvineConfig.cmake
 
 # pkg-config finds the prefix from where its file lies.
 file(RELATIVE_PATH pc_to_prefix "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
+string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
 set(pc_files plumvine.pc)
 if(PLUMVINE_METRICS)
   list(APPEND pc_files plumvine-metrics.pc)
@@ -48,6 +52,9 @@ endforeach()
 
 foreach(program plumvined plumvine_cli plumvine-sim)
   if(TARGET ${program})
+    if(BUILD_SHARED_LIBS)
+      set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+    endif()
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endforeach()

@@ -8,6 +8,8 @@ namespace plumvine::sim {
 
 namespace {
 
+constexpr std::size_t kGapsMax = 10;
+
 std::uint64_t hash_of(const Bytes& payload) {
   Trace hash;
   hash.mix(payload.view());
@@ -49,46 +51,51 @@ void DeliveryLog::became_ready(InstanceId receiver) {
   for (const auto& [origin, hashes] : payloads_) process.owed_after[origin] = hashes.size();
 }
 
-std::vector<std::string> DeliveryLog::unfinished(const std::vector<InstanceId>& receivers) const {
-  std::vector<std::string> problems;
+/// First sequence of `origin` that the process must have; 0 = it owes nothing of it.
+Sequence DeliveryLog::owed_from(const Receiver& process, InstanceId origin) const {
+  auto have = process.delivered.find(origin);
+  const bool nothing = have == process.delivered.end() || have->second.empty();
+  if (!process.ready) return nothing ? 0 : have->second.front().first;
+  auto owed = process.owed_after.find(origin);
+  const Sequence first = owed == process.owed_after.end() ? 1 : owed->second + 1;
+  return nothing ? first : std::min(first, have->second.front().first);
+}
+
+DeliveryLog::Comparison DeliveryLog::compare(const std::vector<InstanceId>& receivers) const {
+  static const Receiver kNothing;
+  auto process_of = [this](InstanceId receiver) -> const Receiver& {
+    auto it = receivers_.find(receiver);
+    return it == receivers_.end() ? kNothing : it->second;
+  };
+  Comparison result;
   for (const auto& [origin, hashes] : payloads_) {
     IntervalSet known;
     for (InstanceId receiver : receivers) {
       if (receiver == origin && !hashes.empty()) known.add(SequenceRange{1, hashes.size()});
-      auto process = receivers_.find(receiver);
-      if (process == receivers_.end()) continue;
-      auto have = process->second.delivered.find(origin);
-      if (have == process->second.delivered.end()) continue;
-      for (const SequenceRange& range : have->second.list()) known.add(range);
+      const Receiver& process = process_of(receiver);
+      if (auto have = process.delivered.find(origin); have != process.delivered.end()) {
+        for (const SequenceRange& range : have->second.list()) known.add(range);
+      }
     }
     if (known.empty()) continue;
     for (InstanceId receiver : receivers) {
-      if (receiver == origin) continue;
-      static const Receiver kNothing;
-      auto found = receivers_.find(receiver);
-      const Receiver& process = found == receivers_.end() ? kNothing : found->second;
-      auto have = process.delivered.find(origin);
-      const bool nothing = have == process.delivered.end() || have->second.empty();
-      auto owed = process.owed_after.find(origin);
-      Sequence first = owed == process.owed_after.end() ? 1 : owed->second + 1;
-      if (!process.ready) {
-        if (nothing) continue;
-        first = have->second.front().first;
-      } else if (!nothing) {
-        first = std::min(first, have->second.front().first);
-      }
+      const Receiver& process = process_of(receiver);
+      const Sequence first = owed_from(process, origin);
+      if (receiver == origin || first == 0) continue;
+      const auto have = process.delivered.find(origin);
       for (const SequenceRange& range : known.list()) {
         if (range.last < first) continue;
         const SequenceRange due{std::max(range.first, first), range.last};
-        const auto gaps = nothing ? std::vector<SequenceRange>{due} : have->second.missing_in(due, 1);
-        if (gaps.empty()) continue;
-        problems.push_back(to_string(receiver) + " lacks " + text(gaps.front()) + " of " + to_string(origin));
-        if (problems.size() >= 10) return problems;
-        break;
+        result.expected += due.last - due.first + 1;
+        const auto gaps = have == process.delivered.end() ? std::vector<SequenceRange>{due} : have->second.missing_in(due);
+        result.delivered += due.last - due.first + 1;
+        for (const SequenceRange& gap : gaps) result.delivered -= gap.last - gap.first + 1;
+        if (gaps.empty() || result.gaps.size() >= kGapsMax) continue;
+        result.gaps.push_back(to_string(receiver) + " lacks " + text(gaps.front()) + " of " + to_string(origin));
       }
     }
   }
-  return problems;
+  return result;
 }
 
 std::uint64_t DeliveryLog::deliveries_at(InstanceId receiver) const {

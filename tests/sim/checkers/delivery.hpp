@@ -25,7 +25,15 @@ class DeliveryLog {
   /// What is missing at some of `receivers` (and is known to one of them), at most a few lines. Processes that were
   /// ready must have everything since then; joiners nothing before their own first message of an origin, and no hole
   /// after it.
-  [[nodiscard]] std::vector<std::string> unfinished(const std::vector<InstanceId>& receivers) const;
+  [[nodiscard]] std::vector<std::string> unfinished(const std::vector<InstanceId>& receivers) const {
+    return compare(receivers).gaps;
+  }
+  /// The same in numbers: what the given processes should have and have.
+  struct Comparison {
+    std::uint64_t expected = 0, delivered = 0;
+    std::vector<std::string> gaps;
+  };
+  [[nodiscard]] Comparison compare(const std::vector<InstanceId>& receivers) const;
   [[nodiscard]] std::uint64_t deliveries() const noexcept { return deliveries_; }
   [[nodiscard]] std::uint64_t deliveries_at(InstanceId receiver) const;
   [[nodiscard]] std::uint64_t deliveries_at(InstanceId receiver, InstanceId origin) const;
@@ -39,6 +47,9 @@ class DeliveryLog {
     std::map<InstanceId, Sequence> owed_after;  ///< what each origin had published when the receiver became ready
     bool ready = false;
   };
+  /// What a process owes of one origin, given what is known of it anywhere.
+  [[nodiscard]] Sequence owed_from(const Receiver& process, InstanceId origin) const;
+
   std::map<InstanceId, std::vector<std::uint64_t>> payloads_;  ///< hash by sequence - 1
   std::map<InstanceId, Receiver> receivers_;
   std::uint64_t deliveries_ = 0;

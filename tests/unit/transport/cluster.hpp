@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <plumvine/detail/rng.hpp>
 #include <plumvine/handlers.hpp>
 
 #include "plumtree/wire.hpp"
@@ -40,7 +41,7 @@ struct TestNode {
   /// Names of the peers whose link is up.
   [[nodiscard]] std::vector<std::string> links() const {
     std::vector<std::string> names;
-    for (const LinkInfo& link : snapshot()->links) {
+    for (const auto s = snapshot(); const LinkInfo& link : s->links) {
       if (link.state == LinkState::up) names.push_back(link.peer);
     }
     return names;
