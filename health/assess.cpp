@@ -1,6 +1,7 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <plumvine/detail/check.hpp>
 #include <plumvine/health.hpp>
 

@@ -13,7 +13,7 @@ constexpr std::array kCodes{
          "see what the links to the known members fail with (plumvine peers, the log): address and port must be "
          "reachable over TCP "
          "in at least one direction, cluster labels must be equal"},
-    Code{"PV2002", degraded, "membership", "no seed has answered yet",
+    Code{"PV2002", unhealthy, "membership", "no seed has answered yet",
          "check the addresses given with --join, name resolution, and that UDP and TCP reach the seeds' port"},
     Code{"PV2003", degraded, "delivery", "the first sync with a neighbour has not finished",
          "wait a few seconds; if it stays, see plumvine peers for links that do not come up"},

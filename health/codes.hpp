@@ -1,8 +1,9 @@
 #pragma once
 
-#include <plumvine/health.hpp>
 #include <span>
 #include <string_view>
+
+#include <plumvine/health.hpp>
 
 /// Codes of health reasons: stable names that scripts and documents may refer to.
 namespace plumvine::health {

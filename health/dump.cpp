@@ -1,6 +1,7 @@
 #include "dump.hpp"
 
 #include <cmath>
+
 #include <nlohmann/json.hpp>
 
 #include "json_text.hpp"
@@ -45,7 +46,8 @@ Json link_json(const LinkInfo& link) {
           {"received_bytes", link.received_bytes},
           {"last_frame_s", rounded(link.last_frame_s)},
           {"congested", link.congested},
-          {"clock_offset_ms", std::round(link.clock_offset_s * 1e6) / 1e3}};
+          {"clock_offset_ms", std::round(link.clock_offset_s * 1e6) / 1e3},
+          {"instance", to_string(link.instance)}};
 }
 
 Json links(const Snapshot& s, bool up) {
@@ -155,7 +157,7 @@ Json trees(const Snapshot& s) {
   auto out = Json::array();
   for (const auto& t : s.trees) {
     out.push_back({{"tree", to_string(static_cast<InstanceId>(t.tree))},
-                   {"root", t.root},
+                   {"root", t.root.empty() ? Json(nullptr) : Json(t.root)},
                    {"epoch", t.epoch},
                    {"settled", t.settled},
                    {"parent", t.parent.empty() ? Json(nullptr) : Json(t.parent)},
@@ -175,7 +177,8 @@ Json lag(const Snapshot& s) {
                    {"missing", o.missing},
                    {"age_s", rounded(o.age_s)}});
   }
-  return out;
+  return {
+      {"self", s.name}, {"origins", std::move(out)}, {"oldest_missing_s", rounded(to_seconds(s.tree.oldest_missing))}};
 }
 
 }  // namespace

@@ -1,11 +1,12 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
 #include <plumvine/health.hpp>
 #include <plumvine/snapshot.hpp>
-#include <string>
-#include <string_view>
 
 /// JSON texts of CONTRACT sections 2 and 3, as pure functions. Invalid UTF-8 is replaced, never refused.
 namespace plumvine::dump {

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <plumvine/health.hpp>
-#include <plumvine/snapshot.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <plumvine/health.hpp>
+#include <plumvine/snapshot.hpp>
 
 /// Every exported series, in one table. The exposition and `README.md` of this folder are made from it.
 namespace plumvine::metrics {

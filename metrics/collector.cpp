@@ -1,8 +1,9 @@
 #include "collector.hpp"
 
+#include <limits>
+
 #include <prometheus/text_serializer.h>
 
-#include <limits>
 #include <plumvine/metrics.hpp>
 
 #include "catalog.hpp"

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <vector>
+
 #include <prometheus/metric_family.h>
 
 #include <plumvine/health.hpp>
 #include <plumvine/snapshot.hpp>
-#include <vector>
 
 namespace plumvine::metrics {
 

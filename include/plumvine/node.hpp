@@ -87,6 +87,8 @@ class Node {
   [[nodiscard]] InstanceId instance() const;
   /// What others dial, with real ports.
   [[nodiscard]] Endpoint address() const;
+  /// Where packets, streams and links arrive, with real ports; may be a wildcard.
+  [[nodiscard]] Endpoint bind_address() const;
   /// Where HTTP is served; unspecified with port 0 when off.
   [[nodiscard]] Endpoint http_address() const;
 

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <plumvine/snapshot.hpp>
 #include <string>
+
+#include <plumvine/snapshot.hpp>
 
 /// Snapshots made by hand, for everything that is a function of one.
 namespace plumvine::test {

@@ -111,10 +111,11 @@ TEST_CASE("what is missing for long, a stall, and a partition degrade", "[health
   CHECK(judged(s).status == HealthStatus::unhealthy);
 }
 
-TEST_CASE("a node that waits for a seed, for its first sync, or left is degraded", "[health]") {
+TEST_CASE("a node that waits for a seed, for its first sync, or left is not healthy", "[health]") {
   auto s = sole();
   s.joined = s.synced = false;
   CHECK(codes_of(judged(s)) == Codes{"PV2002"});
+  CHECK(judged(s).status == HealthStatus::unhealthy);
   s.joined = true;
   CHECK(codes_of(judged(s)) == Codes{"PV2003"});
   s.left = true;

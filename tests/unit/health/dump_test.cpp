@@ -1,8 +1,8 @@
-#include "health/dump.hpp"
-
 #include <ctime>
+
 #include <nlohmann/json.hpp>
 
+#include "health/dump.hpp"
 #include "health/json_text.hpp"
 #include "support/pch.hpp"
 #include "support/snapshots.hpp"
@@ -183,9 +183,9 @@ TEST_CASE("tree, lag, configuration and errors are objects of their own", "[dump
   CHECK(tree["trees"][0]["parent"].is_null());
   CHECK(tree["trees"][0]["eager"] == json::array({"b"}));
   const auto lag = json::parse(dump::lag_json(s));
-  CHECK(lag[0]["highest"] == 9);
-  CHECK(lag[0]["missing"] == 2);
-  CHECK(lag[0]["age_s"] == 0.5);
+  CHECK(lag["origins"][0]["highest"] == 9);
+  CHECK(lag["origins"][0]["missing"] == 2);
+  CHECK(lag["origins"][0]["age_s"] == 0.5);
   const auto config = json::parse(dump::config_json(Config::lan("a")));
   CHECK(config["preset"] == "lan");
   CHECK(config["probe_interval"] == "1s");

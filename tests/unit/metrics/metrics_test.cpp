@@ -2,8 +2,9 @@
 
 #include <cstdio>
 #include <fstream>
-#include <plumvine/metrics.hpp>
 #include <sstream>
+
+#include <plumvine/metrics.hpp>
 
 #include "metrics/catalog.hpp"
 #include "support/pch.hpp"
