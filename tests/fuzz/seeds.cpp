@@ -82,6 +82,7 @@ std::string from_hex(std::string_view digits) {
 void vectors(const fs::path& out, const fs::path& from) {
   Folder packets(out, "packet");
   Folder streams(out, "stream");
+  unsigned number = 0;
   for (const auto& file : fs::directory_iterator(from)) {
     const std::string name = file.path().filename();
     const bool is_stream = name.find("-streams") != std::string::npos;
@@ -94,7 +95,11 @@ void vectors(const fs::path& out, const fs::path& from) {
     for (std::size_t at = text.find(kKey); at != std::string::npos; at = text.find(kKey, at)) {
       at += kKey.size();
       const std::size_t end = text.find('"', at);
-      if (end - at < 2 * 4096) (is_stream ? streams : packets).add(from_hex(std::string_view(text).substr(at, end - at)));
+      if (end == std::string::npos || end - at >= 2 * 4096) continue;
+      const std::string bytes = from_hex(std::string_view(text).substr(at, end - at));
+      const std::string length{static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size() & 0xff)};
+      if (is_stream) streams.add(std::string(1, static_cast<char>(number++ * 37)) + bytes);
+      else packets.add(std::string(1, static_cast<char>(number++ * 2)) + length + bytes);
     }
   }
 }
