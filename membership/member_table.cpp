@@ -33,11 +33,6 @@ std::string_view tag_of(BytesView meta, std::string_view tag) {
   return {};
 }
 
-InstanceId instance_of(BytesView meta) {
-  const auto instance = parse_instance(tag_of(meta, kTagInstance));
-  return instance ? *instance : InstanceId{};
-}
-
 bool same(BytesView a, BytesView b) { return std::ranges::equal(a, b); }
 
 /// Keeps the bytes we have if they are the same: a refreshed member costs no memory.
@@ -45,12 +40,17 @@ void assign(Bytes& field, BytesView value) {
   if (!same(field.view(), value)) field = Bytes::copy_of(value);
 }
 
+}  // namespace
+
+InstanceId instance_of(BytesView meta) {
+  const auto instance = parse_instance(tag_of(meta, kTagInstance));
+  return instance ? *instance : InstanceId{};
+}
+
 Bytes encode_alive(const Member& m) {
   return wire::encoded(wire::Alive{static_cast<std::uint32_t>(m.incarnation), m.name, m.address.view(), m.port,
                                    m.meta.view(), BytesView(reinterpret_cast<const std::byte*>(m.versions.data()), m.versions.size())});
 }
-
-}  // namespace
 
 MemberTable::MemberTable(Core& core) : core_(core) {}
 
@@ -75,31 +75,31 @@ const Record* MemberTable::living_at(const Endpoint& endpoint) const {
 
 // --- alive -------------------------------------------------------------------------------------------------
 
-const Record* MemberTable::alive(const wire::Alive& news, bool bootstrap, Timestamp now) {
+AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timestamp now) {
   const bool own = is_self(news.node);
-  if (own && left_) return nullptr;
+  if (own && left_) return AliveOutcome::ignored;
   if (news.node.empty() || (news.address.size() != 4 && news.address.size() != 16)) {
     core_.stats.rejected.add(PacketReject::malformed);
-    return nullptr;
+    return AliveOutcome::ignored;
   }
   if (news.versions.size() >= 3) {
     const auto low = static_cast<std::uint8_t>(news.versions[0]);
     const auto high = static_cast<std::uint8_t>(news.versions[1]);
     if (low == 0 || high == 0 || low > high) {
       core_.stats.rejected.add(PacketReject::incompatible_version);
-      return nullptr;
+      return AliveOutcome::ignored;
     }
   }
   Record* record = find(news.node);
   bool replaced = false;
   if (record == nullptr) {
-    if (own && !bootstrap) return nullptr;
+    if (own && !bootstrap) return AliveOutcome::ignored;
     record = insert(news);
-    if (record == nullptr) return nullptr;
+    if (record == nullptr) return AliveOutcome::ignored;
   } else if (record->member.port != news.port || !same(record->member.address.view(), news.address)) {
     if (own || !may_replace(*record, news, now)) {
       conflict(*record, news, now);
-      return nullptr;
+      return AliveOutcome::ignored;
     }
     replaced = true;
   }
@@ -107,21 +107,21 @@ const Record* MemberTable::alive(const wire::Alive& news, bool bootstrap, Timest
   const auto known = static_cast<std::uint32_t>(record->member.incarnation);
   if (!own && !replaced && news.incarnation <= known) {
     // Incarnation 0 never wins anything: it makes a member known, not alive.
-    if (record->member.since == kLongAgo) return nullptr;
+    if (record->member.since == kLongAgo) return AliveOutcome::ignored;
     const bool stale = record->member.state != MemberState::alive || !same(record->member.meta.view(), news.meta);
-    return stale ? record : nullptr;
+    return stale ? AliveOutcome::stale : AliveOutcome::ignored;
   }
   if (own && !bootstrap) {
-    if (news.incarnation < known) return nullptr;
+    if (news.incarnation < known) return AliveOutcome::ignored;
     const auto& mine = record->member;
     if (news.incarnation == known && same(mine.meta.view(), news.meta) &&
         same(BytesView(reinterpret_cast<const std::byte*>(mine.versions.data()), mine.versions.size()), news.versions))
-      return nullptr;
+      return AliveOutcome::ignored;
     refute(news.incarnation);
-    return nullptr;
+    return AliveOutcome::refuted;
   }
   accept_alive(*record, news, replaced, now);
-  return nullptr;
+  return AliveOutcome::accepted;
 }
 
 Record* MemberTable::insert(const wire::Alive& news) {

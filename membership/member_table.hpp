@@ -36,6 +36,15 @@ struct Record {
 /// Hears of every change of a member's state, after it was made. `before` is nullopt for a new member.
 using MemberObserver = std::function<void(const Record& record, std::optional<MemberState> before)>;
 
+/// The instance in our members' metadata; 0 for foreign ones.
+InstanceId instance_of(BytesView meta);
+/// The message that says all we know of a living member.
+Bytes encode_alive(const Member& member);
+
+/// What became of an alive message. `stale`: it is older than what we hold and says something else, so its
+/// teller should hear what we hold.
+enum class AliveOutcome : std::uint8_t { ignored, stale, accepted, refuted };
+
 /// All members and the rules by which news of them is believed (SWIM, section 4.2; memberlist's handlers).
 ///
 /// The table is what everything else reads. It queues news for gossip, runs suspicions, raises events and
@@ -48,8 +57,7 @@ class MemberTable {
   void observe(MemberObserver observer) { observer_ = std::move(observer); }
 
   // News, from packets and table exchanges.
-  /// Returns the record if the news was older than what we hold and its teller should be told.
-  const Record* alive(const wire::Alive& news, Timestamp now) { return alive(news, false, now); }
+  AliveOutcome alive(const wire::Alive& news, Timestamp now) { return alive(news, false, now); }
   void suspect(const wire::Suspect& news, Timestamp now);
   void dead(const wire::Dead& news, Timestamp now);
   /// One row of another member's table: nobody else's word is taken for a death, it becomes a suspicion of ours.
@@ -92,7 +100,7 @@ class MemberTable {
   void encode_rows(wire::Buffer& out) const;
 
  private:
-  const Record* alive(const wire::Alive& news, bool bootstrap, Timestamp now);
+  AliveOutcome alive(const wire::Alive& news, bool bootstrap, Timestamp now);
   Record* insert(const wire::Alive& news);
   void accept_alive(Record& record, const wire::Alive& news, bool restarted, Timestamp now);
   [[nodiscard]] bool may_replace(const Record& record, const wire::Alive& news, Timestamp now) const;

@@ -10,7 +10,8 @@ namespace plumvine::swim {
 namespace {
 
 bool is_exchange(StreamPurpose purpose) {
-  return purpose == StreamPurpose::periodic || purpose == StreamPurpose::seed || purpose == StreamPurpose::lost;
+  return purpose == StreamPurpose::periodic || purpose == StreamPurpose::stranger || purpose == StreamPurpose::seed ||
+         purpose == StreamPurpose::lost;
 }
 
 std::uint64_t hash_of(BytesView bytes) { return NameHash{}(as_text(bytes)); }

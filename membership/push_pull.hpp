@@ -13,7 +13,7 @@
 namespace plumvine::swim {
 
 /// Why a stream was opened; the answer is reported with it.
-enum class StreamPurpose : std::uint8_t { accepted, periodic, seed, lost, probe_ping, lost_ping };
+enum class StreamPurpose : std::uint8_t { accepted, periodic, stranger, seed, lost, probe_ping, lost_ping };
 
 /// What became of a stream that we opened.
 struct StreamResult {

@@ -208,6 +208,7 @@ void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
   switch (result.purpose) {
     case StreamPurpose::accepted:
     case StreamPurpose::periodic:
+    case StreamPurpose::stranger:
       break;
     case StreamPurpose::seed:
       if (result.self && result.context < seeds_.size())

@@ -39,10 +39,10 @@ class Swim::Impl {
 
   void handle_packet(const Endpoint& from, BytesView packet, Timestamp now);
   void handle_part(const Endpoint& from, const wire::Part& part, Timestamp now);
-  void on_ping(const Endpoint& from, const wire::Ping& ping);
+  void on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now);
   void on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now);
   void on_alive(const Endpoint& from, wire::Alive alive, Timestamp now);
-  void tell(const Endpoint& from, const Record& record, Timestamp now);
+  void tell(const Endpoint& from, const wire::Alive& news, Timestamp now);
   void handle_timeout(Timestamp now);
   void fire(TimerKey key, Timestamp now);
   void gossip(Timestamp now);
@@ -63,6 +63,7 @@ class Swim::Impl {
   Timestamp time;
   Timestamp next_gossip;
   Timestamp stall_noticed;
+  Timestamp last_asked{INT64_MIN};
   bool started = false;
   bool leaving = false;
 };
@@ -163,7 +164,7 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
       wire::Ping ping;
       const bool decoded = wire::decode_body(part.body, ping, scratch);
       if (wire::looks_sealed(part.body.size(), decoded, part.body)) return core.stats.rejected.add(PacketReject::encrypted);
-      return decoded ? on_ping(from, ping) : malformed();
+      return decoded ? on_ping(from, ping, now) : malformed();
     }
     case MessageType::indirect_ping: {
       wire::IndirectPing request;
@@ -206,10 +207,17 @@ Endpoint Swim::Impl::answer_to(const Endpoint& from, BytesView address, std::uin
   return record != nullptr && record->endpoint == *claimed ? *claimed : from;
 }
 
-void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping) {
+void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now) {
   if (!ping.node.empty() && !table.is_self(ping.node)) return core.stats.rejected.add(PacketReject::wrong_name);
-  core.send_with_news(answer_to(from, ping.source_address, ping.source_port, ping.source_node), wire::Ack{ping.sequence, {}},
-                      table.size());
+  const Endpoint to = answer_to(from, ping.source_address, ping.source_port, ping.source_node);
+  core.send_with_news(to, wire::Ack{ping.sequence, {}}, table.size());
+  // Somebody whom we do not know calls us by name: we may be a new run of what it remembers, or it is what we
+  // have forgotten. Ask it for its table; not more than once a second, whoever claims to ask.
+  constexpr Duration kAskInterval = std::chrono::seconds{1};
+  if (ping.node.empty() || ping.source_node.empty() || table.find(ping.source_node) != nullptr || table.has_left()) return;
+  if (last_asked != Timestamp{INT64_MIN} && now - last_asked < kAskInterval) return;
+  last_asked = now;
+  streams.exchange(from, true, StreamPurpose::stranger, 0, now);
 }
 
 void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now) {
@@ -219,26 +227,28 @@ void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp no
 
 void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now) {
   if (news.port == 0) news.port = core.identity.port;
-  if (const Record* record = table.alive(news, now)) tell(from, *record, now);
+  if (table.alive(news, now) == AliveOutcome::stale) tell(from, news, now);
 }
 
-void Swim::Impl::tell(const Endpoint& from, const Record& record, Timestamp now) {
+void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp now) {
   // Somebody announces itself with an incarnation that we know to be over: restarted, or cut off for long. It
-  // is told what we hold, so that it refutes at once. Only to the member itself, and not more than once a second.
+  // is told what we hold, so that it refutes at once. Only the member itself, and not more than once a second.
   constexpr Duration kTellInterval = std::chrono::seconds{1};
-  Record* mine = table.find(record.member.name);
-  if (mine == nullptr || !(mine->endpoint == from)) return;
-  if (mine->told_at != Timestamp{INT64_MIN} && now - mine->told_at < kTellInterval) return;
-  mine->told_at = now;
-  const Member& m = mine->member;
+  Record* record = table.find(news.node);
+  if (record == nullptr || !(record->endpoint == from)) return;
+  if (record->told_at != Timestamp{INT64_MIN} && now - record->told_at < kTellInterval) return;
+  record->told_at = now;
+  const Member& m = record->member;
   const auto incarnation = static_cast<std::uint32_t>(m.incarnation);
   switch (m.state) {
-    case MemberState::alive:
-      return core.send_alone(from, wire::Alive{incarnation, m.name, m.address.view(), m.port, m.meta.view(),
-                                               BytesView(reinterpret_cast<const std::byte*>(m.versions.data()), m.versions.size())});
+    case MemberState::alive: {
+      const Bytes held = encode_alive(m);
+      const BytesView view = held.view();
+      return core.send_packet(from, {&view, 1});
+    }
     case MemberState::suspect: return core.send_alone(from, wire::Suspect{incarnation, m.name, core.identity.name});
     case MemberState::dead:
-      return core.send_alone(from, wire::Dead{incarnation, m.name, mine->accuser.empty() ? core.identity.name : mine->accuser});
+      return core.send_alone(from, wire::Dead{incarnation, m.name, record->accuser.empty() ? core.identity.name : record->accuser});
     case MemberState::left: return core.send_alone(from, wire::Dead{incarnation, m.name, m.name});
   }
 }

@@ -80,6 +80,7 @@ TEST_CASE("all seeds dead and restarted are one cluster again within 30 s", "[sw
   c.kill(0);
   c.kill(1);
   c.run(down);
+  INFO("down for " << down.count() << " s");
   c.start(0, {0, 1});
   c.start(1, {0, 1});
   const auto took = c.run_until(30s, [&] { return c.one_view(); });
