@@ -61,6 +61,13 @@ struct OriginInfo {
   std::uint64_t missing = 0;
 };
 
+/// Answered HTTP requests of one route with one status.
+struct HttpCount {
+  std::string path;                 ///< a route of ours, or `other`
+  int code = 0;
+  std::uint64_t count = 0;
+};
+
 /// Sums over the last 60 s.
 struct WindowStats {
   double seconds = 0;
@@ -90,6 +97,7 @@ struct Snapshot {
   TransportStats transport;
   LoopStats loop;
   WindowStats window;
+  std::vector<HttpCount> http_requests;  ///< filled by the node's HTTP routes; empty while HTTP is off
 
   bool joined = false;              ///< a seed answered, or none but ourselves is configured
   bool synced = false;              ///< the first sync was applied

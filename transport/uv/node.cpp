@@ -84,6 +84,13 @@ std::size_t Node::peer_count() const {
   return neighbours(*snapshot(), [](const LinkInfo&) { return true; }).size();
 }
 HealthReport Node::health() const { return assess(*snapshot(), impl_->config().health); }
+std::function<Observation()> Node::observer() const {
+  return [impl = impl_] {
+    auto snapshot = impl->snapshot();
+    HealthReport health = assess(*snapshot, impl->config().health);
+    return Observation{std::move(snapshot), std::move(health)};
+  };
+}
 
 const std::string& Node::name() const { return impl_->name(); }
 InstanceId Node::instance() const { return impl_->instance(); }

@@ -224,6 +224,7 @@ void Node::Impl::tear_down() {
   turn_snapshot_.reset();
   core_.reset();
   mailbox_.detach();
+  handlers_ = {};  // an observer may keep us; what the handlers hold must not live on with it
   const auto keep = std::move(self_);
   const std::lock_guard lock{mutex_};
   closed_ = true;
@@ -407,7 +408,9 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   const auto fill = mailbox_.fill();
   stats.mailbox_messages = fill.messages;
   stats.mailbox_bytes = fill.bytes;
-  auto made = core_->driver.make_snapshot();
+  // Nobody else holds it yet.
+  const auto made = std::const_pointer_cast<Snapshot>(core_->driver.make_snapshot());
+  if (core_->http) made->http_requests = core_->admin.requests();
   const std::lock_guard lock{mutex_};
   published_ = made;
   published_ns_ = static_cast<std::int64_t>(uv_hrtime());

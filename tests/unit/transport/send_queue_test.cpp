@@ -83,7 +83,7 @@ TEST_CASE("a refused rest is written later, without a gap", "[queue]") {
     expected += std::string(3007, c);
   }
   std::size_t left = expected.size();
-  for (std::size_t room : {0, 1, 6, 3001, 10000, 50000, 1 << 20}) {
+  for (const std::size_t room : std::initializer_list<std::size_t>{0, 1, 6, 3001, 10000, 50000, 1 << 20}) {
     sink.room = room;
     left -= queue.flush(sink, ConnId{1});
     CHECK(queue.bytes() == left);
