@@ -11,6 +11,8 @@
 #include <plumvine/detail/check.hpp>
 #include <plumvine/uv.hpp>
 
+#include "transport/codes.hpp"
+
 namespace plumvine {
 namespace {
 
@@ -181,8 +183,8 @@ void Node::Impl::run_own_loop() {
 /// First turn on the loop.
 void Node::Impl::begin() {
   if (closing_) return;
-  log(LogLevel::info, "PV1501", "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
-  if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
+  log(LogLevel::info, code::kAdvertising, "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
+  if (http_address_.port != 0) log(LogLevel::info, code::kServingHttp, "Serving HTTP on " + http_address_.to_string());
   core_->driver.start();
 }
 
