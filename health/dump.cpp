@@ -1,218 +1,263 @@
 #include "dump.hpp"
 
-#include <algorithm>
+#include <cmath>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "json_text.hpp"
 
 namespace plumvine::dump {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
-std::string base64(BytesView data) {
-  static constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((data.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < data.size(); i += 3) {
-    const auto at = [&](std::size_t k) { return i + k < data.size() ? static_cast<std::uint32_t>(data[i + k]) : 0u; };
-    const std::uint32_t word = at(0) << 16 | at(1) << 8 | at(2);
-    out += kAlphabet[word >> 18];
-    out += kAlphabet[word >> 12 & 63];
-    out += i + 1 < data.size() ? kAlphabet[word >> 6 & 63] : '=';
-    out += i + 2 < data.size() ? kAlphabet[word & 63] : '=';
+// Milliseconds with three decimals; unknown is null.
+Json milliseconds_or_null(double seconds) {
+  if (seconds < 0) return nullptr;
+  return std::round(seconds * 1e6) / 1e3;
+}
+
+double rounded(double value) {
+  return std::round(value * 1e6) / 1e6;
+}
+
+Json names(const Snapshot& s, bool (*match)(const LinkInfo&)) {
+  auto out = Json::array();
+  for (const auto& link : s.links) {
+    if (link.state == LinkState::up && match(link)) out.push_back(link.peer);
   }
   return out;
 }
 
-/// Length of the well-formed UTF-8 sequence at `at` (Unicode 15, table 3-7), 0 if there is none.
-std::size_t utf8_sequence(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t k) { return at + k < text.size() ? static_cast<unsigned char>(text[at + k]) : 0u; };
-  const auto tail = [&](std::size_t k) { return (byte(k) & 0xc0u) == 0x80u; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return tail(1) ? 2 : 0;
-  if (lead >= 0xe0 && lead <= 0xef) {
-    if (!tail(1) || !tail(2) || (lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f)) return 0;
-    return 3;
-  }
-  if (lead >= 0xf0 && lead <= 0xf4) {
-    if (!tail(1) || !tail(2) || !tail(3) || (lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) > 0x8f)) return 0;
-    return 4;
-  }
-  return 0;
+Json link_json(const LinkInfo& link) {
+  return {{"peer", link.peer},
+          {"role", to_string(link.role)},
+          {"state", to_string(link.state)},
+          {"direction", link.outbound ? "outbound" : "inbound"},
+          {"rtt_ms", milliseconds_or_null(link.rtt_s)},
+          {"score", rounded(link.score)},
+          {"queue_bytes", link.queue_bytes},
+          {"queue_messages", link.queue_messages},
+          {"sent_bytes", link.sent_bytes},
+          {"received_bytes", link.received_bytes},
+          {"last_frame_s", rounded(link.last_frame_s)},
+          {"congested", link.congested},
+          {"clock_offset_ms", std::round(link.clock_offset_s * 1e6) / 1e3},
+          {"instance", to_string(link.instance)}};
 }
 
-/// Appends `text` as a JSON string. False (and `out` as it was): it is not UTF-8.
-bool append_quoted(std::string& out, std::string_view text) {
-  const std::size_t before = out.size();
-  out += '"';
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += text[i++];
-    } else if (byte < 0x20 || byte == 0x7f) {
-      switch (byte) {
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
-        default: out += fmt::format("\\u{:04x}", byte);
-      }
-      ++i;
-    } else if (byte < 0x80) {
-      std::size_t end = i + 1;
-      while (end < text.size() && text[end] >= 0x20 && text[end] != 0x7f && text[end] != '"' && text[end] != '\\') ++end;
-      out.append(text, i, end - i);
-      i = end;
+Json links(const Snapshot& s, bool up) {
+  auto out = Json::array();
+  for (const auto& link : s.links) {
+    if ((link.state == LinkState::up) == up) out.push_back(link_json(link));
+  }
+  return out;
+}
+
+Json tags_json(const Tags& tags) {
+  auto out = Json::object();
+  for (const auto& [key, value] : tags) out[key] = value;
+  return out;
+}
+
+Json member_json(const Snapshot& s, const MemberInfo& info) {
+  const auto& m = info.member;
+  std::string meta;
+  append_base64(meta, m.meta.text());
+  return {{"name", m.name},
+          {"addr", m.endpoint().host()},
+          {"port", m.port},
+          {"state", to_string(m.state)},
+          {"incarnation", static_cast<std::uint32_t>(m.incarnation)},
+          {"meta", meta},
+          {"tags", tags_json(info.tags)},
+          {"rtt_ms", milliseconds_or_null(info.rtt_s)},
+          {"link", info.speaks_links},
+          {"self", info.self},
+          {"since_s", rounded(std::max(0.0, to_seconds(s.at - m.since)))}};
+}
+
+Json reason_json(const HealthReason& reason) {
+  auto evidence = Json::object();
+  for (const auto& [name, value] : reason.evidence) {
+    // Counts are shown as whole numbers.
+    if (value == std::floor(value) && std::abs(value) < 1e15) {
+      evidence[name] = static_cast<std::int64_t>(value);
     } else {
-      const std::size_t length = utf8_sequence(text, i);
-      if (length == 0) {
-        out.resize(before);
-        return false;
-      }
-      out.append(text, i, length);
-      i += length;
+      evidence[name] = rounded(value);
     }
   }
-  out += '"';
-  return true;
+  return {{"code", reason.code},
+          {"severity", to_string(reason.severity)},
+          {"component", reason.component},
+          {"evidence", std::move(evidence)},
+          {"remedy", reason.remedy}};
 }
 
-/// Names of foreign members may be any bytes: what is not UTF-8 is replaced.
-void append_name(std::string& out, std::string_view text) {
-  if (!append_quoted(out, text)) out += text_of(Json(std::string(text)));
+Json report_json(const HealthReport& r) {
+  auto reasons = Json::array();
+  for (const auto& reason : r.reasons) reasons.push_back(reason_json(reason));
+  const auto& p = r.peer_health;
+  const auto& d = r.delivery_health;
+  const auto& c = r.cache_health;
+  return {{"status", to_string(r.status)},
+          {"message", r.message},
+          {"reasons", std::move(reasons)},
+          {"version", r.version},
+          {"name", r.name},
+          {"uptime_s", std::round(r.uptime_s * 1e3) / 1e3},
+          {"peer_health",
+           {{"eager_count", p.eager_count},
+            {"lazy_count", p.lazy_count},
+            {"protected_count", p.protected_count},
+            {"total_peers", p.total_peers},
+            {"target_eager", p.target_eager},
+            {"members_alive", p.members_alive},
+            {"members_suspect", p.members_suspect},
+            {"members_dead", p.members_dead},
+            {"partition", to_string(p.partition)}}},
+          {"delivery_health",
+           {{"pending_grafts", d.pending_grafts},
+            {"graft_failure_rate", rounded(d.graft_failure_rate)},
+            {"duplicate_rate", rounded(d.duplicate_rate)},
+            {"missing_messages", d.missing_messages},
+            {"oldest_missing_s", rounded(d.oldest_missing_s)},
+            {"delivered_total", d.delivered_total}}},
+          {"cache_health",
+           {{"messages", c.messages},
+            {"capacity", c.capacity},
+            {"bytes", c.bytes},
+            {"bytes_capacity", c.bytes_capacity},
+            {"ttl_s", c.ttl_s},
+            {"utilization", rounded(c.utilization)}}},
+          {"loop_health",
+           {{"busy_ratio", rounded(r.loop_health.busy_ratio)}, {"max_stall_ms", rounded(r.loop_health.max_stall_ms)}}}};
 }
 
-Json optional_ms(double seconds) { return seconds < 0 ? Json(nullptr) : Json(seconds * 1000); }
+Json members(const Snapshot& s) {
+  auto out = Json::array();
+  for (const auto& member : s.members) out.push_back(member_json(s, member));
+  return out;
+}
 
-std::string_view shown_state(const MemberInfo& info) { return to_string(info.member.state); }
+Json peers(const Snapshot& s) {
+  return {{"self", s.name},
+          {"eager", names(s, [](const LinkInfo& l) { return l.role == PeerRole::eager; })},
+          {"lazy", names(s, [](const LinkInfo& l) { return l.role == PeerRole::lazy; })},
+          {"protected", names(s, [](const LinkInfo& l) { return l.is_protected; })},
+          {"links", links(s, true)},
+          {"unestablished", links(s, false)}};
+}
+
+Json trees(const Snapshot& s) {
+  auto out = Json::array();
+  for (const auto& t : s.trees) {
+    out.push_back({{"tree", to_string(static_cast<InstanceId>(t.tree))},
+                   {"root", t.root.empty() ? Json(nullptr) : Json(t.root)},
+                   {"epoch", t.epoch},
+                   {"settled", t.settled},
+                   {"parent", t.parent.empty() ? Json(nullptr) : Json(t.parent)},
+                   {"eager", t.eager},
+                   {"lazy", t.lazy}});
+  }
+  return {{"self", s.name}, {"trees", std::move(out)}};
+}
+
+Json lag(const Snapshot& s) {
+  auto out = Json::array();
+  for (const auto& o : s.origins) {
+    out.push_back({{"origin", o.name},
+                   {"instance", to_string(o.instance)},
+                   {"highest", o.highest},
+                   {"delivered", o.delivered},
+                   {"missing", o.missing},
+                   {"age_s", rounded(o.age_s)}});
+  }
+  return {
+      {"self", s.name}, {"origins", std::move(out)}, {"oldest_missing_s", rounded(to_seconds(s.tree.oldest_missing))}};
+}
 
 }  // namespace
 
 std::string members_json(const Snapshot& snapshot) {
-  Json out = Json::array();
-  for (const auto& info : snapshot.members) {
-    Json tags = Json::object();
-    for (const auto& [key, value] : info.tags) tags[key] = value;
-    out.push_back({{"name", info.member.name},
-                   {"addr", info.member.endpoint().host()},
-                   {"port", info.member.port},
-                   {"state", shown_state(info)},
-                   {"incarnation", static_cast<std::uint32_t>(info.member.incarnation)},
-                   {"meta", base64(info.member.meta.view())},
-                   {"tags", std::move(tags)},
-                   {"rtt_ms", optional_ms(info.rtt_s)},
-                   {"link", info.speaks_links},
-                   {"self", info.self},
-                   {"since_s", to_seconds(snapshot.at - info.member.since)}});
-  }
-  return text_of(out);
+  return text_of(members(snapshot));
 }
-
 std::string peers_json(const Snapshot& snapshot) {
-  Json eager = Json::array(), lazy = Json::array(), kept = Json::array(), links = Json::array();
-  for (const auto& link : snapshot.links) {
-    if (link.state == LinkState::up) {
-      (link.role == PeerRole::eager ? eager : lazy).push_back(link.peer);
-      if (link.is_protected) kept.push_back(link.peer);
-    }
-    links.push_back({{"peer", link.peer},
-                     {"role", to_string(link.role)},
-                     {"state", to_string(link.state)},
-                     {"direction", link.outbound ? "outbound" : "inbound"},
-                     {"rtt_ms", optional_ms(link.rtt_s)},
-                     {"score", link.score},
-                     {"queue_bytes", link.queue_bytes},
-                     {"queue_messages", link.queue_messages},
-                     {"sent_bytes", link.sent_bytes},
-                     {"received_bytes", link.received_bytes},
-                     {"last_frame_s", link.last_frame_s},
-                     {"congested", link.congested},
-                     {"clock_offset_ms", link.clock_offset_s * 1000},
-                     {"instance", to_string(link.instance)}});
-  }
-  return text_of({{"self", snapshot.name}, {"eager", eager}, {"lazy", lazy}, {"protected", kept}, {"links", links}});
+  return text_of(peers(snapshot));
 }
-
 std::string tree_json(const Snapshot& snapshot) {
-  Json trees = Json::array();
-  for (const auto& tree : snapshot.trees) {
-    trees.push_back({{"tree", to_string(InstanceId{static_cast<std::uint64_t>(tree.tree)})},
-                     {"root", tree.root.empty() ? Json(nullptr) : Json(tree.root)},
-                     {"epoch", tree.epoch},
-                     {"settled", tree.settled},
-                     {"parent", tree.parent.empty() ? Json(nullptr) : Json(tree.parent)},
-                     {"eager", tree.eager},
-                     {"lazy", tree.lazy}});
-  }
-  return text_of({{"self", snapshot.name}, {"trees", trees}});
+  return text_of(trees(snapshot));
 }
-
 std::string lag_json(const Snapshot& snapshot) {
-  Json out = Json::array();
-  for (const auto& origin : snapshot.origins) {
-    out.push_back({{"origin", origin.name},
-                   {"instance", to_string(origin.instance)},
-                   {"highest", origin.highest},
-                   {"delivered", origin.delivered},
-                   {"missing", origin.missing}});
-  }
-  return text_of({{"self", snapshot.name}, {"origins", out}, {"oldest_missing_s", to_seconds(snapshot.tree.oldest_missing)}});
+  return text_of(lag(snapshot));
 }
 
 std::string health_json(const HealthReport& report, std::string_view component) {
-  Json reasons = Json::array();
-  HealthStatus status = component.empty() ? report.status : HealthStatus::healthy;
-  for (const auto& reason : report.reasons) {
-    if (!component.empty() && reason.component != component) continue;
-    status = std::max(status, reason.severity);
-    Json evidence = Json::object();
-    for (const auto& [key, value] : reason.evidence) evidence[key] = value;
-    reasons.push_back({{"code", reason.code}, {"severity", to_string(reason.severity)}, {"component", reason.component},
-                       {"evidence", std::move(evidence)}, {"remedy", reason.remedy}});
-  }
-  const auto& p = report.peer_health;
-  const auto& d = report.delivery_health;
-  const auto& c = report.cache_health;
-  return text_of({{"status", to_string(status)},
-                  {"message", report.message},
-                  {"reasons", std::move(reasons)},
-                  {"version", report.version},
-                  {"name", report.name},
-                  {"uptime_s", report.uptime_s},
-                  {"peer_health",
-                   {{"eager_count", p.eager_count}, {"lazy_count", p.lazy_count}, {"protected_count", p.protected_count},
-                    {"total_peers", p.total_peers}, {"target_eager", p.target_eager}, {"members_alive", p.members_alive},
-                    {"members_suspect", p.members_suspect}, {"members_dead", p.members_dead}, {"partition", to_string(p.partition)}}},
-                  {"delivery_health",
-                   {{"pending_grafts", d.pending_grafts}, {"graft_failure_rate", d.graft_failure_rate}, {"duplicate_rate", d.duplicate_rate},
-                    {"missing_messages", d.missing_messages}, {"oldest_missing_s", d.oldest_missing_s}, {"delivered_total", d.delivered_total}}},
-                  {"cache_health",
-                   {{"messages", c.messages}, {"capacity", c.capacity}, {"bytes", c.bytes}, {"bytes_capacity", c.bytes_capacity},
-                    {"ttl_s", c.ttl_s}, {"utilization", c.utilization}}},
-                  {"loop_health", {{"busy_ratio", report.loop_health.busy_ratio}, {"max_stall_ms", report.loop_health.max_stall_ms}}}});
+  return text_of(report_json(component.empty() ? report : only_component(report, component)));
+}
+
+std::string config_json(const Config& config) {
+  auto out = Json::object();
+  for (auto& [key, value] : config.describe()) out[key] = std::move(value);
+  auto tags = Json::object();
+  for (const auto& [tag, value] : config.tags) tags[tag] = value;
+  out["tags"] = std::move(tags);
+  return text_of(out);
+}
+
+std::string state_json(const Snapshot& snapshot, const HealthReport& report, const Config& config) {
+  const Json out{{"version", snapshot.version},
+                 {"name", snapshot.name},
+                 {"instance", to_string(snapshot.instance)},
+                 {"address", snapshot.address.to_string()},
+                 {"uptime_s", rounded(snapshot.uptime_s)},
+                 {"joined", snapshot.joined},
+                 {"synced", snapshot.synced},
+                 {"left", snapshot.left},
+                 {"not_ready_reason", snapshot.not_ready_reason},
+                 {"unreachable", snapshot.unreachable},
+                 {"invariant_violations", snapshot.invariant_violations},
+                 {"store", {{"messages", snapshot.tree.store_messages}, {"bytes", snapshot.tree.store_bytes}}},
+                 {"health", report_json(report)},
+                 {"members", members(snapshot)},
+                 {"peers", peers(snapshot)},
+                 {"tree", trees(snapshot)},
+                 {"lag", lag(snapshot)},
+                 {"config", Json::parse(config_json(config))}};
+  return text_of(out);
 }
 
 std::string message_json(const Message& message, std::string_view cursor) {
-  std::string out = "{\"topic\":";
-  append_name(out, message.topic);
+  const auto payload = message.payload.text();
+  std::string out;
+  out.reserve(payload.size() + payload.size() / 8 + 160);
+  out += "{\"topic\":";
+  append_any(out, message.topic);
   out += ",\"origin\":";
-  append_name(out, message.origin);
-  out += fmt::format(",\"id\":\"{}\",\"seq\":{},\"hops\":{},\"size\":{},", to_string(message.id), message.id.sequence, message.hops,
-                     message.payload.size());
-  out += "\"payload\":";
-  if (!append_quoted(out, message.payload.text())) {
-    out.resize(out.size() - 10);
-    out += "\"payload_base64\":\"";
-    out += base64(message.payload.view());
+  append_any(out, message.origin);
+  out += ",\"id\":\"";
+  out += to_string(message.id);
+  out += "\",\"seq\":";
+  out += std::to_string(message.id.sequence);
+  out += ",\"hops\":";
+  out += std::to_string(message.hops);
+  out += ",\"size\":";
+  out += std::to_string(payload.size());
+  if (is_utf8(payload)) {
+    out += ",\"payload\":";
+    append_string(out, payload);
+  } else {
+    out += ",\"payload_base64\":\"";
+    append_base64(out, payload);
     out += '"';
   }
   if (!cursor.empty()) {
     out += ",\"cursor\":";
-    append_name(out, cursor);
+    append_any(out, cursor);
   }
   out += '}';
   return out;

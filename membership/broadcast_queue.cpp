@@ -3,12 +3,10 @@
 #include <cmath>
 #include <iterator>
 
-#include "suspicion.hpp"
-
 namespace plumvine::swim {
 
 std::uint32_t retransmit_limit(std::uint32_t mult, std::size_t members) {
-  const double scale = std::ceil(log10_exact(static_cast<double>(members) + 1));
+  const double scale = std::ceil(std::log10(static_cast<double>(members) + 1));
   return mult * static_cast<std::uint32_t>(scale);
 }
 

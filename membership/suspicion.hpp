@@ -11,17 +11,9 @@
 
 namespace plumvine::swim {
 
-/// Base-10 logarithm computed as memberlist's language computes it, so that limits agree to the last bit.
-inline double log10_exact(double x) {
-  int exponent = 0;
-  const double fraction = std::frexp(x, &exponent);
-  const double log2 = fraction == 0.5 ? exponent - 1 : std::log(fraction) * (1 / 0.693147180559945309417232121458176568) + exponent;
-  return log2 * (0.693147180559945309417232121458176568 / 2.30258509299404568401799145468436421);
-}
-
 /// How long a suspicion lasts at least in a table of `members` (SWIM, section 4.2, with memberlist's scaling).
 inline Duration suspicion_timeout(std::uint32_t mult, std::size_t members, Duration probe_interval) {
-  const double scale = std::max(1.0, log10_exact(std::max(1.0, static_cast<double>(members))));
+  const double scale = std::max(1.0, std::log10(std::max(1.0, static_cast<double>(members))));
   const auto thousandths = static_cast<std::int64_t>(scale * 1000.0);
   return Duration{static_cast<std::int64_t>(mult) * thousandths * probe_interval.count() / 1000};
 }

@@ -162,15 +162,12 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
   switch (part.type) {
     case MessageType::ping: {
       wire::Ping ping;
-      const bool decoded = wire::decode_body(part.body, ping, scratch);
-      if (wire::looks_sealed(part.body.size(), decoded, part.body)) return core.stats.rejected.add(PacketReject::encrypted);
-      return decoded ? on_ping(from, ping, now) : malformed();
+      if (const auto why = wire::decode_probe(part.body, ping, scratch)) return core.stats.rejected.add(*why);
+      return on_ping(from, ping, now);
     }
     case MessageType::indirect_ping: {
       wire::IndirectPing request;
-      const bool decoded = wire::decode_body(part.body, request, scratch);
-      if (wire::looks_sealed(part.body.size(), decoded, part.body)) return core.stats.rejected.add(PacketReject::encrypted);
-      if (!decoded) return malformed();
+      if (const auto why = wire::decode_probe(part.body, request, scratch)) return core.stats.rejected.add(*why);
       return relays.request(request, answer_to(from, request.source_address, request.source_port, request.source_node), now);
     }
     case MessageType::ack: {

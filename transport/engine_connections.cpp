@@ -98,7 +98,7 @@ void Engine::Impl::connected(ConnId id) {
 
 std::span<std::byte> Engine::Impl::read_buffer(ConnId id) {
   Connection* conn = find(id);
-  if (conn && conn->link) return conn->link->decoder.buffer();
+  if (conn && conn->link && !conn->closing) return conn->link->decoder.buffer();
   if (!scratch_) scratch_ = chunks_.take();
   return {scratch_.get(), ChunkPool::kChunkSize};
 }
@@ -106,7 +106,8 @@ std::span<std::byte> Engine::Impl::read_buffer(ConnId id) {
 void Engine::Impl::read(ConnId id, std::size_t bytes) {
   touch();
   Connection* conn = find(id);
-  if (!conn || bytes == 0) return;
+  // What comes after the end of the conversation is read and dropped.
+  if (!conn || bytes == 0 || conn->closing) return;
   if (conn->link) return read_link(*conn, bytes);
   auto scratch = std::exchange(scratch_, nullptr);
   const BytesView view{scratch.get(), bytes};
@@ -114,7 +115,7 @@ void Engine::Impl::read(ConnId id, std::size_t bytes) {
   if (conn->link) {
     conn->link->received(bytes, now_);
     feed(*conn, view);
-  } else if (conn->kind == ConnKind::membership && !conn->closed && !conn->closing) {
+  } else if (conn->kind == ConnKind::membership && !conn->closed) {
     swim_->stream_received(conn->stream, view, now_);
   }
   chunks_.give(std::move(scratch));

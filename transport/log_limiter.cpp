@@ -6,7 +6,7 @@ namespace plumvine {
 
 void LogLimiter::write(LogRecord record, std::string_view subject, Timestamp now) {
   if (!wants(record.level)) return;
-  std::pair<std::string, std::string> key{record.code, subject.empty() ? std::string_view{record.text} : subject};
+  std::pair<std::string, std::string> key{record.code, subject};
   if (entries_.size() >= kEntriesMax && !entries_.contains(key)) entries_.clear();
   auto [it, fresh] = entries_.try_emplace(std::move(key), Entry{now, 0, 0});
   Entry& entry = it->second;
@@ -15,7 +15,7 @@ void LogLimiter::write(LogRecord record, std::string_view subject, Timestamp now
     suppressed = entry.suppressed;
     entry = Entry{now, 0, 0};
   }
-  if (entry.lines >= kBurst) {
+  if (entry.lines >= (subject.empty() ? kBurstAny : kBurst)) {
     ++entry.suppressed;
     return;
   }

@@ -11,12 +11,14 @@
 
 namespace plumvine {
 
-/// Writes log lines up to a level and holds back repetitions: per code and subject (a member's name, or the text
-/// where there is none) `kBurst` lines in `kPeriod`; how many were held back is written before the next line that passes.
+/// Writes log lines up to a level and holds back repetitions: in each `kPeriod` there are `kBurst` lines of one code about
+/// one subject (a member's name), and `kBurstAny` of one code without a subject. How many were held back is written before
+/// the next line that passes.
 /// Bounds: `kEntriesMax` keys; beyond it the table starts anew.
 class LogLimiter {
  public:
   static constexpr std::uint32_t kBurst = 5;
+  static constexpr std::uint32_t kBurstAny = 50;
   static constexpr Duration kPeriod = std::chrono::seconds{10};
   static constexpr std::size_t kEntriesMax = 1024;
 

@@ -59,6 +59,7 @@ struct OriginInfo {
   Sequence highest = 0;             ///< highest known to exist
   Sequence delivered = 0;           ///< everything up to it was delivered or reported lost
   std::uint64_t missing = 0;
+  double age_s = 0;                 ///< how long the oldest missing one has been missing, 0 where none is
 };
 
 /// Answered HTTP requests of one route with one status.

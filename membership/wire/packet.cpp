@@ -132,14 +132,6 @@ void append_label(std::string_view label, Buffer& out) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
-bool looks_sealed(std::size_t body_size, bool decoded, BytesView body) {
-  if (body_size + 1 < kSealedMin) return false;
-  if (!decoded) return true;
-  // Nil, an empty map and an empty array are valid messages without a field; followed by bytes they are noise.
-  const auto first = u8(body, 0);
-  return first == 0xc0 || first == 0x80 || first == 0x90;
-}
-
 Bytes pack(std::string_view label, std::span<const BytesView> messages) {
   PLUMVINE_CHECK(!messages.empty() && messages.size() <= kCompoundPartsMax, "a datagram has 1 to 127 messages");
   std::size_t total = 4 + label.size() + 2 * messages.size();

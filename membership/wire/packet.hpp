@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -57,9 +58,16 @@ LabelCheck check_label(BytesView input, std::string_view label);
 /// Appends the label header; nothing for an empty label.
 void append_label(std::string_view label, Buffer& out);
 
-/// True if `body` of a ping or indirect ping (types 0 and 1, which are also the encryption versions) looks like
-/// an encrypted datagram: long enough, and not a message.
-bool looks_sealed(std::size_t body_size, bool decoded, BytesView body);
+/// Decodes a ping or indirect ping, whose types 0 and 1 are also the encryption versions. Fails with `encrypted`
+/// if the datagram is long enough for an encrypted one and not a message, or a message followed by noise.
+template <class Message>
+std::optional<PacketReject> decode_probe(BytesView body, Message& out, Scratch& scratch) {
+  constexpr std::size_t kNoiseMin = 16;  // nobody pads, and noise rarely looks like a longer message
+  MsgpackReader reader(body);
+  const bool decoded = decode(reader, out, scratch);
+  if (body.size() + 1 >= kSealedMin && (!decoded || reader.remaining() >= kNoiseMin)) return PacketReject::encrypted;
+  return decoded ? std::nullopt : std::optional(PacketReject::malformed);
+}
 
 /// One datagram of 1 to `kCompoundPartsMax` messages, none empty: bare if there is one, a compound otherwise.
 Bytes pack(std::string_view label, std::span<const BytesView> messages);

@@ -30,6 +30,8 @@ class StreamReader {
 
   /// The accepting side expects the label header (nothing for an empty label); replies carry none.
   StreamReader(bool expect_label, std::string label) : label_(std::move(label)), labelled_(!expect_label) {}
+  StreamReader(StreamReader&&) = default;
+  StreamReader& operator=(StreamReader&&) = default;
 
   /// Takes the next bytes. After `done` or `failed` the state stays; later bytes are ignored.
   Progress feed(BytesView data);

@@ -88,6 +88,7 @@ Status Node::Impl::prepare() {
   if (where->port != 0) seed_port_ = where->port;
   for (const std::string& seed : config_.seeds)
     if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("seeds");
+  bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
   identity_.instance = InstanceId{random_number()};
   identity_.advertise = advertised->endpoint;

@@ -169,11 +169,33 @@ TEST_CASE("half-open connections are bounded", "[link]") {
 
 TEST_CASE("a member that is learned late is accepted while it waits", "[link]") {
   TestCluster cluster;
-  cluster.add("a");
-  // b's packets to a are lost at first, so that its link arrives before the news of it.
-  cluster.add("b");
-  REQUIRE(cluster.settle(1));
-  cluster.check_invariants();
+  TestNode& a = cluster.add("a");
+  RawPeer raw{cluster.net.add_host("10.0.0.9:7946")};
+  raw.dial(kNode);
+  cluster.run_for(10ms);
+  raw.write(wire::preface());
+  raw.send(hello_of("b", InstanceId{77}));
+  cluster.run_for(1s);
+  REQUIRE(raw.frames.empty());
+  cluster.add("b", {}, InstanceId{77});
+  REQUIRE(cluster.run_until([&] { return raw.first<frame::Hello>() != nullptr; }, 2s));
+  CHECK(raw.first<frame::Hello>()->name == "a");
+  CHECK(raw.first<frame::Hello>()->instance == a.snapshot()->instance);
+}
+
+TEST_CASE("bytes after the end of a link are dropped, not kept", "[link]") {
+  TestCluster cluster;
+  TestNode& a = cluster.add("a");
+  MemoryHost& host = cluster.net.add_host("10.0.0.9:7946");
+  host.window = 64 << 20;
+  RawPeer raw{host};
+  raw.dial(kNode);
+  cluster.run_for(10ms);
+  raw.write(wire::preface());
+  raw.write(Bytes::copy_of(std::string(8 << 20, '\xff')));
+  cluster.run_for(3s);
+  CHECK(raw.closed);
+  CHECK(a.snapshot()->tree.frames_rejected.total() == 1);
 }
 
 TEST_CASE("a neighbour that breaks the protocol is closed and backed off from", "[link]") {

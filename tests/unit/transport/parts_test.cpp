@@ -87,6 +87,15 @@ TEST_CASE("repeated log lines are held back and counted", "[log]") {
   CHECK(lines.size() == LogLimiter::kBurst + 3);
 }
 
+TEST_CASE("lines about nobody in particular have a bound of their own", "[log]") {
+  std::size_t lines = 0;
+  LogLimiter log{[&](const LogRecord&) { ++lines; }, LogLevel::trace};
+  for (int i = 0; i < 1000; ++i) log.write({LogLevel::warn, "tree", "PV1", "message " + std::to_string(i)}, "", at(1s));
+  CHECK(lines == LogLimiter::kBurstAny);
+  for (int i = 0; i < 5000; ++i) log.write({LogLevel::warn, "tree", "PV2", "text"}, std::to_string(i), at(1s));
+  CHECK(lines == LogLimiter::kBurstAny + 5000);
+}
+
 TEST_CASE("every code is explained once, in order", "[log]") {
   std::string_view last;
   for (const auto& entry : code::explanations()) {
