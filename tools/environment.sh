@@ -2,10 +2,10 @@
 # Sets `jobs`, the number of compilers to run at once.
 
 # The leak check of AddressSanitizer reads /proc, which a fresh chroot may not have; everything else goes without.
-export PLUMVINE_ASAN_EXTRA=detect_leaks=1
+export SANITIZER_EXTRA=detect_leaks=1
 if [[ ! -r /proc/self/maps ]]; then
   echo "$(basename "$0"): /proc is not mounted here: AddressSanitizer runs without its leak check" >&2
-  PLUMVINE_ASAN_EXTRA=detect_leaks=0
+  SANITIZER_EXTRA=detect_leaks=0
 fi
 
 # One compiler needs up to 1 GiB.

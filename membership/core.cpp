@@ -1,0 +1,51 @@
+#include "core.hpp"
+
+#include "wire/packet.hpp"
+
+namespace plumvine::swim {
+namespace {
+
+/// Cost of a message inside a compound: its length field.
+constexpr std::size_t kPartOverhead = 2;
+/// Type and count of a compound.
+constexpr std::size_t kCompoundOverhead = 2;
+
+}  // namespace
+
+std::size_t Core::packet_room() const {
+  const std::size_t overhead = kCompoundOverhead + (identity.label.empty() ? 0 : 2 + identity.label.size());
+  return config.udp_buffer_size > overhead ? config.udp_buffer_size - overhead : 0;
+}
+
+void Core::send_with_news(const Endpoint& to, BytesView message, std::size_t members) {
+  const std::size_t room = packet_room();
+  std::vector<Bytes> news;
+  if (room > message.size()) queue.take(kPartOverhead, room - message.size(), members, wire::kCompoundPartsMax - 1, news);
+  std::vector<BytesView> parts;
+  parts.reserve(news.size() + 1);
+  parts.push_back(message);
+  for (const Bytes& item : news) parts.push_back(item.view());
+  send_packet(to, parts);
+}
+
+bool Core::send_news(const Endpoint& to, std::size_t members) {
+  std::vector<Bytes> news;
+  queue.take(kPartOverhead, packet_room(), members, wire::kCompoundPartsMax, news);
+  if (news.empty()) return false;
+  std::vector<BytesView> parts;
+  parts.reserve(news.size());
+  for (const Bytes& item : news) parts.push_back(item.view());
+  send_packet(to, parts);
+  return true;
+}
+
+void Core::send_packet(const Endpoint& to, std::span<const BytesView> messages) {
+  if (to.port == 0 || to.is_unspecified()) return;  // a member without a usable address: the probe fails by time
+  outbox.push(SendPacket{to, wire::pack(identity.label, messages)});
+}
+
+void Core::log(LogLevel level, std::string_view code, std::string text) {
+  outbox.push(Log{LogRecord{level, "membership", code, std::move(text)}});
+}
+
+}  // namespace plumvine::swim

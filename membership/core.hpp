@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <plumvine/config.hpp>
+#include <plumvine/detail/outbox.hpp>
+#include <plumvine/detail/rng.hpp>
+#include <plumvine/detail/timer_queue.hpp>
+#include <plumvine/stats.hpp>
+
+#include "awareness.hpp"
+#include "broadcast_queue.hpp"
+#include "output.hpp"
+#include "swim.hpp"
+#include "wire/codec.hpp"
+
+namespace plumvine::swim {
+
+/// What a deadline of the machine is for; `id` tells those of one kind apart.
+enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost };
+struct TimerKey {
+  TimerKind kind;
+  std::uint64_t id = 0;
+  friend constexpr auto operator<=>(const TimerKey&, const TimerKey&) = default;
+};
+
+/// What all parts of the machine share: configuration, randomness, deadlines, outputs, the news queue.
+struct Core {
+  Core(SwimConfig c, Identity s, Rng r)
+      : config(std::move(c)), identity(std::move(s)), rng(r), awareness(config.awareness_max_multiplier),
+        queue(config.retransmit_mult, config.members_max) {
+    if (const auto own = Endpoint::from_raw(identity.address.view(), identity.port)) self_endpoint = *own;
+  }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  SwimConfig config;
+  Identity identity;
+  Endpoint self_endpoint;
+  Rng rng;
+  SwimStats stats;
+  Outbox<Output> outbox;
+  TimerQueue<TimerKey> timers;
+  Awareness awareness;
+  BroadcastQueue queue;
+  std::uint32_t last_sequence = 0;
+  wire::Buffer encode_buffer;
+
+  std::uint32_t next_sequence() { return ++last_sequence; }
+
+  /// Sends one message as a datagram of its own.
+  template <class Message>
+  void send_alone(const Endpoint& to, const Message& message) {
+    encode_buffer.clear();
+    wire::encode(message, encode_buffer);
+    const BytesView view(encode_buffer);
+    send_packet(to, {&view, 1});
+  }
+  /// Sends one message and as much news as fits beside it.
+  template <class Message>
+  void send_with_news(const Endpoint& to, const Message& message, std::size_t members) {
+    encode_buffer.clear();
+    wire::encode(message, encode_buffer);
+    send_with_news(to, BytesView(encode_buffer), members);
+  }
+  void send_with_news(const Endpoint& to, BytesView message, std::size_t members);
+  /// Sends what news fits into one datagram. False if there was none.
+  bool send_news(const Endpoint& to, std::size_t members);
+  void send_packet(const Endpoint& to, std::span<const BytesView> messages);
+  void log(LogLevel level, std::string_view code, std::string text);
+
+  /// Bytes of a datagram that messages may fill.
+  [[nodiscard]] std::size_t packet_room() const;
+};
+
+}  // namespace plumvine::swim

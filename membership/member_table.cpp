@@ -1,0 +1,459 @@
+#include "member_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include <plumvine/detail/check.hpp>
+#include <plumvine/detail/msgpack_reader.hpp>
+
+namespace plumvine::swim {
+namespace {
+
+/// "Never", far from overflow.
+constexpr Timestamp kLongAgo{INT64_MIN / 4};
+
+Endpoint endpoint_of(BytesView address, std::uint16_t port) {
+  const auto endpoint = Endpoint::from_raw(address, port);
+  return endpoint ? *endpoint : Endpoint{};
+}
+
+/// The value of one tag without building a map; empty if it is not there.
+std::string_view tag_of(BytesView meta, std::string_view tag) {
+  if (meta.empty() || meta[0] != std::byte{0xff}) return {};
+  MsgpackReader reader(meta.subspan(1));
+  const auto pairs = reader.read_map(512);
+  for (std::uint32_t i = 0; pairs && i < *pairs; ++i) {
+    const auto key = reader.read_text();
+    if (!key) return {};
+    if (*key == tag) return reader.read_text().value_or(std::string_view{});
+    if (!reader.skip()) return {};
+  }
+  return {};
+}
+
+bool same(BytesView a, BytesView b) { return std::ranges::equal(a, b); }
+
+/// Keeps the bytes we have if they are the same: a refreshed member costs no memory.
+void assign(Bytes& field, BytesView value) {
+  if (!same(field.view(), value)) field = Bytes::copy_of(value);
+}
+
+}  // namespace
+
+InstanceId instance_of(BytesView meta) {
+  const auto instance = parse_instance(tag_of(meta, kTagInstance));
+  return instance ? *instance : InstanceId{};
+}
+
+Bytes encode_alive(const Member& m) {
+  return wire::encoded(wire::Alive{static_cast<std::uint32_t>(m.incarnation), m.name, m.address.view(), m.port,
+                                   m.meta.view(), BytesView(reinterpret_cast<const std::byte*>(m.versions.data()), m.versions.size())});
+}
+
+MemberTable::MemberTable(Core& core) : core_(core) {}
+
+Record* MemberTable::find(std::string_view name) {
+  const auto it = by_name_.find(name);
+  return it == by_name_.end() ? nullptr : it->second;
+}
+
+const Record* MemberTable::find(std::string_view name) const {
+  const auto it = by_name_.find(name);
+  return it == by_name_.end() ? nullptr : it->second;
+}
+
+const Record* MemberTable::living_at(const Endpoint& endpoint) const {
+  for (const auto& record : order_) {
+    if (record->endpoint == endpoint && record.get() != self_ &&
+        (record->member.state == MemberState::alive || record->member.state == MemberState::suspect))
+      return record.get();
+  }
+  return nullptr;
+}
+
+// --- alive -------------------------------------------------------------------------------------------------
+
+AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timestamp now) {
+  const bool own = is_self(news.node);
+  if (own && left_) return AliveOutcome::ignored;
+  if (news.node.empty() || (news.address.size() != 4 && news.address.size() != 16)) {
+    core_.stats.rejected.add(PacketReject::malformed);
+    return AliveOutcome::ignored;
+  }
+  if (news.versions.size() >= 3) {
+    const auto low = static_cast<std::uint8_t>(news.versions[0]);
+    const auto high = static_cast<std::uint8_t>(news.versions[1]);
+    if (low == 0 || high == 0 || low > high) {
+      core_.stats.rejected.add(PacketReject::incompatible_version);
+      return AliveOutcome::ignored;
+    }
+  }
+  Record* record = find(news.node);
+  bool replaced = false;
+  if (record == nullptr) {
+    if (own && !bootstrap) return AliveOutcome::ignored;
+    record = insert(news);
+    if (record == nullptr) return AliveOutcome::ignored;
+  } else if (record->member.port != news.port || !same(record->member.address.view(), news.address)) {
+    if (own || !may_replace(*record, news, now)) {
+      conflict(*record, news, now);
+      return AliveOutcome::ignored;
+    }
+    replaced = true;
+  }
+
+  const auto known = static_cast<std::uint32_t>(record->member.incarnation);
+  if (!own && !replaced && news.incarnation <= known) {
+    // Incarnation 0 never wins anything: it makes a member known, not alive.
+    if (record->member.since == kLongAgo) return AliveOutcome::ignored;
+    const bool stale = record->member.state != MemberState::alive || !same(record->member.meta.view(), news.meta);
+    return stale ? AliveOutcome::stale : AliveOutcome::ignored;
+  }
+  if (own && !bootstrap) {
+    if (news.incarnation < known) return AliveOutcome::ignored;
+    const auto& mine = record->member;
+    if (news.incarnation == known && same(mine.meta.view(), news.meta) &&
+        same(BytesView(reinterpret_cast<const std::byte*>(mine.versions.data()), mine.versions.size()), news.versions))
+      return AliveOutcome::ignored;
+    refute(news.incarnation);
+    return AliveOutcome::refuted;
+  }
+  accept_alive(*record, news, replaced, now);
+  return AliveOutcome::accepted;
+}
+
+Record* MemberTable::insert(const wire::Alive& news) {
+  if (order_.size() >= core_.config.members_max) {
+    core_.stats.rejected.add(PacketReject::table_full);
+    return nullptr;
+  }
+  auto record = std::make_unique<Record>();
+  record->id = ++last_id_;
+  record->member.name = std::string(news.node);
+  record->member.address = Bytes::copy_of(news.address);
+  record->member.port = news.port;
+  record->member.meta = Bytes::copy_of(news.meta);
+  record->member.state = MemberState::dead;
+  record->member.since = kLongAgo;
+  if (news.versions.size() >= 6)
+    for (std::size_t i = 0; i < 6; ++i) record->member.versions[i] = static_cast<std::uint8_t>(news.versions[i]);
+  record->endpoint = endpoint_of(news.address, news.port);
+  Record* raw = record.get();
+  by_name_.emplace(raw->member.name, raw);
+  order_.push_back(std::move(record));
+  // A random place in the pass, so that all members do not probe a newcomer at once.
+  std::swap(order_.back(), order_[core_.rng.below(order_.size())]);
+  if (is_self(raw->member.name)) self_ = raw;
+  return raw;
+}
+
+bool MemberTable::may_replace(const Record& record, const wire::Alive& news, Timestamp now) const {
+  switch (record.member.state) {
+    case MemberState::left: return true;
+    case MemberState::alive: return false;
+    case MemberState::dead:
+      if (core_.config.dead_node_reclaim_time > Duration{0} &&
+          now - record.member.since > core_.config.dead_node_reclaim_time)
+        return true;
+      [[fallthrough]];
+    case MemberState::suspect: {
+      // Ours beyond memberlist: another run of the process proves itself by its instance.
+      const InstanceId instance = instance_of(news.meta);
+      return instance != InstanceId{} && record.instance != InstanceId{} && instance != record.instance;
+    }
+  }
+  return false;
+}
+
+void MemberTable::conflict(const Record& record, const wire::Alive& news, Timestamp now) {
+  ++core_.stats.conflicts;
+  constexpr Duration kLogInterval = std::chrono::seconds{10};
+  if (conflict_logged_ != Timestamp{INT64_MIN} && now - conflict_logged_ < kLogInterval) return;
+  conflict_logged_ = now;
+  core_.log(LogLevel::warn, "PV1104",
+            fmt::format("Name {} is claimed by {} but belongs to {}; the claim is refused", record.member.name,
+                        endpoint_of(news.address, news.port).to_string(), record.endpoint.to_string()));
+}
+
+void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool replaced, Timestamp now) {
+  Member& member = record.member;
+  const bool fresh = member.since == kLongAgo;
+  const MemberState before = member.state;
+  const InstanceId instance = instance_of(news.meta);
+  const bool restarted = !fresh && instance != record.instance && instance != InstanceId{} && record.instance != InstanceId{};
+  const bool meta_changed = !same(member.meta.view(), news.meta);
+  if (record.died && before == MemberState::dead && !replaced && !restarted) ++core_.stats.false_positives;
+  if (restarted && (before == MemberState::alive || before == MemberState::suspect)) {
+    // The process was started again before anybody missed it: its old run ends here.
+    member.state = MemberState::dead;
+    notify(MemberEvent::Kind::died, record, {});
+    member.state = before;
+  }
+  end_suspicion(record);
+
+  if (news.versions.size() >= 6)
+    for (std::size_t i = 0; i < 6; ++i) member.versions[i] = static_cast<std::uint8_t>(news.versions[i]);
+  assign(member.meta, news.meta);
+  assign(member.address, news.address);
+  member.port = news.port;
+  if (replaced) {
+    record.endpoint = endpoint_of(news.address, news.port);
+    record.rtt = Duration{0};
+  }
+  member.incarnation = Incarnation{news.incarnation};
+  record.instance = instance;
+  record.accuser.clear();
+  core_.queue.queue(member.name, wire::encoded(news));  // passed on as it came
+  record.died = false;
+  set_state(record, MemberState::alive, now);
+
+  if (before == MemberState::dead || before == MemberState::left || restarted)
+    notify(MemberEvent::Kind::joined, record, {});
+  else {
+    if (before == MemberState::suspect) notify(MemberEvent::Kind::refuted, record, {});
+    if (meta_changed) notify(MemberEvent::Kind::updated, record, {});
+  }
+  changed(record, fresh ? std::nullopt : std::optional(before));
+}
+
+// --- suspect and dead --------------------------------------------------------------------------------------
+
+void MemberTable::suspect(const wire::Suspect& news, Timestamp now) {
+  Record* record = find(news.node);
+  if (record == nullptr || news.incarnation < static_cast<std::uint32_t>(record->member.incarnation)) return;
+  if (record->suspicion) {
+    if (record->suspicion->confirm(news.from)) {
+      core_.queue.queue(record->member.name, wire::encoded(news));
+      core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->deadline());
+    }
+    return;
+  }
+  if (record->member.state != MemberState::alive) return;
+  if (record == self_) {
+    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting a suspicion of this member by {}", news.from));
+    return refute(news.incarnation);
+  }
+  core_.queue.queue(record->member.name, wire::encoded(news));
+  record->member.incarnation = Incarnation{news.incarnation};
+  set_state(*record, MemberState::suspect, now);
+  start_suspicion(*record, news.from, now);
+  ++core_.stats.suspicions;
+  core_.log(LogLevel::info, "PV1101", fmt::format("Member {} is suspected by {}", record->member.name, news.from));
+  notify(MemberEvent::Kind::suspected, *record, news.from);
+  changed(*record, MemberState::alive);
+}
+
+void MemberTable::dead(const wire::Dead& news, Timestamp now) {
+  Record* record = find(news.node);
+  if (record == nullptr || news.incarnation < static_cast<std::uint32_t>(record->member.incarnation)) return;
+  end_suspicion(*record);
+  const MemberState before = record->member.state;
+  if (before == MemberState::dead || before == MemberState::left) return;
+  if (record == self_ && !left_) {
+    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting the death of this member, declared by {}", news.from));
+    return refute(news.incarnation);
+  }
+  const auto ticket = core_.queue.queue(record->member.name, wire::encoded(news));
+  if (record == self_) {
+    leave_ticket_ = ticket;
+    core_.queue.watch(ticket);
+  }
+  const bool gone = news.from == news.node;
+  record->member.incarnation = Incarnation{news.incarnation};
+  record->accuser = gone ? std::string{} : std::string(news.from);
+  record->died = !gone;
+  set_state(*record, gone ? MemberState::left : MemberState::dead, now);
+  if (gone) {
+    core_.log(LogLevel::info, "PV1105", fmt::format("Member {} left", record->member.name));
+  } else {
+    ++core_.stats.deaths;
+    core_.log(LogLevel::warn, "PV1102", fmt::format("Member {} is dead, declared by {}", record->member.name, news.from));
+  }
+  notify(gone ? MemberEvent::Kind::left : MemberEvent::Kind::died, *record, news.from);
+  changed(*record, before);
+}
+
+void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
+  switch (static_cast<MemberState>(row.state)) {
+    case MemberState::alive:
+      alive({row.incarnation, row.name, row.address, row.port, row.meta, row.versions}, now);
+      return;
+    case MemberState::left: return dead({row.incarnation, row.name, row.name}, now);
+    case MemberState::suspect:
+    case MemberState::dead: return suspect({row.incarnation, row.name, core_.identity.name}, now);
+  }
+}
+
+// --- ourselves ---------------------------------------------------------------------------------------------
+
+void MemberTable::announce_self(Bytes meta, Timestamp now) {
+  const auto& d = core_.config.delegate_protocol;
+  const Versions versions{1, 5, 2, d[0], d[1], d[2]};
+  const auto known = self_ != nullptr ? static_cast<std::uint32_t>(self_->member.incarnation) : 0U;
+  incarnation_ = std::max(incarnation_, known) + 1;
+  const wire::Alive news{incarnation_, core_.identity.name, core_.identity.address.view(), core_.identity.port, meta.view(),
+                         BytesView(reinterpret_cast<const std::byte*>(versions.data()), versions.size())};
+  alive(news, true, now);
+  core_.identity.meta = std::move(meta);
+}
+
+void MemberTable::leave(Timestamp now) {
+  if (left_) return;
+  left_ = true;
+  const auto incarnation = static_cast<std::uint32_t>(self_->member.incarnation);
+  dead({incarnation, core_.identity.name, core_.identity.name}, now);
+}
+
+void MemberTable::merge_own(const wire::PushNodeState& row, Timestamp now) {
+  if (is_self(row.name)) merge(row, now);
+}
+
+void MemberTable::refute(std::uint32_t accused) {
+  ++incarnation_;
+  if (accused >= incarnation_) incarnation_ = accused + 1;
+  self_->member.incarnation = Incarnation{incarnation_};
+  core_.awareness.apply(1);
+  ++core_.stats.refutations;
+  ++version_;
+  core_.queue.queue(self_->member.name, encode_alive(self_->member));
+}
+
+// --- suspicions --------------------------------------------------------------------------------------------
+
+void MemberTable::start_suspicion(Record& record, std::string_view accuser, Timestamp now) {
+  const auto& config = core_.config;
+  const std::size_t members = order_.size();
+  std::uint32_t k = config.suspicion_mult > 2 ? config.suspicion_mult - 2 : 0;
+  if (members < k + 2) k = 0;
+  const Duration min = suspicion_timeout(config.suspicion_mult, members, config.probe_interval);
+  record.suspicion = std::make_unique<Suspicion>(accuser, k, min, min * config.suspicion_max_timeout_mult, now);
+  suspects_.push_back(&record);
+  core_.timers.set({TimerKind::suspicion, record.id}, record.suspicion->deadline());
+}
+
+void MemberTable::end_suspicion(Record& record) {
+  if (!record.suspicion) return;
+  record.suspicion.reset();
+  core_.timers.cancel({TimerKind::suspicion, record.id});
+  std::erase(suspects_, &record);
+}
+
+void MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
+  const auto it = std::find_if(suspects_.begin(), suspects_.end(), [id](const Record* r) { return r->id == id; });
+  if (it == suspects_.end()) return;
+  const Record& record = **it;
+  const std::string name = record.member.name;
+  dead({static_cast<std::uint32_t>(record.member.incarnation), name, core_.identity.name}, now);
+}
+
+void MemberTable::extend_suspicions(Duration by) {
+  for (Record* record : suspects_) {
+    record->suspicion->extend(by);
+    core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->deadline());
+  }
+}
+
+// --- bookkeeping -------------------------------------------------------------------------------------------
+
+void MemberTable::set_state(Record& record, MemberState state, Timestamp now) {
+  Member& member = record.member;
+  if (member.state == MemberState::alive) --alive_;
+  if (state == MemberState::alive) ++alive_;
+  if (member.state != state || member.since == kLongAgo) member.since = now;
+  member.state = state;
+  ++version_;
+}
+
+void MemberTable::notify(MemberEvent::Kind kind, const Record& record, std::string_view from) {
+  core_.outbox.push(Notify{MemberEvent{kind, record.member, std::string(from)}});
+}
+
+void MemberTable::changed(const Record& record, std::optional<MemberState> before) {
+  if (observer_) observer_(record, before);
+}
+
+std::vector<Record*> MemberTable::random(std::size_t count, const std::function<bool(const Record&)>& fits) {
+  std::vector<Record*> chosen;
+  const std::size_t n = order_.size();
+  auto take = [&](Record* record) {
+    if (record != self_ && fits(*record) && std::find(chosen.begin(), chosen.end(), record) == chosen.end())
+      chosen.push_back(record);
+  };
+  if (n <= 3 * count) {  // few: look at all, in random order
+    std::vector<Record*> all;
+    all.reserve(n);
+    for (const auto& record : order_) all.push_back(record.get());
+    core_.rng.shuffle(all);
+    for (std::size_t i = 0; i < n && chosen.size() < count; ++i) take(all[i]);
+    return chosen;
+  }
+  for (std::size_t i = 0; i < 3 * n && chosen.size() < count; ++i) take(order_[core_.rng.below(n)].get());
+  return chosen;
+}
+
+Record* MemberTable::next_to_probe(Timestamp now) {
+  for (std::size_t looked = 0; looked < order_.size(); ++looked) {
+    if (next_probe_ >= order_.size()) {
+      next_probe_ = 0;
+      forget_dead(now);
+      core_.rng.shuffle(order_);
+      if (order_.empty()) return nullptr;
+    }
+    Record* record = order_[next_probe_++].get();
+    if (record == self_ || record->member.state == MemberState::dead || record->member.state == MemberState::left) continue;
+    return record;
+  }
+  return nullptr;
+}
+
+void MemberTable::forget_dead(Timestamp now) {
+  const auto long_gone = [&](const std::unique_ptr<Record>& record) {
+    const bool over = record->member.state == MemberState::dead || record->member.state == MemberState::left;
+    return over && record.get() != self_ && now - record->member.since > core_.config.gossip_to_the_dead_time;
+  };
+  std::erase_if(order_, [&](std::unique_ptr<Record>& record) {
+    if (!long_gone(record)) return false;
+    by_name_.erase(by_name_.find(record->member.name));
+    ++version_;
+    notify(MemberEvent::Kind::forgotten, *record, {});
+    return true;
+  });
+}
+
+void MemberTable::encode_rows(wire::Buffer& out) const {
+  for (const auto& record : order_) {
+    const Member& m = record->member;
+    wire::encode(wire::PushNodeState{m.name, m.address.view(), m.port, m.meta.view(),
+                                     static_cast<std::uint32_t>(m.incarnation), static_cast<std::int64_t>(m.state),
+                                     BytesView(reinterpret_cast<const std::byte*>(m.versions.data()), m.versions.size())},
+                 out);
+  }
+}
+
+// --- versions ----------------------------------------------------------------------------------------------
+
+void VersionCheck::add(BytesView versions, bool alive, bool remote) {
+  if (!alive || versions.size() < (remote ? 5U : 6U)) return;
+  const auto raise = [](Range& range, std::byte low, std::byte high) {
+    range.low = std::max(range.low, static_cast<std::uint8_t>(low));
+    range.high = std::min(range.high, static_cast<std::uint8_t>(high));
+  };
+  raise(protocol_, versions[0], versions[1]);
+  raise(delegate_, versions[3], versions[4]);
+}
+
+std::optional<std::string> VersionCheck::check(std::string_view name, BytesView versions) const {
+  const auto current = [&](std::size_t at) {
+    return versions.size() > 5 ? static_cast<std::uint8_t>(versions[at]) : std::uint8_t{0};
+  };
+  const auto outside = [](const Range& range, std::uint8_t value) { return value < range.low || value > range.high; };
+  if (outside(protocol_, current(2)))
+    return fmt::format("Node '{}' protocol version ({}) is incompatible: [{}, {}]", name, current(2), protocol_.low, protocol_.high);
+  if (outside(delegate_, current(5)))
+    return fmt::format("Node '{}' delegate protocol version ({}) is incompatible: [{}, {}]", name, current(5), delegate_.low, delegate_.high);
+  return std::nullopt;
+}
+
+}  // namespace plumvine::swim

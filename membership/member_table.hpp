@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <plumvine/handlers.hpp>
+#include <plumvine/types.hpp>
+
+#include "core.hpp"
+#include "name_hash.hpp"
+#include "suspicion.hpp"
+
+namespace plumvine::swim {
+
+/// A member and what only we know of it.
+struct Record {
+  Member member;
+  Endpoint endpoint;              ///< of `member`, for sockets
+  std::uint64_t id = 0;           ///< of this record, never used again
+  std::unique_ptr<Suspicion> suspicion;
+  std::string accuser;            ///< who said dead; empty otherwise
+  InstanceId instance{};          ///< of the `pvi` tag; 0 for foreign members
+  Duration rtt{0};                ///< smoothed; 0 = unknown
+  Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
+  Timestamp told_at{INT64_MIN};   ///< when we last told it that its news is stale
+  bool died = false;              ///< the last end was a death that nobody refuted yet
+};
+
+/// Hears of every change of a member's state, after it was made. `before` is nullopt for a new member.
+using MemberObserver = std::function<void(const Record& record, std::optional<MemberState> before)>;
+
+/// The instance in our members' metadata; 0 for foreign ones.
+InstanceId instance_of(BytesView meta);
+/// The message that says all we know of a living member.
+Bytes encode_alive(const Member& member);
+
+/// What became of an alive message. `stale`: it is older than what we hold and says something else, so its
+/// teller should hear what we hold.
+enum class AliveOutcome : std::uint8_t { ignored, stale, accepted, refuted };
+
+/// All members and the rules by which news of them is believed (SWIM, section 4.2; memberlist's handlers).
+///
+/// The table is what everything else reads. It queues news for gossip, runs suspicions, raises events and
+/// counts; it sends nothing itself. Our own record is in it like any other; nobody else can change it.
+/// Bounds: `members_max` records; alive messages about further members are dropped and counted.
+class MemberTable {
+ public:
+  explicit MemberTable(Core& core);
+
+  void observe(MemberObserver observer) { observer_ = std::move(observer); }
+
+  // News, from packets and table exchanges.
+  AliveOutcome alive(const wire::Alive& news, Timestamp now) { return alive(news, false, now); }
+  void suspect(const wire::Suspect& news, Timestamp now);
+  void dead(const wire::Dead& news, Timestamp now);
+  /// One row of another member's table: nobody else's word is taken for a death, it becomes a suspicion of ours.
+  void merge(const wire::PushNodeState& row, Timestamp now);
+
+  // Ourselves.
+  /// Announces us with the next incarnation and this metadata: at start, with new metadata, after a leave.
+  void announce_self(Bytes meta, Timestamp now);
+  void leave(Timestamp now);
+  void come_back() noexcept { left_ = false; }
+  [[nodiscard]] bool has_left() const noexcept { return left_; }
+  /// Handles only what `row` says about us, so that an answer can already carry the refutation.
+  void merge_own(const wire::PushNodeState& row, Timestamp now);
+
+  // Suspicions.
+  void suspicion_due(std::uint64_t id, Timestamp now);
+  void extend_suspicions(Duration by);
+
+  // Queries.
+  [[nodiscard]] Record* find(std::string_view name);
+  [[nodiscard]] const Record* find(std::string_view name) const;
+  [[nodiscard]] const Record& self() const { return *self_; }
+  [[nodiscard]] bool is_self(std::string_view name) const { return name == core_.identity.name; }
+  [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+  [[nodiscard]] std::size_t alive_count() const noexcept { return alive_; }
+  [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
+  [[nodiscard]] std::uint32_t local_incarnation() const noexcept { return incarnation_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Record>>& records() const noexcept { return order_; }
+  /// An alive or suspect member other than us at this address.
+  [[nodiscard]] const Record* living_at(const Endpoint& endpoint) const;
+  /// Ticket of the broadcast that says we left.
+  [[nodiscard]] BroadcastQueue::Ticket leave_ticket() const noexcept { return leave_ticket_; }
+
+  /// Up to `count` different random members other than us that `fits`, all of them if there are few.
+  std::vector<Record*> random(std::size_t count, const std::function<bool(const Record&)>& fits);
+  /// The next member to probe: each once per pass, in an order shuffled for every pass. Forgets the long dead
+  /// when a pass is over. Null if there is nobody.
+  Record* next_to_probe(Timestamp now);
+  /// Everything we know as rows of a table exchange, without header.
+  void encode_rows(wire::Buffer& out) const;
+
+ private:
+  AliveOutcome alive(const wire::Alive& news, bool bootstrap, Timestamp now);
+  Record* insert(const wire::Alive& news);
+  void accept_alive(Record& record, const wire::Alive& news, bool restarted, Timestamp now);
+  [[nodiscard]] bool may_replace(const Record& record, const wire::Alive& news, Timestamp now) const;
+  void conflict(const Record& record, const wire::Alive& news, Timestamp now);
+  void refute(std::uint32_t accused);
+  void broadcast_self();
+  void start_suspicion(Record& record, std::string_view accuser, Timestamp now);
+  void end_suspicion(Record& record);
+  void set_state(Record& record, MemberState state, Timestamp now);
+  void notify(MemberEvent::Kind kind, const Record& record, std::string_view from);
+  void changed(const Record& record, std::optional<MemberState> before);
+  void forget_dead(Timestamp now);
+
+  Core& core_;
+  MemberObserver observer_;
+  std::vector<std::unique_ptr<Record>> order_;  ///< the probe order
+  std::unordered_map<std::string_view, Record*, NameHash> by_name_;
+  std::vector<Record*> suspects_;
+  Record* self_ = nullptr;
+  std::size_t next_probe_ = 0;
+  std::size_t alive_ = 0;
+  std::uint64_t last_id_ = 0;
+  std::uint64_t version_ = 0;
+  std::uint32_t incarnation_ = 0;  ///< our own counter, beside our record's field
+  BroadcastQueue::Ticket leave_ticket_ = 0;
+  Timestamp conflict_logged_{INT64_MIN};
+  bool left_ = false;
+};
+
+/// Checks two tables against each other as memberlist does before it merges them: every member, whatever its
+/// state, must speak what all alive ones understand. Give all rows to `add`, then all again to `check`.
+class VersionCheck {
+ public:
+  void add(BytesView versions, bool alive, bool remote);
+  /// The reason, naming the culprit, or nullopt.
+  [[nodiscard]] std::optional<std::string> check(std::string_view name, BytesView versions) const;
+
+ private:
+  struct Range {
+    std::uint8_t low = 0;
+    std::uint8_t high = 255;
+  };
+  Range protocol_;
+  Range delegate_;
+};
+
+}  // namespace plumvine::swim

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "core.hpp"
+#include "member_table.hpp"
+
+namespace plumvine::swim {
+
+/// Failure detection: one member is probed at a time, directly, then through others and over a stream
+/// (SWIM, section 3.1; Lifeguard's nacks, section IV-A). A probe without any answer starts a suspicion.
+///
+/// A wake-up that comes late is our own fault: deadlines are counted from when we really acted.
+class Probe {
+ public:
+  /// Opens a stream ping; its answer comes back through `stream_answered`.
+  using StreamPing = std::function<void(const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp deadline)>;
+
+  Probe(Core& core, MemberTable& table, StreamPing stream_ping)
+      : core_(core), table_(table), stream_ping_(std::move(stream_ping)) {}
+
+  void start(Timestamp now);
+  /// One probe interval is over.
+  void tick(Timestamp now);
+  /// The running probe waited long enough.
+  void phase_due(Timestamp now);
+  /// True if the number belongs to the running probe.
+  bool answered(std::uint32_t sequence, const Endpoint& from, Timestamp now);
+  bool nacked(std::uint32_t sequence);
+  bool stream_answered(std::uint32_t sequence, Timestamp now);
+  /// Another channel proved that the member lives.
+  void seen_alive(std::string_view name, Timestamp now);
+  /// We were stalled: the answer may be here, unread.
+  void extend(Duration by);
+
+ private:
+  enum class Phase : std::uint8_t { idle, direct, indirect };
+
+  void begin(Timestamp now);
+  void ping_directly(Record& target);
+  void ask_others(const Record& target, Timestamp now);
+  void succeed(ProbeResult how, Timestamp now);
+  void fail(Timestamp now);
+  void finish(Timestamp now);
+  void measure(Timestamp now);
+
+  Core& core_;
+  MemberTable& table_;
+  StreamPing stream_ping_;
+  Phase phase_ = Phase::idle;
+  std::string target_;
+  Endpoint endpoint_;
+  std::uint32_t incarnation_ = 0;
+  std::uint32_t sequence_ = 0;
+  Timestamp started_;
+  Timestamp due_;
+  Timestamp next_tick_;
+  Duration interval_{0};
+  std::uint32_t nacks_expected_ = 0;
+  std::uint32_t nacks_received_ = 0;
+  bool grace_given_ = false;
+  bool owed_ = false;  ///< an interval passed while a probe was running
+};
+
+/// Pings that we do for others. Only members we know are pinged: nobody can make us send to strangers.
+/// Bounds: `kRelaysMax` at once; further requests are dropped, as if they were lost.
+class Relays {
+ public:
+  static constexpr std::size_t kRelaysMax = 1024;
+
+  Relays(Core& core, const MemberTable& table) : core_(core), table_(table) {}
+
+  void request(const wire::IndirectPing& request, const Endpoint& answer_to, Timestamp now);
+  bool answered(std::uint32_t sequence);
+  void due(std::uint32_t sequence);
+
+ private:
+  struct Relay {
+    Endpoint to;
+    std::uint32_t sequence;
+    bool nack;
+  };
+  Core& core_;
+  const MemberTable& table_;
+  std::map<std::uint32_t, Relay> relays_;
+};
+
+}  // namespace plumvine::swim

@@ -1,0 +1,268 @@
+#include "push_pull.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "wire/packet.hpp"
+
+namespace plumvine::swim {
+namespace {
+
+bool is_exchange(StreamPurpose purpose) {
+  return purpose == StreamPurpose::periodic || purpose == StreamPurpose::stranger || purpose == StreamPurpose::seed ||
+         purpose == StreamPurpose::lost;
+}
+
+std::uint64_t hash_of(BytesView bytes) { return NameHash{}(as_text(bytes)); }
+
+}  // namespace
+
+Duration push_pull_scaled(Duration interval, std::size_t members) {
+  constexpr std::size_t kThreshold = 32;
+  if (members <= kThreshold) return interval;
+  const double multiplier = std::ceil(std::log2(static_cast<double>(members)) - std::log2(static_cast<double>(kThreshold))) + 1.0;
+  return interval * static_cast<std::int64_t>(multiplier);
+}
+
+void Streams::start(Timestamp now) {
+  const Duration interval = core_.config.push_pull_interval;
+  if (interval > Duration{0}) core_.timers.set({TimerKind::push_pull}, now + core_.rng.jitter(interval) + interval);
+}
+
+void Streams::tick(Timestamp now) {
+  core_.timers.set({TimerKind::push_pull}, now + push_pull_scaled(core_.config.push_pull_interval, table_.size()));
+  const auto chosen = table_.random(1, [](const Record& r) { return r.member.state == MemberState::alive; });
+  if (!chosen.empty()) exchange(chosen[0]->endpoint, false, StreamPurpose::periodic, 0, now);
+}
+
+// --- opening -----------------------------------------------------------------------------------------------
+
+bool Streams::exchange(const Endpoint& to, bool join, StreamPurpose purpose, std::uint64_t context, Timestamp now) {
+  for (const auto& [id, stream] : streams_)
+    if (stream.peer == to && is_exchange(stream.purpose)) return false;
+  return open(to, Stream{.purpose = purpose, .peer = to, .context = context, .join = join, .reader = {false, {}}},
+              now + core_.config.tcp_timeout);
+}
+
+bool Streams::ping(const Endpoint& to, std::string_view name, std::uint32_t sequence, StreamPurpose purpose,
+                   std::uint64_t context, Timestamp deadline) {
+  return open(to, Stream{.purpose = purpose, .peer = to, .context = context, .sequence = sequence, .name = std::string(name), .reader = {false, {}}},
+              deadline);
+}
+
+bool Streams::open(const Endpoint& to, Stream stream, Timestamp deadline) {
+  if (opened_ >= kOpenedMax) {
+    core_.stats.rejected.add(PacketReject::stream_limit);
+    return false;
+  }
+  if (to.port == 0 || to.is_unspecified()) return false;
+  const std::uint64_t id = kOwnStream | ++last_own_;
+  ++opened_;
+  streams_.emplace(id, std::move(stream));
+  core_.timers.set({TimerKind::stream, id}, deadline);
+  core_.outbox.push(OpenStream{StreamId{id}, to});
+  return true;
+}
+
+void Streams::connected(StreamId stream_id, Timestamp now) {
+  const auto id = static_cast<std::uint64_t>(stream_id);
+  const auto it = streams_.find(id);
+  if (it == streams_.end() || it->second.purpose == StreamPurpose::accepted) return;
+  Stream& stream = it->second;
+  if (is_exchange(stream.purpose)) {
+    core_.timers.set({TimerKind::stream, id}, now + core_.config.tcp_timeout);
+    return send_table(id, stream, true);
+  }
+  const Identity& self = core_.identity;
+  wire::Buffer out;
+  wire::append_label(self.label, out);
+  wire::encode(wire::Ping{stream.sequence, stream.name, self.address.view(), self.port, self.name}, out);
+  core_.outbox.push(SendStream{stream_id, Bytes::copy_of(out)});
+}
+
+void Streams::send_table(std::uint64_t id, Stream& stream, bool with_label) {
+  wire::Buffer out;
+  out.reserve(64 + 160 * table_.size());
+  if (with_label) wire::append_label(core_.identity.label, out);
+  const std::size_t start = out.size();
+  wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(table_.size()), 0, stream.join}, out);
+  table_.encode_rows(out);
+  stream.request_hash = hash_of(BytesView(out).subspan(start + 1));
+  core_.outbox.push(SendStream{StreamId{id}, Bytes::copy_of(out)});
+}
+
+// --- receiving ---------------------------------------------------------------------------------------------
+
+void Streams::accepted(StreamId stream_id, const Endpoint& from, Timestamp now) {
+  const auto id = static_cast<std::uint64_t>(stream_id);
+  if (accepted_ >= kAcceptedMax) {
+    core_.stats.rejected.add(PacketReject::stream_limit);
+    core_.outbox.push(CloseStream{stream_id});
+    return;
+  }
+  ++accepted_;
+  streams_.insert_or_assign(id, Stream{.purpose = StreamPurpose::accepted, .peer = from, .reader = {true, core_.identity.label}});
+  core_.timers.set({TimerKind::stream, id}, now + core_.config.tcp_timeout);
+}
+
+void Streams::received(StreamId stream_id, BytesView data, Timestamp now) {
+  const auto it = streams_.find(static_cast<std::uint64_t>(stream_id));
+  if (it == streams_.end()) return;
+  Stream& stream = it->second;
+  const auto progress = stream.reader.feed(data);
+  buffered_ += stream.reader.buffered() - stream.held;
+  stream.held = stream.reader.buffered();
+  if (progress == wire::StreamReader::Progress::failed) return reject(it, stream.reader.failure(), now);
+  if (progress == wire::StreamReader::Progress::done)
+    return stream.purpose == StreamPurpose::accepted ? request_complete(it, now) : reply_complete(it, now);
+  if (buffered_ > kBufferedMax) reject(it, PacketReject::stream_limit, now);
+}
+
+void Streams::request_complete(Map::iterator it, Timestamp now) {
+  const auto& reader = it->second.reader;
+  switch (reader.type()) {
+    case wire::MessageType::push_pull: return serve_push_pull(it, now);
+    case wire::MessageType::ping: serve_ping(it->first, reader.body()); return finish(it, true, true, now);
+    case wire::MessageType::user: return finish(it, true, true, now);
+    default: return reject(it, PacketReject::unknown_type, now);
+  }
+}
+
+void Streams::serve_ping(std::uint64_t id, BytesView body) {
+  wire::Ping ping;
+  wire::Scratch scratch;
+  if (!wire::decode_body(body, ping, scratch)) return core_.stats.rejected.add(PacketReject::malformed);
+  if (!ping.node.empty() && !table_.is_self(ping.node)) return core_.stats.rejected.add(PacketReject::wrong_name);
+  core_.outbox.push(SendStream{StreamId{id}, wire::encoded(wire::Ack{ping.sequence, {}})});
+}
+
+void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
+  Stream& stream = it->second;
+  const BytesView body = stream.reader.body();
+  wire::Scratch scratch;
+  const std::uint64_t hash = hash_of(body);
+  for (auto& [id, other] : streams_) {
+    if (is_exchange(other.purpose) && other.request_hash == hash) other.to_self = stream.to_self = true;
+  }
+  const bool fine = acceptable(body, stream.peer);
+  // What the other side says about us comes first: the answer then carries the refutation, and a member that
+  // was restarted or cut off is alive again after one exchange.
+  wire::PushPullRows rows(body, scratch);
+  stream.join = rows.header().join;
+  while (fine && !stream.to_self) {
+    const auto row = rows.next();
+    if (!row) break;
+    table_.merge_own(*row, now);
+  }
+  send_table(it->first, stream, false);
+  if (fine && !stream.to_self) merge(body, now);
+  core_.stats.push_pulls.add(fine ? PushPullResult::in_ok : PushPullResult::in_failed);
+  finish(it, fine, true, now);
+}
+
+void Streams::reply_complete(Map::iterator it, Timestamp now) {
+  Stream& stream = it->second;
+  const auto type = stream.reader.type();
+  wire::Scratch scratch;
+  if (!is_exchange(stream.purpose)) {
+    wire::Ack ack;
+    const bool ok = type == wire::MessageType::ack && wire::decode_body(stream.reader.body(), ack, scratch) &&
+                    ack.sequence == stream.sequence;
+    return finish(it, ok, true, now);
+  }
+  if (type == wire::MessageType::error) {
+    wire::ErrorReply error;
+    wire::decode_body(stream.reader.body(), error, scratch);
+    core_.log(LogLevel::warn, "PV1109",
+              fmt::format("Table exchange with {} failed, remote error: {}", stream.peer.to_string(), error.text.substr(0, 256)));
+    return finish(it, false, true, now);
+  }
+  if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
+  const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer);
+  if (fine && !stream.to_self) merge(stream.reader.body(), now);
+  finish(it, fine, true, now);
+}
+
+bool Streams::acceptable(BytesView body, const Endpoint& peer) {
+  constexpr auto alive = static_cast<std::int64_t>(MemberState::alive);
+  wire::Scratch scratch;
+  VersionCheck versions;
+  wire::PushPullRows rows(body, scratch);
+  while (const auto row = rows.next()) versions.add(row->versions, row->state == alive, true);
+  if (!rows.ok()) {
+    core_.stats.rejected.add(PacketReject::malformed);
+    return false;
+  }
+  const auto view = [](const Versions& v) { return BytesView(reinterpret_cast<const std::byte*>(v.data()), v.size()); };
+  for (const auto& record : table_.records())
+    versions.add(view(record->member.versions), record->member.state == MemberState::alive, false);
+  std::optional<std::string> culprit;
+  wire::PushPullRows again(body, scratch);
+  while (const auto row = again.next()) {
+    culprit = versions.check(row->name, row->versions);
+    if (culprit) break;
+  }
+  for (const auto& record : table_.records()) {
+    if (culprit) break;
+    culprit = versions.check(record->member.name, view(record->member.versions));
+  }
+  if (!culprit) return true;
+  core_.stats.rejected.add(PacketReject::incompatible_version);
+  core_.log(LogLevel::warn, "PV1106", fmt::format("Table exchange with {} refused: {}", peer.to_string(), *culprit));
+  return false;
+}
+
+void Streams::merge(BytesView body, Timestamp now) {
+  wire::Scratch scratch;
+  wire::PushPullRows rows(body, scratch);
+  while (const auto row = rows.next()) table_.merge(*row, now);
+}
+
+// --- ending ------------------------------------------------------------------------------------------------
+
+void Streams::reject(Map::iterator it, PacketReject why, Timestamp now) {
+  core_.stats.rejected.add(why);
+  const Stream& stream = it->second;
+  if (stream.purpose == StreamPurpose::accepted) {
+    if (why == PacketReject::encrypted)
+      core_.outbox.push(SendStream{StreamId{it->first},
+                                   wire::encoded(wire::ErrorReply{"remote state is encrypted and encryption is not configured"})});
+    if (stream.reader.type() == wire::MessageType::push_pull) core_.stats.push_pulls.add(PushPullResult::in_failed);
+  }
+  finish(it, false, true, now);
+}
+
+void Streams::finish(Map::iterator it, bool ok, bool close, Timestamp now) {
+  const std::uint64_t id = it->first;
+  const Stream& stream = it->second;
+  const StreamResult result{stream.purpose, stream.context, stream.peer, ok, stream.to_self};
+  buffered_ -= stream.held;
+  (stream.purpose == StreamPurpose::accepted ? accepted_ : opened_) -= 1;
+  if (is_exchange(stream.purpose)) core_.stats.push_pulls.add(ok ? PushPullResult::out_ok : PushPullResult::out_failed);
+  const bool exchanged = stream.purpose != StreamPurpose::accepted || stream.reader.type() == wire::MessageType::push_pull;
+  core_.timers.cancel({TimerKind::stream, id});
+  streams_.erase(it);
+  if (close) core_.outbox.push(CloseStream{StreamId{id}});
+  if (exchanged) observer_(result, now);
+}
+
+void Streams::closed(StreamId stream_id, Timestamp now) {
+  const auto it = streams_.find(static_cast<std::uint64_t>(stream_id));
+  if (it == streams_.end()) return;
+  const Stream& stream = it->second;
+  if (stream.purpose == StreamPurpose::accepted && stream.reader.started()) {
+    core_.stats.rejected.add(PacketReject::malformed);
+    if (stream.reader.type() == wire::MessageType::push_pull) core_.stats.push_pulls.add(PushPullResult::in_failed);
+  }
+  finish(it, false, false, now);
+}
+
+void Streams::due(std::uint64_t id, Timestamp now) {
+  const auto it = streams_.find(id);
+  if (it == streams_.end()) return;
+  if (it->second.purpose == StreamPurpose::accepted) return reject(it, PacketReject::timed_out, now);
+  finish(it, false, true, now);
+}
+
+}  // namespace plumvine::swim

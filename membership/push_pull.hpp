@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "core.hpp"
+#include "member_table.hpp"
+#include "wire/stream.hpp"
+
+namespace plumvine::swim {
+
+/// Why a stream was opened; the answer is reported with it.
+enum class StreamPurpose : std::uint8_t { accepted, periodic, stranger, seed, lost, probe_ping, lost_ping };
+
+/// What became of a stream that we opened.
+struct StreamResult {
+  StreamPurpose purpose;
+  std::uint64_t context;  ///< of the opener: seed, lost member, or sequence number
+  Endpoint peer;
+  bool ok;
+  bool self;  ///< the other end was ourselves
+};
+
+/// Membership streams: table exchanges both ways, and pings where packets do not get through.
+///
+/// A stream carries one request and at most one reply. Bounds: `kAcceptedMax` accepted and `kOpenedMax` opened
+/// at once, `kBufferedMax` bytes held for all of them together, `tcp_timeout` for each.
+class Streams {
+ public:
+  static constexpr std::size_t kAcceptedMax = 128;
+  static constexpr std::size_t kOpenedMax = 64;
+  static constexpr std::size_t kBufferedMax = std::size_t{128} << 20;
+
+  using Observer = std::function<void(const StreamResult&, Timestamp now)>;
+
+  Streams(Core& core, MemberTable& table, Observer observer)
+      : core_(core), table_(table), observer_(std::move(observer)) {}
+
+  /// Starts the periodic exchange with a random member.
+  void start(Timestamp now);
+  void tick(Timestamp now);
+
+  /// Opens a stream for a table exchange. False at the limit, or if one with `to` is under way.
+  bool exchange(const Endpoint& to, bool join, StreamPurpose purpose, std::uint64_t context, Timestamp now);
+  /// Opens a stream for a ping.
+  bool ping(const Endpoint& to, std::string_view name, std::uint32_t sequence, StreamPurpose purpose, std::uint64_t context,
+            Timestamp deadline);
+
+  // Inputs; see Swim.
+  void accepted(StreamId id, const Endpoint& from, Timestamp now);
+  void connected(StreamId id, Timestamp now);
+  void received(StreamId id, BytesView data, Timestamp now);
+  void closed(StreamId id, Timestamp now);
+  void due(std::uint64_t id, Timestamp now);
+
+ private:
+  struct Stream {
+    StreamPurpose purpose;
+    Endpoint peer;
+    std::uint64_t context = 0;
+    std::uint32_t sequence = 0;
+    std::string name;       ///< of the member pinged
+    bool join = false;
+    bool to_self = false;   ///< our own request came in at the other end
+    std::uint64_t request_hash = 0;
+    std::size_t held = 0;   ///< bytes counted in `buffered_`
+    wire::StreamReader reader;
+  };
+  using Map = std::map<std::uint64_t, Stream>;
+
+  bool open(const Endpoint& to, Stream stream, Timestamp deadline);
+  void send_table(std::uint64_t id, Stream& stream, bool with_label);
+  void request_complete(Map::iterator it, Timestamp now);
+  void reply_complete(Map::iterator it, Timestamp now);
+  void serve_push_pull(Map::iterator it, Timestamp now);
+  void serve_ping(std::uint64_t id, BytesView body);
+  /// Reads all rows; logs and counts why not if they cannot be merged.
+  bool acceptable(BytesView body, const Endpoint& peer);
+  void merge(BytesView body, Timestamp now);
+  void reject(Map::iterator it, PacketReject why, Timestamp now);
+  /// Ends the stream and reports what became of it.
+  void finish(Map::iterator it, bool ok, bool close, Timestamp now);
+
+  Core& core_;
+  MemberTable& table_;
+  Observer observer_;
+  Map streams_;
+  std::uint64_t last_own_ = 0;
+  std::size_t accepted_ = 0;
+  std::size_t opened_ = 0;
+  std::size_t buffered_ = 0;
+  Timestamp last_culprit_logged_{INT64_MIN};
+};
+
+/// The pause between periodic exchanges in a table of `members`: longer above 32, so that their load stays level.
+Duration push_pull_scaled(Duration interval, std::size_t members);
+
+}  // namespace plumvine::swim

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <plumvine/time.hpp>
+
+namespace plumvine::swim {
+
+/// How long a suspicion lasts at least in a table of `members` (SWIM, section 4.2, with memberlist's scaling).
+inline Duration suspicion_timeout(std::uint32_t mult, std::size_t members, Duration probe_interval) {
+  const double scale = std::max(1.0, std::log10(std::max(1.0, static_cast<double>(members))));
+  const auto thousandths = static_cast<std::int64_t>(scale * 1000.0);
+  return Duration{static_cast<std::int64_t>(mult) * thousandths * probe_interval.count() / 1000};
+}
+
+/// Time left after `confirmations` of `k` (Lifeguard, section IV-B): shrinks from `max` to `min` with the logarithm.
+inline Duration suspicion_remaining(std::uint32_t confirmations, std::uint32_t k, Duration elapsed, Duration min, Duration max) {
+  const double fraction = k < 1 ? 1.0 : std::log(confirmations + 1.0) / std::log(k + 1.0);
+  const double raw = to_seconds(max) - fraction * (to_seconds(max) - to_seconds(min));
+  const Duration timeout = std::chrono::milliseconds{static_cast<std::int64_t>(std::floor(1000.0 * raw))};
+  return std::max(timeout, min) - elapsed;
+}
+
+/// One running suspicion: who confirmed it, and when it ends. At most `k` accusers beside the first are kept.
+class Suspicion {
+ public:
+  Suspicion(std::string_view accuser, std::uint32_t k, Duration min, Duration max, Timestamp now)
+      : accusers_{std::string(accuser)}, k_(k), min_(min), max_(k < 1 ? min : max), start_(now) {}
+
+  /// Counts an independent accuser. False if it is known or if there are enough.
+  bool confirm(std::string_view accuser) {
+    if (confirmations() >= k_ || std::find(accusers_.begin(), accusers_.end(), accuser) != accusers_.end()) return false;
+    accusers_.emplace_back(accuser);
+    return true;
+  }
+  [[nodiscard]] Timestamp deadline() const {
+    return start_ + suspicion_remaining(confirmations(), k_, Duration{0}, min_, max_);
+  }
+  /// The clock stood still for us: so it did for the suspicion.
+  void extend(Duration by) { start_ = start_ + by; }
+
+  [[nodiscard]] std::uint32_t confirmations() const { return static_cast<std::uint32_t>(accusers_.size() - 1); }
+  [[nodiscard]] std::uint32_t k() const noexcept { return k_; }
+  [[nodiscard]] const std::vector<std::string>& accusers() const noexcept { return accusers_; }
+
+ private:
+  std::vector<std::string> accusers_;
+  std::uint32_t k_;
+  Duration min_;
+  Duration max_;
+  Timestamp start_;
+};
+
+}  // namespace plumvine::swim

@@ -1,0 +1,404 @@
+#include "swim.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <plumvine/detail/check.hpp>
+
+#include "core.hpp"
+#include "member_table.hpp"
+#include "probe.hpp"
+#include "push_pull.hpp"
+#include "rejoin.hpp"
+#include "wire/packet.hpp"
+
+namespace plumvine::swim {
+
+class Swim::Impl {
+ public:
+  Impl(SwimConfig config, Identity self, Rng rng)
+      : core(std::move(config), std::move(self), rng),
+        table(core),
+        streams(core, table, [this](const StreamResult& result, Timestamp now) { stream_done(result, now); }),
+        probe(core, table,
+              [this](const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp deadline) {
+                streams.ping(to, name, sequence, StreamPurpose::probe_ping, sequence, deadline);
+              }),
+        relays(core, table),
+        rejoin(core, table, streams) {
+    table.observe([this](const Record& record, std::optional<MemberState> before) { rejoin.member_changed(record, before, time); });
+  }
+
+  void start(Timestamp now);
+  /// Every input begins here: time moves on, and a stall of our own is noticed before anything is concluded.
+  void enter(Timestamp now);
+  /// Every input ends here: gossip is due while there is news, and the end of our leave is reported.
+  void leave_input(Timestamp now);
+
+  void handle_packet(const Endpoint& from, BytesView packet, Timestamp now);
+  void handle_part(const Endpoint& from, const wire::Part& part, Timestamp now);
+  void on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now);
+  void on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now);
+  void on_alive(const Endpoint& from, wire::Alive alive, Timestamp now);
+  void tell(const Endpoint& from, const wire::Alive& news, Timestamp now);
+  void handle_timeout(Timestamp now);
+  void fire(TimerKey key, Timestamp now);
+  void gossip(Timestamp now);
+  void stream_done(const StreamResult& result, Timestamp now);
+  void leave(Timestamp now);
+  void come_back(Timestamp now);
+  /// Where an answer goes: the address inside the message if it is that of a member, else where it came from.
+  [[nodiscard]] Endpoint answer_to(const Endpoint& from, BytesView address, std::uint16_t port, std::string_view node) const;
+
+  Core core;
+  MemberTable table;
+  Streams streams;
+  Probe probe;
+  Relays relays;
+  Rejoin rejoin;
+  wire::Unpacker unpacker;
+  wire::Scratch scratch;
+  Timestamp time;
+  Timestamp next_gossip;
+  Timestamp stall_noticed;
+  Timestamp last_asked{INT64_MIN};
+  bool started = false;
+  bool leaving = false;
+};
+
+// --- time --------------------------------------------------------------------------------------------------
+
+void Swim::Impl::start(Timestamp now) {
+  PLUMVINE_CHECK(!started, "Swim::start is called once");
+  started = true;
+  time = now;
+  table.announce_self(core.identity.meta, now);
+  probe.start(now);
+  streams.start(now);
+  next_gossip = now + core.rng.jitter(core.config.gossip_interval);
+  leave_input(now);
+}
+
+void Swim::Impl::enter(Timestamp now) {
+  PLUMVINE_CHECK(now >= time, "time went backwards");
+  time = now;
+  const Timestamp due = std::max(core.timers.next(), stall_noticed);
+  if (now <= due) return;
+  const Duration late = now - due;
+  if (late <= core.config.stall_threshold) return;
+  stall_noticed = now;
+  // We did not run for a while. What is unanswered may lie unread in our sockets: nobody is accused for that.
+  core.log(LogLevel::warn, "PV1108",
+           fmt::format("This member stood still for {:.1f} s; running probes and suspicions are extended", to_seconds(late)));
+  core.awareness.apply(1);
+  probe.extend(late);
+  table.extend_suspicions(late);
+}
+
+void Swim::Impl::leave_input(Timestamp now) {
+  if (leaving) {
+    const auto finished = core.queue.take_finished();
+    const bool sent = std::find(finished.begin(), finished.end(), table.leave_ticket()) != finished.end();
+    if (sent || table.alive_count() == 0) {
+      leaving = false;
+      core.outbox.push(LeaveDone{});
+    }
+  }
+  const bool gossips = core.config.gossip_interval > Duration{0} && core.config.gossip_nodes > 0;
+  if (core.queue.empty() || !gossips || core.timers.contains({TimerKind::gossip})) return;
+  // Ticks keep their own rhythm, but none is spent while there is nothing to say.
+  if (next_gossip < now) {
+    const Duration interval = core.config.gossip_interval;
+    next_gossip = next_gossip + interval * ((now - next_gossip) / interval + 1);
+  }
+  core.timers.set({TimerKind::gossip}, next_gossip);
+}
+
+void Swim::Impl::handle_timeout(Timestamp now) {
+  while (const auto key = core.timers.pop_due(now)) fire(*key, now);
+}
+
+void Swim::Impl::fire(TimerKey key, Timestamp now) {
+  switch (key.kind) {
+    case TimerKind::probe_tick: return probe.tick(now);
+    case TimerKind::probe_phase: return probe.phase_due(now);
+    case TimerKind::gossip: return gossip(now);
+    case TimerKind::push_pull: return streams.tick(now);
+    case TimerKind::suspicion: return table.suspicion_due(key.id, now);
+    case TimerKind::relay: return relays.due(static_cast<std::uint32_t>(key.id));
+    case TimerKind::stream: return streams.due(key.id, now);
+    case TimerKind::seed: return rejoin.seed_due(key.id, now);
+    case TimerKind::lost: return rejoin.lost_due(key.id, now);
+  }
+}
+
+void Swim::Impl::gossip(Timestamp now) {
+  const auto fits = [&](const Record& record) {
+    switch (record.member.state) {
+      case MemberState::alive:
+      case MemberState::suspect: return true;
+      case MemberState::dead: return now - record.member.since <= core.config.gossip_to_the_dead_time;
+      case MemberState::left: return false;
+    }
+    return false;
+  };
+  for (const Record* target : table.random(core.config.gossip_nodes, fits))
+    if (!core.send_news(target->endpoint, table.size())) break;
+  next_gossip = now + core.config.gossip_interval;
+}
+
+// --- packets -----------------------------------------------------------------------------------------------
+
+void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp now) {
+  for (const wire::Part& part : unpacker.unpack(packet, core.identity.label, core.stats.rejected)) handle_part(from, part, now);
+}
+
+void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Timestamp now) {
+  using wire::MessageType;
+  scratch.clear();
+  const auto malformed = [&] { core.stats.rejected.add(PacketReject::malformed); };
+  switch (part.type) {
+    case MessageType::ping: {
+      wire::Ping ping;
+      if (const auto why = wire::decode_probe(part.body, ping, scratch)) return core.stats.rejected.add(*why);
+      return on_ping(from, ping, now);
+    }
+    case MessageType::indirect_ping: {
+      wire::IndirectPing request;
+      if (const auto why = wire::decode_probe(part.body, request, scratch)) return core.stats.rejected.add(*why);
+      return relays.request(request, answer_to(from, request.source_address, request.source_port, request.source_node), now);
+    }
+    case MessageType::ack: {
+      wire::Ack ack;
+      return wire::decode_body(part.body, ack, scratch) ? on_ack(from, ack, now) : malformed();
+    }
+    case MessageType::nack: {
+      wire::Nack nack;
+      if (!wire::decode_body(part.body, nack, scratch)) return malformed();
+      probe.nacked(nack.sequence);
+      return;
+    }
+    case MessageType::suspect: {
+      wire::Suspect news;
+      return wire::decode_body(part.body, news, scratch) ? table.suspect(news, now) : malformed();
+    }
+    case MessageType::alive: {
+      wire::Alive news;
+      return wire::decode_body(part.body, news, scratch) ? on_alive(from, news, now) : malformed();
+    }
+    case MessageType::dead: {
+      wire::Dead news;
+      return wire::decode_body(part.body, news, scratch) ? table.dead(news, now) : malformed();
+    }
+    default: return;  // user messages: Serf's events and the like mean nothing to us, silently
+  }
+}
+
+Endpoint Swim::Impl::answer_to(const Endpoint& from, BytesView address, std::uint16_t port, std::string_view node) const {
+  if (address.empty() || port == 0) return from;
+  const auto claimed = Endpoint::from_raw(address, port);
+  if (!claimed) return from;
+  const Record* record = table.find(node);
+  return record != nullptr && record->endpoint == *claimed ? *claimed : from;
+}
+
+void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now) {
+  if (!ping.node.empty() && !table.is_self(ping.node)) return core.stats.rejected.add(PacketReject::wrong_name);
+  const Endpoint to = answer_to(from, ping.source_address, ping.source_port, ping.source_node);
+  core.send_with_news(to, wire::Ack{ping.sequence, {}}, table.size());
+  // Somebody whom we do not know calls us by name: we may be a new run of what it remembers, or it is what we
+  // have forgotten. Ask it for its table; not more than once a second, whoever claims to ask.
+  constexpr Duration kAskInterval = std::chrono::seconds{1};
+  if (ping.node.empty() || ping.source_node.empty() || table.find(ping.source_node) != nullptr || table.has_left()) return;
+  if (last_asked != Timestamp{INT64_MIN} && now - last_asked < kAskInterval) return;
+  last_asked = now;
+  streams.exchange(from, true, StreamPurpose::stranger, 0, now);
+}
+
+void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now) {
+  if (probe.answered(ack.sequence, from, now) || relays.answered(ack.sequence)) return;
+  rejoin.answered(ack.sequence, now);
+}
+
+void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now) {
+  if (news.port == 0) news.port = core.identity.port;
+  if (table.alive(news, now) == AliveOutcome::stale) tell(from, news, now);
+}
+
+void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp now) {
+  // Somebody announces itself with an incarnation that we know to be over: restarted, or cut off for long. It
+  // is told what we hold, so that it refutes at once. Only the member itself, and not more than once a second.
+  constexpr Duration kTellInterval = std::chrono::seconds{1};
+  Record* record = table.find(news.node);
+  if (record == nullptr || !(record->endpoint == from)) return;
+  if (record->told_at != Timestamp{INT64_MIN} && now - record->told_at < kTellInterval) return;
+  record->told_at = now;
+  const Member& m = record->member;
+  const auto incarnation = static_cast<std::uint32_t>(m.incarnation);
+  switch (m.state) {
+    case MemberState::alive: {
+      const Bytes held = encode_alive(m);
+      const BytesView view = held.view();
+      return core.send_packet(from, {&view, 1});
+    }
+    case MemberState::suspect: return core.send_alone(from, wire::Suspect{incarnation, m.name, core.identity.name});
+    case MemberState::dead:
+      return core.send_alone(from, wire::Dead{incarnation, m.name, record->accuser.empty() ? core.identity.name : record->accuser});
+    case MemberState::left: return core.send_alone(from, wire::Dead{incarnation, m.name, m.name});
+  }
+}
+
+// --- streams, joining, leaving -----------------------------------------------------------------------------
+
+void Swim::Impl::stream_done(const StreamResult& result, Timestamp now) {
+  if (result.purpose == StreamPurpose::probe_ping) {
+    if (result.ok) probe.stream_answered(static_cast<std::uint32_t>(result.context), now);
+    return;
+  }
+  rejoin.stream_done(result, now);
+}
+
+void Swim::Impl::leave(Timestamp now) {
+  if (table.has_left()) {
+    if (!leaving) core.outbox.push(LeaveDone{});
+    return;
+  }
+  leaving = true;
+  table.leave(now);
+  core.timers.set({TimerKind::gossip}, now);
+}
+
+void Swim::Impl::come_back(Timestamp now) {
+  if (table.has_left()) {
+    leaving = false;
+    table.come_back();
+    table.announce_self(core.identity.meta, now);
+  }
+  rejoin.contact_all(now);
+}
+
+// --- the public face ---------------------------------------------------------------------------------------
+
+Swim::Swim(SwimConfig config, Identity self, Rng rng)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(self), rng)) {}
+Swim::~Swim() = default;
+Swim::Swim(Swim&&) noexcept = default;
+Swim& Swim::operator=(Swim&&) noexcept = default;
+
+void Swim::start(Timestamp now) { impl_->start(now); }
+
+void Swim::handle_packet(const Endpoint& from, BytesView packet, Timestamp now) {
+  impl_->enter(now);
+  impl_->handle_packet(from, packet, now);
+  impl_->leave_input(now);
+}
+
+void Swim::stream_accepted(StreamId id, const Endpoint& from, Timestamp now) {
+  PLUMVINE_CHECK((static_cast<std::uint64_t>(id) & kOwnStream) == 0, "numbers of accepted streams have the top bit clear");
+  impl_->enter(now);
+  impl_->streams.accepted(id, from, now);
+  impl_->leave_input(now);
+}
+
+void Swim::stream_connected(StreamId id, Timestamp now) {
+  impl_->enter(now);
+  impl_->streams.connected(id, now);
+  impl_->leave_input(now);
+}
+
+void Swim::stream_received(StreamId id, BytesView data, Timestamp now) {
+  impl_->enter(now);
+  impl_->streams.received(id, data, now);
+  impl_->leave_input(now);
+}
+
+void Swim::stream_closed(StreamId id, Timestamp now) {
+  impl_->enter(now);
+  impl_->streams.closed(id, now);
+  impl_->leave_input(now);
+}
+
+void Swim::resolved(const HostPort& name, const std::vector<Endpoint>& endpoints, Timestamp now) {
+  impl_->enter(now);
+  impl_->rejoin.resolved(name, endpoints, now);
+  impl_->leave_input(now);
+}
+
+void Swim::join(const std::vector<HostPort>& seeds, Timestamp now) {
+  impl_->enter(now);
+  impl_->rejoin.add_seeds(seeds, now);
+  impl_->leave_input(now);
+}
+
+void Swim::rejoin(Timestamp now) {
+  impl_->enter(now);
+  impl_->come_back(now);
+  impl_->leave_input(now);
+}
+
+void Swim::leave(Timestamp now) {
+  impl_->enter(now);
+  impl_->leave(now);
+  impl_->leave_input(now);
+}
+
+Status Swim::set_meta(Bytes meta, Timestamp now) {
+  if (meta.size() > wire::kMetaMax)
+    return {Errc::invalid_argument, fmt::format("metadata of {} bytes: at most {} fit", meta.size(), wire::kMetaMax)};
+  impl_->enter(now);
+  if (impl_->table.has_left()) impl_->core.identity.meta = std::move(meta);
+  else impl_->table.announce_self(std::move(meta), now);
+  impl_->leave_input(now);
+  return {};
+}
+
+void Swim::seen_alive(std::string_view name, Timestamp now) {
+  impl_->enter(now);
+  impl_->probe.seen_alive(name, now);
+  impl_->leave_input(now);
+}
+
+void Swim::handle_timeout(Timestamp now) {
+  impl_->enter(now);
+  impl_->handle_timeout(now);
+  impl_->leave_input(now);
+}
+
+std::optional<Output> Swim::poll_output() { return impl_->core.outbox.poll(); }
+Timestamp Swim::next_timeout() const { return impl_->core.timers.next(); }
+
+const Member& Swim::self() const { return impl_->table.self().member; }
+
+const Member* Swim::find(std::string_view name) const {
+  const Record* record = std::as_const(impl_->table).find(name);
+  return record == nullptr ? nullptr : &record->member;
+}
+
+std::vector<const Member*> Swim::members() const {
+  std::vector<const Member*> all;
+  all.reserve(impl_->table.size());
+  for (const auto& record : impl_->table.records()) all.push_back(&record->member);
+  std::sort(all.begin(), all.end(), [](const Member* a, const Member* b) { return a->name < b->name; });
+  return all;
+}
+
+std::uint64_t Swim::version() const { return impl_->table.version(); }
+
+std::optional<Duration> Swim::rtt(std::string_view name) const {
+  const Record* record = std::as_const(impl_->table).find(name);
+  if (record == nullptr || record->rtt == Duration{0}) return std::nullopt;
+  return record->rtt;
+}
+
+bool Swim::joined() const { return impl_->rejoin.joined(); }
+bool Swim::has_left() const { return impl_->table.has_left(); }
+
+const SwimStats& Swim::stats() const {
+  impl_->core.stats.health_score = impl_->core.awareness.score();
+  impl_->core.stats.gossip_queue_length = impl_->core.queue.size();
+  return impl_->core.stats;
+}
+
+}  // namespace plumvine::swim

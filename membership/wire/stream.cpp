@@ -1,0 +1,154 @@
+#include "stream.hpp"
+
+#include "lzw.hpp"
+#include "packet.hpp"
+
+namespace plumvine::swim::wire {
+
+StreamReader::Progress StreamReader::feed(BytesView data) {
+  if (progress_ != Progress::more) return progress_;
+  if (stage_ == Stage::user_message) {
+    bytes_left_ -= static_cast<std::int64_t>(std::min<std::size_t>(data.size(), static_cast<std::size_t>(bytes_left_)));
+    return progress_ = bytes_left_ == 0 ? Progress::done : Progress::more;
+  }
+  if (data.size() > kStreamMax - buffer_.size()) return fail(PacketReject::too_large);
+  grow(buffer_, data.size(), kStreamMax);
+  buffer_.insert(buffer_.end(), data.begin(), data.end());
+  return progress_ = advance();
+}
+
+StreamReader::Progress StreamReader::advance() {
+  if (buffer_.empty()) return Progress::more;
+  if (!labelled_) {
+    const LabelCheck check = check_label(buffer_, label_);
+    switch (check.outcome) {
+      case LabelCheck::Outcome::incomplete: return Progress::more;
+      case LabelCheck::Outcome::wrong: return fail(PacketReject::wrong_label);
+      case LabelCheck::Outcome::malformed: return fail(PacketReject::malformed);
+      case LabelCheck::Outcome::accepted: break;
+    }
+    start_ = check.size;
+    labelled_ = true;
+  }
+  const BytesView message = BytesView(buffer_).subspan(start_);
+  if (message.empty()) return Progress::more;
+  if (message[0] == static_cast<std::byte>(MessageType::encrypt)) return fail(PacketReject::encrypted);
+  if (message[0] == static_cast<std::byte>(MessageType::compress)) return inflate();
+  return scan(message);
+}
+
+StreamReader::Progress StreamReader::inflate() {
+  const BytesView message = BytesView(buffer_).subspan(start_);
+  MsgpackReader reader(message.subspan(1));
+  Compressed compressed;
+  scratch_.clear();
+  if (!decode(reader, compressed, scratch_)) {
+    if (!reader.truncated()) return fail(PacketReject::compressed_malformed);
+    return message.size() > kCompressedMax + kStreamObjectMax ? fail(PacketReject::too_large) : Progress::more;
+  }
+  if (compressed.algorithm != 0) return fail(PacketReject::compressed_malformed);
+  switch (lzw_decode(compressed.data, kStreamMax, plain_)) {
+    case LzwResult::too_large: return fail(PacketReject::compressed_too_large);
+    case LzwResult::malformed: return fail(PacketReject::compressed_malformed);
+    case LzwResult::ok: break;
+  }
+  compressed_ = true;
+  if (plain_.empty()) return fail(PacketReject::empty);
+  const Progress progress = scan(plain_);
+  return progress == Progress::more ? fail(PacketReject::malformed) : progress;  // the inner message must be whole
+}
+
+StreamReader::Progress StreamReader::scan(BytesView message) {
+  if (stage_ == Stage::type) {
+    type_ = static_cast<MessageType>(message[0]);
+    scanned_ = 1;
+    stage_ = Stage::object;
+  }
+  if (stage_ != Stage::object) return scan_rows(message);
+  MsgpackReader reader(message.subspan(scanned_));
+  scratch_.clear();
+  switch (type_) {
+    case MessageType::ping:
+    case MessageType::ack:
+    case MessageType::error:
+      if (!reader.skip()) return reader.truncated() ? need_more(reader.remaining()) : fail(PacketReject::malformed);
+      scanned_ += reader.offset();
+      body_ = message.subspan(1, scanned_ - 1);
+      return Progress::done;
+    case MessageType::push_pull: {
+      PushPullHeader header;
+      if (!decode(reader, header, scratch_))
+        return reader.truncated() ? need_more(reader.remaining()) : fail(PacketReject::malformed);
+      if (header.nodes < 0 || header.nodes > kStreamNodesMax || header.user_state_size < 0 ||
+          header.user_state_size > kUserStateMax)
+        return fail(PacketReject::too_large);
+      scanned_ += reader.offset();
+      rows_left_ = header.nodes;
+      bytes_left_ = header.user_state_size;
+      stage_ = Stage::rows;
+      return scan_rows(message);
+    }
+    case MessageType::user: {
+      UserHeader header;
+      if (!decode(reader, header, scratch_))
+        return reader.truncated() ? need_more(reader.remaining()) : fail(PacketReject::malformed);
+      if (header.size < 0 || header.size > kUserStateMax) return fail(PacketReject::too_large);
+      const std::size_t have = reader.remaining();
+      bytes_left_ = header.size - static_cast<std::int64_t>(std::min(have, static_cast<std::size_t>(header.size)));
+      stage_ = Stage::user_message;
+      if (bytes_left_ == 0) return Progress::done;
+      if (!compressed_) buffer_ = {};
+      return Progress::more;
+    }
+    default: return fail(PacketReject::unknown_type);
+  }
+}
+
+StreamReader::Progress StreamReader::scan_rows(BytesView message) {
+  while (rows_left_ > 0) {
+    MsgpackReader reader(message.subspan(scanned_));
+    if (!reader.skip()) return reader.truncated() ? need_more(message.size() - scanned_) : fail(PacketReject::malformed);
+    scanned_ += reader.offset();
+    --rows_left_;
+  }
+  if (message.size() - scanned_ < static_cast<std::size_t>(bytes_left_)) return Progress::more;
+  scanned_ += static_cast<std::size_t>(bytes_left_);
+  body_ = message.subspan(1, scanned_ - 1);
+  return Progress::done;
+}
+
+StreamReader::Progress StreamReader::need_more(std::size_t held) {
+  return held > kStreamObjectMax ? fail(PacketReject::too_large) : Progress::more;
+}
+
+StreamReader::Progress StreamReader::fail(PacketReject why) {
+  failure_ = why;
+  buffer_ = {};
+  plain_ = {};
+  body_ = {};
+  return progress_ = Progress::failed;
+}
+
+PushPullRows::PushPullRows(BytesView body, Scratch& scratch) : reader_(body), scratch_(scratch) {
+  ok_ = decode(reader_, header_, scratch_) && header_.nodes >= 0 && header_.nodes <= kStreamNodesMax &&
+        header_.user_state_size >= 0 && header_.user_state_size <= kUserStateMax;
+  left_ = ok_ ? header_.nodes : 0;
+}
+
+std::optional<PushNodeState> PushPullRows::next() {
+  if (!ok_) return std::nullopt;
+  if (left_ == 0) {
+    const auto size = static_cast<std::size_t>(header_.user_state_size);
+    ok_ = size <= reader_.remaining();
+    if (ok_) user_state_ = reader_.rest().first(size);
+    return std::nullopt;
+  }
+  --left_;
+  PushNodeState row;
+  scratch_.clear();
+  ok_ = decode(reader_, row, scratch_);
+  if (!ok_) return std::nullopt;
+  return row;
+}
+
+}  // namespace plumvine::swim::wire

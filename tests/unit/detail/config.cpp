@@ -1,0 +1,152 @@
+#include <plumvine/config.hpp>
+
+#include "support/pch.hpp"
+
+using namespace plumvine;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool complains_about(const Config& config, std::string_view field) {
+  const auto problems = config.validate();
+  return std::any_of(problems.begin(), problems.end(), [&](const auto& p) { return p.field == field; });
+}
+
+}  // namespace
+
+TEST_CASE("every preset is valid", "[detail][config]") {
+  for (const auto* preset : {"local", "lan", "wan", "large", "fast"}) {
+    INFO(preset);
+    const auto config = Config::from_preset(preset, "n1");
+    REQUIRE(config);
+    for (const auto& problem : config->validate()) FAIL_CHECK(problem.field << " " << problem.message);
+    CHECK(config->preset == preset);
+    CHECK(config->name == "n1");
+  }
+  const auto none = Config::from_preset("huge", "n1");
+  REQUIRE_FALSE(none);
+  CHECK(none.error().code == Errc::not_found);
+  CHECK(none.error().message.find("large") != std::string::npos);
+}
+
+TEST_CASE("the presets have memberlist's and the operator guide's numbers", "[detail][config]") {
+  const auto lan = Config::lan("n");
+  CHECK(lan.swim.probe_interval == 1s);
+  CHECK(lan.swim.probe_timeout == 500ms);
+  CHECK(lan.swim.suspicion_mult == 4);
+  CHECK(lan.tree.eager_fanout == 3);
+  CHECK(lan.tree.ihave_interval == 50ms);
+  CHECK(lan.tree.graft_timeout == 200ms);
+  const auto wan = Config::wan("n");
+  CHECK(wan.swim.probe_interval == 5s);
+  CHECK(wan.swim.gossip_nodes == 4);
+  CHECK(wan.tree.eager_fanout == 4);
+  CHECK(wan.tree.message_cache_ttl == 120s);
+  const auto local = Config::local("n");
+  CHECK(local.swim.gossip_interval == 100ms);
+  CHECK(local.swim.indirect_checks == 1);
+  const auto large = Config::large("n");
+  CHECK(large.tree.lazy_fanout == 5);
+  CHECK(large.tree.message_cache_max_size == 50000);
+}
+
+TEST_CASE("what describe tells, set reads back", "[detail][config]") {
+  for (const auto* preset : {"local", "wan", "large", "fast"}) {
+    auto from = *Config::from_preset(preset, "n1");
+    from.seeds = {"a:1", "srv+b", "[fe80::1]:3"};
+    from.tree.zone = "east";
+    from.tree.tree_rule = TreeConfig::Rule::classic;
+    from.health.duplicate_rate_degraded = 0.125;
+    Config to = Config::lan("other");
+    for (const auto& [key, value] : from.describe()) {
+      if (key == "preset") continue;
+      INFO(key << " = " << value);
+      const auto status = to.set(key, value);
+      CHECK(status.has_value());
+    }
+    auto expected = from.describe();
+    auto got = to.describe();
+    got.front() = expected.front();  // the preset it came from
+    CHECK(got == expected);
+  }
+}
+
+TEST_CASE("an unknown key names the nearest known one", "[detail][config]") {
+  Config config = Config::lan("n1");
+  const auto status = config.set("eager_fanuot", "3");
+  REQUIRE_FALSE(status);
+  CHECK(status.error().code == Errc::not_found);
+  CHECK(status.error().message.find("'eager_fanout'") != std::string::npos);
+}
+
+TEST_CASE("a bad value names its key and what would do", "[detail][config]") {
+  Config config = Config::lan("n1");
+  for (const auto& [key, text] : std::vector<std::pair<std::string, std::string>>{
+           {"eager_fanout", "x"}, {"eager_fanout", "-1"}, {"eager_fanout", ""}, {"eager_fanout", "4294967296"},
+           {"graft_timeout", "200"}, {"graft_timeout", "200 ms"}, {"graft_timeout", ""}, {"use_hash_ring", "yes"},
+           {"max_message_size", "1MB"}, {"tree_rule", "plum"}, {"log_level", "loud"}, {"join", "a,:5"},
+           {"delegate_protocol", "1,2"}, {"delegate_protocol", "1,2,300"}, {"duplicate_rate_degraded", "much"},
+           {"eager_fanout", "5x"}, {"duplicate_rate_degraded", "0.25x"}}) {
+    INFO(key << " = " << text);
+    const auto before = config.describe();
+    const auto status = config.set(key, text);
+    REQUIRE_FALSE(status);
+    CHECK(status.error().code == Errc::invalid_argument);
+    CHECK(status.error().message.starts_with(key));
+    CHECK(config.describe() == before);
+  }
+}
+
+TEST_CASE("validate reports every problem at once", "[detail][config]") {
+  Config config = Config::lan("bad name");
+  config.cluster.assign(256, 'c');
+  config.swim.probe_timeout = config.swim.probe_interval;
+  config.tree.max_peers = 1;
+  config.tree.message_cache_ttl = 1ms;
+  config.link.queue_low_bytes = config.link.queue_high_bytes;
+  config.health.duplicate_rate_degraded = 0;
+  config.seeds = {"good:1", ":5"};
+  for (const auto* field : {"name", "cluster", "probe_timeout", "max_peers", "message_cache_ttl", "queue_low_bytes",
+                            "duplicate_rate_degraded", "join"}) {
+    INFO(field);
+    CHECK(complains_about(config, field));
+  }
+  for (const auto& problem : config.validate()) CHECK_FALSE(problem.message.empty());
+}
+
+TEST_CASE("names of members have a small alphabet", "[detail][config]") {
+  for (const auto& good : {std::string("a"), std::string("A-b_c.9"), std::string(128, 'x')})
+    CHECK_FALSE(complains_about(Config::lan(good), "name"));
+  for (const auto& bad : {std::string(""), std::string("a b"), std::string("a/b"), std::string("\xc3\xa9"), std::string(129, 'x')})
+    CHECK(complains_about(Config::lan(bad), "name"));
+}
+
+TEST_CASE("durations are read with a unit", "[detail][config]") {
+  const std::vector<std::pair<const char*, Duration>> rows{
+      {"200ms", 200ms}, {"1.5s", 1500ms}, {"2m", 2min}, {"1h", 1h}, {"10us", 10us}, {"7ns", 7ns}, {"0s", 0s}, {"0.25ms", 250us}};
+  for (const auto& [text, expected] : rows) {
+    INFO(text);
+    const auto parsed = parse_duration(text);
+    REQUIRE(parsed);
+    CHECK(*parsed == expected);
+    CHECK(*parse_duration(format_duration(expected)) == expected);
+  }
+  for (const auto* bad : {"", "5", "s", "-1s", "1 s", "1sec", "1.2.3s", "1e3s", "nans", "infs", "99999999999h", ".s", "+1s", "1S"})
+    CHECK_FALSE(parse_duration(bad));
+  CHECK(format_duration(90s) == "90s");
+  CHECK(format_duration(120s) == "2m");
+  CHECK(format_duration(1500ms) == "1500ms");
+  CHECK(format_duration(0s) == "0s");
+}
+
+TEST_CASE("sizes are read in bytes or binary units", "[detail][config]") {
+  const std::vector<std::pair<const char*, std::uint64_t>> rows{
+      {"0", 0}, {"1024", 1024}, {"10B", 10}, {"64KiB", 65536}, {"64MiB", 64 << 20}, {"1GiB", 1 << 30}, {"1.5KiB", 1536}};
+  for (const auto& [text, expected] : rows) {
+    INFO(text);
+    const auto parsed = parse_size(text);
+    REQUIRE(parsed);
+    CHECK(*parsed == expected);
+  }
+  for (const auto* bad : {"", "KiB", "1KB", "1 KiB", "-1", "1.5", "0.3KiB", "99999999999TiB", "1e3"}) CHECK_FALSE(parse_size(bad));
+}

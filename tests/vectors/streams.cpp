@@ -1,0 +1,127 @@
+#include "vectors.hpp"
+
+#include <map>
+#include <optional>
+
+#include "membership/swim.hpp"
+#include "membership/wire/stream.hpp"
+
+using namespace plumvine;
+using namespace plumvine::test;
+using namespace plumvine::swim::wire;
+
+namespace {
+
+StreamReader read(const json& direction, bool expect_label, const std::string& label, std::size_t piece) {
+  StreamReader reader(expect_label, label);
+  const Bytes all = bytes_of(direction["hex"]);
+  for (std::size_t at = 0; at < all.size(); at += piece) reader.feed(all.slice(at, piece).view());
+  return reader;
+}
+
+json row_of(const PushNodeState& m) {
+  const auto hex = [](BytesView b) { return b.data() == nullptr ? json(nullptr) : json(to_hex(b)); };
+  return {{"Name", m.name}, {"Addr", hex(m.address)}, {"Port", m.port}, {"Meta", hex(m.meta)},
+          {"Incarnation", m.incarnation}, {"State", m.state}, {"Vsn", hex(m.versions)}};
+}
+
+void check_rows(const StreamReader& reader, const json& rows, const json& user_state) {
+  Scratch scratch;
+  PushPullRows got(reader.body(), scratch);
+  for (const json& wanted : rows) {
+    const auto row = got.next();
+    REQUIRE(row);
+    json expected = wanted;
+    if (expected["Meta"].is_null() && row->meta.data() != nullptr) expected["Meta"] = "";  // recorded after decoding
+    CHECK(row_of(*row) == expected);
+  }
+  CHECK(!got.next());
+  CHECK(got.ok());
+  CHECK(to_hex(got.user_state()) == user_state.get<std::string>());
+}
+
+}  // namespace
+
+TEST_CASE("streams are read to their end in pieces of any size", "[stream]") {
+  const std::size_t piece = GENERATE(1, 7, 100, 1 << 20);
+  for (const std::string file : {"memberlist-0.2.2-streams.jsonl", "memberlist-head-streams.jsonl"}) {
+    for (const json& v : load(file)) {
+      const std::string id = v["id"];
+      if (id.rfind("error.", 0) == 0) continue;
+      INFO(file << " " << id << " in pieces of " << piece);
+      const std::string label = v.value("label", "");
+      const std::size_t step = v["request"]["hex"].get<std::string>().size() > 20000 ? std::max<std::size_t>(piece, 97) : piece;
+      StreamReader request = read(v["request"], true, label, step);
+      if (v.contains("key")) {
+        CHECK(request.failure() == PacketReject::encrypted);
+        continue;
+      }
+      const Bytes message = bytes_of(v["request"]["message"]);
+      CHECK(request.type() == static_cast<MessageType>(message.data()[0]));
+      CHECK(request.feed({}) == StreamReader::Progress::done);
+      if (v.contains("request_nodes")) check_rows(request, v["request_nodes"], v["request_user_state"]);
+      if (request.type() == MessageType::ping) CHECK(to_hex(request.body()) == to_hex(message.slice(1).view()));
+      if (!v.contains("reply") || v["reply"]["hex"] == "") continue;
+      StreamReader reply = read(v["reply"], false, label, step);
+      CHECK(reply.feed({}) == StreamReader::Progress::done);
+      if (v.contains("reply_nodes")) check_rows(reply, v["reply_nodes"], v["reply_user_state"]);
+    }
+  }
+}
+
+TEST_CASE("mismatched settings end a stream with the right reason", "[stream]") {
+  const std::map<std::string, std::pair<std::string, PacketReject>> wanted{
+      {"error.server-plain-client-encrypts", {"", PacketReject::encrypted}},
+      {"error.labels-differ", {"two", PacketReject::wrong_label}},
+      {"error.label-missing", {"two", PacketReject::wrong_label}},
+      {"error.label-unexpected", {"", PacketReject::wrong_label}},
+  };
+  std::size_t seen = 0;
+  for (const json& v : load("memberlist-head-streams.jsonl")) {
+    const auto it = wanted.find(v["id"]);
+    if (it == wanted.end()) continue;
+    INFO(it->first);
+    ++seen;
+    StreamReader reader(true, it->second.first);
+    CHECK(reader.feed(bytes_of(v["request"]["hex"]).view()) == StreamReader::Progress::failed);
+    CHECK(reader.failure() == it->second.second);
+  }
+  CHECK(seen == wanted.size());
+}
+
+TEST_CASE("an encrypted stream is answered with memberlist's error", "[stream]") {
+  for (const json& v : load("memberlist-head-streams.jsonl")) {
+    if (v["id"] != "error.server-plain-client-encrypts") continue;
+    const Endpoint self = *Endpoint::parse("127.0.0.9:7946");
+    swim::Swim machine({}, {"node-b", self.raw(), self.port, {}, ""}, Rng{1});
+    machine.start({});
+    machine.stream_accepted(swim::StreamId{1}, *Endpoint::parse("127.0.0.1:9"), {});
+    machine.stream_received(swim::StreamId{1}, bytes_of(v["request"]["hex"]).view(), {});
+    std::optional<std::string> sent;
+    bool closed = false;
+    while (auto output = machine.poll_output()) {
+      if (auto* data = std::get_if<swim::SendStream>(&*output)) sent = to_hex(data->data.view());
+      closed = closed || std::holds_alternative<swim::CloseStream>(*output);
+    }
+    CHECK(sent == v["reply"]["hex"].get<std::string>());
+    CHECK(closed);
+  }
+}
+
+TEST_CASE("what cannot become a message ends the stream", "[stream]") {
+  const auto failure = [](std::string_view hex) -> std::optional<PacketReject> {
+    StreamReader reader(true, "");
+    if (reader.feed(from_hex(hex).view()) != StreamReader::Progress::failed) return std::nullopt;
+    return reader.failure();
+  };
+  CHECK(failure("63") == PacketReject::unknown_type);
+  CHECK(failure("04") == PacketReject::unknown_type);
+  CHECK(failure("06c1") == PacketReject::malformed);
+  CHECK(failure("0682a54e6f646573ffac5573657253746174654c656e00") == PacketReject::too_large);        // -1 rows
+  CHECK(failure("0682a54e6f646573ce00100001ac5573657253746174654c656e00") == PacketReject::too_large);  // 1048577
+  CHECK(failure("0682a54e6f64657300ac5573657253746174654c656ece01400001") == PacketReject::too_large);  // 20 MiB + 1
+  CHECK(failure("0881aa557365724d73674c656ece01400001") == PacketReject::too_large);
+  CHECK(failure("0982a4416c676f01a3427566a20102") == PacketReject::compressed_malformed);
+  CHECK(failure("0982a4416c676f00a3427566a3000302") == PacketReject::empty);
+  CHECK(failure("0682a54e6f64657301ac5573657253746174654c656e00") == std::nullopt);  // waits for its row
+}

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <plumvine/bytes.hpp>
+
+namespace plumvine::test {
+
+using nlohmann::json;
+
+inline std::vector<json> load(const std::string& file) {
+  std::ifstream in(std::string(PLUMVINE_VECTORS) + "/" + file);
+  std::vector<json> lines;
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty()) lines.push_back(json::parse(line));
+  INFO(file);
+  REQUIRE(!lines.empty());
+  return lines;
+}
+
+inline Bytes from_hex(std::string_view hex) {
+  std::vector<std::byte> bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes.push_back(static_cast<std::byte>(std::stoul(std::string(hex.substr(i, 2)), nullptr, 16)));
+  return Bytes::copy_of(bytes);
+}
+inline Bytes bytes_of(const json& value) { return value.is_null() ? Bytes{} : from_hex(value.get<std::string>()); }
+
+/// The same bytes as a view that keeps nil and empty apart, as decoded messages do.
+inline BytesView view_of(const Bytes& bytes, const json& value) {
+  static constexpr std::byte kSomewhere{};
+  return value.is_null() || !bytes.empty() ? bytes.view() : BytesView{&kSomewhere, 0};
+}
+
+inline std::string to_hex(BytesView bytes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::byte b : bytes) {
+    text += digits[static_cast<unsigned>(b) >> 4];
+    text += digits[static_cast<unsigned>(b) & 15];
+  }
+  return text;
+}
+
+}  // namespace plumvine::test

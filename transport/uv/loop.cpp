@@ -1,0 +1,128 @@
+#include "loop.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace plumvine::uv {
+namespace {
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::uint64_t kWindowNs = 1'000'000'000;
+constexpr std::uint64_t kStallSlotNs = 10'000'000'000;
+/// A turn busier than this is noted as a stall: half of the fastest preset's probe timeout would be ten times that.
+constexpr std::uint64_t kStallNs = 10'000'000;
+
+}  // namespace
+
+UvLoop::UvLoop(uv_loop_t* loop)
+    : loop_(loop), turn_start_ns_(uv_hrtime()), turn_idle_ns_(uv_metrics_idle_time(loop)), window_start_ns_(turn_start_ns_) {
+  // None of these can fail: they only register with the loop.
+  (void)uv_loop_configure(loop_, UV_METRICS_IDLE_TIME);
+  timer_.init(this, [&](uv_timer_t* h) { return uv_timer_init(loop_, h); });
+  prepare_.init(this, [&](uv_prepare_t* h) { return uv_prepare_init(loop_, h); });
+  check_.init(this, [&](uv_check_t* h) { return uv_check_init(loop_, h); });
+  idle_.init(this, [&](uv_idle_t* h) { return uv_idle_init(loop_, h); });
+  uv_prepare_start(prepare_.get(), [](uv_prepare_t* h) {
+    auto* loop_self = self<UvLoop>(h);
+    loop_self->flush();
+    if (h->data != nullptr) loop_self->measure();
+  });
+  uv_check_start(check_.get(), [](uv_check_t* h) { self<UvLoop>(h)->flush(); });
+}
+
+void UvLoop::soon(std::function<void()> task) {
+  tasks_.push_back(std::move(task));
+  wake_again();
+}
+
+Timestamp UvLoop::now() { return Timestamp{static_cast<std::int64_t>(uv_hrtime())}; }
+
+std::int64_t UvLoop::wall_us() {
+  using namespace std::chrono;
+  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+void UvLoop::arm(Timestamp deadline) {
+  if (deadline == deadline_) return;
+  deadline_ = deadline;
+  if (deadline == kNever) {
+    uv_timer_stop(timer_.get());
+    return;
+  }
+  // libuv counts whole milliseconds of the same clock from its cached time, which may lie behind.
+  const std::int64_t due_ms = std::max<std::int64_t>(0, (deadline.ns + kNsPerMs - 1) / kNsPerMs);
+  const auto due = static_cast<std::uint64_t>(due_ms);
+  const std::uint64_t cached = uv_now(loop_);
+  uv_timer_start(timer_.get(), [](uv_timer_t* h) { self<UvLoop>(h)->fire(); }, due > cached ? due - cached : 0, 0);
+}
+
+void UvLoop::fire() {
+  const Timestamp due = std::exchange(deadline_, kNever);
+  if (now() < due) return arm(due);
+  if (events_ != nullptr) events_->on_timer();
+}
+
+void UvLoop::defer() { deferred_ = true; }
+
+void UvLoop::flush() {
+  const uv_prepare_t* alive = prepare_.get();
+  if (!tasks_.empty()) run_tasks();
+  if (alive->data == nullptr) return;
+  if (std::exchange(deferred_, false) && events_ != nullptr) events_->on_deferred();
+  if (alive->data == nullptr) return;
+  if (turn_) turn_();
+  if (alive->data == nullptr) return;
+  // Work that came up while flushing must not wait for the next event from outside.
+  if (deferred_ || !tasks_.empty()) {
+    wake_again();
+  } else if (std::exchange(idling_, false)) {
+    uv_idle_stop(idle_.get());
+  }
+}
+
+void UvLoop::run_tasks() {
+  const uv_prepare_t* alive = prepare_.get();
+  auto tasks = std::exchange(tasks_, {});
+  for (auto& task : tasks) {
+    task();
+    if (alive->data == nullptr) return;
+  }
+}
+
+void UvLoop::wake_again() {
+  if (std::exchange(idling_, true)) return;
+  uv_idle_start(idle_.get(), [](uv_idle_t*) {});
+}
+
+void UvLoop::measure() {
+  const std::uint64_t now_ns = uv_hrtime();
+  const std::uint64_t idle_ns = uv_metrics_idle_time(loop_);
+  const std::uint64_t turn_ns = now_ns - turn_start_ns_;
+  const std::uint64_t busy_ns = turn_ns - std::min(turn_ns, idle_ns - turn_idle_ns_);
+  turn_start_ns_ = now_ns;
+  turn_idle_ns_ = idle_ns;
+
+  window_busy_ns_ += busy_ns;
+  if (const std::uint64_t window_ns = now_ns - window_start_ns_; window_ns >= kWindowNs) {
+    busy_ratio_ = static_cast<double>(window_busy_ns_) / static_cast<double>(window_ns);
+    window_start_ns_ = now_ns;
+    window_busy_ns_ = 0;
+  }
+  const std::uint64_t slot = now_ns / kStallSlotNs;
+  for (; stall_slot_ < slot; ++stall_slot_) {
+    if (slot - stall_slot_ > stall_max_ns_.size()) stall_slot_ = slot - stall_max_ns_.size();
+    stall_max_ns_[(stall_slot_ + 1) % stall_max_ns_.size()] = 0;
+  }
+  auto& longest = stall_max_ns_[slot % stall_max_ns_.size()];
+  longest = std::max(longest, busy_ns);
+  if (busy_ns >= kStallNs) stalls_.observe(static_cast<double>(busy_ns) / 1e9);
+}
+
+void UvLoop::report(LoopStats& stats) {
+  stats.busy_ratio = std::min(1.0, busy_ratio_);
+  stats.max_stall = Duration{static_cast<std::int64_t>(*std::max_element(stall_max_ns_.begin(), stall_max_ns_.end()))};
+  stats.stalls = stalls_;
+}
+
+}  // namespace plumvine::uv

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include <plumvine/stats.hpp>
+
+#include "handle.hpp"
+#include "transport/loop.hpp"
+
+namespace plumvine::uv {
+
+/// `Loop` on a libuv loop, and the meter of the loop's own health.
+///
+/// One timer carries the one deadline, rounded up to libuv's millisecond, so it is never early. Deferred work runs
+/// in the check phase (after all sockets of this turn) and, for what timers deferred, in the prepare phase. An
+/// idle handle exists only while work is pending that the turn in progress will not reach: the loop never spins.
+///
+/// Loop thread only. The handles keep the loop alive until this object is destroyed.
+class UvLoop final : public Loop {
+ public:
+  explicit UvLoop(uv_loop_t* loop);
+
+  /// Who is called back; null = nobody. Set before `arm` and `defer`.
+  void bind(LoopEvents* events) noexcept { events_ = events; }
+  /// Runs once per turn, after deferred work.
+  void on_turn(std::function<void()> turn) { turn_ = std::move(turn); }
+  /// Runs `task` in a turn after this one, never inside the call.
+  void soon(std::function<void()> task);
+
+  Timestamp now() override;
+  std::int64_t wall_us() override;
+  void arm(Timestamp deadline) override;
+  void defer() override;
+
+  /// Writes what was measured: busy ratio of the last second, longest stall of the last minute, all stalls.
+  void report(LoopStats& stats);
+  [[nodiscard]] uv_loop_t* raw() const noexcept { return loop_; }
+
+ private:
+  void fire();
+  void flush();
+  void run_tasks();
+  void wake_again();
+  void measure();
+
+  uv_loop_t* loop_;
+  LoopEvents* events_ = nullptr;
+  std::function<void()> turn_;
+  Handle<uv_timer_t> timer_;
+  Handle<uv_prepare_t> prepare_;
+  Handle<uv_check_t> check_;
+  Handle<uv_idle_t> idle_;
+  Timestamp deadline_ = kNever;
+  bool deferred_ = false;
+  bool idling_ = false;
+  std::vector<std::function<void()>> tasks_;
+
+  // Busy time of a turn = its length less the time that libuv waited for events.
+  std::uint64_t turn_start_ns_;
+  std::uint64_t turn_idle_ns_;
+  std::uint64_t window_start_ns_;
+  std::uint64_t window_busy_ns_ = 0;
+  double busy_ratio_ = 0;
+  std::array<std::uint64_t, 6> stall_max_ns_{};  ///< by slots of ten seconds, a ring
+  std::uint64_t stall_slot_ = 0;
+  SecondsHistogram stalls_{kSecondsBuckets};
+};
+
+}  // namespace plumvine::uv
