@@ -19,7 +19,7 @@ TEST_CASE("a first copy goes to the eager peers but its sender, and only then to
   s.drain();
   CHECK(s.to<frame::Gossip>() == Peers{2, 3});
   CHECK(s.order == "sd");
-  CHECK(std::get<frame::Gossip>(s.sent[0].second).round == 2);
+  CHECK(s.first<frame::Gossip>().round == 2);
 }
 
 TEST_CASE("a duplicate makes its sender lazy, an answer to a pull does not", "[classic]") {
@@ -72,7 +72,7 @@ TEST_CASE("an announcement that is not followed by its payload grafts the announ
   s.drain();
   REQUIRE_FALSE(s.to<frame::Graft>().empty());
   CHECK(s.to<frame::Graft>().front() == 2);
-  const auto& graft = std::get<frame::Graft>(s.sent[0].second);
+  const auto graft = s.first<frame::Graft>();
   CHECK(graft.attach);
   CHECK(graft.ids == std::vector<frame::OriginRanges>{{instance(50), {{1, 1}}}});
   CHECK(s.tree.role(peer(2)) == PeerRole::eager);
@@ -87,7 +87,7 @@ TEST_CASE("a graft makes its sender eager and gets the payload as a pulled copy"
   s.drain();
   CHECK(s.tree.role(peer(2)) == PeerRole::eager);
   CHECK(s.to<frame::Gossip>() == Peers{2});
-  CHECK(std::get<frame::Gossip>(s.sent[0].second).pulled);
+  CHECK(s.first<frame::Gossip>().pulled);
   CHECK(s.to<frame::Gone>() == Peers{2});
   CHECK(std::get<frame::Gone>(s.sent[1].second).ids == std::vector<frame::OriginRanges>{{instance(50), {{7, 8}}}});
 }

@@ -217,7 +217,7 @@ TEST_CASE("a root raises its epoch on request, once a second at most", "[rooted]
   s.advance(Duration{0});
   s.drain();
   CHECK(s.to<frame::Beacon>() == Peers{1, 2, 3});
-  CHECK(std::get<frame::Beacon>(s.sent[0].second) == frame::Beacon{own, 2, 0});
+  CHECK(s.first<frame::Beacon>() == frame::Beacon{own, 2, 0});
   s.receive(2, frame::Beacon{own, 3, kFar});
   s.advance(milliseconds{900});
   s.drain();

@@ -61,6 +61,15 @@ struct Single {
     }
     return out;
   }
+  /// The first frame of a kind that was sent.
+  template <class F>
+  F first() const {
+    for (const auto& [who, frame] : sent) {
+      if (const auto* found = std::get_if<F>(&frame)) return *found;
+    }
+    FAIL("no such frame was sent");
+    return {};
+  }
   Timestamp now = at(Duration{0});
   Tree tree;
   std::vector<std::pair<std::uint32_t, Frame>> sent;
