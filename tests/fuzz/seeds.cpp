@@ -72,6 +72,30 @@ void tags(const fs::path& out) {
   folder.add("plain role");
 }
 
+/// Steps of the whole node: members are met, links greeted, then anything.
+void nodes(const fs::path& out) {
+  Folder folder(out, "driver");
+  Rng rng{2};
+  for (int i = 0; i < 20; ++i) {
+    std::string steps;
+    const auto step = [&](std::initializer_list<std::uint64_t> bytes) {
+      for (const auto b : bytes) steps += static_cast<char>(b);
+    };
+    for (std::uint64_t peer = 0; peer < 4; ++peer) {
+      step({1, peer});
+      step({2, peer});
+      step({3, peer, peer});
+    }
+    for (int k = 0; k < 30; ++k) {
+      if (rng.chance(0.7)) step({5, rng.below(4)});
+      else if (rng.chance(0.5)) step({9, rng.below(25)});
+      else if (rng.chance(0.5)) step({10, 3, 'a', 'b', 'c'});
+      for (std::uint64_t n = rng.below(12); n > 0; --n) step({rng.below(rng.chance(0.5) ? 8 : 256)});
+    }
+    folder.add(steps);
+  }
+}
+
 std::string from_hex(std::string_view digits) {
   std::string bytes;
   for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
@@ -114,6 +138,7 @@ int main(int argc, char** argv) {
   frames(argv[1]);
   texts(argv[1]);
   tags(argv[1]);
+  nodes(argv[1]);
   if (argc > 2) vectors(argv[1], argv[2]);
   return 0;
 }
