@@ -70,7 +70,6 @@ void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex 
         const Arrival arrival = *core.store.arrival_of({instance, sequence});
         StoredMessage& message = *core.store.at(arrival);
         core.mark_known(message, arrival, from);
-        sample_lateness(Duration{0});
         shape->on_late_announcement(from, message, ihave.round, now);
       }
     }
@@ -342,8 +341,9 @@ void Tree::Impl::ask_for_sync(Timestamp now) {
 void Tree::Impl::gather(Slot from, frame::Digest digest, Timestamp now) {
   Gathered& gathered = gathered_[from];
   if (digest.first) gathered = Gathered{};
-  if (gathered.entries.size() + digest.entries.size() > core.config.origins_max) return;
-  std::move(digest.entries.begin(), digest.entries.end(), std::back_inserter(gathered.entries));
+  for (auto& entry : digest.entries) {
+    if (gathered.entries.size() < core.config.origins_max) gathered.entries.push_back(std::move(entry));
+  }
   gathered.synced = digest.synced;
   gathered.complete = digest.last;
   if (!digest.last) return;
