@@ -41,6 +41,9 @@ constexpr std::array kTable{
     Explanation{kMessagesLost, "messages will never be delivered here", "The line names the origin, the range and the reason."},
     Explanation{kPeerLimit, "too many members that speak links", "The bound on members that can be linked to was reached."},
     Explanation{kSuppressed, "repeated lines were held back", "The line says how many of which code."},
+    Explanation{kAdvertising, "the address that others dial",
+                "Chosen as the line says. If others cannot reach it, set `advertise`."},
+    Explanation{kServingHttp, "HTTP is served", "Metrics, health and commands are answered at this address."},
 };
 }  // namespace
 

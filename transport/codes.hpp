@@ -26,6 +26,8 @@ inline constexpr std::string_view kBadMeta = "PV1405";
 inline constexpr std::string_view kMessagesLost = "PV1406";
 inline constexpr std::string_view kPeerLimit = "PV1407";
 inline constexpr std::string_view kSuppressed = "PV1499";
+inline constexpr std::string_view kAdvertising = "PV1501";
+inline constexpr std::string_view kServingHttp = "PV1502";
 
 /// What a code means and what to do about it.
 struct Explanation {
