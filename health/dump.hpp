@@ -1,9 +1,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
-#include <plumvine/health.hpp>
+#include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
+#include <plumvine/health.hpp>
 #include <plumvine/snapshot.hpp>
 
 /// JSON texts of CONTRACT sections 2 and 3, as pure functions. Invalid UTF-8 is replaced, never refused.
@@ -14,6 +16,10 @@ std::string peers_json(const Snapshot& snapshot);
 std::string tree_json(const Snapshot& snapshot);
 std::string lag_json(const Snapshot& snapshot);
 std::string health_json(const HealthReport& report, std::string_view component = {});
+/// The effective configuration, every key as `Config::set` reads it. Holds no secrets.
+std::string config_json(const Config& config);
+/// Everything above in one object, for a state dump.
+std::string state_json(const Snapshot& snapshot, const HealthReport& report, const Config& config);
 /// One printed line without line feed; `cursor` is added where not empty.
 std::string message_json(const Message& message, std::string_view cursor = {});
 std::string error_json(std::string_view code, std::string_view message, std::string_view hint);

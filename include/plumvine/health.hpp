@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -63,5 +64,9 @@ struct HealthReport {
 
 /// Judges a snapshot. Pure: the same snapshot and thresholds give the same report.
 HealthReport assess(const Snapshot& snapshot, const HealthConfig& thresholds);
+/// The same report with the reasons of one component only, and the status that follows from them.
+HealthReport only_component(HealthReport report, std::string_view component);
+/// One of membership, tree, delivery, cache, security, loop.
+bool is_component(std::string_view name) noexcept;
 
 }  // namespace plumvine

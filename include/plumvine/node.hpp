@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@ struct BroadcastOptions {
   /// Wait at most so long for room instead of `Errc::overloaded`. Refused with `Errc::would_deadlock`
   /// on the loop thread.
   Duration wait{0};
+};
+
+/// What an observer sees: a published state and its judgement.
+struct Observation {
+  std::shared_ptr<const Snapshot> snapshot;  ///< never null
+  HealthReport health;
 };
 
 /// A member of a cluster, embedded in a service. Move-only; the destructor stops it.
@@ -73,11 +80,15 @@ class Node {
   [[nodiscard]] std::vector<std::string> protected_neighbors() const;
   [[nodiscard]] std::size_t peer_count() const;
   [[nodiscard]] HealthReport health() const;
+  /// Reads the published state on any thread. May outlive the node: then it gives the last state there was.
+  [[nodiscard]] std::function<Observation()> observer() const;
 
   [[nodiscard]] const std::string& name() const;
   [[nodiscard]] InstanceId instance() const;
   /// What others dial, with real ports.
   [[nodiscard]] Endpoint address() const;
+  /// Where packets, streams and links arrive, with real ports; may be a wildcard.
+  [[nodiscard]] Endpoint bind_address() const;
   /// Where HTTP is served; unspecified with port 0 when off.
   [[nodiscard]] Endpoint http_address() const;
 

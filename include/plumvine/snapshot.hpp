@@ -59,6 +59,14 @@ struct OriginInfo {
   Sequence highest = 0;             ///< highest known to exist
   Sequence delivered = 0;           ///< everything up to it was delivered or reported lost
   std::uint64_t missing = 0;
+  double age_s = 0;                 ///< how long the oldest missing one has been missing, 0 where none is
+};
+
+/// Answered HTTP requests of one route with one status.
+struct HttpCount {
+  std::string path;                 ///< a route of ours, or `other`
+  int code = 0;
+  std::uint64_t count = 0;
 };
 
 /// Sums over the last 60 s.
@@ -90,6 +98,7 @@ struct Snapshot {
   TransportStats transport;
   LoopStats loop;
   WindowStats window;
+  std::vector<HttpCount> http_requests;  ///< filled by the node's HTTP routes; empty while HTTP is off
 
   bool joined = false;              ///< a seed answered, or none but ourselves is configured
   bool synced = false;              ///< the first sync was applied

@@ -106,7 +106,8 @@ struct TransportStats {
   std::uint64_t tcp_sent_bytes = 0;
   std::uint64_t tcp_received_bytes = 0;
   std::uint64_t udp_send_errors = 0;
-  std::uint64_t connections_refused = 0;  ///< over a limit
+  std::uint64_t connections_refused = 0;  ///< over a limit of number or time
+  std::uint64_t queue_overflows = 0;      ///< links broken off because `queue_max_bytes` waited for them
 };
 
 /// The loop's own health.

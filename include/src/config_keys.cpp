@@ -47,15 +47,19 @@ Status assign(std::string& out, std::string_view text) {
   return {};
 }
 Status assign(double& out, std::string_view text) {
-  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  double value = 0;
+  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || stop != text.data() + text.size()) return {Errc::invalid_argument, fmt::format("'{}' is not a number", text)};
+  out = value;
   return {};
 }
 Status assign(std::uint32_t& out, std::string_view text) {
-  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  std::uint32_t value = 0;
+  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || stop != text.data() + text.size()) {
     return {Errc::invalid_argument, fmt::format("'{}' is not a whole number from 0 to 4294967295", text)};
   }
+  out = value;
   return {};
 }
 Status assign(std::uint64_t& out, std::string_view text) {

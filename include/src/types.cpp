@@ -142,7 +142,10 @@ Result<HostPort> HostPort::parse(std::string_view text) {
     out.host = rest;
   }
   if (out.host.empty()) return bad("the host is empty");
-  if (out.host.size() > 255 || out.host.find_first_of(" \t\r\n/") != std::string::npos) return bad("no such host name");
+  const bool odd = std::any_of(out.host.begin(), out.host.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == '/' || c == '[' || c == ']';
+  });
+  if (odd || out.host.size() > 255) return bad("no such host name");
   if (out.has_port && !parse_number(port, out.port)) return bad("a port is a number from 0 to 65535");
   if (out.srv && out.has_port) return bad("an SRV name brings its own port");
   return out;

@@ -12,9 +12,10 @@ if(PLUMVINE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros ${PLUMVINE_CCACHE})
 endif()
 
+option(PLUMVINE_WERROR "Warnings are errors" ${PROJECT_IS_TOP_LEVEL})
 add_library(plumvine_options INTERFACE)
 target_compile_options(plumvine_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${PLUMVINE_WERROR}>:-Werror> -ffp-contract=off
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-missing-field-initializers>
   $<$<CXX_COMPILER_ID:Clang>:-Wno-missing-field-initializers>)
 # Aggregates with defaults are initialised by naming only what differs.

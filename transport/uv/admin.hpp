@@ -39,6 +39,8 @@ class Admin {
   HttpResponse handle(const HttpRequest& request);
   /// Counts an answered request for `plumvine_http_requests_total`.
   void observe(const std::string& path, int status);
+  /// What was counted so far, every known route and status from the start: for `Snapshot::http_requests`.
+  [[nodiscard]] std::vector<HttpCount> requests() const;
 
  private:
   class Impl;

@@ -85,7 +85,8 @@ TEST_CASE("a bad value names its key and what would do", "[detail][config]") {
            {"eager_fanout", "x"}, {"eager_fanout", "-1"}, {"eager_fanout", ""}, {"eager_fanout", "4294967296"},
            {"graft_timeout", "200"}, {"graft_timeout", "200 ms"}, {"graft_timeout", ""}, {"use_hash_ring", "yes"},
            {"max_message_size", "1MB"}, {"tree_rule", "plum"}, {"log_level", "loud"}, {"join", "a,:5"},
-           {"delegate_protocol", "1,2"}, {"delegate_protocol", "1,2,300"}, {"duplicate_rate_degraded", "much"}}) {
+           {"delegate_protocol", "1,2"}, {"delegate_protocol", "1,2,300"}, {"duplicate_rate_degraded", "much"},
+           {"eager_fanout", "5x"}, {"duplicate_rate_degraded", "0.25x"}}) {
     INFO(key << " = " << text);
     const auto before = config.describe();
     const auto status = config.set(key, text);

@@ -151,6 +151,7 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
     const char* name;
     std::string body;
     FrameReject reason;
+    const char* why;
   };
   const auto list = [](std::size_t n, std::string_view item) {
     std::string out;
@@ -159,52 +160,54 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
   };
   const auto malformed = FrameReject::malformed;
   const std::vector<Row> rows{
-      {"nothing", "", malformed},
-      {"no array", "01", malformed},
-      {"an empty array", "90", malformed},
-      {"a type that is no number", "91 a0", malformed},
-      {"type 0", "92 00 01", FrameReject::unknown_type},
-      {"a type of a later version", "93 0e c0 c0", FrameReject::unknown_type},
-      {"a type of many bits", "91 cfffffffffffffffff", FrameReject::unknown_type},
-      {"a field too few", "91 05", malformed},
-      {"a field too many", "93 05 01 01", malformed},
-      {"a negative tree", "92 05 ff", malformed},
-      {"a text for a number", "92 05 a131", malformed},
-      {"a number for a boolean", "94 04 01 01 90", malformed},
-      {"a binary for a text", "95 01 01 c40163 a26e31 01", malformed},
-      {"a text for a payload", "9a 02 07 01 03 02 00 c2 a0 a0 a0", malformed},
-      {"a version above 255", "95 01 cd0100 a0 a0 01", malformed},
-      {"instance 0", "95 01 01 a0 a0 00", malformed},
-      {"a cluster of 256 bytes", "95 01 01 da0100" + list(256, "61") + "a0 01", malformed},
-      {"a name of 129 bytes", "95 01 01 a0 d981" + list(129, "61") + "01", malformed},
-      {"a topic of 129 bytes", "9a 02 07 01 03 02 00 c2 d981" + list(129, "61") + "a0 c400", malformed},
-      {"a text that claims 4 GiB", "95 01 01 dbffffffff 61", malformed},
-      {"origin 0", "9a 02 07 00 03 02 00 c2 a0 a0 c400", malformed},
-      {"sequence 0", "9a 02 07 01 00 02 00 c2 a0 a0 c400", malformed},
-      {"a round above 65535", "9a 02 07 01 01 ce00010000 00 c2 a0 a0 c400", malformed},
-      {"a time above 63 bits", "9a 02 07 01 01 02 cf8000000000000000 c2 a0 a0 c400", malformed},
-      {"a payload longer than the body", "9a 02 07 01 01 02 00 c2 a0 a0 c402 61", malformed},
-      {"a payload shorter than the body", "9a 02 07 01 01 02 00 c2 a0 a0 c401 6161", malformed},
-      {"a payload that claims 4 GiB", "9a 02 07 01 01 02 00 c2 a0 a0 c6ffffffff", FrameReject::too_large},
-      {"a lone number among ranges", "93 03 00 91 92 09 91 05", malformed},
-      {"ranges that touch 0", "93 03 00 91 92 09 92 00 05", malformed},
-      {"ranges that overlap", "93 03 00 91 92 09 94 05 02 00 01", malformed},
-      {"a range that ends beyond 64 bits", "93 03 00 91 92 09 92 02 cfffffffffffffffff", malformed},
-      {"a range that starts beyond 64 bits", "93 03 00 91 92 09 94 02 cffffffffffffffff0 cfffffffffffffffff 00", malformed},
-      {"a digest range at the watermark", "96 07 c3 c2 c3 c2 91 95 09 a0 04 01 92 04 00", malformed},
-      {"an id of three parts", "93 03 00 91 93 09 90 90", malformed},
-      {"1025 origins", "93 03 00 dc0401" + list(1025, "92 09 90"), malformed},
-      {"4 billion origins", "93 03 00 ddffffffff 92 09 90", malformed},
-      {"4097 ranges", "93 03 00 91 92 09 dc2002" + list(4097, "02 00"), malformed},
-      {"4097 ranges of two origins", "93 03 00 92 92 09 dc1000" + list(2048, "02 00") + "92 08 dc1002" + list(2049, "02 00"), malformed},
-      {"4 billion ranges", "93 03 00 91 92 09 ddfffffffe 05 02", malformed},
-      {"1025 progress entries", "92 0a dc0401" + list(1025, "92 09 00"), malformed},
-      {"a bye for no known reason", "92 0d 07", malformed},
-      {"a body above 64 KiB", "92 05 01" + list(65536, "00"), FrameReject::too_large},
+      {"nothing", "", malformed, "the bytes end too early"},
+      {"no array", "01", malformed, "not an array"},
+      {"an empty array", "90", malformed, "the bytes end too early"},
+      {"a type that is no number", "91 a0", malformed, "not a number"},
+      {"type 0", "92 00 01", FrameReject::unknown_type, "unknown type"},
+      {"a type of a later version", "93 0e c0 c0", FrameReject::unknown_type, "unknown type"},
+      {"a type of many bits", "91 cfffffffffffffffff", FrameReject::unknown_type, "unknown type"},
+      {"a field too few", "91 05", malformed, "wrong number of fields"},
+      {"a field too many", "93 05 01 01", malformed, "wrong number of fields"},
+      {"a negative tree", "92 05 ff", malformed, "not a number"},
+      {"a text for a number", "92 05 a131", malformed, "not a number"},
+      {"a number for a boolean", "94 04 01 01 90", malformed, "not a boolean"},
+      {"a binary for a text", "95 01 01 c40163 a26e31 01", malformed, "not a text"},
+      {"a text for a payload", "9a 02 07 01 03 02 00 c2 a0 a0 a0", malformed, "not a binary"},
+      {"a version above 255", "95 01 cd0100 a0 a0 01", malformed, "a number is too large"},
+      {"instance 0", "95 01 01 a0 a0 00", malformed, "an origin is 0"},
+      {"a cluster of 256 bytes", "95 01 01 da0100" + list(256, "61") + "a0 01", malformed, "a text is too long"},
+      {"a name of 129 bytes", "95 01 01 a0 d981" + list(129, "61") + "01", malformed, "a text is too long"},
+      {"a topic of 129 bytes", "9a 02 07 01 03 02 00 c2 d981" + list(129, "61") + "a0 c400", malformed, "a text is too long"},
+      {"a text that claims 4 GiB", "95 01 01 dbffffffff 61", malformed, "a text is too long"},
+      {"origin 0", "9a 02 07 00 03 02 00 c2 a0 a0 c400", malformed, "an origin is 0"},
+      {"sequence 0", "9a 02 07 01 00 02 00 c2 a0 a0 c400", malformed, "a sequence is 0"},
+      {"a round above 65535", "9a 02 07 01 01 ce00010000 00 c2 a0 a0 c400", malformed, "a number is too large"},
+      {"a time above 63 bits", "9a 02 07 01 01 02 cf8000000000000000 c2 a0 a0 c400", malformed, "a number is too large"},
+      {"a payload longer than the body", "9a 02 07 01 01 02 00 c2 a0 a0 c402 61", malformed, "payload of another length"},
+      {"a payload shorter than the body", "9a 02 07 01 01 02 00 c2 a0 a0 c401 6161", malformed, "payload of another length"},
+      {"a payload that claims 4 GiB", "9a 02 07 01 01 02 00 c2 a0 a0 c6ffffffff", FrameReject::too_large, "payload too large"},
+      {"a lone number among ranges", "92 08 91 92 09 91 05", malformed, "ranges come in pairs"},
+      {"ranges that touch 0", "92 08 91 92 09 92 00 05", malformed, "ranges must ascend, be disjoint and start above 0"},
+      {"ranges that overlap", "92 08 91 92 09 94 05 02 00 01", malformed, "ranges must ascend, be disjoint and start above 0"},
+      {"a range that ends beyond 64 bits", "92 08 91 92 09 92 02 cfffffffffffffffff", malformed, "ranges must ascend, be disjoint and start above 0"},
+      {"a range that starts beyond 64 bits", "92 08 91 92 09 94 02 cffffffffffffffff0 cfffffffffffffffff 00", malformed, "ranges must ascend, be disjoint and start above 0"},
+      {"a digest range at the watermark", "96 07 c3 c2 c3 c2 91 95 09 a0 04 01 92 04 00", malformed, "ranges must ascend, be disjoint and start above 0"},
+      {"an id of three parts", "92 08 91 93 09 90 90", malformed, "an array of another length"},
+      {"1025 origins", "92 08 dc0401" + list(1025, "92 09 90"), malformed, "too many entries"},
+      {"4 billion origins", "92 08 ddffffffff 92 09 90", malformed, "too many entries"},
+      {"4097 ranges", "92 08 91 92 09 dc2002" + list(4097, "02 00"), malformed, "too many ranges"},
+      {"4097 ranges of two origins", "92 08 92 92 09 dc1000" + list(2048, "02 00") + "92 08 dc1002" + list(2049, "02 00"), malformed, "too many ranges"},
+      {"4 billion ranges", "92 08 91 92 09 ddfffffffe 05 02", malformed, "too many ranges"},
+      {"1025 progress entries", "92 0a dc0401" + list(1025, "92 09 00"), malformed, "too many entries"},
+      {"a bye for no known reason", "92 0d 07", malformed, "a number is too large"},
+      {"a body above 64 KiB", "92 05 01" + list(65536, "00"), FrameReject::too_large, "longer than 64 KiB"},
   };
   for (const auto& row : rows) {
     INFO(row.name);
     CHECK(rejected(from_hex(row.body)) == row.reason);
+    const auto error = wire::decode(from_hex(row.body), kMessageMax).error();
+    CHECK(error.message == std::string("frame: ") + row.why);
   }
 }
 

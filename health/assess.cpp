@@ -1,0 +1,206 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <plumvine/detail/check.hpp>
+#include <plumvine/health.hpp>
+
+#include "codes.hpp"
+
+namespace plumvine {
+namespace {
+
+// Fewer messages or grafts than these in the window say nothing about a rate.
+constexpr std::uint64_t kMessagesMin = 100;
+constexpr std::uint64_t kGraftsMin = 10;
+
+double ratio(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+double number(std::uint64_t n) {
+  return static_cast<double>(n);
+}
+
+PeerHealth peer_health(const Snapshot& s) {
+  PeerHealth out;
+  for (const auto& link : s.links) {
+    if (link.state != LinkState::up) continue;
+    ++out.total_peers;
+    ++(link.role == PeerRole::eager ? out.eager_count : out.lazy_count);
+    if (link.is_protected) ++out.protected_count;
+  }
+  for (const auto& m : s.members) {
+    if (m.member.state == MemberState::alive) ++out.members_alive;
+    if (m.member.state == MemberState::suspect) ++out.members_suspect;
+    if (m.member.state == MemberState::dead) ++out.members_dead;
+  }
+  out.target_eager = std::min(s.target_eager, out.total_peers);
+  out.partition = s.partition;
+  return out;
+}
+
+DeliveryHealth delivery_health(const Snapshot& s) {
+  return {.pending_grafts = s.tree.pending_grafts,
+          .graft_failure_rate = std::min(1.0, ratio(s.window.grafts_failed, s.window.grafts_sent)),
+          .duplicate_rate = ratio(s.window.duplicate, s.window.delivered + s.window.duplicate),
+          .missing_messages = s.tree.missing_messages,
+          .oldest_missing_s = to_seconds(s.tree.oldest_missing),
+          .delivered_total = s.tree.delivered};
+}
+
+CacheHealth cache_health(const Snapshot& s) {
+  CacheHealth out{.messages = s.tree.cache_messages,
+                  .capacity = s.cache_capacity,
+                  .bytes = s.tree.cache_bytes,
+                  .bytes_capacity = s.cache_bytes_capacity,
+                  .ttl_s = s.cache_ttl_s};
+  out.utilization = std::max(ratio(out.messages, out.capacity), ratio(out.bytes, out.bytes_capacity));
+  return out;
+}
+
+/// Fills the list of reasons, one rule group a function.
+class Judge {
+ public:
+  Judge(const Snapshot& snapshot, const HealthConfig& limits, HealthReport& report)
+      : s_(snapshot), limits_(limits), report_(report) {}
+
+  void membership() {
+    if (s_.left) {
+      blame("PV2004", {});
+    } else if (!s_.joined) {
+      blame("PV2002", {{"members", number(s_.members.size())}});
+    }
+    const auto& p = report_.peer_health;
+    const std::vector<std::pair<std::string, double>> evidence{{"unreachable", number(s_.unreachable.size())},
+                                                               {"members_alive", number(p.members_alive)},
+                                                               {"members_dead", number(p.members_dead)}};
+    if (p.partition == PartitionState::partial) blame("PV2005", evidence);
+    if (p.partition == PartitionState::majority_lost) blame("PV2006", evidence);
+  }
+
+  void tree() {
+    const auto& p = report_.peer_health;
+    const auto known = std::count_if(s_.members.begin(), s_.members.end(), [](const MemberInfo& m) {
+      return !m.self && m.speaks_links && m.member.state != MemberState::left;
+    });
+    if (known > 0 && p.eager_count == 0) {
+      blame("PV2001", {{"eager_count", 0.0},
+                       {"total_peers", number(p.total_peers)},
+                       {"members_with_links", static_cast<double>(known)}});
+    }
+    const auto& d = report_.delivery_health;
+    if (rates_count() && d.duplicate_rate > limits_.duplicate_rate_degraded) {
+      blame("PV2102", {{"duplicate_rate", d.duplicate_rate},
+                       {"limit", limits_.duplicate_rate_degraded},
+                       {"delivered", number(s_.window.delivered)}});
+    }
+    if (grafts_fail()) {
+      blame("PV2103", {{"graft_failure_rate", d.graft_failure_rate},
+                       {"limit", limits_.graft_failure_rate_degraded},
+                       {"grafts", number(s_.window.grafts_sent)}});
+    }
+    if (s_.invariant_violations > 0) blame("PV2202", {{"violations", number(s_.invariant_violations)}});
+  }
+
+  void delivery() {
+    if (s_.joined && !s_.left && !s_.synced) blame("PV2003", {{"uptime_s", s_.uptime_s}});
+    const auto& d = report_.delivery_health;
+    if (d.missing_messages > 0 && d.oldest_missing_s > to_seconds(limits_.missing_degraded)) {
+      blame("PV2101", {{"missing_messages", number(d.missing_messages)},
+                       {"oldest_missing_s", d.oldest_missing_s},
+                       {"limit_s", to_seconds(limits_.missing_degraded)}});
+    }
+  }
+
+  // A full cache under load is what a cache is for. It is too small only when pulls fail as well.
+  void cache() {
+    const auto& c = report_.cache_health;
+    if (c.utilization >= limits_.cache_utilization_degraded && grafts_fail()) {
+      blame("PV2104", {{"utilization", c.utilization},
+                       {"limit", limits_.cache_utilization_degraded},
+                       {"graft_failure_rate", report_.delivery_health.graft_failure_rate}});
+    }
+  }
+
+  void loop() {
+    if (s_.loop.max_stall >= limits_.stall_degraded) {
+      blame("PV2201", {{"max_stall_ms", report_.loop_health.max_stall_ms},
+                       {"limit_ms", to_seconds(limits_.stall_degraded) * 1e3}});
+    }
+  }
+
+ private:
+  [[nodiscard]] bool rates_count() const { return s_.window.delivered >= kMessagesMin; }
+  [[nodiscard]] bool grafts_fail() const {
+    return rates_count() && s_.window.grafts_sent >= kGraftsMin &&
+           report_.delivery_health.graft_failure_rate > limits_.graft_failure_rate_degraded;
+  }
+
+  void blame(std::string_view code, std::vector<std::pair<std::string, double>> evidence) {
+    const auto* row = health::find_code(code);
+    PLUMVINE_CHECK(row != nullptr, "every reason has a row in the table of codes");
+    report_.reasons.push_back({.code = std::string(code),
+                               .severity = row->severity,
+                               .component = std::string(row->component),
+                               .evidence = std::move(evidence),
+                               .remedy = std::string(row->remedy)});
+    report_.status = std::max(report_.status, row->severity);
+  }
+
+  const Snapshot& s_;
+  const HealthConfig& limits_;
+  HealthReport& report_;
+};
+
+std::string message_of(const HealthReport& report) {
+  const auto& p = report.peer_health;
+  if (report.reasons.empty()) {
+    if (p.total_peers == 0 && p.members_alive <= 1) return "healthy: alone";
+    return fmt::format("healthy: {} links ({} eager), {} members alive", p.total_peers, p.eager_count, p.members_alive);
+  }
+  const auto worst =
+      std::max_element(report.reasons.begin(), report.reasons.end(),
+                       [](const HealthReason& a, const HealthReason& b) { return a.severity < b.severity; });
+  auto text = fmt::format("{}: {}", to_string(report.status), health::find_code(worst->code)->cause);
+  if (report.reasons.size() > 1) text += fmt::format(" (and {} more)", report.reasons.size() - 1);
+  return text;
+}
+
+}  // namespace
+
+HealthReport assess(const Snapshot& snapshot, const HealthConfig& thresholds) {
+  HealthReport report;
+  report.version = snapshot.version;
+  report.name = snapshot.name;
+  report.uptime_s = snapshot.uptime_s;
+  report.peer_health = peer_health(snapshot);
+  report.delivery_health = delivery_health(snapshot);
+  report.cache_health = cache_health(snapshot);
+  report.loop_health = {snapshot.loop.busy_ratio, to_seconds(snapshot.loop.max_stall) * 1e3};
+
+  Judge judge{snapshot, thresholds, report};
+  judge.membership();
+  judge.tree();
+  judge.delivery();
+  judge.cache();
+  judge.loop();
+  report.message = message_of(report);
+  return report;
+}
+
+HealthReport only_component(HealthReport report, std::string_view component) {
+  std::erase_if(report.reasons, [component](const HealthReason& r) { return r.component != component; });
+  report.status = HealthStatus::healthy;
+  for (const auto& reason : report.reasons) report.status = std::max(report.status, reason.severity);
+  report.message =
+      report.reasons.empty() ? fmt::format("healthy: nothing is wrong with {}", component) : message_of(report);
+  return report;
+}
+
+bool is_component(std::string_view name) noexcept {
+  return name == "membership" || name == "tree" || name == "delivery" || name == "cache" || name == "security" ||
+         name == "loop";
+}
+
+}  // namespace plumvine

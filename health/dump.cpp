@@ -1,0 +1,270 @@
+#include "dump.hpp"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "json_text.hpp"
+
+namespace plumvine::dump {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// Milliseconds with three decimals; unknown is null.
+Json milliseconds_or_null(double seconds) {
+  if (seconds < 0) return nullptr;
+  return std::round(seconds * 1e6) / 1e3;
+}
+
+double rounded(double value) {
+  return std::round(value * 1e6) / 1e6;
+}
+
+Json names(const Snapshot& s, bool (*match)(const LinkInfo&)) {
+  auto out = Json::array();
+  for (const auto& link : s.links) {
+    if (link.state == LinkState::up && match(link)) out.push_back(link.peer);
+  }
+  return out;
+}
+
+Json link_json(const LinkInfo& link) {
+  return {{"peer", link.peer},
+          {"role", to_string(link.role)},
+          {"state", to_string(link.state)},
+          {"direction", link.outbound ? "outbound" : "inbound"},
+          {"rtt_ms", milliseconds_or_null(link.rtt_s)},
+          {"score", rounded(link.score)},
+          {"queue_bytes", link.queue_bytes},
+          {"queue_messages", link.queue_messages},
+          {"sent_bytes", link.sent_bytes},
+          {"received_bytes", link.received_bytes},
+          {"last_frame_s", rounded(link.last_frame_s)},
+          {"congested", link.congested},
+          {"clock_offset_ms", std::round(link.clock_offset_s * 1e6) / 1e3},
+          {"instance", to_string(link.instance)}};
+}
+
+Json links(const Snapshot& s, bool up) {
+  auto out = Json::array();
+  for (const auto& link : s.links) {
+    if ((link.state == LinkState::up) == up) out.push_back(link_json(link));
+  }
+  return out;
+}
+
+Json tags_json(const Tags& tags) {
+  auto out = Json::object();
+  for (const auto& [key, value] : tags) out[key] = value;
+  return out;
+}
+
+Json member_json(const Snapshot& s, const MemberInfo& info) {
+  const auto& m = info.member;
+  std::string meta;
+  append_base64(meta, m.meta.text());
+  return {{"name", m.name},
+          {"addr", m.endpoint().host()},
+          {"port", m.port},
+          {"state", to_string(m.state)},
+          {"incarnation", static_cast<std::uint32_t>(m.incarnation)},
+          {"meta", meta},
+          {"tags", tags_json(info.tags)},
+          {"rtt_ms", milliseconds_or_null(info.rtt_s)},
+          {"link", info.speaks_links},
+          {"self", info.self},
+          {"since_s", rounded(std::max(0.0, to_seconds(s.at - m.since)))}};
+}
+
+Json reason_json(const HealthReason& reason) {
+  auto evidence = Json::object();
+  for (const auto& [name, value] : reason.evidence) {
+    // Counts are shown as whole numbers.
+    if (value == std::floor(value) && std::abs(value) < 1e15) {
+      evidence[name] = static_cast<std::int64_t>(value);
+    } else {
+      evidence[name] = rounded(value);
+    }
+  }
+  return {{"code", reason.code},
+          {"severity", to_string(reason.severity)},
+          {"component", reason.component},
+          {"evidence", std::move(evidence)},
+          {"remedy", reason.remedy}};
+}
+
+Json report_json(const HealthReport& r) {
+  auto reasons = Json::array();
+  for (const auto& reason : r.reasons) reasons.push_back(reason_json(reason));
+  const auto& p = r.peer_health;
+  const auto& d = r.delivery_health;
+  const auto& c = r.cache_health;
+  return {{"status", to_string(r.status)},
+          {"message", r.message},
+          {"reasons", std::move(reasons)},
+          {"version", r.version},
+          {"name", r.name},
+          {"uptime_s", std::round(r.uptime_s * 1e3) / 1e3},
+          {"peer_health",
+           {{"eager_count", p.eager_count},
+            {"lazy_count", p.lazy_count},
+            {"protected_count", p.protected_count},
+            {"total_peers", p.total_peers},
+            {"target_eager", p.target_eager},
+            {"members_alive", p.members_alive},
+            {"members_suspect", p.members_suspect},
+            {"members_dead", p.members_dead},
+            {"partition", to_string(p.partition)}}},
+          {"delivery_health",
+           {{"pending_grafts", d.pending_grafts},
+            {"graft_failure_rate", rounded(d.graft_failure_rate)},
+            {"duplicate_rate", rounded(d.duplicate_rate)},
+            {"missing_messages", d.missing_messages},
+            {"oldest_missing_s", rounded(d.oldest_missing_s)},
+            {"delivered_total", d.delivered_total}}},
+          {"cache_health",
+           {{"messages", c.messages},
+            {"capacity", c.capacity},
+            {"bytes", c.bytes},
+            {"bytes_capacity", c.bytes_capacity},
+            {"ttl_s", c.ttl_s},
+            {"utilization", rounded(c.utilization)}}},
+          {"loop_health",
+           {{"busy_ratio", rounded(r.loop_health.busy_ratio)}, {"max_stall_ms", rounded(r.loop_health.max_stall_ms)}}}};
+}
+
+Json members(const Snapshot& s) {
+  auto out = Json::array();
+  for (const auto& member : s.members) out.push_back(member_json(s, member));
+  return out;
+}
+
+Json peers(const Snapshot& s) {
+  return {{"self", s.name},
+          {"eager", names(s, [](const LinkInfo& l) { return l.role == PeerRole::eager; })},
+          {"lazy", names(s, [](const LinkInfo& l) { return l.role == PeerRole::lazy; })},
+          {"protected", names(s, [](const LinkInfo& l) { return l.is_protected; })},
+          {"links", links(s, true)},
+          {"unestablished", links(s, false)}};
+}
+
+Json trees(const Snapshot& s) {
+  auto out = Json::array();
+  for (const auto& t : s.trees) {
+    out.push_back({{"tree", to_string(static_cast<InstanceId>(t.tree))},
+                   {"root", t.root.empty() ? Json(nullptr) : Json(t.root)},
+                   {"epoch", t.epoch},
+                   {"settled", t.settled},
+                   {"parent", t.parent.empty() ? Json(nullptr) : Json(t.parent)},
+                   {"eager", t.eager},
+                   {"lazy", t.lazy}});
+  }
+  return {{"self", s.name}, {"trees", std::move(out)}};
+}
+
+Json lag(const Snapshot& s) {
+  auto out = Json::array();
+  for (const auto& o : s.origins) {
+    out.push_back({{"origin", o.name},
+                   {"instance", to_string(o.instance)},
+                   {"highest", o.highest},
+                   {"delivered", o.delivered},
+                   {"missing", o.missing},
+                   {"age_s", rounded(o.age_s)}});
+  }
+  return {
+      {"self", s.name}, {"origins", std::move(out)}, {"oldest_missing_s", rounded(to_seconds(s.tree.oldest_missing))}};
+}
+
+}  // namespace
+
+std::string members_json(const Snapshot& snapshot) {
+  return text_of(members(snapshot));
+}
+std::string peers_json(const Snapshot& snapshot) {
+  return text_of(peers(snapshot));
+}
+std::string tree_json(const Snapshot& snapshot) {
+  return text_of(trees(snapshot));
+}
+std::string lag_json(const Snapshot& snapshot) {
+  return text_of(lag(snapshot));
+}
+
+std::string health_json(const HealthReport& report, std::string_view component) {
+  return text_of(report_json(component.empty() ? report : only_component(report, component)));
+}
+
+std::string config_json(const Config& config) {
+  auto out = Json::object();
+  for (auto& [key, value] : config.describe()) out[key] = std::move(value);
+  auto tags = Json::object();
+  for (const auto& [tag, value] : config.tags) tags[tag] = value;
+  out["tags"] = std::move(tags);
+  return text_of(out);
+}
+
+std::string state_json(const Snapshot& snapshot, const HealthReport& report, const Config& config) {
+  const Json out{{"version", snapshot.version},
+                 {"name", snapshot.name},
+                 {"instance", to_string(snapshot.instance)},
+                 {"address", snapshot.address.to_string()},
+                 {"uptime_s", rounded(snapshot.uptime_s)},
+                 {"joined", snapshot.joined},
+                 {"synced", snapshot.synced},
+                 {"left", snapshot.left},
+                 {"not_ready_reason", snapshot.not_ready_reason},
+                 {"unreachable", snapshot.unreachable},
+                 {"invariant_violations", snapshot.invariant_violations},
+                 {"store", {{"messages", snapshot.tree.store_messages}, {"bytes", snapshot.tree.store_bytes}}},
+                 {"health", report_json(report)},
+                 {"members", members(snapshot)},
+                 {"peers", peers(snapshot)},
+                 {"tree", trees(snapshot)},
+                 {"lag", lag(snapshot)},
+                 {"config", Json::parse(config_json(config))}};
+  return text_of(out);
+}
+
+std::string message_json(const Message& message, std::string_view cursor) {
+  const auto payload = message.payload.text();
+  std::string out;
+  out.reserve(payload.size() + payload.size() / 8 + 160);
+  out += "{\"topic\":";
+  append_any(out, message.topic);
+  out += ",\"origin\":";
+  append_any(out, message.origin);
+  out += ",\"id\":\"";
+  out += to_string(message.id);
+  out += "\",\"seq\":";
+  out += std::to_string(message.id.sequence);
+  out += ",\"hops\":";
+  out += std::to_string(message.hops);
+  out += ",\"size\":";
+  out += std::to_string(payload.size());
+  if (is_utf8(payload)) {
+    out += ",\"payload\":";
+    append_string(out, payload);
+  } else {
+    out += ",\"payload_base64\":\"";
+    append_base64(out, payload);
+    out += '"';
+  }
+  if (!cursor.empty()) {
+    out += ",\"cursor\":";
+    append_any(out, cursor);
+  }
+  out += '}';
+  return out;
+}
+
+std::string error_json(std::string_view code, std::string_view message, std::string_view hint) {
+  return text_of({{"error", {{"code", code}, {"message", message}, {"hint", hint}}}});
+}
+
+}  // namespace plumvine::dump

@@ -1,0 +1,300 @@
+#include "catalog.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace plumvine::metrics {
+namespace {
+
+using Out = std::vector<Sample>;
+
+void one(Out& out, double value) {
+  out.push_back({{}, value});
+}
+void one(Out& out, std::uint64_t value) {
+  one(out, static_cast<double>(value));
+}
+
+template <std::size_t N>
+void buckets(Out& out, const FixedHistogram<N>& h) {
+  out.push_back({{}, h.sum(), h.bounds(), h.counts()});
+}
+
+template <class Enum>
+void by_reason(Out& out, const char* label, const CountedReasons<Enum>& counts) {
+  for (std::size_t i = 0; i < CountedReasons<Enum>::kSize; ++i) {
+    const auto reason = static_cast<Enum>(i);
+    out.push_back({{{label, std::string(to_string(reason))}}, static_cast<double>(counts[reason])});
+  }
+}
+
+std::uint64_t neighbours(const Snapshot& s, bool (*match)(const LinkInfo&)) {
+  return static_cast<std::uint64_t>(std::count_if(
+      s.links.begin(), s.links.end(), [match](const LinkInfo& l) { return l.state == LinkState::up && match(l); }));
+}
+
+// A neighbour is degraded while it cannot take what we push, or was late or failed us often.
+bool degraded(const LinkInfo& link) {
+  return link.congested || link.score < 0.5;
+}
+
+void read_lost(const Source& s, Out& out) {
+  for (auto reason : {Loss::evicted, Loss::expired, Loss::slow_consumer}) {
+    const auto mirror = static_cast<LossReason>(reason);
+    out.push_back({{{"reason", std::string(to_string(mirror))}}, static_cast<double>(s.snapshot.tree.lost[reason])});
+  }
+}
+
+void read_members(const Source& s, Out& out) {
+  for (auto state : {MemberState::alive, MemberState::suspect, MemberState::dead, MemberState::left}) {
+    const auto n = std::count_if(s.snapshot.members.begin(), s.snapshot.members.end(),
+                                 [state](const MemberInfo& m) { return m.member.state == state; });
+    out.push_back({{{"state", std::string(to_string(state))}}, static_cast<double>(n)});
+  }
+}
+
+void read_links(const Source& s, Out& out) {
+  for (auto state : {LinkState::dialling, LinkState::greeting, LinkState::up, LinkState::draining}) {
+    const auto n = std::count_if(s.snapshot.links.begin(), s.snapshot.links.end(),
+                                 [state](const LinkInfo& l) { return l.state == state; });
+    out.push_back({{{"state", std::string(to_string(state))}}, static_cast<double>(n)});
+  }
+}
+
+void read_push_pulls(const Source& s, Out& out) {
+  const auto& n = s.snapshot.swim.push_pulls;
+  const auto add = [&](const char* direction, const char* result, PushPullResult which) {
+    out.push_back({{{"direction", direction}, {"result", result}}, static_cast<double>(n[which])});
+  };
+  add("in", "ok", PushPullResult::in_ok);
+  add("in", "failed", PushPullResult::in_failed);
+  add("out", "ok", PushPullResult::out_ok);
+  add("out", "failed", PushPullResult::out_failed);
+}
+
+void by_transport(Out& out, std::uint64_t tcp, std::uint64_t udp) {
+  out.push_back({{{"transport", "tcp"}}, static_cast<double>(tcp)});
+  out.push_back({{{"transport", "udp"}}, static_cast<double>(udp)});
+}
+
+void read_http(const Source& s, Out& out) {
+  for (const auto& r : s.snapshot.http_requests) {
+    out.push_back({{{"path", r.path}, {"code", std::to_string(r.code)}}, static_cast<double>(r.count)});
+  }
+}
+
+constexpr std::string_view kLoss = "reason: evicted, expired, slow_consumer";
+constexpr std::string_view kEviction = "reason: ttl, count, bytes";
+constexpr std::string_view kFrame =
+    "reason: malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, "
+    "sequence_jump";
+constexpr std::string_view kPacket =
+    "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
+    "compressed_too_large, "
+    "too_deep, too_large, wrong_name, incompatible_version, table_full, stream_limit, timed_out";
+
+#define COUNT(field) [](const Source& s, Out& out) { one(out, s.snapshot.field); }
+#define HISTOGRAM(field) [](const Source& s, Out& out) { buckets(out, s.snapshot.field); }
+using enum Type;
+
+constexpr std::array kRows{
+    // Broadcast tree.
+    Row{"plumtree_messages_broadcast_total", counter, "", "", "Messages published here.", COUNT(tree.broadcast)},
+    Row{"plumtree_messages_delivered_total", counter, "", "",
+        "Messages handed to handlers. Own echoes and reserved topics are not counted.", COUNT(tree.delivered)},
+    Row{"plumtree_messages_duplicate_total", counter, "", "", "Payloads received again.", COUNT(tree.duplicate)},
+    Row{"plumtree_messages_partitioned_total", counter, "", "",
+        "Own messages that left the repair store while a member that had not left was dead.", COUNT(tree.partitioned)},
+    Row{"plumtree_messages_lost_total", counter, "", kLoss, "Messages that will never be delivered here.", read_lost},
+    Row{"plumtree_gossip_sent_total", counter, "", "", "Payload frames sent.", COUNT(tree.gossip_sent)},
+    Row{"plumtree_ihave_sent_total", counter, "", "", "Announcement frames sent.", COUNT(tree.ihave_sent)},
+    Row{"plumtree_graft_sent_total", counter, "", "", "Grafts sent.", COUNT(tree.graft_sent)},
+    Row{"plumtree_graft_success_total", counter, "", "", "Grafts that brought the message.", COUNT(tree.graft_success)},
+    Row{"plumtree_graft_failed_total", counter, "", "",
+        "Messages given up after all retries; the next digest repairs them.", COUNT(tree.graft_failed)},
+    Row{"plumtree_graft_retries_total", counter, "", "", "Grafts sent again to the next announcer.",
+        COUNT(tree.graft_retries)},
+    Row{"plumtree_prune_sent_total", counter, "", "", "Prunes sent.", COUNT(tree.prune_sent)},
+    Row{"plumtree_peer_promotions_total", counter, "", "", "Links that became eager in a tree.",
+        COUNT(tree.promotions)},
+    Row{"plumtree_peer_demotions_total", counter, "", "", "Links that became lazy in a tree.", COUNT(tree.demotions)},
+    Row{"plumtree_peer_added_total", counter, "", "", "Links that came up.", COUNT(tree.peers_added)},
+    Row{"plumtree_peer_removed_total", counter, "", "", "Links that went down.", COUNT(tree.peers_removed)},
+    Row{"plumtree_seen_map_evictions_total", counter, "", "", "Origins forgotten for lack of room.",
+        COUNT(tree.seen_evictions)},
+    Row{"plumtree_cache_evictions_total", counter, "", kEviction,
+        "Messages that left the graft cache. Those that the repair store still holds can be pulled.",
+        [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.cache_evictions); }},
+    Row{"plumtree_sync_rounds_total", counter, "", "", "Digests compared with a neighbour.", COUNT(tree.sync_rounds)},
+    Row{"plumtree_sync_messages_recovered_total", counter, "", "", "First copies that a digest brought, not the tree.",
+        COUNT(tree.sync_recovered)},
+    Row{"plumtree_frames_rejected_total", counter, "", kFrame, "Link frames refused.",
+        [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.frames_rejected); }},
+    Row{"plumtree_rate_limited_total", counter, "", "what: graft", "Requests of peers held back by a token bucket.",
+        [](const Source& s, Out& out) { by_reason(out, "what", s.snapshot.tree.rate_limited); }},
+    Row{"plumtree_invariant_violations_total", counter, "", "",
+        "Broken promises of the program to itself. Anything but 0 is a bug to report.", COUNT(invariant_violations)},
+    Row{"plumtree_graft_latency_seconds", Type::histogram, "seconds", "",
+        "From sending a graft to the arrival of its message.", HISTOGRAM(tree.graft_latency)},
+    Row{"plumtree_message_size_bytes", Type::histogram, "bytes", "",
+        "Payload sizes of messages published or received here.", HISTOGRAM(tree.message_size)},
+    Row{"plumtree_message_hops", Type::histogram, "hops", "",
+        "Hops that first copies took; 1 is straight from the origin.", HISTOGRAM(tree.message_hops)},
+    Row{"plumtree_ihave_batch_size", Type::histogram, "ids", "", "Ids in one announcement frame.",
+        HISTOGRAM(tree.ihave_batch)},
+    Row{"plumtree_delivery_latency_seconds", Type::histogram, "seconds", "",
+        "From publishing to delivery here, the origin's clock offset removed.", HISTOGRAM(tree.delivery_latency)},
+    Row{"plumtree_eager_peers", gauge, "links", "", "Links that are eager in any tree.",
+        [](const Source& s, Out& out) {
+          one(out, neighbours(s.snapshot, [](const LinkInfo& l) { return l.role == PeerRole::eager; }));
+        }},
+    Row{"plumtree_lazy_peers", gauge, "links", "", "Links that are lazy in every tree.",
+        [](const Source& s, Out& out) {
+          one(out, neighbours(s.snapshot, [](const LinkInfo& l) { return l.role == PeerRole::lazy; }));
+        }},
+    Row{"plumtree_total_peers", gauge, "links", "", "Established links, eager and lazy.",
+        [](const Source& s, Out& out) { one(out, neighbours(s.snapshot, [](const LinkInfo&) { return true; })); }},
+    Row{"plumtree_peers_healthy", gauge, "links", "", "Links that keep up: not congested, score 0.5 or better.",
+        [](const Source& s, Out& out) {
+          one(out, neighbours(s.snapshot, [](const LinkInfo& l) { return !degraded(l); }));
+        }},
+    Row{"plumtree_peers_degraded", gauge, "links", "", "Links that are congested or have a score below 0.5.",
+        [](const Source& s, Out& out) { one(out, neighbours(s.snapshot, degraded)); }},
+    Row{"plumtree_cache_size", gauge, "messages", "", "Messages in the graft cache.", COUNT(tree.cache_messages)},
+    Row{"plumtree_cache_capacity", gauge, "messages", "", "Messages that the graft cache may hold.",
+        COUNT(cache_capacity)},
+    Row{"plumtree_cache_bytes", gauge, "bytes", "", "Payload bytes in the graft cache.", COUNT(tree.cache_bytes)},
+    Row{"plumtree_seen_map_size", gauge, "origins", "", "Origins whose broadcasts are remembered.",
+        COUNT(tree.seen_origins)},
+    Row{"plumtree_ihave_queue_size", gauge, "ids", "", "Announcements waiting to be sent.", COUNT(tree.ihave_queued)},
+    Row{"plumtree_pending_grafts", gauge, "messages", "", "Messages announced and not here, their timer running.",
+        COUNT(tree.pending_grafts)},
+    Row{"plumtree_partition_status", gauge, "", "", "0 healthy, 1 partial, 2 majority lost.",
+        [](const Source& s, Out& out) { one(out, static_cast<double>(s.snapshot.partition)); }},
+    // Membership.
+    Row{"swim_members", gauge, "members", "state: alive, suspect, dead, left", "Members by state, this one included.",
+        read_members},
+    Row{"swim_probes_total", counter, "", "result: ack, indirect_ack, stream_ack, failed",
+        "Finished probes by how they were answered.",
+        [](const Source& s, Out& out) { by_reason(out, "result", s.snapshot.swim.probes); }},
+    Row{"swim_indirect_probes_total", counter, "", "", "Members asked to probe for this one.",
+        COUNT(swim.indirect_probes)},
+    Row{"swim_suspicions_total", counter, "", "", "Members that became suspect.", COUNT(swim.suspicions)},
+    Row{"swim_refutations_total", counter, "", "", "Wrong claims about this member that it refuted.",
+        COUNT(swim.refutations)},
+    Row{"swim_deaths_total", counter, "", "", "Members declared dead.", COUNT(swim.deaths)},
+    Row{"swim_false_positives_total", counter, "", "", "Deaths that the member refuted later.",
+        COUNT(swim.false_positives)},
+    Row{"swim_health_score", gauge, "", "", "Lifeguard's local health multiplier, 0 is well.",
+        [](const Source& s, Out& out) { one(out, std::uint64_t{s.snapshot.swim.health_score}); }},
+    Row{"swim_probe_rtt_seconds", Type::histogram, "seconds", "", "Round trips of direct probes.",
+        HISTOGRAM(swim.probe_rtt)},
+    Row{"swim_gossip_queue_length", gauge, "messages", "", "Member messages waiting to be gossiped.",
+        COUNT(swim.gossip_queue_length)},
+    Row{"swim_push_pull_total", counter, "", "direction: in, out; result: ok, failed", "Full state exchanges.",
+        read_push_pulls},
+    Row{"swim_packets_rejected_total", counter, "", kPacket, "Packets and membership streams not processed.",
+        [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.swim.rejected); }},
+    Row{"swim_rejoin_attempts_total", counter, "", "", "Seeds and lost members contacted again.",
+        COUNT(swim.rejoin_attempts)},
+    // The node.
+    Row{"plumvine_build_info", gauge, "", "version", "Always 1; the version is the label.",
+        [](const Source& s, Out& out) {
+          out.push_back({{{"version", s.snapshot.version}}, 1});
+        }},
+    Row{"plumvine_health_status", gauge, "", "", "0 healthy, 1 degraded, 2 unhealthy.",
+        [](const Source& s, Out& out) { one(out, static_cast<double>(s.health.status)); }},
+    Row{"plumvine_links", gauge, "links", "state: dialling, greeting, up, draining", "Links by state.", read_links},
+    Row{"plumvine_queue_bytes", gauge, "bytes", "", "Bytes in all send queues.", COUNT(queue_bytes)},
+    Row{"plumvine_bytes_sent_total", counter, "bytes", "transport: tcp, udp", "Bytes sent.",
+        [](const Source& s, Out& out) {
+          by_transport(out, s.snapshot.transport.tcp_sent_bytes, s.snapshot.transport.udp_sent_bytes);
+        }},
+    Row{"plumvine_bytes_received_total", counter, "bytes", "transport: tcp, udp", "Bytes received.",
+        [](const Source& s, Out& out) {
+          by_transport(out, s.snapshot.transport.tcp_received_bytes, s.snapshot.transport.udp_received_bytes);
+        }},
+    Row{"plumvine_loop_busy_ratio", gauge, "ratio", "", "Share of the last second that the loop worked, 0 to 1.",
+        COUNT(loop.busy_ratio)},
+    Row{"plumvine_loop_stall_seconds", Type::histogram, "seconds", "", "Loop turns that took long.",
+        HISTOGRAM(loop.stalls)},
+    Row{"plumvine_handler_seconds", Type::histogram, "seconds", "", "Time inside the user's handlers.",
+        HISTOGRAM(loop.handlers)},
+    Row{"plumvine_mailbox_length", gauge, "messages", "", "Broadcasts waiting to be taken over by the loop.",
+        COUNT(loop.mailbox_messages)},
+    Row{"plumvine_clock_offset_seconds", gauge, "seconds", "", "Largest offset of a neighbour's wall clock, by amount.",
+        COUNT(clock_offset_s)},
+    Row{"plumvine_http_requests_total", counter, "", "path: the routes, other; code", "Answered HTTP requests.",
+        read_http},
+};
+
+#undef COUNT
+#undef HISTOGRAM
+
+constexpr std::string_view kIntro =
+    R"(# metrics: what a node exports
+
+For operators and for services with a Prometheus registry. May depend on `include/plumvine` and prometheus-cpp core,
+on nothing else. Read `catalog.cpp` first: it is the one table that the exposition and this page are made from.
+A test fails when this page and the table differ, and leaves the text that belongs here beside its program.
+
+Counters count since the process started. Gauges are set from a snapshot, never by deltas, so they cannot drift.
+Every series exists from the start, at 0, with each known label value. No series is per peer or per topic.
+
+Not here yet, because the part they belong to is not built: `plumtree_priority_*`, `plumtree_compression_*`,
+`plumvine_queue_dropped_total` (per-topic lanes and policies), `plumvine_memory_bytes` (memory auditor),
+`plumvine_certificate_expiry_seconds` (TLS), and a `quic` value of the label `transport`.
+
+| metric | type | unit | labels | meaning |
+|---|---|---|---|---|
+)";
+
+void append_buckets(std::string& text, std::string_view name, std::span<const double> bounds) {
+  text += "- `";
+  text += name;
+  text += "`:";
+  for (double bound : bounds) {
+    std::string number = std::to_string(bound);
+    number.erase(number.find_last_not_of('0') + 1);
+    if (number.back() == '.') number.pop_back();
+    text += ' ' + number;
+  }
+  text += '\n';
+}
+
+}  // namespace
+
+std::string_view to_string(Type type) noexcept {
+  return type == Type::counter ? "counter" : type == Type::gauge ? "gauge" : "histogram";
+}
+
+std::span<const Row> catalog() {
+  return kRows;
+}
+
+std::string readme() {
+  std::string text{kIntro};
+  for (const auto& row : kRows) {
+    text += "| `";
+    text += row.name;
+    text += "` | ";
+    text += to_string(row.type);
+    for (auto cell : {row.unit, row.labels, row.help}) {
+      text += " | ";
+      text += cell;
+    }
+    text += " |\n";
+  }
+  text += "\n## Buckets\n\nUpper bounds, in the unit of the metric; `+Inf` follows.\n\n";
+  const Snapshot empty;
+  const HealthReport health;
+  for (const auto& row : kRows) {
+    if (row.type != Type::histogram) continue;
+    std::vector<Sample> samples;
+    row.read({empty, health}, samples);
+    append_buckets(text, row.name, samples.front().bounds);
+  }
+  return text;
+}
+
+}  // namespace plumvine::metrics

@@ -1,0 +1,184 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <plumvine/config.hpp>
+#include <plumvine/detail/interval_set.hpp>
+#include <plumvine/detail/outbox.hpp>
+#include <plumvine/detail/rng.hpp>
+#include <plumvine/stats.hpp>
+#include <plumvine/types.hpp>
+
+#include "frames.hpp"
+#include "lazy_queue.hpp"
+#include "message_store.hpp"
+#include "output.hpp"
+#include "seen.hpp"
+#include "tree.hpp"
+
+namespace plumvine::tree {
+
+/// What is owed to a neighbour, or wanted of it: sequences by origin, in order.
+using OriginSets = std::map<OriginIndex, IntervalSet>;
+
+/// One neighbour's link.
+struct Link {
+  PeerId peer{};
+  PeerTraits traits;
+  bool up = false;
+  bool eager = false;              ///< role over all trees, as last reported
+  Duration rtt{};
+  std::uint64_t cost_us = 0;       ///< one way, near the smallest measured; at least `kCostMin`
+  std::int64_t offset_us = 0;      ///< peer's clock minus ours
+  bool limited = false;            ///< credit was given at least once
+  std::int64_t credit = 0;
+  OriginSets owed;                 ///< not pushed for lack of credit
+  OriginSets owed_pulls;           ///< asked for, not sent for lack of credit
+  std::size_t owed_ranges = 0;     ///< in `owed` and `owed_pulls`; at most `kOwedRangesMax`
+  bool owed_overflow = false;      ///< more was owed than fits: a digest tells at drain
+  LazyQueue lazy;
+  Arrival marked_from = UINT64_MAX;  ///< no older message has this link's bit
+  std::vector<Sequence> has;       ///< by origin: the far end has everything up to here
+  double graft_tokens = 0;
+  Timestamp tokens_at;
+  Timestamp replied_at{INT64_MIN / 2};  ///< last digest sent because it was asked for
+
+  [[nodiscard]] bool has_credit() const noexcept { return !limited || credit > 0; }
+  [[nodiscard]] Sequence has_upto(OriginIndex origin) const noexcept { return origin < has.size() ? has[origin] : 0; }
+  void note_has(OriginIndex origin, Sequence upto) {
+    if (upto == 0) return;
+    if (has.size() <= origin) has.resize(origin + 1);
+    has[origin] = std::max(has[origin], upto);
+  }
+};
+
+inline constexpr std::size_t kOwedRangesMax = 1024;
+inline constexpr std::uint64_t kCostMin = 50;  ///< microseconds; so that hops count
+/// Messages younger than this may still be on their way somewhere (tree-experiments, 3.6).
+inline constexpr Duration kInFlight = std::chrono::seconds{2};
+/// Payloads of one origin that come closer together than this are one flow.
+inline constexpr Duration kFlowPause = std::chrono::milliseconds{20};
+inline constexpr OriginIndex kSelf = 0;        ///< our own origin's index
+
+/// What the parts of a `Tree` share: links, messages, outputs, counters.
+class Core {
+ public:
+  Core(TreeConfig config_, InstanceId self_, std::string name_, Rng rng_, LogLevel level_)
+      : config(std::move(config_)), self(self_), name(std::move(name_)), rng(rng_), level(level_),
+        seen(config.origins_max), store(config) {}
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  void send(Slot to, Frame frame) { out.push(Send{{links[to].peer}, std::move(frame)}); }
+  /// To each of `to`, one frame for all. Nothing when there is nobody.
+  void send(const std::vector<Slot>& to, Frame frame) {
+    if (to.empty()) return;
+    Send output{{}, std::move(frame)};
+    output.to.reserve(to.size());
+    for (const Slot slot : to) output.to.push_back(links[slot].peer);
+    out.push(std::move(output));
+  }
+  void log(LogLevel at, std::string_view code, std::string text) {
+    if (at <= level) out.push(Log{{at, "tree", code, std::move(text)}});
+  }
+  void reject(Slot from, FrameReject what) {
+    stats.frames_rejected.add(what);
+    out.push(Misbehaved{links[from].peer, what});
+  }
+
+  [[nodiscard]] std::optional<Slot> slot_of(PeerId peer) const {
+    for (const Slot slot : up) {
+      if (links[slot].peer == peer) return slot;
+    }
+    return std::nullopt;
+  }
+  /// The far end has the message, or it is on its way there.
+  [[nodiscard]] bool known(const StoredMessage& message, Slot slot) const {
+    return ((message.known | message.sent) & bit(slot)) != 0 || links[slot].has_upto(message.origin) >= message.id.sequence;
+  }
+  void mark_known(StoredMessage& message, Arrival arrival, Slot slot) {
+    message.known |= bit(slot);
+    links[slot].marked_from = std::min(links[slot].marked_from, arrival);
+  }
+  [[nodiscard]] IntervalSet& in_flight(OriginIndex origin) {
+    if (in_flight_.size() <= origin) in_flight_.resize(origin + 1);
+    return in_flight_[origin];
+  }
+  /// Everything up to here was delivered here (or reported lost, or lies below the start).
+  [[nodiscard]] Sequence delivered(OriginIndex origin) const {
+    const Sequence watermark = seen[origin].watermark;
+    const auto it = undelivered.find(origin);
+    return it == undelivered.end() || it->second.empty() ? watermark : std::min(watermark, it->second.front().first - 1);
+  }
+  [[nodiscard]] Duration largest_rtt() const {
+    Duration largest{0};
+    for (const Slot slot : up) largest = std::max(largest, links[slot].rtt);
+    return largest;
+  }
+
+  TreeConfig config;
+  InstanceId self;
+  std::string name;
+  Rng rng;
+  LogLevel level;
+  Outbox<Output> out;
+  TreeStats stats;
+  std::vector<Link> links;    ///< by slot
+  std::vector<Slot> up;       ///< slots of links that are up, ascending
+  SeenSet seen;
+  MessageStore store;
+  TreeMembers members;
+  OriginSets undelivered;     ///< received while delivery is paused
+  bool synced = false;
+  /// The last payload of an origin that the tree itself brought. Links are ordered, so an announced message with a
+  /// higher sequence is still on its way while these come; one with a lower sequence was passed and will not come.
+  struct Flow {
+    Sequence sequence = 0;
+    Timestamp at{INT64_MIN / 2};
+    Slot from = kNoSlot;
+  };
+  [[nodiscard]] Flow& flow(OriginIndex origin) {
+    if (flows_.size() <= origin) flows_.resize(origin + std::size_t{1});
+    return flows_[origin];
+  }
+  void flow_ends(Slot slot) {
+    for (Flow& flow : flows_) {
+      if (flow.from == slot) flow.from = kNoSlot;
+    }
+  }
+  /// Until when the next payload of the origin may be expected to come through the tree by itself.
+  [[nodiscard]] Timestamp flowing_until(OriginIndex origin) {
+    const Flow& last = flow(origin);
+    return last.from == kNoSlot ? Timestamp{INT64_MIN} : last.at + std::max<Duration>(kFlowPause, late * 11 / 10);
+  }
+  /// How late a payload comes after its first announcement: a running 90th percentile (tree-experiments, 3.6).
+  Duration late = std::chrono::milliseconds{50};
+
+ private:
+  std::vector<Flow> flows_;            // by origin
+  std::vector<IntervalSet> in_flight_;  // by origin: asked for, at most one request for an id
+};
+
+/// The parts of `range` that are in `set`, ascending.
+std::vector<SequenceRange> common(const IntervalSet& set, SequenceRange range);
+/// Collects ranges by origin and cuts them into frames that the wire accepts.
+class IdLists {
+ public:
+  static constexpr std::size_t kEntriesMax = 512;
+  static constexpr std::size_t kRangesMax = 2048;
+  void add(InstanceId origin, SequenceRange range);
+  [[nodiscard]] bool empty() const noexcept { return lists_.empty(); }
+  [[nodiscard]] std::vector<std::vector<frame::OriginRanges>> take() { return std::exchange(lists_, {}); }
+
+ private:
+  std::vector<std::vector<frame::OriginRanges>> lists_;
+  std::size_t ranges_ = 0;
+};
+
+}  // namespace plumvine::tree

@@ -1,0 +1,371 @@
+#include <algorithm>
+#include <bit>
+#include <tuple>
+#include <utility>
+
+#include <plumvine/detail/check.hpp>
+
+#include "impl.hpp"
+
+namespace plumvine {
+
+namespace {
+using std::chrono::milliseconds;
+using tree::Arrival;
+
+/// Announcements wait so long for company at most while there is little load (tree-experiments, 2.7).
+constexpr Duration kFlush = milliseconds{5};
+/// The second lane is cut at so many; it is sent early instead.
+constexpr std::size_t kSecondLaneMax = 4096;
+/// What a payload costs a link besides its bytes.
+constexpr std::int64_t kOverhead = 64;
+constexpr std::size_t kHeldMax = 4096;
+constexpr std::uint64_t kHeldBytesMax = 16 << 20;
+constexpr std::int64_t kTimeMax = std::int64_t{1} << 60;
+constexpr std::int64_t kLatencyMax = std::int64_t{86400} * 1'000'000;
+
+std::int64_t micros(Timestamp now) { return now.ns / 1000; }
+
+/// Which end of a link announces an id first. Blocks of 64 sequences go the same way, so that announcements
+/// stay ranges; the measured rule drew for each id.
+std::uint64_t turn(InstanceId node, const MessageId& id) {
+  return mix64(static_cast<std::uint64_t>(node) ^ mix64(static_cast<std::uint64_t>(id.origin) + (id.sequence >> 6)));
+}
+}  // namespace
+
+// ---- Payloads
+
+void Tree::Impl::publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now) {
+  enter(now);
+  PLUMVINE_CHECK(sequence == core.seen[tree::kSelf].watermark + 1, "own sequences have no gaps");
+  ++core.stats.broadcast;
+  core.stats.message_size.observe(static_cast<double>(payload.size()));
+  core.seen.heard_of(tree::kSelf, sequence, now);
+  core.seen.mark(tree::kSelf, sequence);
+  StoredMessage message;
+  message.id = {core.self, sequence};
+  message.origin = tree::kSelf;
+  message.tree = shape->tree_to_publish(now);
+  message.published_us = micros(now);
+  message.arrived = now;
+  message.topic = std::move(topic);
+  message.payload = std::move(payload);
+  StoredMessage& stored = core.store.put(std::move(message));
+  const Arrival arrival = core.store.end() - 1;
+  if (deliver_local) deliver(stored, arrival, now);
+  shape->on_first_copy(tree::kNoSlot, stored, nullptr, now);
+  spread(stored, arrival, tree::kNoSlot, now);
+  pacing_.published(now);
+}
+
+void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
+  if (gossip.id.sequence == 0) return core.reject(from, FrameReject::malformed);
+  if (gossip.payload.size() > core.config.max_message_size) return core.reject(from, FrameReject::too_large);
+  if (gossip.id.origin == core.self) {
+    if (gossip.id.sequence > core.seen[tree::kSelf].watermark) return core.reject(from, FrameReject::unexpected);
+    return on_copy(from, gossip, now);
+  }
+  if (!core.synced) {
+    // Nothing is delivered before we know where we start; a digest brings again what does not fit here.
+    if (held_.size() >= kHeldMax || held_bytes_ + gossip.payload.size() > kHeldBytesMax) {
+      core.stats.frames_rejected.add(FrameReject::unexpected);
+      return;
+    }
+    held_bytes_ += gossip.payload.size();
+    held_.emplace_back(from, std::move(gossip));
+    return;
+  }
+  const auto origin = origin_of(from, gossip.id.origin, gossip.origin, now);
+  if (!origin) return;
+  if (!plausible(*origin, gossip.id.sequence)) return core.reject(from, FrameReject::sequence_jump);
+  if (!gossip.pulled) core.flow(*origin) = {gossip.id.sequence, now, from};
+  const bool asked = exchange_.arrived(*origin, gossip.id.sequence, now);
+  if (core.seen.contains(*origin, gossip.id.sequence)) {
+    on_copy(from, gossip, now);
+  } else {
+    first_copy(from, *origin, std::move(gossip), asked, now);
+  }
+  if (exchange_.next_timeout() <= now) exchange_.handle_timeout(now);
+}
+
+void Tree::Impl::on_copy(Slot from, const frame::Gossip& gossip, Timestamp now) {
+  ++core.stats.duplicate;
+  if (const auto arrival = core.store.arrival_of(gossip.id)) {
+    StoredMessage& message = *core.store.at(*arrival);
+    core.mark_known(message, *arrival, from);
+    if (!gossip.pulled && message.announced != Timestamp{}) {
+      // The tree's own copy comes after the pulled one: so late was the tree.
+      sample_lateness(now - std::exchange(message.announced, Timestamp{}));
+    }
+  }
+  if (!gossip.pulled) shape->on_duplicate(from, gossip.tree, now);
+}
+
+void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now) {
+  const auto entry = missing_.take(gossip.id);
+  core.seen.heard_of(origin, gossip.id.sequence, now);
+  core.seen.mark(origin, gossip.id.sequence);
+  if (core.seen.missing(origin) > 0) losses_.hole(origin, now);
+
+  StoredMessage message;
+  message.id = gossip.id;
+  message.origin = origin;
+  message.round = gossip.round;
+  message.upstream = from;
+  message.tree = gossip.tree;
+  message.published_us = std::clamp(gossip.published_us, -kTimeMax, kTimeMax) - core.links[from].offset_us;
+  message.arrived = now;
+  message.topic = std::move(gossip.topic);
+  message.payload = std::move(gossip.payload);
+  if (entry) {
+    for (const auto& announcer : entry->announcers) message.known |= tree::bit(announcer.slot);
+    if (gossip.pulled) {
+      message.announced = entry->first;
+    } else {
+      sample_lateness(now - entry->first);
+    }
+    if (entry->tries > 0) {
+      ++core.stats.graft_success;
+      core.stats.graft_latency.observe(to_seconds(now - entry->asked));
+    }
+  }
+  if (asked && gossip.pulled) ++core.stats.sync_recovered;
+  core.stats.message_size.observe(static_cast<double>(message.payload.size()));
+
+  StoredMessage& stored = core.store.put(std::move(message));
+  const Arrival arrival = core.store.end() - 1;
+  core.mark_known(stored, arrival, from);
+  if (entry) {
+    for (const auto& announcer : entry->announcers) core.mark_known(stored, arrival, announcer.slot);
+  }
+  shape->on_first_copy(from, stored, entry ? &*entry : nullptr, now);
+  spread(stored, arrival, from, now);
+  deliver(stored, arrival, now);
+  pacing_.received(origin, from, stored.payload.size(), !gossip.pulled, now);
+}
+
+void Tree::Impl::spread(StoredMessage& message, Arrival arrival, Slot from, Timestamp now) {
+  const std::vector<Slot>& eager = shape->eager(message.tree, now);
+  push(message, arrival, eager, false);
+  if (eager.size() == core.up.size()) return;
+  std::size_t lazy = 0;
+  for (const Slot slot : core.up) {
+    if (slot == from || std::binary_search(eager.begin(), eager.end(), slot)) continue;
+    if (core.config.max_lazy_peers != 0 && lazy++ >= core.config.max_lazy_peers) break;
+    if (!shape->one_way() || !core.known(message, slot)) announce_later(slot, message, arrival, now);
+  }
+}
+
+frame::Gossip Tree::Impl::gossip_of(const StoredMessage& message, bool pulled) const {
+  frame::Gossip gossip;
+  gossip.tree = message.tree;
+  gossip.id = message.id;
+  gossip.round = message.round == UINT16_MAX ? message.round : static_cast<Round>(message.round + 1);
+  gossip.published_us = message.published_us;
+  gossip.pulled = pulled;
+  gossip.topic = message.topic;
+  gossip.origin = core.seen[message.origin].name;
+  gossip.payload = message.payload;
+  return gossip;
+}
+
+void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector<Slot>& to, bool pulled) {
+  tree::Send send;
+  for (const Slot slot : to) {
+    Link& link = core.links[slot];
+    if (!pulled && core.known(message, slot)) continue;
+    if (!link.has_credit()) {
+      owe(link, pulled ? link.owed_pulls : link.owed, message);
+      continue;
+    }
+    if (link.limited) link.credit -= static_cast<std::int64_t>(message.payload.size()) + kOverhead;
+    message.sent |= tree::bit(slot);
+    link.marked_from = std::min(link.marked_from, arrival);
+    send.to.push_back(link.peer);
+  }
+  if (send.to.empty()) return;
+  core.stats.gossip_sent += send.to.size();
+  send.frame = gossip_of(message, pulled);
+  core.out.push(std::move(send));
+}
+
+// ---- What is owed for lack of credit
+
+void Tree::Impl::owe(Link& link, tree::OriginSets& owed, const StoredMessage& message) {
+  auto& set = owed[message.origin];
+  const std::size_t before = set.ranges();
+  if (link.owed_ranges >= tree::kOwedRangesMax && !(before > 0 && set.back().last + 1 == message.id.sequence)) {
+    link.owed_overflow = true;
+    if (set.empty()) owed.erase(message.origin);
+    return;
+  }
+  set.add(message.id.sequence);
+  link.owed_ranges += set.ranges() - before;
+}
+
+void Tree::Impl::set_credit(PeerId peer, std::int64_t bytes, Timestamp now) {
+  enter(now);
+  const auto slot = core.slot_of(peer);
+  if (!slot) return;
+  Link& link = core.links[*slot];
+  link.limited = true;
+  link.credit = bytes;
+  if (bytes > 0 && (!link.owed.empty() || !link.owed_pulls.empty() || link.owed_overflow)) drain(*slot, now);
+}
+
+void Tree::Impl::drain(Slot slot, Timestamp now) {
+  Link& link = core.links[slot];
+  std::vector<Arrival> announced;
+  const bool done = drain_set(slot, link.owed_pulls, true, announced) && drain_set(slot, link.owed, false, announced);
+  if (!announced.empty()) announce(slot, announced);
+  if (done && std::exchange(link.owed_overflow, false)) send_digest({slot}, false, now);
+}
+
+bool Tree::Impl::drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::vector<Arrival>& announced) {
+  Link& link = core.links[slot];
+  for (auto it = owed.begin(); it != owed.end(); it = owed.erase(it)) {
+    const auto& [origin, set] = *it;
+    while (!it->second.empty()) {
+      const SequenceRange front = set.front();
+      const std::size_t before = set.ranges();
+      Sequence upto = front.last;  // removed from what is owed
+      for (const SequenceRange& held : tree::common(core.store.held(origin), front)) {
+        for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
+          if (!link.has_credit()) {
+            it->second.remove({front.first, sequence - 1});
+            link.owed_ranges = link.owed_ranges + set.ranges() - before;
+            return false;
+          }
+          const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
+          StoredMessage& message = *core.store.at(arrival);
+          if (!pulls && core.known(message, slot)) continue;
+          if (pulls || shape->is_eager(message.tree, slot)) {
+            push(message, arrival, {slot}, pulls);
+          } else {
+            announced.push_back(arrival);
+          }
+        }
+      }
+      it->second.remove({front.first, upto});
+      link.owed_ranges = link.owed_ranges + set.ranges() - before;
+    }
+  }
+  return true;
+}
+
+// ---- Announcements
+
+void Tree::Impl::announce_later(Slot slot, const StoredMessage& message, Arrival arrival, Timestamp now) {
+  using Lane = tree::LazyQueue::Lane;
+  Link& link = core.links[slot];
+  const Duration flush = std::min(kFlush, core.config.ihave_interval);
+  if (shape->one_way() && turn(core.self, message.id) > turn(link.traits.instance, message.id)) {
+    // The other end announces first. Wait for it and a little more (tree-experiments, 3.3.7).
+    link.lazy.push(Lane::second, arrival, now + 2 * flush + link.rtt * 11 / 10);
+    if (link.lazy.size(Lane::second) > kSecondLaneMax) flush_lazy(slot, kNever);
+    return;
+  }
+  link.lazy.push(Lane::first, arrival, now + flush);
+  if (link.lazy.size(Lane::first) >= std::max<std::uint32_t>(1, core.config.ihave_batch_size)) flush_lazy(slot, now + flush);
+}
+
+void Tree::Impl::flush_lazy(Slot slot, Timestamp upto) {
+  std::vector<Arrival> arrivals;
+  core.links[slot].lazy.take(upto, [&](Arrival arrival) { arrivals.push_back(arrival); });
+  announce(slot, arrivals);
+}
+
+void Tree::Impl::announce(Slot slot, const std::vector<Arrival>& arrivals) {
+  using Key = std::tuple<TreeId, Round, OriginIndex, Sequence>;
+  std::vector<Key> keys;
+  keys.reserve(arrivals.size());
+  for (const Arrival arrival : arrivals) {
+    const StoredMessage* message = core.store.at(arrival);
+    if (message == nullptr || (shape->one_way() && core.known(*message, slot))) continue;
+    if (((message->sent) & tree::bit(slot)) != 0) continue;
+    const Round round = shape->one_way() || message->round == UINT16_MAX ? Round{0} : static_cast<Round>(message->round + 1);
+    keys.emplace_back(message->tree, round, message->origin, message->id.sequence);
+  }
+  std::sort(keys.begin(), keys.end());
+  const auto same_frame = [](const Key& a, const Key& b) {
+    return std::get<0>(a) == std::get<0>(b) && std::get<1>(a) == std::get<1>(b);
+  };
+  for (auto from = keys.begin(); from != keys.end();) {
+    const auto to = std::find_if(from, keys.end(), [&](const Key& key) { return !same_frame(*from, key); });
+    tree::IdLists lists;
+    for (auto it = from; it != to; ++it) {
+      lists.add(core.seen[std::get<2>(*it)].instance, {std::get<3>(*it), std::get<3>(*it)});
+    }
+    for (auto& ids : lists.take()) {
+      std::uint64_t count = 0;
+      for (const auto& list : ids) {
+        for (const auto& range : list.ranges) count += range.last - range.first + 1;
+      }
+      ++core.stats.ihave_sent;
+      core.stats.ihave_batch.observe(static_cast<double>(count));
+      core.send(slot, frame::IHave{std::get<0>(*from), std::move(ids), std::get<1>(*from)});
+    }
+    from = to;
+  }
+}
+
+void Tree::Impl::sample_lateness(Duration late) {
+  // A running 90th percentile by steps: up 9, down 1 (tree-experiments, 3.6).
+  if (late > core.late) {
+    core.late = std::min(core.late + milliseconds{9}, late);
+  } else {
+    core.late = std::max(core.late - milliseconds{1}, Duration{0});
+  }
+}
+
+// ---- Delivery
+
+void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestamp now) {
+  if (!paused_ && backlog_.empty()) return emit(message, now);
+  while (!backlog_.empty() && backlog_.front() < core.store.first()) backlog_.pop_front();
+  backlog_.push_back(arrival);
+  core.undelivered[message.origin].add(message.id.sequence);
+}
+
+void Tree::Impl::emit(const StoredMessage& message, Timestamp now) {
+  tree::Deliver out;
+  out.id = message.id;
+  out.origin = core.seen[message.origin].name;
+  out.topic = message.topic;
+  out.round = message.round;
+  out.payload = message.payload;
+  if (message.origin != tree::kSelf) {
+    out.latency = std::chrono::microseconds{std::clamp<std::int64_t>(micros(now) - message.published_us, 0, kLatencyMax)};
+    if (!message.topic.starts_with('_')) ++core.stats.delivered;
+    core.stats.message_hops.observe(message.round);
+    core.stats.delivery_latency.observe(to_seconds(out.latency));
+  }
+  core.out.push(std::move(out));
+}
+
+void Tree::Impl::pause_delivery(bool paused, Timestamp now) {
+  enter(now);
+  paused_ = paused;
+}
+
+void Tree::Impl::deliver_backlog() {
+  // One at a time, so that delivery can be paused again in between.
+  for (const auto& [origin, set] : std::exchange(overrun_, {})) {
+    for (const SequenceRange& range : set.list()) report_lost(origin, range, LossReason::slow_consumer);
+  }
+  while (!backlog_.empty()) {
+    const StoredMessage* message = core.store.at(backlog_.front());
+    backlog_.pop_front();
+    if (message == nullptr) continue;
+    const auto it = core.undelivered.find(message->origin);
+    if (it != core.undelivered.end()) {
+      it->second.remove(message->id.sequence);
+      if (it->second.empty()) core.undelivered.erase(it);
+    }
+    emit(*message, now_);
+    pacing_.progressed(message->origin, now_);
+    break;
+  }
+}
+
+}  // namespace plumvine

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core.hpp"
+#include "exchange.hpp"
+#include "missing.hpp"
+#include "pacing.hpp"
+#include "shape.hpp"
+#include "tree.hpp"
+
+namespace plumvine {
+
+/// The steps of the protocol. `tree.cpp`: links, time and queries; `gossip.cpp`: payloads and announcements;
+/// `repair.cpp`: grafts, digests, the first sync, loss.
+class Tree::Impl {
+ public:
+  using Slot = tree::Slot;
+  using OriginIndex = tree::OriginIndex;
+  using StoredMessage = tree::StoredMessage;
+  using Link = tree::Link;
+
+  Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level);
+
+  // tree.cpp
+  void start_alone(Timestamp now);
+  void handle_frame(PeerId from, Frame frame, Timestamp now);
+  void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
+  void peer_down(PeerId peer, Timestamp now);
+  void set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now);
+  void set_members(TreeMembers members, Timestamp now);
+  void handle_timeout(Timestamp now);
+  std::optional<tree::Output> poll_output();
+  [[nodiscard]] Timestamp next_timeout() const;
+  const TreeStats& stats(Timestamp now);
+  [[nodiscard]] std::vector<OriginInfo> origins() const;
+  [[nodiscard]] std::vector<std::string> check_invariants() const;
+
+  // gossip.cpp
+  void publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now);
+  void on_gossip(Slot from, frame::Gossip gossip, Timestamp now);
+  void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
+  void pause_delivery(bool paused, Timestamp now);
+
+  tree::Core core;
+  std::unique_ptr<tree::Shape> shape;
+
+ private:
+  // tree.cpp
+  void enter(Timestamp now);
+  void push_in_flight(Slot lost, Timestamp now);
+  void clear_bits(Slot slot);
+  [[nodiscard]] std::optional<OriginIndex> origin_of(Slot from, InstanceId instance, std::string_view name, Timestamp now);
+  bool make_room_for_origin(Timestamp now);
+  /// May `sequence` exist, as far as we can tell?
+  [[nodiscard]] bool plausible(OriginIndex origin, Sequence sequence) const;
+  void on_evicted(const StoredMessage& message);
+
+  // gossip.cpp
+  void first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now);
+  void on_copy(Slot from, const frame::Gossip& gossip, Timestamp now);
+  void spread(StoredMessage& message, tree::Arrival arrival, Slot from, Timestamp now);
+  void push(StoredMessage& message, tree::Arrival arrival, const std::vector<Slot>& to, bool pulled);
+  [[nodiscard]] frame::Gossip gossip_of(const StoredMessage& message, bool pulled) const;
+  void owe(Link& link, tree::OriginSets& owed, const StoredMessage& message);
+  void drain(Slot slot, Timestamp now);
+  bool drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::vector<tree::Arrival>& announce);
+  void announce_later(Slot slot, const StoredMessage& message, tree::Arrival arrival, Timestamp now);
+  void flush_lazy(Slot slot, Timestamp upto);
+  void announce(Slot slot, const std::vector<tree::Arrival>& arrivals);
+  void deliver(const StoredMessage& message, tree::Arrival arrival, Timestamp now);
+  void emit(const StoredMessage& message, Timestamp now);
+  void deliver_backlog();
+  void sample_lateness(Duration late);
+
+  // repair.cpp
+  void on_ihave(Slot from, const frame::IHave& ihave, Timestamp now);
+  void on_announced(Slot from, const frame::IHave& ihave, OriginIndex origin, SequenceRange range, Timestamp now);
+  void on_graft(Slot from, const frame::Graft& graft, Timestamp now);
+  void on_gone(Slot from, const frame::Gone& gone, Timestamp now);
+  void answer(Slot from, const std::vector<frame::OriginRanges>& ids, bool graft, Timestamp now);
+  bool take_graft_token(Link& link, Timestamp now);
+  void pull_missing(Timestamp now);
+  /// When to look again at an id that the tree is probably about to bring; `now` if it is not.
+  [[nodiscard]] Timestamp still_coming(const MessageId& id, const tree::MissingSet::Entry& entry, Timestamp now);
+  /// Whom to ask next for the id; none when it was given up.
+  [[nodiscard]] Slot next_target(const MessageId& id, tree::MissingSet::Entry& entry, Timestamp now);
+  void give_up(const MessageId& id);
+  [[nodiscard]] Duration pull_delay(Slot slot);
+  void on_digest(Slot from, frame::Digest digest, Timestamp now);
+  void send_digest(const std::vector<Slot>& to, bool reply_wanted, Timestamp now);
+  void ask_for_sync(Timestamp now);
+  void gather(Slot from, frame::Digest digest, Timestamp now);
+  void adopt(const std::vector<frame::DigestEntry>& entries, Slot from, bool provisional, Timestamp now);
+  void finish_sync(Timestamp now);
+  void take_start(Slot from, const frame::DigestEntry& entry, Timestamp now);
+  void periodic_digest(Timestamp now);
+  void check_loss(Timestamp now);
+  void lose(OriginIndex origin, SequenceRange range, LossReason reason, Timestamp now);
+  void report_lost(OriginIndex origin, SequenceRange range, LossReason reason);
+
+  tree::MissingSet missing_;
+  tree::Exchange exchange_;
+  tree::LossWatch losses_;
+  tree::Pacing pacing_;
+  Timestamp now_{INT64_MIN};       ///< of the last input
+  Timestamp timeout_now_{INT64_MIN};
+  Timestamp reset_at_{INT64_MIN / 2};  ///< an eager link broke
+
+  bool paused_ = false;
+  std::deque<tree::Arrival> backlog_;  ///< received and not delivered, in order
+  tree::OriginSets overrun_;           ///< left the store before delivery was resumed
+
+  /// A digest of a neighbour while we have no start of our own.
+  struct Gathered {
+    bool complete = false;
+    bool synced = false;
+    std::vector<frame::DigestEntry> entries;
+  };
+  std::map<Slot, Gathered> gathered_;
+  std::vector<std::pair<Slot, frame::Gossip>> held_;  ///< came before the first sync
+  std::uint64_t held_bytes_ = 0;
+  Timestamp sync_deadline_ = kNever;   ///< from then on an unsynced neighbour will do
+  Timestamp ask_at_ = kNever;
+  std::size_t ask_next_ = 0;
+  Timestamp provisional_until_{INT64_MIN};  ///< our start came from an unsynced neighbour
+  Timestamp digest_at_ = kNever;
+};
+
+}  // namespace plumvine

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <plumvine/bytes.hpp>
+#include <plumvine/config.hpp>
+#include <plumvine/detail/interval_set.hpp>
+#include <plumvine/stats.hpp>
+#include <plumvine/types.hpp>
+
+#include "seen.hpp"
+
+namespace plumvine::tree {
+
+/// Dense number of a neighbour's link at this node. Reused after the link went down.
+using Slot = std::uint16_t;
+inline constexpr Slot kNoSlot = UINT16_MAX;
+
+/// One bit per link for the first 64 slots. Links beyond have no bit: they may get a copy too many, never one too few.
+constexpr std::uint64_t bit(Slot slot) noexcept { return slot < 64 ? std::uint64_t{1} << slot : 0; }
+
+/// Position in the order of arrival, from 1. Never reused.
+using Arrival = std::uint64_t;
+
+/// A message that can still be sent.
+struct StoredMessage {
+  MessageId id;
+  OriginIndex origin = 0;
+  Round round = 0;                ///< hops to here
+  Slot upstream = kNoSlot;        ///< who brought it; none for our own
+  TreeId tree{};
+  std::int64_t published_us = 0;  ///< on our own clock
+  Timestamp arrived;
+  Timestamp announced;            ///< when it was first announced, if that was before it came by a pull; else 0
+  std::uint64_t known = 0;        ///< links whose far end announced it or sent it
+  std::uint64_t sent = 0;         ///< links that it was sent on
+  std::uint64_t asked = 0;        ///< links that asked for it although it was on its way
+  std::string topic;
+  Bytes payload;
+};
+
+/// Payloads in order of arrival: the repair store, whose newest part is the graft cache. A payload is held once.
+///
+/// The store is bounded by `sync_window`, `sync_max_bytes` and `sync_max_messages`, the cache by `message_cache_ttl`,
+/// `message_cache_max_bytes` and `message_cache_max_size`. Leaving the cache is counted by reason; leaving the store is told
+/// to the owner. The newest message always stays, even if it alone is above a bound of bytes.
+/// Not thread-safe; owned by `Tree`.
+class MessageStore {
+ public:
+  explicit MessageStore(const TreeConfig& config) : config_(&config) {}
+
+  /// Adds a message that is not there. Evicts what no longer fits.
+  StoredMessage& put(StoredMessage message);
+  /// Evicts what is too old.
+  void expire(Timestamp now);
+  /// When `expire` has something to do. Rounded up, so that a burst leaves at one wake-up.
+  [[nodiscard]] Timestamp next_expiry() const;
+  /// Called with each message as it leaves the store.
+  void on_evict(std::function<void(const StoredMessage&)> callback) { evicted_ = std::move(callback); }
+
+  [[nodiscard]] StoredMessage* find(const MessageId& id);
+  [[nodiscard]] const StoredMessage* find(const MessageId& id) const;
+  /// Nothing once it was evicted.
+  [[nodiscard]] StoredMessage* at(Arrival arrival);
+  [[nodiscard]] std::optional<Arrival> arrival_of(const MessageId& id) const;
+  [[nodiscard]] Arrival first() const noexcept { return first_; }
+  [[nodiscard]] Arrival end() const noexcept { return first_ + count_; }
+
+  /// What is held of one origin, as ranges.
+  [[nodiscard]] const IntervalSet& held(OriginIndex origin) const;
+  /// Everything at or below this is not held any more, given that everything up to `seen` was seen.
+  [[nodiscard]] Sequence floor_of(OriginIndex origin, Sequence seen) const;
+
+  [[nodiscard]] std::uint64_t messages() const noexcept { return count_; }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] std::uint64_t cache_messages() const noexcept { return end() - cache_first_; }
+  [[nodiscard]] std::uint64_t cache_bytes() const noexcept { return cache_bytes_; }
+  [[nodiscard]] const CountedReasons<CacheEviction>& cache_evictions() const noexcept { return cache_evictions_; }
+  /// How many left the cache by age since last asked.
+  std::uint64_t take_expired() noexcept { return std::exchange(expired_, 0); }
+  /// Mean payload in bytes of what is held; 0 when empty.
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept { return count_ == 0 ? 0 : bytes_ / count_; }
+
+ private:
+  [[nodiscard]] std::size_t place(Arrival arrival) const noexcept { return static_cast<std::size_t>(arrival) & (ring_.size() - 1); }
+  void grow();
+  void evict_front();
+  void uncache_front(CacheEviction reason);
+  void trim_cache();
+
+  const TreeConfig* config_;
+  std::vector<StoredMessage> ring_;  // size is a power of two
+  Arrival first_ = 1;
+  Arrival cache_first_ = 1;
+  std::uint64_t count_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t cache_bytes_ = 0;
+  std::uint64_t expired_ = 0;
+  CountedReasons<CacheEviction> cache_evictions_;
+  std::unordered_map<MessageId, Arrival> by_id_;  // looked up, never iterated
+  std::vector<IntervalSet> held_;                 // by origin
+  std::function<void(const StoredMessage&)> evicted_;
+};
+
+}  // namespace plumvine::tree

@@ -1,0 +1,192 @@
+#include "pacing.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace plumvine::tree {
+
+namespace {
+constexpr Sequence kRelease = UINT64_MAX;
+/// First copies in a row from another link until it counts as the one that feeds us: one late copy changes nothing.
+constexpr std::uint8_t kSwitchAfter = 4;
+constexpr std::size_t kEntriesMax = 512;
+}  // namespace
+
+Pacing::Paced& Pacing::at(OriginIndex origin) {
+  if (origins_.size() <= origin) origins_.resize(origin + std::size_t{1});
+  return origins_[origin];
+}
+
+void Pacing::mark(OriginIndex origin, Timestamp now) {
+  Paced& paced = at(origin);
+  if (origin == kSelf) {
+    acked_at_ = std::min(acked_at_, now + kReportDelay);
+    return;
+  }
+  if (paced.upstream == kNoSlot) return;
+  const bool due = paced.bytes >= kReportBytes || paced.messages >= kReportMessages;
+  report_at_ = std::min(report_at_, due ? now : now + kReportDelay);
+  if (paced.marked) return;
+  paced.marked = true;
+  marked_.push_back(origin);
+}
+
+void Pacing::set_upstream(OriginIndex origin, Slot slot, Timestamp now) {
+  Paced& paced = at(origin);
+  if (paced.upstream != kNoSlot) {
+    core_.send(paced.upstream, frame::Progress{{{core_.seen[origin].instance, kRelease}}});
+  }
+  paced.upstream = slot;
+  paced.others = 0;
+  paced.reported = 0;
+  mark(origin, now);
+}
+
+void Pacing::received(OriginIndex origin, Slot from, std::uint64_t bytes, bool pushed, Timestamp now) {
+  Paced& paced = at(origin);
+  paced.bytes += bytes;
+  ++paced.messages;
+  if (pushed && from != paced.upstream) {
+    if (paced.upstream == kNoSlot || ++paced.others >= kSwitchAfter) return set_upstream(origin, from, now);
+  } else if (pushed) {
+    paced.others = 0;
+  }
+  mark(origin, now);
+}
+
+bool Pacing::keeps_up(OriginIndex origin, Sequence watermark, Timestamp now) const {
+  const StoredMessage* next = core_.store.find({core_.seen[origin].instance, watermark + 1});
+  return next != nullptr && now - next->arrived < core_.config.lag_grace;
+}
+
+Sequence Pacing::behind(OriginIndex origin, Sequence own, Timestamp now) {
+  const Paced& paced = at(origin);
+  Sequence least = own;
+  for (const Report& report : paced.reports) {
+    if (report.watermark >= least || report.slot == paced.upstream) continue;
+    if (keeps_up(origin, report.watermark, now)) least = report.watermark;
+  }
+  for (const Slot slot : core_.up) {
+    const Link& link = core_.links[slot];
+    if (!link.eager || link.owed.empty() || slot == paced.upstream) continue;
+    const auto it = link.owed.find(origin);
+    if (it == link.owed.end() || it->second.empty()) continue;
+    const Sequence before = it->second.front().first - 1;
+    if (before < least && keeps_up(origin, before, now)) least = before;
+  }
+  return least;
+}
+
+void Pacing::report(Timestamp now) {
+  report_at_ = kNever;
+  std::map<Slot, std::vector<frame::Progress::Entry>> frames;
+  for (const OriginIndex origin : std::exchange(marked_, {})) {
+    Paced& paced = at(origin);
+    paced.marked = false;
+    if (paced.upstream == kNoSlot || !core_.seen[origin].used) continue;
+    const Sequence own = core_.delivered(origin);
+    const Sequence least = behind(origin, own, now);
+    paced.bytes = paced.messages = 0;
+    if (least != paced.reported) {
+      paced.reported = least;
+      frames[paced.upstream].push_back({core_.seen[origin].instance, least});
+    }
+    if (least < own) {
+      mark(origin, now + (kRecheck - kReportDelay));
+    }
+  }
+  for (auto& [slot, entries] : frames) {
+    for (std::size_t i = 0; i < entries.size(); i += kEntriesMax) {
+      const auto from = entries.begin() + static_cast<std::ptrdiff_t>(i);
+      const auto to = entries.begin() + static_cast<std::ptrdiff_t>(std::min(entries.size(), i + kEntriesMax));
+      core_.send(slot, frame::Progress{{from, to}});
+    }
+  }
+}
+
+void Pacing::published(Timestamp now) {
+  // With nobody behind us there is nobody to wait for.
+  acked_at_ = std::min(acked_at_, core_.up.empty() ? now : now + kReportDelay);
+  if (core_.up.empty()) acknowledge(now);
+}
+
+void Pacing::acknowledge(Timestamp now) {
+  acked_at_ = kNever;
+  const Sequence highest = core_.seen[kSelf].watermark;
+  const Sequence least = behind(kSelf, highest, now);
+  if (least > acked_) {
+    acked_ = least;
+    core_.out.push(Acked{least});
+  }
+  if (acked_ < highest) acked_at_ = now + kRecheck;
+}
+
+void Pacing::on_progress(Slot from, const frame::Progress& progress, Timestamp now) {
+  bool ours = false;
+  for (const auto& entry : progress.entries) {
+    const auto origin = core_.seen.find(entry.origin);
+    if (!origin) continue;
+    auto& reports = at(*origin).reports;
+    const auto it = std::find_if(reports.begin(), reports.end(), [from](const Report& r) { return r.slot == from; });
+    if (entry.watermark == kRelease) {
+      if (it != reports.end()) reports.erase(it);
+    } else {
+      const Sequence watermark = std::min(entry.watermark, core_.seen[*origin].highest);
+      core_.links[from].note_has(*origin, watermark);
+      if (it != reports.end()) {
+        it->watermark = watermark;
+      } else {
+        reports.push_back({from, watermark});
+      }
+    }
+    if (*origin == kSelf) {
+      ours = true;
+    } else {
+      mark(*origin, now);
+    }
+  }
+  if (ours) acknowledge(now);
+}
+
+void Pacing::peer_down(Slot slot, Timestamp now) {
+  bool ours = false;
+  for (OriginIndex origin = 0; origin < origins_.size(); ++origin) {
+    Paced& paced = origins_[origin];
+    if (paced.upstream == slot) {
+      paced.upstream = kNoSlot;
+      paced.reported = 0;
+    }
+    if (std::erase_if(paced.reports, [slot](const Report& r) { return r.slot == slot; }) == 0) continue;
+    if (origin == kSelf) {
+      ours = true;
+    } else {
+      mark(origin, now);
+    }
+  }
+  if (ours || acked_ < core_.seen[kSelf].watermark) acknowledge(now);
+}
+
+void Pacing::forget(OriginIndex origin) {
+  if (origin >= origins_.size()) return;
+  const bool marked = origins_[origin].marked;
+  origins_[origin] = Paced{};
+  origins_[origin].marked = marked;  // still listed
+}
+
+void Pacing::handle_timeout(Timestamp now) {
+  if (report_at_ <= now) report(now);
+  if (acked_at_ <= now) acknowledge(now);
+}
+
+void Pacing::check(std::vector<std::string>& broken) const {
+  if (acked_ > core_.seen[kSelf].highest) broken.emplace_back("acknowledged more than was published");
+  for (const Paced& paced : origins_) {
+    if (paced.reports.size() > core_.up.size()) broken.emplace_back("more reports than links");
+    if (paced.upstream != kNoSlot && !std::binary_search(core_.up.begin(), core_.up.end(), paced.upstream)) {
+      broken.emplace_back("the upstream link is not up");
+    }
+  }
+}
+
+}  // namespace plumvine::tree

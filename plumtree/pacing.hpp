@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core.hpp"
+
+namespace plumvine::tree {
+
+/// Tells publishers how far delivery has come, hop by hop, so that they never run ahead of members that keep up.
+///
+/// Every node reports, to the neighbour that feeds it with an origin's messages, the smallest of its own delivered watermark and
+/// of the reports it got itself. A member whose oldest undelivered message is older than `lag_grace` does not
+/// count: it is served from the repair stores later. At the origin the same minimum gives `Acked`.
+///
+/// A neighbour that we report to ourselves does not count, so two nodes never wait for each other; longer circles
+/// end by `lag_grace`. Bounds: one report a link and origin. Not thread-safe; owned by `Tree`.
+class Pacing {
+ public:
+  static constexpr std::uint64_t kReportBytes = 64 * 1024;
+  static constexpr std::uint32_t kReportMessages = 256;
+  static constexpr Duration kReportDelay = std::chrono::milliseconds{10};
+  /// While somebody holds us up the minimum is computed again this often: it grows by age alone.
+  static constexpr Duration kRecheck = std::chrono::milliseconds{100};
+
+  explicit Pacing(Core& core) : core_(core) {}
+
+  void published(Timestamp now);
+  /// A first copy came. `pushed`: it came through the tree, not by a pull.
+  void received(OriginIndex origin, Slot from, std::uint64_t bytes, bool pushed, Timestamp now);
+  /// Delivery of the origin has come further for another reason.
+  void progressed(OriginIndex origin, Timestamp now) { mark(origin, now); }
+  void on_progress(Slot from, const frame::Progress& progress, Timestamp now);
+  void peer_down(Slot slot, Timestamp now);
+  void forget(OriginIndex origin);
+
+  void handle_timeout(Timestamp now);
+  [[nodiscard]] Timestamp next_timeout() const noexcept { return std::min(report_at_, acked_at_); }
+  void check(std::vector<std::string>& broken) const;
+
+ private:
+  struct Report {
+    Slot slot = kNoSlot;
+    Sequence watermark = 0;
+  };
+  struct Paced {
+    Slot upstream = kNoSlot;
+    std::uint8_t others = 0;       ///< first copies in a row that another link brought
+    bool marked = false;
+    Sequence reported = 0;
+    std::uint64_t bytes = 0;       ///< since the last report
+    std::uint32_t messages = 0;
+    std::vector<Report> reports;   ///< of neighbours that we feed
+  };
+  Paced& at(OriginIndex origin);
+  void mark(OriginIndex origin, Timestamp now);
+  /// The least of `own` and of all that count.
+  [[nodiscard]] Sequence behind(OriginIndex origin, Sequence own, Timestamp now);
+  [[nodiscard]] bool keeps_up(OriginIndex origin, Sequence watermark, Timestamp now) const;
+  void set_upstream(OriginIndex origin, Slot slot, Timestamp now);
+  void report(Timestamp now);
+  void acknowledge(Timestamp now);
+
+  Core& core_;
+  std::vector<Paced> origins_;        // by origin
+  std::vector<OriginIndex> marked_;   // report these next
+  Timestamp report_at_ = kNever;
+  Timestamp acked_at_ = kNever;
+  Sequence acked_ = 0;
+};
+
+}  // namespace plumvine::tree

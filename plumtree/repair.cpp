@@ -1,0 +1,428 @@
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "impl.hpp"
+
+namespace plumvine {
+
+namespace {
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using tree::Arrival;
+using tree::MissingSet;
+
+/// Shortest wait for an announced message, and what an answer may take besides the round trip.
+constexpr Duration kPullFloor = milliseconds{5};
+constexpr Duration kAnswerFloor = milliseconds{10};
+/// Announcements of more unknown ids than this in one frame are left to bulk pulls.
+constexpr std::uint64_t kTimedMax = 64;
+/// Known ids are looked up one by one in ranges up to this length.
+constexpr std::uint64_t kMarkedMax = 4096;
+/// Payloads sent in answer to one frame.
+constexpr std::size_t kAnswerMax = 1024;
+constexpr std::size_t kGoneRangesMax = 1024;
+constexpr Duration kReplyInterval = milliseconds{100};
+constexpr Duration kAskInterval = milliseconds{500};
+/// A start taken from an unsynced neighbour may be corrected by a synced one for so long.
+constexpr Duration kProvisional = seconds{20};
+/// A digest is cut into frames of so many entries and bytes.
+constexpr std::size_t kDigestEntries = 512;
+constexpr std::size_t kDigestBytes = 32 * 1024;
+constexpr std::size_t kDigestRanges = 64;
+constexpr std::size_t kDigestRangesTotal = 2048;
+}  // namespace
+
+// ---- Announcements and single pulls
+
+Duration Tree::Impl::pull_delay(Slot slot) {
+  const Duration measured = core.late * 11 / 10 + core.links[slot].rtt / 2;
+  const Duration delay = std::min(std::max(measured, kPullFloor), core.config.graft_timeout);
+  return delay + core.rng.jitter(delay / 5);
+}
+
+void Tree::Impl::on_ihave(Slot from, const frame::IHave& ihave, Timestamp now) {
+  if (!core.synced) return;  // the first digest covers it
+  for (const auto& ids : ihave.ids) {
+    const auto origin = origin_of(from, ids.origin, {}, now);
+    if (!origin) continue;
+    for (const SequenceRange& range : ids.ranges) {
+      if (range.first == 0 || range.last < range.first || !plausible(*origin, range.last) ||
+          (*origin == tree::kSelf && range.last > core.seen[*origin].watermark)) {
+        return core.reject(from, FrameReject::sequence_jump);
+      }
+      on_announced(from, ihave, *origin, range, now);
+    }
+  }
+}
+
+void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex origin, SequenceRange range, Timestamp now) {
+  const InstanceId instance = core.seen[origin].instance;
+  core.seen.heard_of(origin, range.last, now);
+  std::uint64_t unknown = 0;
+  const auto lacking = core.seen.missing_in(origin, range, kTimedMax + 1);
+  for (const SequenceRange& part : lacking) unknown += part.last - part.first + 1;
+
+  const std::uint64_t length = range.last - range.first + 1;
+  if (length <= kMarkedMax && unknown < length) {
+    for (const SequenceRange& held : tree::common(core.store.held(origin), range)) {
+      for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
+        const Arrival arrival = *core.store.arrival_of({instance, sequence});
+        StoredMessage& message = *core.store.at(arrival);
+        core.mark_known(message, arrival, from);
+        shape->on_late_announcement(from, message, ihave.round, now);
+      }
+    }
+  }
+  if (unknown == 0) return;
+  losses_.hole(origin, now);
+  if (unknown > kTimedMax) {
+    exchange_.offer(from, origin, range);
+    return exchange_.schedule(from, now + pull_delay(from));
+  }
+  for (const SequenceRange& part : lacking) {
+    for (Sequence sequence = part.first; sequence <= part.last; ++sequence) {
+      const Timestamp deadline = now + pull_delay(from);
+      if (missing_.announce({instance, sequence}, from, ihave.tree, ihave.round, now, deadline)) continue;
+      exchange_.offer(from, origin, {sequence, part.last});
+      exchange_.schedule(from, deadline);
+      break;
+    }
+  }
+}
+
+tree::Slot Tree::Impl::next_target(const MessageId& id, MissingSet::Entry& entry, Timestamp) {
+  const auto best = [&] {
+    MissingSet::Announcer* nearest = nullptr;
+    for (auto& announcer : entry.announcers) {
+      if (announcer.tried) continue;
+      if (nearest == nullptr || core.links[announcer.slot].rtt < core.links[nearest->slot].rtt) nearest = &announcer;
+    }
+    return nearest;
+  };
+  MissingSet::Announcer* target = best();
+  if (target == nullptr) {
+    ++entry.rounds;
+    if (entry.announcers.empty() || entry.rounds >= std::max<std::uint32_t>(1, core.config.graft_max_retries)) {
+      give_up(id);
+      return tree::kNoSlot;
+    }
+    for (auto& announcer : entry.announcers) announcer.tried = false;
+    target = best();
+  }
+  target->tried = true;
+  return target->slot;
+}
+
+void Tree::Impl::give_up(const MessageId& id) {
+  const auto entry = missing_.take(id);
+  if (entry->tries == 0) return;  // its announcers went before it was asked for
+  ++core.stats.graft_failed;
+  core.log(LogLevel::warn, "PV1301",
+           "Graft failed for message " + to_string(id) + " after " + std::to_string(entry->tries - 1) + " retries");
+}
+
+Timestamp Tree::Impl::still_coming(const MessageId& id, const MissingSet::Entry& entry, Timestamp now) {
+  // Announcements overtake payloads that wait in a send queue. While the origin's payloads come in order and have not
+  // passed this one, pulling it would only fetch a second copy.
+  if (entry.tries > 0 || now - entry.first >= core.config.lag_grace) return now;
+  const OriginIndex origin = *core.seen.find(id.origin);
+  if (core.flow(origin).sequence >= id.sequence) return now;
+  return std::max(now, core.flowing_until(origin));
+}
+
+void Tree::Impl::pull_missing(Timestamp now) {
+  std::map<std::pair<Slot, TreeId>, std::vector<MessageId>> asks;
+  while (const auto id = missing_.pop_due(now)) {
+    MissingSet::Entry& entry = *missing_.find(*id);
+    auto& in_flight = core.in_flight(*core.seen.find(id->origin));
+    if (entry.target != tree::kNoSlot) {
+      in_flight.remove(id->sequence);  // no answer in time
+      entry.target = tree::kNoSlot;
+    } else if (in_flight.contains(id->sequence)) {
+      missing_.arm(*id, entry, now + milliseconds{100});  // a bulk pull has asked for it
+      continue;
+    }
+    if (const Timestamp later = still_coming(*id, entry, now); later > now) {
+      missing_.arm(*id, entry, later);
+      continue;
+    }
+    const Slot target = next_target(*id, entry, now);
+    if (target == tree::kNoSlot) continue;
+    if (entry.tries++ == 0) {
+      entry.asked = now;
+      ++core.stats.graft_sent;
+    } else {
+      ++core.stats.graft_retries;
+    }
+    entry.target = target;
+    in_flight.add(id->sequence);
+    const Duration wait = core.links[target].rtt * 3 / 2 + std::max(kAnswerFloor, core.late / 2);
+    missing_.arm(*id, entry, now + wait);
+    asks[{target, entry.tree}].push_back(*id);
+  }
+  for (auto& [whom, ids] : asks) {
+    std::sort(ids.begin(), ids.end());
+    tree::IdLists lists;
+    for (const MessageId& id : ids) lists.add(id.origin, {id.sequence, id.sequence});
+    for (auto& list : lists.take()) {
+      core.send(whom.first, frame::Graft{whom.second, shape->grafts_attach(), std::move(list)});
+    }
+    shape->on_pull(whom.first, whom.second, now);
+  }
+}
+
+// ---- Answers
+
+bool Tree::Impl::take_graft_token(Link& link, Timestamp now) {
+  const double burst = core.config.graft_rate_limit_burst;
+  const double rate = core.config.graft_rate_limit_per_second;
+  link.graft_tokens = std::min(burst, link.graft_tokens + rate * to_seconds(now - link.tokens_at));
+  link.tokens_at = now;
+  if (link.graft_tokens < 1) return false;
+  link.graft_tokens -= 1;
+  return true;
+}
+
+void Tree::Impl::on_graft(Slot from, const frame::Graft& graft, Timestamp now) {
+  if (graft.attach) shape->on_attach(from, graft.tree, now);
+  if (graft.ids.empty()) return;
+  if (!take_graft_token(core.links[from], now)) return core.stats.rate_limited.add(RateLimited::graft);
+  answer(from, graft.ids, true, now);
+}
+
+void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, bool graft, Timestamp now) {
+  tree::IdLists gone;
+  std::size_t gone_ranges = 0;
+  std::size_t budget = kAnswerMax;
+  for (const auto& wanted : ids) {
+    const auto origin = core.seen.find(wanted.origin);
+    for (const SequenceRange& range : wanted.ranges) {
+      if (range.first == 0 || range.last < range.first) return core.reject(from, FrameReject::malformed);
+      if (!origin) {
+        if (++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, range);
+        continue;
+      }
+      const auto& held = core.store.held(*origin);
+      for (const SequenceRange& part : held.missing_in(range, kGoneRangesMax)) {
+        if (++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, part);
+      }
+      for (const SequenceRange& part : tree::common(held, range)) {
+        for (Sequence sequence = part.first; sequence <= part.last && budget > 0; ++sequence, --budget) {
+          const Arrival arrival = *core.store.arrival_of({wanted.origin, sequence});
+          StoredMessage& message = *core.store.at(arrival);
+          const std::uint64_t mask = tree::bit(from);
+          // On a live ordered link it is on its way; asked for twice it was lost.
+          if (graft && (message.sent & mask) != 0 && (message.asked & mask) == 0 && now - message.arrived < tree::kInFlight) {
+            message.asked |= mask;
+            core.links[from].marked_from = std::min(core.links[from].marked_from, arrival);
+            continue;
+          }
+          push(message, arrival, {from}, true);
+        }
+      }
+    }
+  }
+  for (auto& list : gone.take()) core.send(from, frame::Gone{std::move(list)});
+}
+
+void Tree::Impl::on_gone(Slot from, const frame::Gone& gone, Timestamp now) {
+  if (!core.synced) return;
+  for (const auto& ids : gone.ids) {
+    const auto origin = core.seen.find(ids.origin);
+    if (!origin || *origin == tree::kSelf) continue;
+    for (const SequenceRange& range : ids.ranges) {
+      if (range.first == 0 || range.last < range.first) return core.reject(from, FrameReject::malformed);
+      exchange_.gone(from, *origin, range, now);
+      if (range.last - range.first >= kMarkedMax) continue;
+      for (Sequence sequence = range.first; sequence <= range.last && !missing_.empty(); ++sequence) {
+        const MessageId id{ids.origin, sequence};
+        MissingSet::Entry* entry = missing_.find(id);
+        if (entry == nullptr) continue;
+        std::erase_if(entry->announcers, [from](const auto& announcer) { return announcer.slot == from; });
+        if (entry->target != from) continue;
+        core.in_flight(*origin).remove(sequence);
+        entry->target = tree::kNoSlot;
+        missing_.arm(id, *entry, now);
+      }
+    }
+  }
+}
+
+// ---- Digests
+
+void Tree::Impl::send_digest(const std::vector<Slot>& to, bool reply_wanted, Timestamp now) {
+  if (to.empty()) return;
+  frame::Digest digest;
+  digest.reply_wanted = reply_wanted;
+  digest.synced = core.synced && now >= provisional_until_;
+  digest.first = true;
+  digest.last = false;
+  std::size_t bytes = 0;
+  std::size_t ranges = 0;
+  for (OriginIndex i = 0; i < core.seen.end(); ++i) {
+    const auto& origin = core.seen[i];
+    if (!origin.used || (origin.watermark == 0 && origin.above.empty())) continue;
+    frame::DigestEntry entry;
+    entry.origin = origin.instance;
+    entry.name = origin.name;
+    entry.watermark = origin.watermark;
+    entry.above = origin.above.list(kDigestRanges);
+    entry.floor = core.store.floor_of(i, entry.above.empty() ? origin.watermark : entry.above.back().last);
+    const std::size_t size = 40 + entry.name.size() + 12 * entry.above.size();
+    if (digest.entries.size() == kDigestEntries || bytes + size > kDigestBytes ||
+        ranges + entry.above.size() > kDigestRangesTotal) {
+      core.send(to, digest);
+      digest.first = false;
+      digest.entries.clear();
+      bytes = ranges = 0;
+    }
+    bytes += size;
+    ranges += entry.above.size();
+    digest.entries.push_back(std::move(entry));
+  }
+  digest.last = true;
+  core.send(to, std::move(digest));
+}
+
+void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
+  const bool wanted = digest.reply_wanted && digest.last;
+  const bool last = digest.last;
+  if (!core.synced) {
+    gather(from, std::move(digest), now);
+  } else {
+    for (const auto& entry : digest.entries) {
+      if (entry.origin == core.self) {
+        core.links[from].note_has(tree::kSelf, std::min(entry.watermark, core.seen[tree::kSelf].watermark));
+        continue;
+      }
+      if (digest.synced && now < provisional_until_) take_start(from, entry, now);
+      const auto origin = origin_of(from, entry.origin, entry.name, now);
+      if (!origin) continue;
+      const Sequence top = entry.above.empty() ? entry.watermark : std::max(entry.watermark, entry.above.back().last);
+      if (top == 0) continue;
+      if (!plausible(*origin, top)) {
+        core.reject(from, FrameReject::sequence_jump);
+        continue;
+      }
+      core.seen.heard_of(*origin, top, now);
+      core.links[from].note_has(*origin, entry.watermark);
+      exchange_.compare(from, *origin, entry);
+      if (core.seen.missing(*origin) > 0) losses_.hole(*origin, now);
+    }
+    // What is on its way need not be pulled; after a reset waiting would cost more than a copy too many.
+    if (last) exchange_.schedule(from, now - reset_at_ < tree::kInFlight ? now : now + pull_delay(from));
+    if (exchange_.next_timeout() <= now) exchange_.handle_timeout(now);
+  }
+  Link& link = core.links[from];
+  if (!wanted || now - link.replied_at < kReplyInterval) return;
+  link.replied_at = now;
+  send_digest({from}, false, now);
+}
+
+void Tree::Impl::periodic_digest(Timestamp now) {
+  digest_at_ = kNever;
+  if (core.up.empty()) return;
+  exchange_.tidy();
+  ++core.stats.sync_rounds;
+  send_digest({core.up[core.rng.below(core.up.size())]}, true, now);
+  digest_at_ = now + core.config.sync_interval - core.rng.jitter(core.config.sync_interval / 5);
+}
+
+// ---- The first sync
+
+void Tree::Impl::ask_for_sync(Timestamp now) {
+  ask_at_ = kNever;
+  if (core.synced) {
+    sync_deadline_ = kNever;
+    return;
+  }
+  if (core.up.empty()) {
+    sync_deadline_ = kNever;  // starts anew with the next neighbour
+    return;
+  }
+  if (now >= sync_deadline_) {
+    for (auto& [slot, gathered] : gathered_) {
+      if (gathered.complete) return adopt(std::exchange(gathered.entries, {}), slot, true, now);
+    }
+    sync_deadline_ = now + kAskInterval;
+  }
+  send_digest({core.up[ask_next_++ % core.up.size()]}, true, now);
+  ask_at_ = now + kAskInterval;
+}
+
+void Tree::Impl::gather(Slot from, frame::Digest digest, Timestamp now) {
+  Gathered& gathered = gathered_[from];
+  if (digest.first) gathered = Gathered{};
+  for (auto& entry : digest.entries) {
+    if (gathered.entries.size() < core.config.origins_max) gathered.entries.push_back(std::move(entry));
+  }
+  gathered.synced = digest.synced;
+  gathered.complete = digest.last;
+  if (!digest.last) return;
+  if (gathered.synced || now >= sync_deadline_) {
+    const bool provisional = !gathered.synced;
+    adopt(std::exchange(gathered.entries, {}), from, provisional, now);
+  }
+}
+
+void Tree::Impl::take_start(Slot from, const frame::DigestEntry& entry, Timestamp now) {
+  const auto origin = origin_of(from, entry.origin, entry.name, now);
+  if (!origin || *origin == tree::kSelf) return;
+  // Only where nothing was seen: a start is never moved past what would be delivered.
+  if (core.seen[*origin].watermark != 0 || !core.seen[*origin].above.empty()) return;
+  if (entry.watermark != 0 && plausible(*origin, entry.watermark)) core.seen.start_at(*origin, entry.watermark);
+}
+
+void Tree::Impl::adopt(const std::vector<frame::DigestEntry>& entries, Slot from, bool provisional, Timestamp now) {
+  for (const auto& entry : entries) take_start(from, entry, now);
+  if (provisional) provisional_until_ = now + kProvisional;
+  finish_sync(now);
+  // What the neighbour has above its watermark is not before our start.
+  frame::Digest rest;
+  rest.synced = !provisional;
+  rest.entries = entries;
+  on_digest(from, std::move(rest), now);
+}
+
+void Tree::Impl::finish_sync(Timestamp now) {
+  core.synced = true;
+  sync_deadline_ = ask_at_ = kNever;
+  gathered_.clear();
+  send_digest(core.up, false, now);
+  if (!core.up.empty() && digest_at_ == kNever) digest_at_ = now + core.config.sync_interval;
+  shape->start(now);
+  held_bytes_ = 0;
+  for (auto& [slot, gossip] : std::exchange(held_, {})) {
+    const auto origin = core.seen.find(gossip.id.origin);
+    if (origin && core.seen.contains(*origin, gossip.id.sequence)) continue;  // before our start
+    on_gossip(slot, std::move(gossip), now);
+  }
+}
+
+// ---- Loss
+
+void Tree::Impl::check_loss(Timestamp now) {
+  for (const auto& loss : losses_.check(exchange_, now)) lose(loss.origin, loss.range, loss.reason, now);
+}
+
+void Tree::Impl::lose(OriginIndex origin, SequenceRange range, LossReason reason, Timestamp now) {
+  for (const SequenceRange& part : core.seen.missing_in(origin, range)) {
+    core.seen.mark(origin, part);
+    for (const MessageId& id : missing_.drop(core.seen[origin].instance, part)) core.in_flight(origin).remove(id.sequence);
+    report_lost(origin, part, reason);
+  }
+  pacing_.progressed(origin, now);
+}
+
+void Tree::Impl::report_lost(OriginIndex origin, SequenceRange range, LossReason reason) {
+  const auto& seen = core.seen[origin];
+  const std::uint64_t count = range.last - range.first + 1;
+  core.stats.lost.add(static_cast<Loss>(reason), count);
+  core.log(LogLevel::warn, "PV1304",
+           "Lost messages " + std::to_string(range.first) + " to " + std::to_string(range.last) + " of " +
+               (seen.name.empty() ? to_string(seen.instance) : seen.name) + ": " + std::string(to_string(reason)));
+  core.out.push(tree::Lost{seen.instance, seen.name, range, reason});
+}
+
+}  // namespace plumvine

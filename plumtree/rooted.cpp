@@ -1,0 +1,494 @@
+#include "rooted.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace plumvine::tree {
+
+namespace {
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// After a reset of a tree link payloads go to all links for so long, about four round trips (3.6).
+constexpr Duration kFloodWindow = milliseconds{200};
+/// A root starts at most so many epochs on request.
+constexpr Duration kRaiseInterval = seconds{1};
+constexpr Duration kForwardInterval = milliseconds{300};
+constexpr Duration kRequestMax = seconds{30};
+/// Trees without payloads and new epochs for so long are dropped.
+constexpr Duration kIdle = seconds{60};
+/// A shorter way must be shorter by this much, or measurement noise would reshape the tree.
+constexpr std::uint64_t kGainMin = 100;
+constexpr std::uint64_t kDistanceMax = 1ULL << 48;
+constexpr std::uint64_t kEpochStepMax = 1ULL << 32;
+
+bool better(std::uint64_t distance, std::uint64_t than) {
+  return distance < than - than / 50 && distance + kGainMin < than;
+}
+}  // namespace
+
+Rooted::Shaped* Rooted::find(TreeId id) {
+  for (auto& tree : trees_) {
+    if (tree.id == id) return &tree;
+  }
+  return nullptr;
+}
+const Rooted::Shaped* Rooted::find(TreeId id) const { return const_cast<Rooted*>(this)->find(id); }
+
+Rooted::Edge& Rooted::edge(Shaped& tree, Slot slot) {
+  if (tree.edges.size() <= slot) tree.edges.resize(slot + std::size_t{1});
+  return tree.edges[slot];
+}
+
+bool Rooted::fresh(const Shaped& tree, Timestamp now) const {
+  return tree.own ? beacon_at_ != kNever : now - tree.heard < 3 * core_.config.beacon_interval + seconds{1};
+}
+bool Rooted::is_winner(TreeId id) const { return std::find(winners_.begin(), winners_.end(), id) != winners_.end(); }
+
+Duration Rooted::settle_time() const { return core_.largest_rtt() * 11 / 10 + milliseconds{2}; }
+
+Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
+  if (Shaped* tree = find(id)) return tree;
+  if (trees_.size() >= std::max<std::size_t>(1, core_.config.trees_max)) {
+    auto idlest = trees_.end();
+    for (auto it = trees_.begin(); it != trees_.end(); ++it) {
+      if (it->own || is_winner(it->id) || now - std::max(it->used, it->heard) < seconds{10}) continue;
+      if (idlest == trees_.end() || it->used < idlest->used) idlest = it;
+    }
+    if (idlest == trees_.end()) {
+      if (from != kNoSlot) core_.stats.frames_rejected.add(FrameReject::tree_limit);
+      return nullptr;
+    }
+    trees_.erase(idlest);
+  }
+  Shaped tree;
+  tree.id = id;
+  tree.heard = tree.used = now;
+  tree.edges.resize(core_.links.size());
+  tree.eager = core_.up;
+  trees_.push_back(std::move(tree));
+  if (idle_at_ == kNever) idle_at_ = now + kIdle;
+  report_roles("new tree");
+  return &trees_.back();
+}
+
+// ---- Roots
+
+void Rooted::start(Timestamp now) {
+  started_ = true;
+  set_members(now);
+  for (auto& tree : trees_) send_beacon(tree, core_.up);
+}
+
+void Rooted::set_members(Timestamp now) {
+  // Rendezvous: every member draws a number, the largest are roots. Views that agree choose alike.
+  std::vector<std::pair<std::uint64_t, InstanceId>> draws;
+  draws.reserve(core_.members.alive.size());
+  for (const InstanceId member : core_.members.alive) draws.emplace_back(mix64(static_cast<std::uint64_t>(member)), member);
+  const std::size_t roots = std::min<std::size_t>(std::max<std::uint32_t>(1, core_.config.roots), draws.size());
+  std::partial_sort(draws.begin(), draws.begin() + static_cast<std::ptrdiff_t>(roots), draws.end(), std::greater<>{});
+  winners_.clear();
+  for (std::size_t i = 0; i < roots; ++i) winners_.push_back(TreeId{static_cast<std::uint64_t>(draws[i].second)});
+  if (!started_) return;
+  const bool root = is_winner(TreeId{static_cast<std::uint64_t>(core_.self)});
+  if (root && beacon_at_ == kNever) become_root(now);
+  // An old root's tree goes on working until it is idle; it only gets no new epochs.
+  if (!root) beacon_at_ = raise_at_ = kNever;
+}
+
+void Rooted::become_root(Timestamp now) {
+  Shaped* tree = find_or_add(kNoSlot, TreeId{static_cast<std::uint64_t>(core_.self)}, now);
+  if (tree == nullptr) return;
+  tree->own = true;
+  raise_epoch(*tree, tree->epoch + 1, now);
+}
+
+void Rooted::raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now) {
+  tree.epoch = epoch;
+  tree.distance = tree.feasible = 0;
+  tree.heard = now;
+  if (!tree.settled) tree.settle_at = now + settle_time();
+  raised_at_ = now;
+  raise_at_ = kNever;
+  // Roots of one cluster drift apart instead of beating together.
+  beacon_at_ = now + core_.config.beacon_interval - core_.rng.jitter(core_.config.beacon_interval / 10);
+  send_beacon(tree, core_.up);
+}
+
+// ---- Neighbours
+
+void Rooted::peer_up(Slot slot, Timestamp now) {
+  for (auto& tree : trees_) {
+    edge(tree, slot) = Edge{};
+    refresh(tree, "link up");
+    if (tree.distance != kFar) {
+      send_beacon(tree, {slot});
+    } else {
+      attach(tree, slot, now);
+      core_.send(slot, frame::Beacon{tree.id, tree.epoch + 1, kFar});
+    }
+  }
+  report_roles("link up");
+}
+
+void Rooted::peer_down(Slot slot, Timestamp now) {
+  for (auto& tree : trees_) {
+    const Edge lost = std::exchange(edge(tree, slot), Edge{});
+    const bool was_parent = tree.parent == slot;
+    if (was_parent || lost.child) tree.flood_until = now + kFloodWindow;
+    if (was_parent) lose_parent(tree, now);
+    refresh(tree, "link down");
+  }
+  report_roles("link down");
+}
+
+void Rooted::on_attach(Slot from, TreeId id, Timestamp) {
+  Shaped* tree = find(id);
+  if (tree == nullptr) return;
+  Edge& e = edge(*tree, from);
+  e.duplicates = 0;
+  if (e.child) return;
+  const bool full = core_.config.max_eager_peers != 0 && tree->settled && tree->eager.size() >= core_.config.max_eager_peers;
+  if (full && tree->parent != from) return prune(from, id);
+  e.child = true;
+  refresh(*tree, "attached");
+  report_roles("attached");
+}
+
+void Rooted::on_prune(Slot from, TreeId id, Timestamp now) {
+  Shaped* tree = find(id);
+  if (tree == nullptr) return;
+  Edge& e = edge(*tree, from);
+  e.child = false;
+  if (tree->parent == from) {
+    // It did not know that we are its child, or it has no room for us.
+    if (!e.insisted) {
+      e.insisted = true;
+      attach(*tree, from, now);
+    } else {
+      e.refused = true;
+      e.attached = false;
+      lose_parent(*tree, now);
+    }
+  }
+  refresh(*tree, "pruned by peer");
+  report_roles("pruned by peer");
+}
+
+// ---- Beacons
+
+void Rooted::on_beacon(Slot from, const frame::Beacon& beacon, Timestamp now) {
+  const bool ours = beacon.tree == TreeId{static_cast<std::uint64_t>(core_.self)};
+  const bool request = beacon.distance_us == kFar;
+  if (beacon.tree == kSharedTree || (!request && beacon.distance_us > kDistanceMax)) {
+    return core_.reject(from, FrameReject::malformed);
+  }
+  Shaped* tree = ours || request ? find(beacon.tree) : find_or_add(from, beacon.tree, now);
+  if (tree == nullptr) return;
+  if (tree->epoch != 0 && beacon.epoch > tree->epoch + kEpochStepMax) return core_.reject(from, FrameReject::sequence_jump);
+  Edge& e = edge(*tree, from);
+  if (request) return on_request(*tree, from, beacon.epoch, now);
+  if (beacon.epoch >= e.epoch) {
+    e.epoch = beacon.epoch;
+    e.distance = beacon.distance_us;
+  }
+  if (tree->own) return;
+  if (beacon.epoch < tree->epoch) {
+    // It missed a beacon of ours.
+    if (tree->distance != kFar) send_beacon(*tree, {from});
+    return;
+  }
+  if (beacon.epoch == tree->epoch) return on_same_epoch(*tree, from, now);
+  if (from == tree->parent || tree->parent == kNoSlot || better(through(*tree, from), tree->distance)) {
+    return adopt(*tree, from, now);
+  }
+  if (tree->adopt_at == kNever) tree->adopt_at = now + core_.largest_rtt() + milliseconds{20};
+}
+
+void Rooted::on_same_epoch(Shaped& tree, Slot from, Timestamp now) {
+  const Edge& e = edge(tree, from);
+  const bool feasible = e.distance < tree.feasible && !e.refused;
+  const std::uint64_t distance = through(tree, from);
+  if (from == tree.parent) {
+    if (!feasible) return lose_parent(tree, now);
+    if (distance == tree.distance) return;
+    const bool tell = better(distance, tree.distance) || better(tree.distance, distance);
+    tree.distance = distance;
+    tree.feasible = std::min(tree.feasible, distance);
+    if (tell) send_beacon(tree, core_.up);
+    return;
+  }
+  if (feasible && (tree.parent == kNoSlot || better(distance, tree.distance))) adopt(tree, from, now);
+}
+
+void Rooted::on_request(Shaped& tree, Slot from, std::uint64_t epoch, Timestamp now) {
+  Edge& e = edge(tree, from);
+  e.distance = kFar;
+  if (tree.own) {
+    if (beacon_at_ == kNever) return;
+    if (epoch <= tree.epoch) return send_beacon(tree, {from});
+    raise_at_ = std::min(raise_at_, std::max(now, raised_at_ + kRaiseInterval));
+    return;
+  }
+  if (tree.distance == kFar) return;
+  if (tree.epoch >= epoch) return send_beacon(tree, {from});
+  // A parent that asks stays our parent: it floods meanwhile, so its subtree misses nothing, and a tree whose root
+  // died goes on working. The request takes another way then.
+  Slot next = tree.parent;
+  if (next == from) {
+    next = kNoSlot;
+    for (const Slot slot : core_.up) {
+      if (slot == from || through(tree, slot) == kFar) continue;
+      if (next == kNoSlot || through(tree, slot) < through(tree, next)) next = slot;
+    }
+  }
+  if (next == kNoSlot || now - tree.forwarded_at < kForwardInterval) return;
+  tree.forwarded_at = now;
+  core_.send(next, frame::Beacon{tree.id, epoch, kFar});
+}
+
+std::uint64_t Rooted::through(const Shaped& tree, Slot slot) const {
+  if (slot >= tree.edges.size() || tree.edges[slot].distance == kFar) return kFar;
+  return tree.edges[slot].distance + core_.links[slot].cost_us;
+}
+
+void Rooted::adopt(Shaped& tree, Slot parent, Timestamp now) {
+  const Slot old = tree.parent;
+  const Edge& e = edge(tree, parent);
+  const bool newer = e.epoch > tree.epoch;
+  tree.distance = through(tree, parent);
+  tree.feasible = newer ? tree.distance : std::min(tree.feasible, tree.distance);
+  tree.epoch = e.epoch;
+  tree.parent = parent;
+  tree.adopt_at = tree.request_at = kNever;
+  tree.request_every = Duration{0};
+  if (newer) {
+    tree.heard = now;
+    for (auto& other : tree.edges) other.refused = other.insisted = false;
+  }
+  if (newer || parent != old) attach(tree, parent, now);
+  if (!tree.settled) {
+    // Make before break: all links stay eager until the parent has us as its child.
+    tree.settle_at = now + settle_time();
+  }
+  for (const Slot slot : core_.up) {
+    if (slot != parent && edge(tree, slot).attached) detach(tree, slot);
+  }
+  std::vector<Slot> others = core_.up;
+  std::erase(others, parent);
+  send_beacon(tree, others);
+  refresh(tree, "parent");
+  report_roles("parent");
+}
+
+Slot Rooted::best_neighbour(const Shaped& tree) const {
+  Slot best = kNoSlot;
+  for (const Slot slot : core_.up) {
+    if (slot >= tree.edges.size()) continue;
+    const Edge& e = tree.edges[slot];
+    const bool feasible = e.epoch > tree.epoch || (e.epoch == tree.epoch && e.distance < tree.feasible);
+    if (!feasible || e.refused || e.distance == kFar) continue;
+    if (best == kNoSlot || e.epoch > tree.edges[best].epoch ||
+        (e.epoch == tree.edges[best].epoch && through(tree, slot) < through(tree, best))) {
+      best = slot;
+    }
+  }
+  return best;
+}
+
+void Rooted::lose_parent(Shaped& tree, Timestamp now) {
+  if (tree.parent != kNoSlot && tree.parent < tree.edges.size() && edge(tree, tree.parent).attached &&
+      std::binary_search(core_.up.begin(), core_.up.end(), tree.parent)) {
+    detach(tree, tree.parent);
+  }
+  tree.parent = kNoSlot;
+  if (const Slot next = best_neighbour(tree); next != kNoSlot) return adopt(tree, next, now);
+  tree.distance = kFar;
+  tree.settled = false;
+  tree.settle_at = tree.adopt_at = kNever;
+  for (const Slot slot : core_.up) attach(tree, slot, now);
+  tree.request_every = kRaiseInterval;
+  ask_for_epoch(tree, now);
+  refresh(tree, "no parent");
+  report_roles("no parent");
+}
+
+void Rooted::ask_for_epoch(Shaped& tree, Timestamp now) {
+  core_.send(core_.up, frame::Beacon{tree.id, tree.epoch + 1, kFar});
+  tree.request_at = now + tree.request_every;
+  tree.request_every = std::min(tree.request_every * 2, kRequestMax);
+}
+
+void Rooted::attach(Shaped& tree, Slot slot, Timestamp now) {
+  edge(tree, slot).attached = true;
+  tree.attached_at = now;
+  core_.send(slot, frame::Graft{tree.id, true, {}});
+}
+void Rooted::detach(Shaped& tree, Slot slot) {
+  edge(tree, slot).attached = false;
+  prune(slot, tree.id);
+}
+
+void Rooted::send_beacon(const Shaped& tree, const std::vector<Slot>& to) {
+  if (!started_ || tree.distance == kFar || to.empty()) return;
+  core_.stats.beacons_sent += to.size();
+  core_.send(to, frame::Beacon{tree.id, tree.epoch, tree.distance});
+}
+
+// ---- Payloads
+
+void Rooted::on_first_copy(Slot from, const StoredMessage& message, const MissingSet::Entry*, Timestamp now) {
+  Shaped* tree = find(message.tree);
+  if (tree == nullptr) return;
+  tree->used = now;
+  if (from != kNoSlot) edge(*tree, from).duplicates = 0;
+}
+
+void Rooted::on_duplicate(Slot from, TreeId id, Timestamp now) {
+  // Data never changes the parent. This only clears a bit that a lost prune left at the far end (3.3.5).
+  Shaped* tree = find(id);
+  if (tree == nullptr || !tree->settled || now < tree->flood_until) return;
+  Edge& e = edge(*tree, from);
+  if (tree->parent == from || e.child) return;
+  if (++e.duplicates < std::max<std::uint32_t>(1, core_.config.optimization_threshold)) return;
+  e.duplicates = 0;
+  say_demoted(from);
+  prune(from, id);
+}
+
+void Rooted::on_pull(Slot, TreeId id, Timestamp now) {
+  // The parent did not bring it: perhaps it does not know that we are its child.
+  Shaped* tree = find(id);
+  if (tree == nullptr || tree->parent == kNoSlot || !tree->settled) return;
+  if (now - tree->attached_at < 2 * core_.links[tree->parent].rtt + milliseconds{500}) return;
+  attach(*tree, tree->parent, now);
+}
+
+TreeId Rooted::tree_to_publish(Timestamp now) {
+  // Of current roots before old ones, of settled trees before others (they are flooded from here), the nearest.
+  const auto rank = [this](const Shaped& tree) { return std::tuple{!is_winner(tree.id), !tree.settled, tree.distance}; };
+  const Shaped* best = nullptr;
+  for (const auto& tree : trees_) {
+    if (fresh(tree, now) && (best == nullptr || rank(tree) < rank(*best))) best = &tree;
+  }
+  return best == nullptr ? kSharedTree : best->id;
+}
+
+const std::vector<Slot>& Rooted::eager(TreeId id, Timestamp now) {
+  const Shaped* tree = find(id);
+  // A tree unknown here is flooded: deliver first, shape later.
+  return tree == nullptr || now < tree->flood_until ? core_.up : tree->eager;
+}
+bool Rooted::is_eager(TreeId id, Slot slot) const {
+  const Shaped* tree = find(id);
+  return tree == nullptr || std::binary_search(tree->eager.begin(), tree->eager.end(), slot);
+}
+
+// ---- Roles
+
+void Rooted::refresh(Shaped& tree, std::string_view) {
+  tree.eager.clear();
+  for (const Slot slot : core_.up) {
+    if (!tree.settled || slot == tree.parent || edge(tree, slot).child) tree.eager.push_back(slot);
+  }
+  if (tree.eager.empty()) tree.eager = core_.up;
+}
+
+void Rooted::report_roles(std::string_view reason) {
+  for (const Slot slot : core_.up) {
+    bool eager = trees_.empty();
+    for (const auto& tree : trees_) eager = eager || std::binary_search(tree.eager.begin(), tree.eager.end(), slot);
+    set_role(slot, eager, reason);
+  }
+}
+
+// ---- Time
+
+void Rooted::handle_timeout(Timestamp now) {
+  if (raise_at_ <= now || beacon_at_ <= now) {
+    if (Shaped* tree = find(TreeId{static_cast<std::uint64_t>(core_.self)})) raise_epoch(*tree, tree->epoch + 1, now);
+  }
+  for (auto& tree : trees_) {
+    if (tree.adopt_at <= now) {
+      tree.adopt_at = kNever;
+      const Slot best = best_neighbour(tree);
+      if (best != kNoSlot && tree.edges[best].epoch > tree.epoch) adopt(tree, best, now);
+    }
+    if (tree.settle_at <= now) {
+      tree.settle_at = kNever;
+      tree.settled = true;
+      refresh(tree, "settled");
+      report_roles("settled");
+    }
+    if (tree.request_at <= now) {
+      if (core_.up.empty()) {
+        tree.request_at = kNever;
+      } else {
+        ask_for_epoch(tree, now);
+      }
+    }
+  }
+  if (idle_at_ <= now) drop_idle(now);
+}
+
+void Rooted::drop_idle(Timestamp now) {
+  const auto idle = [&](const Shaped& tree) {
+    return !(tree.own && beacon_at_ != kNever) && now - std::max(tree.used, tree.heard) >= kIdle;
+  };
+  const auto before = trees_.size();
+  std::erase_if(trees_, idle);
+  if (trees_.size() != before) report_roles("idle tree dropped");
+  idle_at_ = trees_.empty() ? kNever : now + kIdle / 2;
+}
+
+Timestamp Rooted::next_timeout() const {
+  Timestamp next = std::min({beacon_at_, raise_at_, idle_at_});
+  for (const auto& tree : trees_) next = std::min({next, tree.adopt_at, tree.settle_at, tree.request_at});
+  return next;
+}
+
+// ---- Queries
+
+std::vector<Tree::View> Rooted::views(Timestamp) const {
+  std::vector<Tree::View> out;
+  for (const auto& tree : trees_) {
+    Tree::View view{tree.id, tree.epoch, tree.settled, std::nullopt, {}, {}};
+    if (tree.parent != kNoSlot) view.parent = core_.links[tree.parent].peer;
+    for (const Slot slot : core_.up) {
+      const bool eager = std::binary_search(tree.eager.begin(), tree.eager.end(), slot);
+      (eager ? view.eager : view.lazy).push_back(core_.links[slot].peer);
+    }
+    out.push_back(std::move(view));
+  }
+  if (out.empty()) {
+    Tree::View view{kSharedTree, 0, false, std::nullopt, {}, {}};
+    for (const Slot slot : core_.up) view.eager.push_back(core_.links[slot].peer);
+    out.push_back(std::move(view));
+  }
+  return out;
+}
+
+void Rooted::check(std::vector<std::string>& broken) const {
+  for (const auto& tree : trees_) {
+    const auto linked = [&](Slot slot) { return std::binary_search(core_.up.begin(), core_.up.end(), slot); };
+    if (tree.eager.empty() && !core_.up.empty()) broken.emplace_back("links are up and none is eager");
+    for (const Slot slot : tree.eager) {
+      if (!linked(slot)) broken.emplace_back("an eager peer has no link");
+    }
+    if (tree.parent != kNoSlot && !linked(tree.parent)) broken.emplace_back("the parent has no link");
+    if (tree.parent == kNoSlot && !tree.own && tree.settled) broken.emplace_back("settled without a parent");
+    if (tree.distance < tree.feasible) broken.emplace_back("nearer than the feasible distance");
+    if (tree.own && tree.parent != kNoSlot) broken.emplace_back("a root has a parent");
+  }
+  if (trees_.size() > std::max<std::size_t>(1, core_.config.trees_max)) broken.emplace_back("too many trees");
+  for (const Slot slot : core_.up) {
+    bool eager = trees_.empty();
+    for (const auto& tree : trees_) eager = eager || std::binary_search(tree.eager.begin(), tree.eager.end(), slot);
+    if (core_.links[slot].eager != eager) broken.emplace_back("a reported role is not the role");
+  }
+}
+
+std::unique_ptr<Shape> make_rooted(Core& core) { return std::make_unique<Rooted>(core); }
+
+}  // namespace plumvine::tree

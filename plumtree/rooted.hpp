@@ -1,0 +1,118 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "shape.hpp"
+
+namespace plumvine::tree {
+
+/// The rooted rule (tree-experiments, section 3): a tree is named by its root and shaped only by the root's beacons. Each
+/// node keeps the neighbour on the shortest way to the root as its parent; payloads flow along parents and children in both directions.
+///
+/// Loop freedom is Babel's (RFC 8966, section 3.5.1): within an epoch a neighbour is feasible only if its distance is smaller
+/// than the smallest this node ever had; without a feasible neighbour the node floods and asks the root for a new epoch.
+/// A root starts a new epoch with each periodic beacon, so everything here is soft state: what a lost frame left wrong
+/// lasts one `beacon_interval` at most.
+///
+/// Changes against section 3.3, and why: a newer epoch heard first from another neighbour than the parent waits a moment
+/// for the parent's (or jitter would reshape the tree in every epoch); children attach again in every epoch (frames may be lost).
+/// Bounds: `trees_max` trees; idle ones go first.
+class Rooted final : public Shape {
+ public:
+  explicit Rooted(Core& core) : Shape(core) {}
+
+  void start(Timestamp now) override;
+  void peer_up(Slot slot, Timestamp now) override;
+  void peer_down(Slot slot, Timestamp now) override;
+  void set_members(Timestamp now) override;
+
+  void on_attach(Slot from, TreeId id, Timestamp now) override;
+  void on_prune(Slot from, TreeId id, Timestamp now) override;
+  void on_beacon(Slot from, const frame::Beacon& beacon, Timestamp now) override;
+  void on_first_copy(Slot from, const StoredMessage& message, const MissingSet::Entry* entry, Timestamp now) override;
+  void on_duplicate(Slot from, TreeId id, Timestamp now) override;
+  void on_late_announcement(Slot, const StoredMessage&, Round, Timestamp) override {}
+  void on_pull(Slot target, TreeId id, Timestamp now) override;
+  [[nodiscard]] bool grafts_attach() const override { return false; }
+  [[nodiscard]] bool one_way() const override { return true; }
+
+  [[nodiscard]] TreeId tree_to_publish(Timestamp now) override;
+  [[nodiscard]] const std::vector<Slot>& eager(TreeId id, Timestamp now) override;
+  [[nodiscard]] bool is_eager(TreeId id, Slot slot) const override;
+
+  void handle_timeout(Timestamp now) override;
+  [[nodiscard]] Timestamp next_timeout() const override;
+
+  [[nodiscard]] std::vector<Tree::View> views(Timestamp now) const override;
+  void check(std::vector<std::string>& broken) const override;
+
+ private:
+  static constexpr std::uint64_t kFar = UINT64_MAX;  ///< no way to the root
+
+  /// What is known of one link in one tree.
+  struct Edge {
+    bool child = false;        ///< the far end attached to us
+    bool attached = false;     ///< we attached to the far end
+    bool refused = false;      ///< pruned us as its child in this epoch
+    bool insisted = false;     ///< we attached once more after such a prune
+    std::uint16_t duplicates = 0;  ///< in a row
+    std::uint64_t epoch = 0;
+    std::uint64_t distance = kFar;
+  };
+  struct Shaped {
+    TreeId id{};
+    std::uint64_t epoch = 0;
+    std::uint64_t distance = kFar;
+    std::uint64_t feasible = kFar;   ///< smallest distance held in this epoch
+    Slot parent = kNoSlot;
+    bool own = false;                ///< we are its root
+    bool settled = false;
+    Timestamp settle_at = kNever;
+    Timestamp flood_until{INT64_MIN};
+    Timestamp adopt_at = kNever;     ///< a newer epoch waits until then for the parent's beacon
+    Timestamp request_at = kNever;   ///< when to ask for a new epoch again
+    Duration request_every{0};
+    Timestamp forwarded_at{INT64_MIN / 2};  ///< last request passed on
+    Timestamp attached_at{INT64_MIN / 2};
+    Timestamp heard;                 ///< last new epoch
+    Timestamp used;                  ///< last payload
+    std::vector<Edge> edges;         ///< by slot
+    std::vector<Slot> eager;         ///< by role, ascending
+  };
+
+  [[nodiscard]] Shaped* find(TreeId id);
+  [[nodiscard]] const Shaped* find(TreeId id) const;
+  Shaped* find_or_add(Slot from, TreeId id, Timestamp now);
+  Edge& edge(Shaped& tree, Slot slot);
+  [[nodiscard]] bool fresh(const Shaped& tree, Timestamp now) const;
+  [[nodiscard]] bool is_winner(TreeId id) const;
+
+  void become_root(Timestamp now);
+  void raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now);
+  void on_request(Shaped& tree, Slot from, std::uint64_t epoch, Timestamp now);
+  void on_same_epoch(Shaped& tree, Slot from, Timestamp now);
+  void adopt(Shaped& tree, Slot parent, Timestamp now);
+  /// The parent is gone or of no use: take the next feasible neighbour, or flood and ask for a new epoch.
+  void lose_parent(Shaped& tree, Timestamp now);
+  [[nodiscard]] Slot best_neighbour(const Shaped& tree) const;
+  [[nodiscard]] std::uint64_t through(const Shaped& tree, Slot slot) const;
+  void attach(Shaped& tree, Slot slot, Timestamp now);
+  void detach(Shaped& tree, Slot slot);
+  void ask_for_epoch(Shaped& tree, Timestamp now);
+  void send_beacon(const Shaped& tree, const std::vector<Slot>& to);
+  void refresh(Shaped& tree, std::string_view reason);
+  void report_roles(std::string_view reason);
+  [[nodiscard]] Duration settle_time() const;
+  void drop_idle(Timestamp now);
+
+  std::vector<Shaped> trees_;
+  std::vector<TreeId> winners_;
+  bool started_ = false;
+  Timestamp beacon_at_ = kNever;
+  Timestamp raise_at_ = kNever;              ///< a request for a new epoch waits until then
+  Timestamp raised_at_{INT64_MIN / 2};
+  Timestamp idle_at_ = kNever;
+};
+
+}  // namespace plumvine::tree

@@ -1,0 +1,376 @@
+#include "tree.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <plumvine/detail/check.hpp>
+
+#include "impl.hpp"
+
+namespace plumvine {
+
+namespace {
+constexpr Sequence kSequenceMax = Sequence{1} << 62;
+constexpr Sequence kJumpMax = Sequence{1} << 40;
+constexpr std::size_t kSlotsMax = 4096;
+/// After a reset so much of what may have died with the link is pushed; the rest is announced.
+constexpr std::size_t kPushMessages = 64;
+constexpr std::size_t kPushBytes = 256 * 1024;
+constexpr std::size_t kAnnounceMessages = 4096;
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+}  // namespace
+
+Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level)
+    : core(std::move(config), self, std::move(name), rng, level), exchange_(core), losses_(core), pacing_(core) {
+  shape = core.config.tree_rule == TreeConfig::Rule::classic ? tree::make_classic(core) : tree::make_rooted(core);
+  const auto own = core.seen.add(self, core.name, Timestamp{});
+  PLUMVINE_CHECK(own == tree::kSelf, "our own origin is the first");
+  core.store.on_evict([this](const StoredMessage& message) { on_evicted(message); });
+}
+
+void Tree::Impl::enter(Timestamp now) {
+  PLUMVINE_CHECK(now >= now_, "time went backwards");
+  now_ = now;
+}
+
+void Tree::Impl::start_alone(Timestamp now) {
+  enter(now);
+  if (!core.synced) finish_sync(now);
+}
+
+// ---- Links
+
+void Tree::Impl::peer_up(PeerId peer, PeerTraits traits, Timestamp now) {
+  enter(now);
+  if (core.slot_of(peer)) peer_down(peer, now);
+  Slot slot = 0;
+  while (slot < core.links.size() && core.links[slot].up) ++slot;
+  if (slot == core.links.size()) {
+    PLUMVINE_CHECK(slot < kSlotsMax, "too many links");
+    core.links.emplace_back();
+  }
+  Link& link = core.links[slot];
+  link = Link{};
+  link.peer = peer;
+  link.traits = std::move(traits);
+  link.up = true;
+  link.rtt = link.traits.rtt;
+  link.cost_us = std::max(tree::kCostMin, static_cast<std::uint64_t>(std::max<std::int64_t>(0, link.rtt.count() / 2000)));
+  link.graft_tokens = core.config.graft_rate_limit_burst;
+  link.tokens_at = now;
+  core.up.insert(std::upper_bound(core.up.begin(), core.up.end(), slot), slot);
+  ++core.stats.peers_added;
+  shape->peer_up(slot, now);
+  if (core.synced) {
+    send_digest({slot}, false, now);
+    if (digest_at_ == kNever) digest_at_ = now + core.config.sync_interval - core.rng.jitter(core.config.sync_interval / 5);
+  } else {
+    if (sync_deadline_ == kNever) sync_deadline_ = now + std::chrono::seconds{1};
+    send_digest({slot}, true, now);
+    ask_at_ = std::min(ask_at_, now + std::chrono::milliseconds{500});
+  }
+}
+
+void Tree::Impl::peer_down(PeerId peer, Timestamp now) {
+  enter(now);
+  const auto found = core.slot_of(peer);
+  if (!found) return;
+  const Slot slot = *found;
+  std::erase(core.up, slot);
+  core.links[slot].up = false;
+  ++core.stats.peers_removed;
+  clear_bits(slot);
+  if (core.links[slot].eager) reset_at_ = now;
+  if (shape->one_way()) push_in_flight(slot, now);
+  shape->peer_down(slot, now);
+  for (const MessageId& id : missing_.link_down(slot)) {
+    auto* entry = missing_.find(id);
+    if (const auto origin = core.seen.find(id.origin)) core.in_flight(*origin).remove(id.sequence);
+    entry->target = tree::kNoSlot;
+    missing_.arm(id, *entry, now);
+  }
+  exchange_.peer_down(slot, now);
+  pacing_.peer_down(slot, now);
+  core.flow_ends(slot);
+  gathered_.erase(slot);
+  std::erase_if(held_, [&](const auto& held) {
+    if (held.first == slot) held_bytes_ -= held.second.payload.size();
+    return held.first == slot;
+  });
+  core.links[slot] = Link{};
+  if (core.up.empty()) digest_at_ = ask_at_ = kNever;
+}
+
+void Tree::Impl::clear_bits(Slot slot) {
+  const std::uint64_t mask = ~tree::bit(slot);
+  const tree::Arrival from = std::max(core.links[slot].marked_from, core.store.first());
+  for (tree::Arrival a = from; a < core.store.end(); ++a) {
+    StoredMessage& message = *core.store.at(a);
+    message.known &= mask;
+    message.sent &= mask;
+    message.asked &= mask;
+    if (message.upstream == slot) message.upstream = tree::kNoSlot;
+  }
+}
+
+void Tree::Impl::push_in_flight(Slot lost, Timestamp now) {
+  // What was sent on a link that broke may have died with it, and so may what lay behind it (tree-experiments, 3.4).
+  std::vector<tree::Arrival> recent;
+  std::size_t pushed = 0;
+  std::size_t bytes = 0;
+  for (tree::Arrival a = core.store.end(); a-- > core.store.first() && recent.size() < kAnnounceMessages;) {
+    const StoredMessage& message = *core.store.at(a);
+    if (now - message.arrived >= tree::kInFlight) break;
+    if (!shape->is_eager(message.tree, lost)) continue;
+    recent.push_back(a);
+    bytes += message.payload.size();
+    if (pushed < kPushMessages && bytes <= kPushBytes) ++pushed;
+  }
+  for (std::size_t i = pushed; i-- > 0;) push(*core.store.at(recent[i]), recent[i], core.up, false);
+  if (recent.size() == pushed) return;
+  const std::vector<tree::Arrival> rest(recent.begin() + static_cast<std::ptrdiff_t>(pushed), recent.end());
+  for (const Slot slot : core.up) announce(slot, rest);
+}
+
+void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now) {
+  enter(now);
+  const auto slot = core.slot_of(peer);
+  if (!slot) return;
+  Link& link = core.links[*slot];
+  link.rtt = std::max(rtt, Duration{0});
+  link.offset_us = clock_offset.count() / 1000;
+  // Near the smallest: queueing is no distance, and noise must not reshape trees.
+  const auto sample = std::max(tree::kCostMin, static_cast<std::uint64_t>(link.rtt.count() / 2000));
+  link.cost_us = sample < link.cost_us ? sample : link.cost_us + (sample - link.cost_us) / 64;
+}
+
+void Tree::Impl::set_members(TreeMembers members, Timestamp now) {
+  enter(now);
+  core.members = std::move(members);
+  shape->set_members(now);
+}
+
+// ---- Origins
+
+bool Tree::Impl::plausible(OriginIndex origin, Sequence sequence) const {
+  return sequence != 0 && sequence < kSequenceMax && sequence <= core.seen[origin].highest + kJumpMax;
+}
+
+std::optional<Tree::Impl::OriginIndex> Tree::Impl::origin_of(Slot from, InstanceId instance, std::string_view name,
+                                                             Timestamp now) {
+  if (const auto known = core.seen.find(instance)) {
+    if (!name.empty() && core.seen[*known].name.empty()) core.seen.set_name(*known, name);
+    return known;
+  }
+  if (instance == InstanceId{}) {
+    core.reject(from, FrameReject::malformed);
+    return std::nullopt;
+  }
+  if (core.seen.full() && !make_room_for_origin(now)) {
+    core.stats.frames_rejected.add(FrameReject::origin_limit);
+    return std::nullopt;
+  }
+  return core.seen.add(instance, name, now);
+}
+
+bool Tree::Impl::make_room_for_origin(Timestamp) {
+  // The one silent for longest, but none that is still in the store: its old messages would come back as new.
+  std::optional<OriginIndex> silent;
+  for (OriginIndex i = tree::kSelf + 1; i < core.seen.end(); ++i) {
+    if (!core.seen[i].used || !core.store.held(i).empty()) continue;
+    if (!silent || core.seen[i].active < core.seen[*silent].active) silent = i;
+  }
+  if (!silent) return false;
+  missing_.drop(core.seen[*silent].instance, {1, kSequenceMax});
+  exchange_.forget(*silent);
+  losses_.forget(*silent);
+  pacing_.forget(*silent);
+  core.flow(*silent) = {};
+  core.undelivered.erase(*silent);
+  overrun_.erase(*silent);
+  for (Link& link : core.links) {
+    for (tree::OriginSets* sets : {&link.owed, &link.owed_pulls}) {
+      if (const auto it = sets->find(*silent); it != sets->end()) {
+        link.owed_ranges -= it->second.ranges();
+        sets->erase(it);
+      }
+    }
+    if (*silent < link.has.size()) link.has[*silent] = 0;
+  }
+  core.seen.forget(*silent);
+  ++core.stats.seen_evictions;
+  return true;
+}
+
+void Tree::Impl::on_evicted(const StoredMessage& message) {
+  if (message.origin == tree::kSelf && core.members.dead > 0) ++core.stats.partitioned;
+  if (core.undelivered.empty()) return;
+  const auto it = core.undelivered.find(message.origin);
+  if (it == core.undelivered.end() || !it->second.remove(message.id.sequence)) return;
+  if (it->second.empty()) core.undelivered.erase(it);
+  overrun_[message.origin].add(message.id.sequence);
+}
+
+// ---- Frames and time
+
+void Tree::Impl::handle_frame(PeerId from, Frame frame, Timestamp now) {
+  enter(now);
+  const auto found = core.slot_of(from);
+  if (!found) {
+    core.stats.frames_rejected.add(FrameReject::unexpected);
+    return;
+  }
+  const Slot slot = *found;
+  std::visit(Overloaded{
+                 [&](frame::Gossip& f) { on_gossip(slot, std::move(f), now); },
+                 [&](frame::IHave& f) { on_ihave(slot, f, now); },
+                 [&](frame::Graft& f) { on_graft(slot, f, now); },
+                 [&](frame::Prune& f) { shape->on_prune(slot, f.tree, now); },
+                 [&](frame::Beacon& f) { shape->on_beacon(slot, f, now); },
+                 [&](frame::Digest& f) { on_digest(slot, std::move(f), now); },
+                 [&](frame::Pull& f) { answer(slot, f.ids, false, now); },
+                 [&](frame::Gone& f) { on_gone(slot, f, now); },
+                 [&](frame::Progress& f) { pacing_.on_progress(slot, f, now); },
+                 [&](auto&) { core.reject(slot, FrameReject::unexpected); },
+             },
+             frame);
+}
+
+void Tree::Impl::handle_timeout(Timestamp now) {
+  enter(now);
+  timeout_now_ = now;
+  if (core.store.next_expiry() <= now) {
+    core.store.expire(now);
+    if (const auto count = core.store.take_expired(); count > 0) {
+      core.log(LogLevel::debug, "PV1303", "Evicting " + std::to_string(count) + " messages from cache (TTL expired)");
+    }
+  }
+  shape->handle_timeout(now);
+  for (const Slot slot : core.up) {
+    if (core.links[slot].lazy.next() <= now) flush_lazy(slot, now);
+  }
+  if (missing_.next() <= now) pull_missing(now);
+  if (ask_at_ <= now || (!core.synced && sync_deadline_ <= now)) ask_for_sync(now);
+  if (digest_at_ <= now) periodic_digest(now);
+  if (losses_.next_timeout() <= now) check_loss(now);
+  exchange_.handle_timeout(now);
+  pacing_.handle_timeout(now);
+}
+
+Timestamp Tree::Impl::next_timeout() const {
+  Timestamp next = std::min({core.store.next_expiry(), shape->next_timeout(), missing_.next(), ask_at_, digest_at_,
+                             losses_.next_timeout(), exchange_.next_timeout(), pacing_.next_timeout()});
+  for (const Slot slot : core.up) next = std::min(next, core.links[slot].lazy.next());
+  return next;
+}
+
+std::optional<tree::Output> Tree::Impl::poll_output() {
+  if (core.out.empty() && !paused_ && (!backlog_.empty() || !overrun_.empty())) deliver_backlog();
+  return core.out.poll();
+}
+
+// ---- Queries
+
+const TreeStats& Tree::Impl::stats(Timestamp now) {
+  TreeStats& s = core.stats;
+  s.cache_evictions = core.store.cache_evictions();
+  s.cache_messages = core.store.cache_messages();
+  s.cache_bytes = core.store.cache_bytes();
+  s.store_messages = core.store.messages();
+  s.store_bytes = core.store.bytes();
+  s.seen_origins = core.seen.size();
+  s.ihave_queued = 0;
+  for (const Slot slot : core.up) s.ihave_queued += core.links[slot].lazy.size();
+  s.pending_grafts = missing_.size();
+  s.missing_messages = 0;
+  for (OriginIndex i = 0; i < core.seen.end(); ++i) {
+    if (core.seen[i].used) s.missing_messages += core.seen.missing(i);
+  }
+  const Timestamp oldest = losses_.oldest();
+  s.oldest_missing = oldest == kNever ? Duration{0} : std::max(Duration{0}, now - oldest);
+  return s;
+}
+
+std::vector<OriginInfo> Tree::Impl::origins() const {
+  std::vector<OriginInfo> out;
+  out.reserve(core.seen.size());
+  for (OriginIndex i = 0; i < core.seen.end(); ++i) {
+    const auto& origin = core.seen[i];
+    if (!origin.used) continue;
+    out.push_back({origin.instance, origin.name, origin.highest, core.delivered(i), core.seen.missing(i)});
+  }
+  return out;
+}
+
+std::vector<std::string> Tree::Impl::check_invariants() const {
+  std::vector<std::string> broken;
+  const auto& c = core.config;
+  shape->check(broken);
+  exchange_.check(broken);
+  pacing_.check(broken);
+  if (core.store.messages() > std::max<std::uint64_t>(1, c.sync_max_messages)) broken.emplace_back("too many messages in the store");
+  if (core.store.bytes() > c.sync_max_bytes && core.store.messages() > 1) broken.emplace_back("too many bytes in the store");
+  if (core.store.cache_messages() > core.store.messages()) broken.emplace_back("the cache is larger than the store");
+  if (core.store.cache_bytes() > core.store.bytes()) broken.emplace_back("the cache has more bytes than the store");
+  if (missing_.size() > tree::MissingSet::kMissingMax) broken.emplace_back("too many missing ids");
+  if (core.seen.size() > std::max<std::uint32_t>(2, c.origins_max)) broken.emplace_back("too many origins");
+  if (!std::is_sorted(core.up.begin(), core.up.end())) broken.emplace_back("links out of order");
+  for (const Slot slot : core.up) {
+    const Link& link = core.links[slot];
+    std::size_t ranges = 0;
+    for (const tree::OriginSets* sets : {&link.owed, &link.owed_pulls}) {
+      for (const auto& [origin, set] : *sets) ranges += set.ranges();
+    }
+    if (ranges != link.owed_ranges) broken.emplace_back("the count of owed ranges is wrong");
+    if (ranges > tree::kOwedRangesMax) broken.emplace_back("too much is owed to a peer");
+  }
+  if (next_timeout() < timeout_now_) broken.emplace_back("a timer in the past");
+  if (core.synced && !held_.empty()) broken.emplace_back("messages are held back after the first sync");
+  return broken;
+}
+
+// ---- Tree
+
+Tree::Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level)
+    : impl_(std::make_unique<Impl>(std::move(config), self, std::move(name), rng, log_level)) {}
+Tree::~Tree() = default;
+Tree::Tree(Tree&&) noexcept = default;
+Tree& Tree::operator=(Tree&&) noexcept = default;
+
+void Tree::start_alone(Timestamp now) { impl_->start_alone(now); }
+void Tree::publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now) {
+  impl_->publish(sequence, std::move(topic), std::move(payload), deliver_local, now);
+}
+void Tree::handle_frame(PeerId from, Frame frame, Timestamp now) { impl_->handle_frame(from, std::move(frame), now); }
+void Tree::peer_up(PeerId peer, PeerTraits traits, Timestamp now) { impl_->peer_up(peer, std::move(traits), now); }
+void Tree::peer_down(PeerId peer, Timestamp now) { impl_->peer_down(peer, now); }
+void Tree::set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now) {
+  impl_->set_rtt(peer, rtt, clock_offset, now);
+}
+void Tree::set_credit(PeerId peer, std::int64_t bytes, Timestamp now) { impl_->set_credit(peer, bytes, now); }
+void Tree::set_members(TreeMembers members, Timestamp now) { impl_->set_members(std::move(members), now); }
+void Tree::pause_delivery(bool paused, Timestamp now) { impl_->pause_delivery(paused, now); }
+void Tree::handle_timeout(Timestamp now) { impl_->handle_timeout(now); }
+std::optional<tree::Output> Tree::poll_output() { return impl_->poll_output(); }
+Timestamp Tree::next_timeout() const { return impl_->next_timeout(); }
+const TreeStats& Tree::stats(Timestamp now) { return impl_->stats(now); }
+bool Tree::synced() const { return impl_->core.synced; }
+PeerRole Tree::role(PeerId peer) const {
+  const auto slot = impl_->core.slot_of(peer);
+  return slot && impl_->core.links[*slot].eager ? PeerRole::eager : PeerRole::lazy;
+}
+PeerRole Tree::role(TreeId tree, PeerId peer) const {
+  const auto slot = impl_->core.slot_of(peer);
+  return slot && impl_->shape->is_eager(tree, *slot) ? PeerRole::eager : PeerRole::lazy;
+}
+std::vector<Tree::View> Tree::views(Timestamp now) const { return impl_->shape->views(now); }
+std::vector<OriginInfo> Tree::origins() const { return impl_->origins(); }
+std::vector<std::string> Tree::check_invariants() const { return impl_->check_invariants(); }
+
+}  // namespace plumvine

@@ -1,0 +1,149 @@
+// Writes first inputs for the fuzz targets, from our own encoders: `fuzz_seeds OUT [VECTORS]`. Each target gets the folder
+// OUT/NAME. VECTORS is a folder of *.jsonl with golden packets and streams; every "hex" string in them becomes an input
+// of `packet` or `stream`.
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <plumtree/wire.hpp>
+#include <plumvine/config.hpp>
+
+#include "support/random_frame.hpp"
+
+using namespace plumvine;
+namespace fs = std::filesystem;
+
+namespace {
+
+class Folder {
+ public:
+  Folder(const fs::path& out, const std::string& name) : path_(out / name) { fs::create_directories(path_); }
+  void add(std::string_view bytes) {
+    std::ofstream(path_ / ("seed-" + std::to_string(number_++)), std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+
+ private:
+  fs::path path_;
+  std::size_t number_ = 0;
+};
+
+std::string on_wire(const Frame& frame) {
+  const auto encoded = wire::encode(frame);
+  return std::string(encoded.head.text()) + std::string(encoded.payload.text());
+}
+
+void frames(const fs::path& out) {
+  Rng rng{1};
+  Folder bodies(out, "frame");
+  for (std::size_t i = 0; i < 13 * 4; ++i) bodies.add("\x14" + on_wire(test::any_frame(rng, i, 2)).substr(wire::kLengthSize));
+  Folder streams(out, "frame_stream");
+  for (std::size_t first = 0; first < 13; ++first) {
+    static constexpr std::array<unsigned char, 4> kFillers{0, 0xcf, 0x41, 0x85};
+    std::string stream{static_cast<char>(first * 37), static_cast<char>(kFillers[first % 4])};
+    stream += wire::preface().text();
+    for (std::size_t i = 0; i < 4; ++i) stream += on_wire(test::any_frame(rng, first + 5 * i, 2));
+    streams.add(stream);
+  }
+}
+
+void texts(const fs::path& out) {
+  Folder folder(out, "text");
+  for (const auto* text : {"10.0.0.1:7946", "[fe80::1]:1", "::1", "srv+_p._tcp.example", "node1:80", "node1", "0123456789abcdef",
+                           "0123456789abcdef-42", "200ms", "1.5s", "64KiB", "1GiB"})
+    folder.add(text);
+  Folder config(out, "config");
+  for (const auto* text : {"join=a:1,[::1]:2,srv+b", "delegate_protocol=[2, 5, 4]", "tree_rule=classic", "log_level=debug", "unknown=1"})
+    config.add(text);
+  for (const auto& [key, value] : Config::wan("n1").describe()) config.add(key + "=" + value);
+}
+
+void tags(const fs::path& out) {
+  Folder folder(out, "tags");
+  folder.add(encode_tags({}).text());
+  folder.add(encode_tags({{"pvi", "0123456789abcdef"}, {"pvl", "1"}, {"pvz", "east"}}).text());
+  folder.add(encode_tags({{"role", std::string(300, 'x')}, {"", ""}}).text());
+  Tags many;
+  for (int i = 0; i < 40; ++i) many["k" + std::to_string(i)] = "v";
+  folder.add(encode_tags(many).text());
+  folder.add("plain role");
+}
+
+/// Steps of the whole node: members are met, links greeted, then anything.
+void nodes(const fs::path& out) {
+  Folder folder(out, "driver");
+  Rng rng{2};
+  for (int i = 0; i < 20; ++i) {
+    std::string steps;
+    const auto step = [&](std::initializer_list<std::uint64_t> bytes) {
+      for (const auto b : bytes) steps += static_cast<char>(b);
+    };
+    for (std::uint64_t peer = 0; peer < 4; ++peer) {
+      step({1, peer});
+      step({2, peer});
+      step({3, peer, peer});
+    }
+    // An empty digest from every link ends the first sync; then messages in order, twice.
+    for (std::uint64_t conn = 0; conn < 8; ++conn) step({5, conn, 7, 0, 0, 0, 0, 0});
+    step({9, 20});
+    for (std::uint64_t sequence = 0; sequence < 4; ++sequence)
+      for (std::uint64_t conn = 0; conn < 3; ++conn) step({5, conn, 1, 0, conn % 2, sequence, 1, 1, conn % 2, 3, 'a', 'b', 'c'});
+    for (int k = 0; k < 30; ++k) {
+      if (rng.chance(0.7)) step({5, rng.below(4)});
+      else if (rng.chance(0.5)) step({9, rng.below(25)});
+      else if (rng.chance(0.5)) step({10, 3, 'a', 'b', 'c'});
+      for (std::uint64_t n = rng.below(12); n > 0; --n) step({rng.below(rng.chance(0.5) ? 8 : 256)});
+    }
+    folder.add(steps);
+  }
+}
+
+std::string from_hex(std::string_view digits) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16));
+  return bytes;
+}
+
+void vectors(const fs::path& out, const fs::path& from) {
+  Folder packets(out, "packet");
+  Folder streams(out, "stream");
+  unsigned number = 0;
+  for (const auto& file : fs::directory_iterator(from)) {
+    const std::string name = file.path().filename();
+    const bool is_stream = name.find("-streams") != std::string::npos;
+    if (!is_stream && name.find("-packets") == std::string::npos && name.find("-ingest") == std::string::npos &&
+        name.find("-messages") == std::string::npos)
+      continue;
+    std::ifstream in(file.path());
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    static constexpr std::string_view kKey = "\"hex\":\"";
+    for (std::size_t at = text.find(kKey); at != std::string::npos; at = text.find(kKey, at)) {
+      at += kKey.size();
+      const std::size_t end = text.find('"', at);
+      if (end == std::string::npos || end - at >= 2 * 4096) continue;
+      const std::string bytes = from_hex(std::string_view(text).substr(at, end - at));
+      const std::string length{static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size() & 0xff)};
+      if (is_stream) streams.add(std::string(1, static_cast<char>(number++ * 37)) + bytes);
+      else packets.add(std::string(1, static_cast<char>(number++ * 2)) + length + bytes);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: fuzz_seeds OUT [VECTORS]\n");
+    return 2;
+  }
+  frames(argv[1]);
+  texts(argv[1]);
+  tags(argv[1]);
+  nodes(argv[1]);
+  if (argc > 2) vectors(argv[1], argv[2]);
+  return 0;
+}

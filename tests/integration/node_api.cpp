@@ -1,0 +1,314 @@
+#include <sys/socket.h>
+#include <uv.h>
+
+#include <atomic>
+#include <thread>
+
+#include "cluster.hpp"
+#include "support/tcp_client.hpp"
+#include "support/uv_fixture.hpp"
+
+#include <plumvine/uv.hpp>
+
+using namespace plumvine;
+using namespace plumvine::test;
+
+namespace {
+
+Config sole(const std::string& name = "solo") { return node_config(name); }
+
+}  // namespace
+
+TEST_CASE("a node starts, tells where it is, and stops twice", "[api]") {
+  auto node = Node::start(sole(), {});
+  REQUIRE(node);
+  CHECK(node->name() == "solo");
+  CHECK(static_cast<std::uint64_t>(node->instance()) != 0);
+  CHECK(node->address().port != 0);
+  CHECK(node->bind_address() == node->address());
+  CHECK(node->http_address().port == 0);
+  REQUIRE(node->snapshot());
+  CHECK(eventually([&] { return alive_members(*node) == 1; }));
+  node->stop();
+  node->stop();
+  CHECK(node->broadcast("x").error().code == Errc::stopped);
+  CHECK(node->join({"127.0.0.1:1"}).error().code == Errc::stopped);
+  CHECK(node->set_tags({}).error().code == Errc::stopped);
+  CHECK(node->snapshot() != nullptr);
+}
+
+TEST_CASE("a bad configuration is refused with every problem", "[api]") {
+  Config config = sole("bad name!");
+  config.swim.probe_timeout = 10s;
+  auto node = Node::start(config, {});
+  REQUIRE_FALSE(node);
+  CHECK(node.error().code == Errc::invalid_config);
+  CHECK(node.error().message.find("name") != std::string::npos);
+  CHECK(node.error().message.find("probe_timeout") != std::string::npos);
+}
+
+TEST_CASE("a port in use is named, for the node and for HTTP", "[api]") {
+  Config config = sole();
+  config.http = "127.0.0.1:0";
+  auto first = Node::start(config, {});
+  REQUIRE(first);
+  Config second = sole("other");
+  second.bind = first->address().to_string();
+  auto refused = Node::start(second, {});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::address_in_use);
+  CHECK(refused.error().message.find(first->address().to_string()) != std::string::npos);
+
+  second = sole("other");
+  second.http = first->http_address().to_string();
+  auto no_http = Node::start(second, {});
+  REQUIRE_FALSE(no_http);
+  CHECK(no_http.error().code == Errc::address_in_use);
+  CHECK(no_http.error().message.find(first->http_address().to_string()) != std::string::npos);
+}
+
+TEST_CASE("broadcasts that cannot be are refused", "[api]") {
+  Config config = sole();
+  config.tree.max_message_size = 2000;
+  auto node = Node::start(config, {});
+  REQUIRE(node);
+  struct Row {
+    const char* name;
+    std::string topic;
+    std::size_t size;
+    Errc want;
+  };
+  const std::vector<Row> rows{
+      {"empty topic", "", 1, Errc::invalid_argument},
+      {"long topic", std::string(129, 't'), 1, Errc::invalid_argument},
+      {"reserved topic", "_x", 1, Errc::invalid_argument},
+      {"control character", "a\nb", 1, Errc::invalid_argument},
+      {"C1 control character", "a\xC2\x85", 1, Errc::invalid_argument},
+      {"not UTF-8", "a\xFF", 1, Errc::invalid_argument},
+      {"overlong UTF-8", "\xC0\xAF", 1, Errc::invalid_argument},
+      {"surrogate", "\xED\xA0\x80", 1, Errc::invalid_argument},
+      {"too large", "t", 2001, Errc::too_large},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    auto id = node->broadcast(row.topic, Bytes::copy_of(std::string(row.size, 'x')));
+    REQUIRE_FALSE(id);
+    CHECK(id.error().code == row.want);
+  }
+  auto good = node->broadcast("caf\xC3\xA9", Bytes::copy_of(std::string(2000, 'x')));
+  REQUIRE(good);
+  CHECK(good->sequence == 1);  // the refused ones used none
+}
+
+TEST_CASE("a node may be its own listener", "[api]") {
+  Journal journal;
+  Config config = sole();
+  config.deliver_local = true;
+  auto node = Node::start(config, journal_handlers(journal));
+  REQUIRE(node);
+  REQUIRE(node->broadcast("echo"));
+  CHECK(journal.wait([](const Journal& j) { return j.texts == std::vector<std::string>{"echo"}; }));
+}
+
+TEST_CASE("a publisher ahead of everybody is told so, may wait, and hears of room", "[api]") {
+  Cluster c{2, [](Config& config) {
+    config.tree.pace_window_messages = 64;
+    config.mailbox_max_messages = 64;
+  }};
+  std::vector<MessageId> ids{*c.nodes[0]->broadcast("first")};
+  REQUIRE(c.exactly_once(ids));
+  // The listener takes nothing for a while: the publisher must not run away from it.
+  c.nodes[1]->pause_delivery(true);
+  Result<MessageId> last = Error{};
+  REQUIRE(eventually([&] {
+    last = c.nodes[0]->broadcast("burst");
+    if (last) ids.push_back(*last);
+    return !last;
+  }));
+  CHECK(last.error().code == Errc::overloaded);
+  c.nodes[1]->pause_delivery(false);
+  auto waited = c.nodes[0]->broadcast("default", Bytes::copy_of(std::string_view{"waited"}), {.wait = 20s});
+  REQUIRE(waited);
+  ids.push_back(*waited);
+  CHECK(waited->sequence == ids.size());
+  CHECK(c.journals[0]->wait([](const Journal& j) { return j.writable > 0; }));
+  CHECK(c.exactly_once(ids));
+}
+
+TEST_CASE("every call is legal inside a handler, and waiting there is refused", "[api]") {
+  Journal journal;
+  std::atomic<Node*> node{nullptr};
+  std::atomic<bool> asked{false};
+  Errc waited{};
+  bool left = false;
+  Config config = sole();
+  config.deliver_local = true;
+  Handlers handlers = journal_handlers(journal);
+  handlers.on_message = [&, note = handlers.on_message](const Message& message) {
+    note(message);
+    if (message.text() != "ask") return;
+    Node& self = *node.load();
+    waited = self.broadcast("t", Bytes{}, {.wait = 1s}).error().code;
+    (void)self.members();
+    (void)self.health();
+    (void)self.snapshot();
+    (void)self.set_tags({{"a", "b"}});
+    (void)self.join({"127.0.0.1:1"});
+    (void)self.broadcast("answer");
+    left = static_cast<bool>(self.leave(10s));
+    asked = true;
+  };
+  auto started = Node::start(config, handlers);
+  REQUIRE(started);
+  node = &*started;
+  REQUIRE(started->broadcast("ask"));
+  REQUIRE(eventually([&] { return asked.load(); }));
+  CHECK(waited == Errc::would_deadlock);
+  CHECK(left);
+  CHECK(journal.wait([](const Journal& j) { return j.texts == std::vector<std::string>{"ask", "answer"}; }));
+}
+
+TEST_CASE("a node may be destroyed inside its own handler", "[api]") {
+  Config config = sole();
+  config.deliver_local = true;
+  std::mutex mutex;
+  std::condition_variable gone;
+  std::optional<Node> node;
+  bool destroyed = false;
+  auto started = Node::start(config, {.on_message = [&](const Message&) {
+                               const std::lock_guard lock{mutex};
+                               node.reset();
+                               destroyed = true;
+                               gone.notify_all();
+                             }});
+  REQUIRE(started);
+  const Endpoint address = started->address();
+  std::unique_lock lock{mutex};
+  node.emplace(std::move(*started));
+  REQUIRE(node->broadcast("last"));
+  CHECK(gone.wait_for(lock, 20s, [&] { return destroyed; }));
+  lock.unlock();
+  // The thread ends by itself; its sockets go with it.
+  CHECK(eventually([&] { return !TcpClient{address}.connected(); }));
+}
+
+TEST_CASE("a node may be stopped inside its own handler and joined by its owner", "[api]") {
+  Config config = sole();
+  config.deliver_local = true;
+  std::atomic<Node*> self{nullptr};
+  std::atomic<int> calls{0};
+  auto node = Node::start(config, {.on_message = [&](const Message&) {
+                            ++calls;
+                            self.load()->stop();
+                          }});
+  REQUIRE(node);
+  self = &*node;
+  for (int i = 0; i < 5; ++i) (void)node->broadcast("stop");
+  CHECK(eventually([&] {
+    const auto id = node->broadcast("x");
+    return !id && id.error().code == Errc::stopped;
+  }));
+  node->stop();
+  CHECK(calls == 1);  // no handler runs any more
+}
+
+TEST_CASE("stopping from many threads is one stop", "[api]") {
+  auto node = Node::start(sole(), {});
+  REQUIRE(node);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) (void)node->broadcast("x");
+      (void)node->snapshot();
+      node->stop();
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(node->broadcast("x").error().code == Errc::stopped);
+}
+
+TEST_CASE("an observer outlives its node", "[api]") {
+  std::function<Observation()> observe;
+  {
+    auto node = Node::start(sole(), {});
+    REQUIRE(node);
+    observe = node->observer();
+    CHECK(eventually([&] { return observe().snapshot->members.size() == 1; }));
+  }
+  CHECK(observe().snapshot->name == "solo");
+}
+
+TEST_CASE("a node attaches to the user's loop and leaves it clean", "[attach]") {
+  LoopFixture f;
+  std::vector<std::string> heard;
+  Config config = sole();
+  config.deliver_local = true;
+  config.http = "127.0.0.1:0";
+  const auto thread = std::this_thread::get_id();
+  bool same_thread = false;
+  auto node = attach(&f.loop, config, {.on_message = [&](const Message& message) {
+                       heard.emplace_back(message.text());
+                       same_thread = std::this_thread::get_id() == thread;
+                     }});
+  REQUIRE(node);
+  REQUIRE(node->broadcast("hello"));
+  CHECK(node->broadcast("t", Bytes{}, {.wait = 1s}).error().code == Errc::would_deadlock);
+  REQUIRE(f.run_until([&] { return heard.size() == 1; }));
+  CHECK(same_thread);
+  CHECK(node->http_address().port != 0);
+  node->stop();
+  CHECK(node->broadcast("x").error().code == Errc::stopped);
+  CHECK(uv_run(&f.loop, UV_RUN_DEFAULT) == 0);  // returns: nothing of ours keeps it alive
+}
+
+TEST_CASE("an attached node may be destroyed at once, and inside its handler", "[attach]") {
+  LoopFixture f;
+  {
+    auto node = attach(&f.loop, sole(), {});
+    REQUIRE(node);
+  }
+  CHECK(uv_run(&f.loop, UV_RUN_DEFAULT) == 0);
+
+  Config config = sole();
+  config.deliver_local = true;
+  std::optional<Node> node;
+  auto attached = attach(&f.loop, config, {.on_message = [&](const Message&) { node.reset(); }});
+  REQUIRE(attached);
+  node.emplace(std::move(*attached));
+  REQUIRE(node->broadcast("bye"));
+  CHECK(uv_run(&f.loop, UV_RUN_DEFAULT) == 0);
+  CHECK_FALSE(node);
+}
+
+TEST_CASE("an attach that fails leaves the user's loop as it was", "[attach]") {
+  LoopFixture f;
+  auto other = Node::start(sole(), {});
+  REQUIRE(other);
+  Config config = sole("second");
+  config.bind = other->address().to_string();
+  CHECK(attach(&f.loop, config, {}).error().code == Errc::address_in_use);
+  CHECK(attach(nullptr, sole(), {}).error().code == Errc::invalid_argument);
+  CHECK(uv_loop_alive(&f.loop) == 0);
+}
+
+TEST_CASE("two nodes share one loop", "[attach]") {
+  LoopFixture f;
+  std::string heard;
+  auto first = attach(&f.loop, sole("a"), {});
+  REQUIRE(first);
+  Config config = sole("b");
+  config.seeds = {first->address().to_string()};
+  auto second = attach(&f.loop, config, {.on_message = [&](const Message& message) { heard = message.text(); }});
+  REQUIRE(second);
+  REQUIRE(f.run_until([&] { return second->peer_count() == 1 && second->snapshot()->not_ready_reason.empty(); }, 20s));
+  REQUIRE(first->broadcast("through the kernel"));
+  CHECK(f.run_until([&] { return heard == "through the kernel"; }));
+}
+
+TEST_CASE("an attached node is stopped from another thread while its loop runs", "[attach]") {
+  LoopFixture f;
+  auto node = attach(&f.loop, sole(), {});
+  REQUIRE(node);
+  std::thread stopper{[&] { node->stop(); }};
+  CHECK(uv_run(&f.loop, UV_RUN_DEFAULT) == 0);
+  stopper.join();
+}

@@ -1,0 +1,37 @@
+#include "scenario.hpp"
+
+namespace plumvine::sim {
+
+std::string_view to_string(Flag flag) noexcept {
+  switch (flag) {
+    case Flag::nodes: return "--nodes";
+    case Flag::rounds: return "--rounds";
+    case Flag::senders: return "--senders";
+    case Flag::loss: return "--loss";
+    case Flag::latency: return "--latency-ms";
+    case Flag::kill: return "--kill";
+    case Flag::crash_per_round: return "--crash-per-round";
+    case Flag::seconds: return "--seconds";
+    case Flag::tree_rule: return "--tree-rule";
+    case Flag::repair: return "--repair";
+  }
+  return "?";
+}
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> all = [] {
+    std::vector<Scenario> list = tree_scenarios();
+    for (Scenario& scenario : cluster_scenarios()) list.push_back(std::move(scenario));
+    return list;
+  }();
+  return all;
+}
+
+const Scenario* find_scenario(std::string_view name) {
+  for (const Scenario& scenario : scenarios()) {
+    if (scenario.name == name) return &scenario;
+  }
+  return nullptr;
+}
+
+}  // namespace plumvine::sim

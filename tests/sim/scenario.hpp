@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <ostream>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <plumvine/config.hpp>
+
+#include "report.hpp"
+
+namespace plumvine::sim {
+
+/// Flags that a scenario may understand; each overrides one of its defaults.
+enum class Flag : std::uint8_t {
+  nodes, rounds, senders, loss, latency, kill, crash_per_round, seconds, tree_rule, repair,
+};
+/// As written on the command line, for example `--crash-per-round`.
+std::string_view to_string(Flag flag) noexcept;
+
+enum class Senders : std::uint8_t { one, changing, all };
+
+/// What the command line asked for. Empty = the scenario's default.
+struct Request {
+  std::uint64_t seed = 1;
+  std::optional<std::uint64_t> nodes, rounds, crash_per_round;
+  std::optional<Senders> senders;
+  std::optional<double> loss;          ///< share, 0 to below 1
+  std::optional<Duration> latency_min, latency_max;
+  std::optional<double> kill;          ///< share, 0 to below 1
+  std::optional<double> seconds;
+  std::optional<TreeConfig::Rule> tree_rule;
+  std::optional<bool> repair;
+  std::ostream* trace = nullptr;       ///< where the readable trace goes
+};
+
+/// One named experiment.
+struct Scenario {
+  std::string name;
+  std::string summary;
+  std::set<Flag> flags;                ///< those it can honour
+  std::uint64_t nodes_min = 2, nodes_max = 10000;
+  std::function<Report(const Request&)> run;
+};
+
+/// All there are, in the order of `plumvine-sim list`.
+const std::vector<Scenario>& scenarios();
+const Scenario* find_scenario(std::string_view name);
+
+std::vector<Scenario> tree_scenarios();
+std::vector<Scenario> cluster_scenarios();
+
+}  // namespace plumvine::sim

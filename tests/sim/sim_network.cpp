@@ -1,0 +1,499 @@
+#include "sim_network.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace plumvine::sim {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kSegment = 64 * 1024;
+constexpr Duration kRetryMin = 200ms;   // Linux: TCP_RTO_MIN
+constexpr Duration kRetryMax = 20s;
+constexpr Duration kDialRetry = 1s;     // Linux: first SYN retransmission, doubling
+constexpr Duration kDialGiveUp = 127s;  // Linux: tcp_syn_retries = 6
+
+enum class Event : std::uint64_t { packet = 1, accept, connect, refuse, segment, finish, reset };
+
+}  // namespace
+
+HostId SimNetwork::add_host(const Endpoint& address) {
+  const HostId id{static_cast<std::uint32_t>(hosts_.size())};
+  hosts_.push_back({.address = address});
+  by_address_[address] = id;
+  return id;
+}
+
+void SimNetwork::process_started(HostId host, KernelEvents& process) { at(host).process = &process; }
+
+void SimNetwork::process_died(HostId host) {
+  Host& dead = at(host);
+  dead.process = nullptr;
+  const auto sockets = std::exchange(dead.sockets, {});
+  for (const auto& [conn, where] : sockets) close_end(where.first, where.second, CloseMode::flush);
+}
+
+void SimNetwork::set_power(HostId host, bool on) {
+  Host& machine = at(host);
+  if (!on) {
+    // Its kernel forgets everything; the far ends find out when they next send something and it is back.
+    machine.process = nullptr;
+    for (const auto& [conn, where] : std::exchange(machine.sockets, {})) {
+      if (Connection* c = find(where.first)) {
+        c->ends[where.second] = {.host = host};
+        c->pipes[where.second] = {};
+        c->pipes[where.second].fin_sent = true;
+      }
+      erase_if_done(where.first);
+    }
+  }
+  machine.powered = on;
+}
+
+void SimNetwork::partition(const std::vector<std::vector<HostId>>& groups) {
+  for (Host& host : hosts_) host.group = 0;
+  std::uint32_t number = 0;
+  for (const auto& group : groups) {
+    ++number;
+    for (HostId host : group) at(host).group = number;
+  }
+}
+
+void SimNetwork::cut(HostId from, HostId to, bool is_cut) {
+  if (is_cut) {
+    cuts_.insert({from, to});
+  } else {
+    cuts_.erase({from, to});
+  }
+}
+
+void SimNetwork::heal() {
+  partition({});
+  cuts_.clear();
+}
+
+bool SimNetwork::reaches(HostId from, HostId to) const {
+  return at(from).powered && at(to).powered && at(from).group == at(to).group && !cuts_.contains({from, to});
+}
+
+const PathQuality& SimNetwork::path(HostId from, HostId to) const {
+  auto it = paths_.find({from, to});
+  return it == paths_.end() ? default_path_ : it->second;
+}
+
+Duration SimNetwork::travel(HostId from, HostId to) {
+  const PathQuality& quality = path(from, to);
+  return quality.delay + rng_.jitter(quality.jitter);
+}
+
+SimNetwork::Connection* SimNetwork::find(Key key) {
+  auto it = connections_.find(key);
+  return it == connections_.end() ? nullptr : &it->second;
+}
+
+SimNetwork::Connection* SimNetwork::find(HostId host, ConnId conn, int& side) {
+  auto it = at(host).sockets.find(conn);
+  if (it == at(host).sockets.end()) return nullptr;
+  side = it->second.second;
+  return find(it->second.first);
+}
+
+const SimNetwork::Connection* SimNetwork::find(HostId host, ConnId conn, int& side) const {
+  auto it = at(host).sockets.find(conn);
+  if (it == at(host).sockets.end()) return nullptr;
+  side = it->second.second;
+  auto found = connections_.find(it->second.first);
+  return found == connections_.end() ? nullptr : &found->second;
+}
+
+std::size_t SimNetwork::partial(std::size_t size) {
+  if (size < 2 || limits_.partial_io <= 0 || !rng_.chance(limits_.partial_io)) return size;
+  return 1 + static_cast<std::size_t>(rng_.below(size));
+}
+
+// --- packets ---
+
+void SimNetwork::send_packet(HostId from, const Endpoint& to, const Bytes& packet) {
+  ++counters_.packets;
+  counters_.packet_bytes += packet.size();
+  auto it = by_address_.find(to);
+  if (it == by_address_.end()) return;
+  const HostId target = it->second;
+  if (tap_) tap_->packet(from, target, packet.view());
+  const PathQuality& quality = path(from, target);
+  const bool lost = quality.loss > 0 && rng_.chance(quality.loss);
+  if (lost || !reaches(from, target)) {
+    ++counters_.packets_lost;
+    return;
+  }
+  const int copies = quality.duplicate > 0 && rng_.chance(quality.duplicate) ? 2 : 1;
+  for (int i = 0; i < copies; ++i) {
+    Duration delay = travel(from, target);
+    if (quality.reorder > 0 && rng_.chance(quality.reorder)) delay += rng_.jitter(quality.reorder_delay);
+    time_.after(delay, [this, from, target, packet] {
+      const Host& host = at(target);
+      if (!reaches(from, target) || !host.process) return;
+      trace_.mix(static_cast<std::uint64_t>(Event::packet));
+      trace_.mix(time_.now());
+      trace_.mix(static_cast<std::uint64_t>(from) << 32 | static_cast<std::uint64_t>(target));
+      trace_.mix(packet.view());
+      host.process->packet_arrived(at(from).address, packet);
+    });
+  }
+}
+
+// --- dialling ---
+
+void SimNetwork::dial(HostId from, ConnId conn, const Endpoint& to) {
+  ++counters_.dials;
+  const Key key = ++next_key_;
+  Connection& c = connections_[key];
+  c.ends[0] = {.host = from, .id = conn, .open = true};
+  at(from).sockets[conn] = {key, 0};
+  auto it = by_address_.find(to);
+  if (it == by_address_.end()) {  // an address that nobody has: no answer at all
+    c.ends[1].host = from;
+    time_.after(kDialGiveUp, [this, key] { fail_dial(key, {Errc::timed_out, "no answer"}); });
+    return;
+  }
+  c.ends[1].host = it->second;
+  try_dial(key, kDialRetry, Duration{0});
+}
+
+void SimNetwork::try_dial(Key key, Duration pause, Duration waited) {
+  Connection* c = find(key);
+  if (!c || c->established || !c->ends[0].open) {
+    erase_if_done(key);
+    return;
+  }
+  const HostId from = c->ends[0].host;
+  const HostId to = c->ends[1].host;
+  auto again = [this, key, pause, waited] {
+    if (waited + pause >= kDialGiveUp) return fail_dial(key, {Errc::timed_out, "no answer"});
+    try_dial(key, pause * 2, waited + pause);
+  };
+  const bool lost = path(from, to).loss > 0 && rng_.chance(path(from, to).loss);
+  if (lost || !reaches(from, to) || !reaches(to, from)) return time_.after(pause, again);
+  time_.after(travel(from, to), [this, key, from, to, pause, again] {
+    Connection* there = find(key);
+    if (!there || !there->ends[0].open) return erase_if_done(key);
+    Host& host = at(to);
+    if (!reaches(from, to) || !reaches(to, from)) return time_.after(pause, again);
+    if (!host.process) {
+      ++counters_.refused;
+      return time_.after(travel(to, from), [this, key] { fail_dial(key, {Errc::system, "connection refused"}); });
+    }
+    if (host.process->unaccepted() >= limits_.backlog) return time_.after(pause, again);
+    trace_.mix(static_cast<std::uint64_t>(Event::accept));
+    trace_.mix(time_.now());
+    trace_.mix(static_cast<std::uint64_t>(from) << 32 | static_cast<std::uint64_t>(to));
+    there->established = true;
+    End& end = there->ends[1];
+    end.open = true;
+    end.id = host.process->accepted(at(from).address);
+    host.sockets[end.id] = {key, 1};
+    const Duration back = travel(to, from);
+    there->pipes[1].last_arrival = time_.now() + back;
+    time_.after(back, [this, key] { establish(key); });
+  });
+}
+
+void SimNetwork::establish(Key key) {
+  Connection* c = find(key);
+  if (!c) return;
+  End& end = c->ends[0];
+  if (!end.open) {  // gave up meanwhile: the answer to its answer is a reset
+    send_reset(key, 0);
+    return erase_if_done(key);
+  }
+  trace_.mix(static_cast<std::uint64_t>(Event::connect));
+  trace_.mix(time_.now());
+  if (at(end.host).process) at(end.host).process->connected(end.id);
+}
+
+void SimNetwork::fail_dial(Key key, const Error& why) {
+  Connection* c = find(key);
+  if (!c) return;
+  End& end = c->ends[0];
+  trace_.mix(static_cast<std::uint64_t>(Event::refuse));
+  trace_.mix(time_.now());
+  if (end.open) {
+    end.open = false;
+    at(end.host).sockets.erase(end.id);
+    if (at(end.host).process) at(end.host).process->refused(end.id, why);
+  }
+  connections_.erase(key);
+}
+
+// --- streams ---
+
+std::size_t SimNetwork::write(HostId host, ConnId conn, std::span<const Bytes> batch) {
+  int side = 0;
+  Connection* c = find(host, conn, side);
+  if (!c || !c->established || !c->ends[side].open || c->ends[side].reset || c->pipes[side].fin_wanted) return 0;
+  Pipe& pipe = c->pipes[side];
+  std::size_t total = 0;
+  for (const Bytes& part : batch) total += part.size();
+  const std::size_t used = pipe.unsent_bytes + pipe.in_flight;
+  const std::size_t space = used < limits_.send_buffer ? limits_.send_buffer - used : 0;
+  std::size_t left = partial(std::min(space, total));
+  const std::size_t taken = left;
+  for (const Bytes& part : batch) {
+    if (left == 0) break;
+    const std::size_t n = std::min(left, part.size());
+    if (n == 0) continue;
+    pipe.unsent.push_back(part.slice(0, n));
+    pipe.unsent_bytes += n;
+    left -= n;
+  }
+  counters_.stream_bytes += taken;
+  const Key key = at(host).sockets[conn].first;
+  if (taken < total) {
+    c->ends[side].wants_write = true;
+    // Only a random part was taken although there was room: room is there again at once.
+    if (used + taken < limits_.send_buffer) time_.after(50us, [this, key, side] { on_acknowledged(key, side, 0); });
+  }
+  pump(key, side);
+  return taken;
+}
+
+void SimNetwork::pump(Key key, int side) {
+  Connection* c = find(key);
+  if (!c) return;
+  Pipe& pipe = c->pipes[side];
+  End& far = c->ends[1 - side];
+  const HostId from = c->ends[side].host;
+  if (pipe.retry_pending) return;
+  while (!pipe.unsent.empty() || (pipe.fin_wanted && !pipe.fin_sent)) {
+    if (!reaches(from, far.host)) {
+      pipe.retry = std::clamp(pipe.retry * 2, kRetryMin, kRetryMax);
+      pipe.retry_pending = true;
+      return time_.after(pipe.retry, [this, key, side] {
+        if (Connection* again = find(key)) {
+          again->pipes[side].retry_pending = false;
+          pump(key, side);
+        }
+      });
+    }
+    pipe.retry = Duration{0};
+    if (pipe.unsent.empty()) return send_end(key, side);
+    const std::size_t held = pipe.in_flight + far.received_bytes;
+    if (held >= limits_.receive_buffer) return;  // the window is shut; reading opens it
+    const std::size_t room = std::min(kSegment, limits_.receive_buffer - held);
+    std::vector<Bytes> segment;
+    std::size_t size = 0;
+    while (!pipe.unsent.empty() && size < room) {
+      Bytes& front = pipe.unsent.front();
+      const std::size_t n = std::min(front.size(), room - size);
+      segment.push_back(front.slice(0, n));
+      size += n;
+      if (n == front.size()) {
+        pipe.unsent.pop_front();
+      } else {
+        front = front.slice(n);
+      }
+    }
+    pipe.unsent_bytes -= size;
+    pipe.in_flight += size;
+    send_segment(key, side, std::move(segment), size);
+  }
+}
+
+void SimNetwork::send_segment(Key key, int side, std::vector<Bytes> segment, std::size_t size) {
+  Connection& c = *find(key);
+  Pipe& pipe = c.pipes[side];
+  const HostId from = c.ends[side].host;
+  const HostId to = c.ends[1 - side].host;
+  const PathQuality& quality = path(from, to);
+  if (tap_) {
+    for (const Bytes& part : segment) tap_->stream(key, side == 0, from, to, part.view());
+  }
+  const Timestamp start = std::max(time_.now(), pipe.line_free);
+  const Duration sending{quality.bandwidth == 0
+                             ? 0
+                             : static_cast<std::int64_t>(size * 1'000'000'000ULL / quality.bandwidth)};
+  pipe.line_free = start + sending;
+  Timestamp arrival = pipe.line_free + travel(from, to);
+  while (quality.loss > 0 && rng_.chance(quality.loss)) arrival = arrival + std::max(kRetryMin, quality.delay * 3);
+  pipe.last_arrival = std::max(arrival, pipe.last_arrival);
+  time_.at(pipe.last_arrival,
+           [this, key, side, parts = std::move(segment), size] { on_segment(key, side, parts, size); });
+}
+
+void SimNetwork::on_segment(Key key, int side, const std::vector<Bytes>& segment, std::size_t size) {
+  Connection* c = find(key);
+  if (!c) return;
+  End& far = c->ends[1 - side];
+  Pipe& pipe = c->pipes[side];
+  const HostId from = c->ends[side].host;
+  if (!reaches(from, far.host)) {  // was under way when the path was cut: sent again later, ahead of the rest
+    pipe.unsent.insert(pipe.unsent.begin(), segment.begin(), segment.end());
+    pipe.unsent_bytes += size;
+    pipe.in_flight -= size;
+    return pump(key, side);
+  }
+  trace_.mix(static_cast<std::uint64_t>(Event::segment));
+  trace_.mix(time_.now());
+  trace_.mix(key << 1 | static_cast<std::uint64_t>(side));
+  for (const Bytes& part : segment) trace_.mix(part.view());
+  if (!far.open) {  // nobody there any more
+    pipe.in_flight -= size;
+    send_reset(key, 1 - side);
+    return;
+  }
+  for (const Bytes& part : segment) far.received.push_back(part);
+  far.received_bytes += size;
+  if (at(far.host).process) at(far.host).process->readable(far.id);
+  time_.after(travel(far.host, from), [this, key, side, size] { on_acknowledged(key, side, size); });
+}
+
+void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
+  Connection* c = find(key);
+  if (!c) return;
+  Pipe& pipe = c->pipes[side];
+  pipe.in_flight -= std::min(size, pipe.in_flight);
+  End& near = c->ends[side];
+  pump(key, side);
+  c = find(key);
+  if (!c || !near.open || !near.wants_write) return;
+  if (pipe.unsent_bytes + pipe.in_flight >= limits_.send_buffer) return;
+  near.wants_write = false;
+  if (at(near.host).process) at(near.host).process->writable(near.id);
+}
+
+void SimNetwork::send_end(Key key, int side) {
+  Connection& c = *find(key);
+  Pipe& pipe = c.pipes[side];
+  pipe.fin_sent = true;
+  const Timestamp arrival = std::max(time_.now() + travel(c.ends[side].host, c.ends[1 - side].host), pipe.last_arrival);
+  pipe.last_arrival = arrival;
+  time_.at(arrival, [this, key, side] {
+    Connection* there = find(key);
+    if (!there) return;
+    End& far = there->ends[1 - side];
+    if (!reaches(there->ends[side].host, far.host)) {  // lost on the way, sent again
+      there->pipes[side].fin_sent = false;
+      return pump(key, side);
+    }
+    trace_.mix(static_cast<std::uint64_t>(Event::finish));
+    trace_.mix(time_.now());
+    far.finished = true;
+    if (far.open && at(far.host).process) at(far.host).process->readable(far.id);
+    erase_if_done(key);
+  });
+}
+
+void SimNetwork::send_reset(Key key, int side) {
+  Connection* c = find(key);
+  if (!c) return;
+  ++counters_.resets;
+  const HostId from = c->ends[side].host;
+  const HostId to = c->ends[1 - side].host;
+  if (!reaches(from, to)) return;  // lost; a reset is not sent again
+  const Timestamp arrival = std::max(time_.now() + travel(from, to), c->pipes[side].last_arrival);
+  c->pipes[side].last_arrival = arrival;
+  time_.at(arrival, [this, key, side] { on_reset(key, 1 - side); });
+}
+
+void SimNetwork::on_reset(Key key, int side) {
+  Connection* c = find(key);
+  if (!c) return;
+  End& end = c->ends[side];
+  trace_.mix(static_cast<std::uint64_t>(Event::reset));
+  trace_.mix(time_.now());
+  end.reset = true;
+  Pipe& pipe = c->pipes[side];
+  pipe.unsent.clear();
+  pipe.unsent_bytes = 0;
+  pipe.fin_wanted = pipe.fin_sent = true;
+  if (end.open && at(end.host).process) at(end.host).process->readable(end.id);
+  erase_if_done(key);
+}
+
+void SimNetwork::close(HostId host, ConnId conn, CloseMode mode) {
+  auto it = at(host).sockets.find(conn);
+  if (it == at(host).sockets.end()) return;
+  const auto [key, side] = it->second;
+  at(host).sockets.erase(it);
+  close_end(key, side, mode);
+}
+
+void SimNetwork::close_end(Key key, int side, CloseMode mode) {
+  Connection* c = find(key);
+  if (!c) return;
+  End& end = c->ends[side];
+  Pipe& pipe = c->pipes[side];
+  end.open = false;
+  end.wants_write = false;
+  const bool rude = mode == CloseMode::abort || end.received_bytes > 0;  // unread bytes make the kernel reset
+  end.received.clear();
+  end.received_bytes = 0;
+  if (!c->established) return;  // a dial under way notices by itself
+  if (rude && !end.reset) {
+    pipe.unsent.clear();
+    pipe.unsent_bytes = 0;
+    pipe.fin_wanted = pipe.fin_sent = true;
+    send_reset(key, side);
+  } else {
+    pipe.fin_wanted = true;
+    pump(key, side);
+  }
+  erase_if_done(key);
+}
+
+void SimNetwork::erase_if_done(Key key) {
+  Connection* c = find(key);
+  if (!c || c->ends[0].open || c->ends[1].open) return;
+  if (!c->established) {
+    connections_.erase(key);
+    return;
+  }
+  // Bytes on their way to a closed end change nothing any more.
+  const bool done0 = c->pipes[0].fin_sent || c->ends[0].reset;
+  const bool done1 = c->pipes[1].fin_sent || c->ends[1].reset;
+  if (done0 && done1) connections_.erase(key);
+}
+
+std::size_t SimNetwork::read(HostId host, ConnId conn, std::span<std::byte> into) {
+  int side = 0;
+  Connection* c = find(host, conn, side);
+  if (!c) return 0;
+  End& end = c->ends[side];
+  const std::size_t limit = partial(std::min(into.size(), end.received_bytes));
+  std::size_t done = 0;
+  while (done < limit) {
+    Bytes& front = end.received.front();
+    const std::size_t n = std::min(front.size(), limit - done);
+    std::memcpy(into.data() + done, front.data(), n);
+    done += n;
+    if (n == front.size()) {
+      end.received.pop_front();
+    } else {
+      front = front.slice(n);
+    }
+  }
+  const bool was_shut = end.received_bytes + c->pipes[1 - side].in_flight >= limits_.receive_buffer;
+  end.received_bytes -= done;
+  if (was_shut && done > 0) {
+    const Key key = at(host).sockets[conn].first;
+    time_.after(travel(host, c->ends[1 - side].host), [this, key, far = 1 - side] { pump(key, far); });
+  }
+  return done;
+}
+
+SimNetwork::StreamEnd SimNetwork::end_of(HostId host, ConnId conn) const {
+  int side = 0;
+  const Connection* c = find(host, conn, side);
+  if (!c || c->ends[side].reset) return StreamEnd::reset;
+  return c->ends[side].finished ? StreamEnd::finished : StreamEnd::open;
+}
+
+std::size_t SimNetwork::unread(HostId host, ConnId conn) const {
+  int side = 0;
+  const Connection* c = find(host, conn, side);
+  return c ? c->ends[side].received_bytes : 0;
+}
+
+}  // namespace plumvine::sim

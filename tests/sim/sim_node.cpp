@@ -1,0 +1,207 @@
+#include "sim_node.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace plumvine::sim {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A sleeping process needs that long to notice an event; jitter is added.
+constexpr Duration kWakeDelay = 20us;
+constexpr std::size_t kEventsPerTurn = 1024;
+
+}  // namespace
+
+SimNode::SimNode(std::size_t index, SimTime& time, SimNetwork& network, HostId host, const HostNames& names,
+                 NodeObserver& observer, Rng rng)
+    : index_(index), time_(time), network_(network), host_(host), names_(names), observer_(observer), rng_(rng) {}
+
+SimNode::~SimNode() { end_process(); }
+
+void SimNode::start(Config config, ClockSkew skew) {
+  if (driver_) return;
+  network_.set_power(host_, true);
+  config_ = std::move(config);
+  skew_ = skew;
+  instance_ = InstanceId{rng_.next() | 1};
+  paused_ = leaving_ = leave_done_ = deferred_ = false;
+  armed_ = next_turn_ = kNever;
+  published_ = acked_ = 0;
+  unacked_bytes_ = 0;
+  unacked_sizes_.clear();
+  waiting_.clear();
+  config_.log = [this](const LogRecord& record) { observer_.logged(index_, record); };
+  transport_ = std::make_unique<SimTransport>(network_, host_, names_, [this] {
+    schedule_turn(time_.now() + kWakeDelay + rng_.jitter(kWakeDelay));
+  });
+  DriverHooks hooks;
+  hooks.on_acked = [this](Sequence up_to) {
+    for (; acked_ < up_to && !unacked_sizes_.empty(); ++acked_) {
+      unacked_bytes_ -= unacked_sizes_.front();
+      unacked_sizes_.pop_front();
+    }
+    feed();
+  };
+  hooks.on_leave_done = [this] { leave_done_ = true; };
+  driver_ = std::make_unique<Driver>(config_, DriverIdentity{instance_, network_.address(host_), rng_.next()},
+                                     static_cast<Loop&>(*this), *transport_, make_handlers(), std::move(hooks));
+  network_.process_started(host_, *transport_);
+  command([this](Driver& driver) {
+    driver.start();
+    std::vector<HostPort> seeds;
+    for (const std::string& text : config_.seeds) {
+      if (auto seed = HostPort::parse(text)) seeds.push_back(*seed);
+    }
+    if (!seeds.empty()) driver.join(std::move(seeds));
+  });
+}
+
+Handlers SimNode::make_handlers() {
+  Handlers handlers;
+  handlers.on_message = [this](const Message& message) { observer_.delivered(index_, message); };
+  handlers.on_member = [this](const MemberEvent& event) { observer_.member_event(index_, event); };
+  handlers.on_peer = [this](const PeerEvent& event) { observer_.peer_event(index_, event); };
+  handlers.on_lost = [this](const LostEvent& event) { observer_.lost(index_, event); };
+  return handlers;
+}
+
+void SimNode::end_process() {
+  ++turn_token_;  // turns that are due belong to a process that is no more
+  next_turn_ = armed_ = kNever;
+  driver_.reset();
+  transport_.reset();
+  waiting_.clear();
+  paused_ = leaving_ = false;
+}
+
+void SimNode::kill() {
+  network_.process_died(host_);
+  end_process();
+}
+
+void SimNode::power_off() {
+  network_.set_power(host_, false);
+  end_process();
+}
+
+void SimNode::pause() { paused_ = true; }
+
+void SimNode::resume() {
+  if (!std::exchange(paused_, false) || !driver_) return;
+  next_turn_ = kNever;
+  schedule_turn(time_.now() + kWakeDelay);
+}
+
+void SimNode::leave() {
+  if (!driver_ || leaving_) return;
+  leaving_ = true;
+  command([](Driver& driver) { driver.leave(); });
+}
+
+void SimNode::command(const std::function<void(Driver&)>& command) {
+  if (!driver_) return;
+  command(*driver_);
+  if (!in_turn_) schedule_turn(time_.now() + kWakeDelay);
+}
+
+void SimNode::publish(std::string topic, Bytes payload) {
+  if (!driver_) return;
+  waiting_.push_back({std::move(topic), std::move(payload)});
+  feed();
+}
+
+/// Hands waiting payloads to the driver as the public `Node` does: while the pace window has room.
+void SimNode::feed() {
+  if (feeding_ || paused_) return;
+  feeding_ = true;
+  while (!waiting_.empty() && driver_ && !leaving_) {
+    const std::uint64_t size = waiting_.front().payload.size();
+    if (published_ - acked_ >= config_.tree.pace_window_messages) break;
+    if (unacked_bytes_ > 0 && unacked_bytes_ + size > config_.tree.pace_window_bytes) break;
+    Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    ++published_;
+    unacked_bytes_ += size;
+    unacked_sizes_.push_back(size);
+    observer_.published(index_, {instance_, published_}, next.payload);
+    command([&](Driver& driver) { driver.publish(published_, std::move(next.topic), std::move(next.payload)); });
+  }
+  feeding_ = false;
+}
+
+std::shared_ptr<const Snapshot> SimNode::snapshot() { return driver_ ? driver_->make_snapshot() : nullptr; }
+
+std::vector<std::string> SimNode::broken_invariants() const {
+  return driver_ ? driver_->check_invariants() : std::vector<std::string>{};
+}
+
+Timestamp SimNode::local(Timestamp t) const {
+  return t + skew_.monotonic_base + Duration{t.ns / 1'000'000 * skew_.drift_ppm};
+}
+
+Timestamp SimNode::virtual_of(Timestamp local_time) const {
+  Timestamp t = local_time - skew_.monotonic_base;
+  t = t - Duration{t.ns / 1'000'000 * skew_.drift_ppm};
+  while (local(t) < local_time) t = t + std::max(Duration{1}, local_time - local(t));
+  return t;
+}
+
+Timestamp SimNode::now() { return local(time_.now()); }
+
+std::int64_t SimNode::wall_us() {
+  constexpr std::int64_t kEpoch = 1'700'000'000'000'000;  // an ordinary day, so that times print as such
+  return kEpoch + (local(time_.now()) - skew_.monotonic_base + skew_.wall_offset).ns / 1000;
+}
+
+void SimNode::arm(Timestamp deadline) {
+  armed_ = deadline;
+  if (!in_turn_ && armed_ != kNever) schedule_turn(virtual_of(armed_));
+}
+
+void SimNode::defer() {
+  deferred_ = true;
+  if (!in_turn_) schedule_turn(time_.now() + kWakeDelay);
+}
+
+void SimNode::schedule_turn(Timestamp at) {
+  if (!transport_ || at >= next_turn_) return;
+  next_turn_ = std::max(at, time_.now());
+  const std::uint64_t token = ++turn_token_;
+  time_.at(next_turn_, [this, token] {
+    if (token == turn_token_) turn();
+  });
+}
+
+void SimNode::turn() {
+  next_turn_ = kNever;
+  if (!driver_ || paused_) return;
+  ++turns_;
+  in_turn_ = true;
+  if (armed_ <= now()) {
+    armed_ = kNever;
+    driver_->on_timer();
+  }
+  const bool more = transport_->poll(*driver_, kEventsPerTurn);
+  if (std::exchange(deferred_, false)) driver_->on_deferred();
+  in_turn_ = false;
+  if (leave_done_ && leaving_) {
+    observer_.turn_done(index_);
+    driver_->stop();
+    observer_.left(index_);
+    network_.process_died(host_);
+    return end_process();
+  }
+  feed();
+  if (more || deferred_) schedule_turn(time_.now() + kWakeDelay);
+  // libuv counts in whole milliseconds and never wakes early.
+  if (armed_ != kNever) {
+    const std::int64_t ms = (virtual_of(armed_).ns + 999'999) / 1'000'000;
+    schedule_turn(Timestamp{ms * 1'000'000});
+  }
+  observer_.turn_done(index_);
+}
+
+}  // namespace plumvine::sim

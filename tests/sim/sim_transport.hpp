@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <transport/transport.hpp>
+
+#include "sim_network.hpp"
+
+namespace plumvine::sim {
+
+/// Names that `resolve` knows.
+using HostNames = std::map<std::string, Endpoint>;
+
+/// The production seam `Transport` over `SimNetwork`, for one process. What the kernel has for the process waits here
+/// until the process takes its turn: a stopped process does not see it.
+class SimTransport final : public Transport, public KernelEvents {
+ public:
+  SimTransport(SimNetwork& network, HostId host, const HostNames& names, std::function<void()> wake)
+      : network_(network), host_(host), names_(names), wake_(std::move(wake)) {}
+
+  // Transport
+  void send_packet(const Endpoint& to, Bytes packet) override;
+  void dial(ConnId conn, const Endpoint& to) override;
+  std::size_t write(ConnId conn, std::span<const Bytes> batch) override;
+  void close(ConnId conn, CloseMode mode) override;
+  void pause_reading(ConnId conn, bool paused) override;
+  void resolve(const HostPort& name) override;
+  const TransportStats& stats() const override { return stats_; }
+
+  // KernelEvents
+  void packet_arrived(const Endpoint& from, const Bytes& packet) override;
+  ConnId accepted(const Endpoint& from) override;
+  [[nodiscard]] std::size_t unaccepted() const override { return unaccepted_.size(); }
+  void connected(ConnId conn) override { post(Ready::connected, conn); }
+  void readable(ConnId conn) override;
+  void writable(ConnId conn) override { post(Ready::writable, conn); }
+  void refused(ConnId conn, const Error& why) override;
+
+  /// One poll phase: hands what waits to the process, at most `budget` events. True: more waits.
+  bool poll(TransportEvents& process, std::size_t budget);
+  [[nodiscard]] bool idle() const noexcept { return ready_.empty() && packets_.empty(); }
+  [[nodiscard]] std::size_t open_connections() const noexcept { return known_.size(); }
+
+ private:
+  enum class Ready : std::uint8_t { accepted, connected, readable, writable, refused, resolved };
+  struct Item {
+    Ready what;
+    ConnId conn{};
+    Endpoint from;
+    Error why{};
+    HostPort name{};
+  };
+  void post(Ready what, ConnId conn) {
+    ready_.push_back({.what = what, .conn = conn});
+    wake_();
+  }
+  void read_stream(ConnId conn, TransportEvents& process);
+
+  SimNetwork& network_;
+  HostId host_;
+  const HostNames& names_;
+  std::function<void()> wake_;
+  std::deque<Item> ready_;
+  std::deque<std::pair<Endpoint, Bytes>> packets_;
+  std::size_t packet_bytes_ = 0;
+  std::set<ConnId> known_, paused_, read_posted_, unaccepted_;
+  std::uint64_t next_accepted_ = 0;
+  TransportStats stats_;
+};
+
+}  // namespace plumvine::sim

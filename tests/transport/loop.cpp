@@ -1,0 +1,134 @@
+#include "transport/uv/loop.hpp"
+
+#include "support/pch.hpp"
+#include "support/uv_fixture.hpp"
+
+using namespace plumvine;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Recorder final : LoopEvents {
+  uv::UvLoop* loop = nullptr;
+  std::function<void()> timer = {};
+  std::function<void()> deferred = {};
+  int timers = 0;
+  int deferrals = 0;
+  void on_timer() override {
+    ++timers;
+    if (timer) timer();
+  }
+  void on_deferred() override {
+    ++deferrals;
+    if (deferred) deferred();
+  }
+};
+
+struct LoopSetup : test::LoopFixture {
+  uv::UvLoop under{&loop};
+  Recorder events;
+  LoopSetup() {
+    events.loop = &under;
+    under.bind(&events);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a deadline is never early", "[loop]") {
+  LoopSetup f;
+  for (int i = 0; i < 20; ++i) {
+    const Timestamp due = f.under.now() + Duration{1'300'000 + i * 77'777};
+    Timestamp fired;
+    f.events.timer = [&] { fired = f.under.now(); };
+    const int before = f.events.timers;
+    f.under.arm(due);
+    REQUIRE(f.run_until([&] { return f.events.timers > before; }));
+    CHECK(fired >= due);
+  }
+}
+
+TEST_CASE("a later deadline replaces an earlier one, and never cancels", "[loop]") {
+  LoopSetup f;
+  const Timestamp start = f.under.now();
+  f.under.arm(start + 1ms);
+  f.under.arm(start + 30ms);
+  REQUIRE(f.run_until([&] { return f.events.timers == 1; }));
+  CHECK(f.under.now() >= start + 30ms);
+  f.under.arm(f.under.now() + 1ms);
+  f.under.arm(kNever);
+  CHECK_FALSE(f.run_until([&] { return f.events.timers == 2; }, 20ms));
+}
+
+TEST_CASE("deferred work runs once per turn, however often it was asked for", "[loop]") {
+  LoopSetup f;
+  f.under.defer();
+  f.under.defer();
+  uv_run(&f.loop, UV_RUN_NOWAIT);
+  CHECK(f.events.deferrals == 1);
+  uv_run(&f.loop, UV_RUN_NOWAIT);
+  CHECK(f.events.deferrals == 1);
+}
+
+TEST_CASE("work deferred while flushing needs no event from outside", "[loop]") {
+  LoopSetup f;
+  f.events.deferred = [&] {
+    if (f.events.deferrals < 5) f.under.defer();
+  };
+  f.under.defer();
+  while (f.events.deferrals < 5) uv_run(&f.loop, UV_RUN_ONCE);  // would hang if a turn waited
+  CHECK(f.events.deferrals == 5);
+}
+
+TEST_CASE("an idle loop sleeps", "[loop]") {
+  LoopSetup f;
+  int turns = 0;
+  f.under.on_turn([&] { ++turns; });
+  f.under.soon([] {});
+  f.under.defer();
+  f.under.arm(f.under.now() + 60ms);
+  while (f.events.timers == 0) uv_run(&f.loop, UV_RUN_ONCE);
+  CHECK(turns <= 12);  // two looks per turn: the task, the deferral, the timer and one in reserve
+}
+
+TEST_CASE("a task never runs inside the call that asks for it", "[loop]") {
+  LoopSetup f;
+  bool ran = false;
+  f.under.soon([&] { ran = true; });
+  CHECK_FALSE(ran);
+  CHECK(f.run_until([&] { return ran; }));
+}
+
+TEST_CASE("a loop may be destroyed by its own task", "[loop]") {
+  test::LoopFixture f;
+  auto under = std::make_unique<uv::UvLoop>(&f.loop);
+  under->soon([&] { under.reset(); });
+  CHECK(uv_run(&f.loop, UV_RUN_DEFAULT) == 0);
+  CHECK_FALSE(under);
+}
+
+TEST_CASE("a busy turn is seen as a stall", "[loop]") {
+  LoopSetup f;
+  f.events.timer = [&] {
+    const Timestamp end = f.under.now() + 30ms;
+    while (f.under.now() < end) {
+    }
+  };
+  f.under.arm(f.under.now() + 1ms);
+  REQUIRE(f.run_until([&] { return f.events.timers == 1; }));
+  uv_run(&f.loop, UV_RUN_NOWAIT);
+  LoopStats stats;
+  f.under.report(stats);
+  CHECK(stats.max_stall >= 30ms);
+  CHECK(stats.stalls.count() >= 1);
+}
+
+TEST_CASE("waiting is not being busy", "[loop]") {
+  LoopSetup f;
+  f.under.arm(f.under.now() + 1200ms);
+  while (f.events.timers == 0) uv_run(&f.loop, UV_RUN_ONCE);
+  uv_run(&f.loop, UV_RUN_NOWAIT);
+  LoopStats stats;
+  f.under.report(stats);
+  CHECK(stats.busy_ratio < 0.5);
+}

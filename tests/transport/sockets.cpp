@@ -1,0 +1,311 @@
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <deque>
+
+#include "support/pch.hpp"
+#include "support/uv_fixture.hpp"
+#include "transport/uv/addresses.hpp"
+#include "transport/uv/uv_transport.hpp"
+
+using namespace plumvine;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Records what a transport says; reads into a buffer of its own.
+struct Endpoints final : TransportEvents {
+  struct Stream {
+    bool up = false;
+    bool closed = false;
+    int writable = 0;
+    std::string received;
+    std::string why;
+  };
+  std::map<ConnId, Stream> streams;
+  std::vector<ConnId> accepted;
+  std::vector<std::pair<Endpoint, std::string>> packets;
+  std::vector<std::pair<HostPort, std::vector<Endpoint>>> resolved;
+  std::vector<std::byte> buffer = std::vector<std::byte>(64 * 1024);
+  std::function<void(ConnId)> after_read = {};
+
+  void on_packet(const Endpoint& from, BytesView packet) override { packets.emplace_back(from, as_text(packet)); }
+  void on_connected(ConnId conn) override { streams[conn].up = true; }
+  void on_accepted(ConnId conn, const Endpoint&) override {
+    streams[conn].up = true;
+    accepted.push_back(conn);
+  }
+  std::span<std::byte> read_buffer(ConnId) override { return buffer; }
+  void on_read(ConnId conn, std::size_t bytes) override {
+    streams[conn].received.append(as_text(BytesView{buffer.data(), bytes}));
+    if (after_read) after_read(conn);
+  }
+  void on_writable(ConnId conn) override { ++streams[conn].writable; }
+  void on_closed(ConnId conn, const Error& why) override {
+    streams[conn].closed = true;
+    streams[conn].why = why.message;
+  }
+  void on_resolved(const HostPort& name, const std::vector<Endpoint>& found) override {
+    resolved.emplace_back(name, found);
+  }
+};
+
+struct Side {
+  uv::UvLoop loop;
+  uv::UvTransport transport;
+  Endpoints events;
+  Side(uv_loop_t* raw, const std::string& where)
+      : loop(raw), transport(loop, std::move(*uv::bind_pair(*Endpoint::parse(where)))) {
+    REQUIRE(transport.start(&events));
+  }
+  [[nodiscard]] Endpoint address() const { return transport.address(); }
+};
+
+struct Pair : test::LoopFixture {
+  Side a{&loop, "127.0.0.1:0"};
+  Side b{&loop, "127.0.0.1:0"};
+  static constexpr ConnId kDial{1};
+
+  ConnId connect() {
+    a.transport.dial(kDial, b.address());
+    REQUIRE(run_until([&] { return a.events.streams[kDial].up && b.events.accepted.size() == 1; }));
+    return b.events.accepted.front();
+  }
+};
+
+std::string pattern(std::size_t size) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i * 2654435761U) >> 13);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("packets and streams share one port, ephemeral or given", "[sockets]") {
+  auto first = uv::bind_pair(*Endpoint::parse("127.0.0.1:0"));
+  REQUIRE(first);
+  CHECK(first->address.port != 0);
+  CHECK(uv::local_endpoint(first->stream.get()) == first->address);
+  CHECK(uv::local_endpoint(first->datagram.get()) == first->address);
+  auto second = uv::bind_pair(first->address);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == Errc::address_in_use);
+  CHECK(second.error().message.find(first->address.to_string()) != std::string::npos);
+}
+
+TEST_CASE("a port taken by packets alone is in use too", "[sockets]") {
+  auto packets = uv::bind_datagram(*Endpoint::parse("127.0.0.1:0"));
+  REQUIRE(packets);
+  auto pair = uv::bind_pair(uv::local_endpoint(packets->get()));
+  REQUIRE_FALSE(pair);
+  CHECK(pair.error().code == Errc::address_in_use);
+}
+
+TEST_CASE("packets arrive whole, with the sender's address", "[sockets]") {
+  Pair f;
+  const std::string big = pattern(60'000);
+  f.a.transport.send_packet(f.b.address(), Bytes::copy_of(std::string_view{"hello"}));
+  f.a.transport.send_packet(f.b.address(), Bytes::copy_of(std::string_view{big}));
+  REQUIRE(f.run_until([&] { return f.b.events.packets.size() == 2; }));
+  CHECK(f.b.events.packets[0].first == f.a.address());
+  CHECK(f.b.events.packets[0].second == "hello");
+  CHECK((f.b.events.packets[1].second == big));
+  CHECK(f.b.transport.stats().udp_received_bytes == 5 + big.size());
+}
+
+TEST_CASE("more packets than one batch are all read", "[sockets]") {
+  Pair f;
+  for (int i = 0; i < 300; ++i)
+    f.a.transport.send_packet(f.b.address(), Bytes::copy_of(std::string_view{std::to_string(i)}));
+  REQUIRE(f.run_until([&] { return f.b.events.packets.size() == 300; }));
+  CHECK(f.b.events.packets.back().second == "299");
+}
+
+TEST_CASE("a packet that cannot be sent is counted", "[sockets]") {
+  Pair f;
+  f.a.transport.send_packet(*Endpoint::parse("[2001:db8::1]:9"), Bytes::copy_of(std::string_view{"x"}));
+  CHECK(f.a.transport.stats().udp_send_errors == 1);
+}
+
+TEST_CASE("a dual-stack socket speaks with IPv4 and names it so", "[sockets]") {
+  if (!uv::ipv6_available()) return;
+  test::LoopFixture f;
+  Side any{&f.loop, "[::]:0"};
+  Side four{&f.loop, "127.0.0.1:0"};
+  Endpoint any_four = *Endpoint::parse("127.0.0.1:1");
+  any_four.port = any.address().port;
+  four.transport.send_packet(any_four, Bytes::copy_of(std::string_view{"ping"}));
+  REQUIRE(f.run_until([&] { return any.events.packets.size() == 1; }));
+  CHECK(any.events.packets[0].first == four.address());
+  any.transport.send_packet(four.address(), Bytes::copy_of(std::string_view{"pong"}));
+  REQUIRE(f.run_until([&] { return four.events.packets.size() == 1; }));
+  four.transport.dial(ConnId{1}, any_four);
+  REQUIRE(f.run_until([&] { return four.events.streams[ConnId{1}].up && any.events.accepted.size() == 1; }));
+}
+
+TEST_CASE("an accepted stream has an even number, and bytes flow both ways", "[sockets]") {
+  Pair f;
+  const ConnId other = f.connect();
+  CHECK(static_cast<std::uint64_t>(other) % 2 == 0);
+  const std::vector<Bytes> parts{Bytes::copy_of(std::string_view{"one "}), Bytes{},
+                                 Bytes::copy_of(std::string_view{"two"})};
+  CHECK(f.a.transport.write(Pair::kDial, parts) == 7);
+  CHECK(f.b.transport.write(other, std::vector<Bytes>{Bytes::copy_of(std::string_view{"back"})}) == 4);
+  CHECK(f.run_until([&] {
+    return f.b.events.streams[other].received == "one two" && f.a.events.streams[Pair::kDial].received == "back";
+  }));
+}
+
+TEST_CASE("a write takes what fits, and room is announced", "[sockets]") {
+  Pair f;
+  const ConnId other = f.connect();
+  f.b.transport.pause_reading(other, true);
+  const std::string text = pattern(16 << 20);
+  const Bytes whole = Bytes::copy_of(std::string_view{text});
+  std::vector<Bytes> parts;
+  for (std::size_t at = 0; at < text.size(); at += 100'003) parts.push_back(whole.slice(at, 100'003));
+  std::size_t sent = f.a.transport.write(Pair::kDial, parts);
+  REQUIRE(sent < text.size());
+  CHECK_FALSE(f.run_until([&] { return f.a.events.streams[Pair::kDial].writable != 0; }, 50ms));
+  f.b.transport.pause_reading(other, false);
+  while (sent < text.size()) {
+    const int seen = f.a.events.streams[Pair::kDial].writable;
+    REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].writable > seen; }));
+    sent += f.a.transport.write(Pair::kDial, std::vector<Bytes>{whole.slice(sent)});
+  }
+  REQUIRE(f.run_until([&] { return f.b.events.streams[other].received.size() == text.size(); }));
+  CHECK((f.b.events.streams[other].received == text));
+}
+
+TEST_CASE("a paused stream is not read", "[sockets]") {
+  Pair f;
+  const ConnId other = f.connect();
+  f.b.transport.pause_reading(other, true);
+  f.a.transport.write(Pair::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{"later"})});
+  CHECK_FALSE(f.run_until([&] { return !f.b.events.streams[other].received.empty(); }, 50ms));
+  f.b.transport.pause_reading(other, false);
+  CHECK(f.run_until([&] { return f.b.events.streams[other].received == "later"; }));
+}
+
+TEST_CASE("a dial that is refused is told later, not inside the call", "[sockets]") {
+  Pair f;
+  auto gone = uv::bind_pair(*Endpoint::parse("127.0.0.1:0"));
+  const Endpoint nobody = gone->address;
+  gone->stream.reset();
+  gone->datagram.reset();
+  f.a.transport.dial(Pair::kDial, nobody);
+  CHECK_FALSE(f.a.events.streams[Pair::kDial].closed);
+  REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].closed; }));
+  CHECK(f.a.events.streams[Pair::kDial].why.find("refused") != std::string::npos);
+}
+
+TEST_CASE("closing with flush delivers what was accepted, even with unread bytes on our side", "[sockets]") {
+  Pair f;
+  const ConnId other = f.connect();
+  f.b.transport.pause_reading(other, true);
+  f.a.transport.write(Pair::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{pattern(100'000)})});
+  const std::string answer = pattern(50'000);
+  REQUIRE(f.b.transport.write(other, std::vector<Bytes>{Bytes::copy_of(std::string_view{answer})}) == answer.size());
+  f.b.transport.close(other, CloseMode::flush);
+  REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].closed; }));
+  CHECK((f.a.events.streams[Pair::kDial].received == answer));
+  CHECK_FALSE(f.b.events.streams[other].closed);
+}
+
+TEST_CASE("an abort resets the other side and is silent on ours", "[sockets]") {
+  Pair f;
+  const ConnId other = f.connect();
+  f.b.transport.close(other, CloseMode::abort);
+  REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].closed; }));
+  CHECK(f.a.events.streams[Pair::kDial].why.find("reset") != std::string::npos);
+  CHECK_FALSE(f.b.events.streams[other].closed);
+}
+
+TEST_CASE("a stream may be closed inside its own event", "[sockets]") {
+  Pair f;
+  const ConnId other = f.connect();
+  f.b.events.after_read = [&](ConnId conn) { f.b.transport.close(conn, CloseMode::abort); };
+  f.a.transport.write(Pair::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{"x"})});
+  REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].closed; }));
+  CHECK(f.b.events.streams[other].received == "x");
+}
+
+TEST_CASE("writing to a stream that broke is told as closed", "[sockets]") {
+  Pair f;
+  const ConnId other = f.connect();
+  f.a.transport.pause_reading(Pair::kDial, true);  // so that only writing can notice
+  f.b.transport.close(other, CloseMode::abort);
+  const std::vector<Bytes> text{Bytes::copy_of(std::string_view{"anybody?"})};
+  CHECK(f.run_until([&] {
+    f.a.transport.write(Pair::kDial, text);
+    return f.a.events.streams[Pair::kDial].closed;
+  }));
+}
+
+TEST_CASE("out of descriptors, connections are refused without spinning, and taken again later", "[sockets]") {
+  Pair f;
+  // A dialled socket first: the limit below holds for this whole process.
+  std::vector<uv::Fd> dialled;
+  for (int i = 0; i < 3; ++i) dialled.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto target = uv::to_sockaddr(f.b.address(), AF_INET);
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const int next_fd = dup(0);
+  close(next_fd);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(next_fd);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &tight) == 0);
+  for (int i = 0; i < 2; ++i) CHECK(connect(dialled[static_cast<std::size_t>(i)].get(), target.get(), target.size) == 0);
+  const bool refused = f.run_until([&] { return f.b.transport.stats().connections_refused == 2; });
+  setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(refused);
+  CHECK(f.b.events.accepted.empty());
+  CHECK(connect(dialled[2].get(), target.get(), target.size) == 0);
+  CHECK(f.run_until([&] { return f.b.events.accepted.size() == 1; }));
+}
+
+TEST_CASE("literals and host names are answered after the call", "[resolver]") {
+  Pair f;
+  f.a.transport.resolve(*HostPort::parse("127.0.0.1:7946"));
+  f.a.transport.resolve(*HostPort::parse("[::1]:7947"));
+  f.a.transport.resolve(*HostPort::parse("localhost:7948"));
+  CHECK(f.a.events.resolved.empty());
+  REQUIRE(f.run_until([&] { return f.a.events.resolved.size() == 3; }));
+  for (const auto& [name, found] : f.a.events.resolved) {
+    REQUIRE_FALSE(found.empty());
+    for (const auto& endpoint : found) {
+      CHECK(endpoint.is_loopback());
+      CHECK(endpoint.port == name.port);
+    }
+  }
+}
+
+TEST_CASE("a transport may be destroyed with look-ups, dials and streams open", "[sockets]") {
+  test::LoopFixture f;
+  {
+    Side a{&f.loop, "127.0.0.1:0"};
+    Side b{&f.loop, "127.0.0.1:0"};
+    a.transport.dial(ConnId{1}, b.address());
+    REQUIRE(f.run_until([&] { return a.events.streams[ConnId{1}].up; }));
+    a.transport.dial(ConnId{3}, b.address());
+    a.transport.resolve(*HostPort::parse("no-such-host.invalid:1"));
+    a.transport.resolve(*HostPort::parse("127.0.0.1:1"));
+    b.transport.close(b.events.accepted.front(), CloseMode::flush);
+  }
+}
+
+TEST_CASE("the advertised address follows the configuration, then the bound address", "[addresses]") {
+  const Endpoint bound = *Endpoint::parse("127.0.0.1:4000");
+  CHECK(uv::choose_advertised("", bound)->endpoint == bound);
+  CHECK(uv::choose_advertised("10.1.2.3:99", bound)->endpoint == *Endpoint::parse("10.1.2.3:99"));
+  CHECK(uv::choose_advertised("10.1.2.3", bound)->endpoint == *Endpoint::parse("10.1.2.3:4000"));
+  CHECK_FALSE(uv::choose_advertised("0.0.0.0:99", bound));
+  const auto any = uv::choose_advertised("", *Endpoint::parse("0.0.0.0:4000"));
+  REQUIRE(any);
+  CHECK_FALSE(any->endpoint.is_unspecified());
+  CHECK(any->endpoint.is_v4());
+  CHECK(any->endpoint.port == 4000);
+  CHECK_FALSE(any->reason.empty());
+}

@@ -1,0 +1,176 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <plumvine/detail/rng.hpp>
+#include <plumvine/handlers.hpp>
+
+#include "plumtree/wire.hpp"
+#include "support/memory_net.hpp"
+#include "support/pch.hpp"
+#include "transport/driver.hpp"
+#include "transport/frame_decoder.hpp"
+
+namespace plumvine::test {
+
+using namespace std::chrono_literals;
+
+/// A driver on a host in memory, and what it told.
+struct TestNode {
+  MemoryHost& host;
+  std::vector<std::pair<MessageId, std::string>> messages;
+  std::vector<MemberEvent> members;
+  std::vector<PeerEvent> peers;
+  std::vector<PartitionEvent> partitions;
+  std::vector<LostEvent> lost;
+  std::vector<std::string> log;
+  Sequence acked = 0;
+  int leaves_done = 0;
+  Sequence sequence = 0;
+  std::function<void(const Message&)> on_message;
+  std::unique_ptr<Driver> driver;
+
+  Sequence publish(std::string text, std::string topic = "t") {
+    driver->publish(++sequence, std::move(topic), Bytes::copy_of(text));
+    return sequence;
+  }
+  [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const { return driver->make_snapshot(); }
+  /// Names of the peers whose link is up.
+  [[nodiscard]] std::vector<std::string> links() const {
+    std::vector<std::string> names;
+    for (const auto s = snapshot(); const LinkInfo& link : s->links) {
+      if (link.state == LinkState::up) names.push_back(link.peer);
+    }
+    return names;
+  }
+  [[nodiscard]] bool ready() const { return snapshot()->not_ready_reason.empty(); }
+  [[nodiscard]] bool logged(std::string_view part) const {
+    return std::any_of(log.begin(), log.end(), [&](const std::string& line) { return line.find(part) != std::string::npos; });
+  }
+  [[nodiscard]] std::vector<std::string> texts() const {
+    std::vector<std::string> out;
+    for (const auto& message : messages) out.push_back(message.second);
+    return out;
+  }
+};
+
+/// Some nodes in one memory network. The first is everybody's seed.
+struct TestCluster {
+  MemoryNet net;
+  std::vector<std::unique_ptr<TestNode>> nodes;
+  std::uint64_t seed = 1;
+
+  TestNode& add(const std::string& name, const std::function<void(Config&)>& adjust = {}, InstanceId instance = {}) {
+    const std::string address = "10.0.0." + std::to_string(nodes.size() + 1) + ":7946";
+    return add_at(address, name, adjust, instance);
+  }
+  TestNode& add_at(const std::string& address, const std::string& name, const std::function<void(Config&)>& adjust = {},
+                   InstanceId instance = {}) {
+    MemoryHost& host = net.add_host(address);
+    auto owned = std::make_unique<TestNode>(TestNode{.host = host});
+    TestNode& node = *owned;
+    Config config = Config::lan(name);
+    config.bind = address;
+    config.log_level = LogLevel::debug;
+    config.log = [&node](const LogRecord& r) {
+      node.log.push_back(std::string{to_string(r.level)} + " " + std::string{r.component} + " " + std::string{r.code} + " " +
+                         r.text);
+    };
+    if (!nodes.empty()) config.seeds = {nodes.front()->host.address().to_string()};
+    if (adjust) adjust(config);
+    Handlers handlers;
+    handlers.on_message = [&node](const Message& m) {
+      node.messages.emplace_back(m.id, std::string{m.text()});
+      if (node.on_message) node.on_message(m);
+    };
+    handlers.on_member = [&node](const MemberEvent& e) { node.members.push_back(e); };
+    handlers.on_peer = [&node](const PeerEvent& e) { node.peers.push_back(e); };
+    handlers.on_partition = [&node](const PartitionEvent& e) { node.partitions.push_back(e); };
+    handlers.on_lost = [&node](const LostEvent& e) { node.lost.push_back(e); };
+    ++seed;
+    if (instance == InstanceId{}) instance = InstanceId{mix64(seed)};
+    node.driver = std::make_unique<Driver>(
+        std::move(config), DriverIdentity{instance, host.address(), seed}, host, host, std::move(handlers),
+        DriverHooks{.on_acked = [&node](Sequence s) { node.acked = s; }, .on_leave_done = [&node] { ++node.leaves_done; }});
+    host.attach(*node.driver);
+    node.driver->start();
+    nodes.push_back(std::move(owned));
+    return node;
+  }
+  TestNode& operator[](std::size_t i) { return *nodes[i]; }
+
+  void add_many(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) add(std::string(1, static_cast<char>('a' + nodes.size())));
+  }
+  bool run_until(const std::function<bool()>& done, Duration limit) { return net.run_until(done, limit); }
+  void run_for(Duration d) { net.run_for(d); }
+
+  /// Everybody is ready and has so many links.
+  bool settle(std::size_t links, Duration limit = 20s) {
+    return run_until([&] {
+      return std::all_of(nodes.begin(), nodes.end(),
+                         [&](const auto& node) { return node->ready() && node->links().size() == links; });
+    }, limit);
+  }
+  void check_invariants() {
+    for (const auto& node : nodes) {
+      INFO(node->snapshot()->name);
+      CHECK(node->driver->check_invariants() == std::vector<std::string>{});
+    }
+  }
+};
+
+/// The far end of a connection, spoken by hand.
+struct RawPeer final : LoopEvents, TransportEvents {
+  explicit RawPeer(MemoryHost& h) : host(h) { host.attach(*this); }
+
+  MemoryHost& host;
+  ChunkPool pool;
+  FrameDecoder decoder{pool, 1 << 20};
+  std::vector<Frame> frames;
+  bool connected = false;
+  bool accepted = false;
+  bool closed = false;
+  ConnId conn{1};
+
+  void dial(const Endpoint& to) { host.dial(conn, to); }
+  void write(Bytes bytes) { host.write(conn, std::span{&bytes, 1}); }
+  void send(const Frame& frame) {
+    const wire::Encoded encoded = wire::encode(frame);
+    write(encoded.head);
+    if (!encoded.payload.empty()) write(encoded.payload);
+  }
+  template <class T>
+  [[nodiscard]] const T* first() const {
+    for (const Frame& frame : frames) {
+      if (const auto* found = std::get_if<T>(&frame)) return found;
+    }
+    return nullptr;
+  }
+
+  void on_timer() override {}
+  void on_deferred() override {}
+  void on_packet(const Endpoint&, BytesView) override {}
+  void on_connected(ConnId) override { connected = true; }
+  void on_accepted(ConnId id, const Endpoint&) override {
+    accepted = true;
+    conn = id;
+  }
+  std::span<std::byte> read_buffer(ConnId) override { return decoder.buffer(); }
+  void on_read(ConnId, std::size_t bytes) override {
+    decoder.advance(bytes);
+    FrameReject reason{};
+    while (auto next = decoder.next(reason)) {
+      REQUIRE(next->has_value());
+      frames.push_back(std::move(**next));
+    }
+  }
+  void on_writable(ConnId) override {}
+  void on_closed(ConnId, const Error&) override { closed = true; }
+  void on_resolved(const HostPort&, const std::vector<Endpoint>&) override {}
+};
+
+}  // namespace plumvine::test

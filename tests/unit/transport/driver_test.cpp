@@ -1,0 +1,280 @@
+// Whole nodes over a network in memory.
+#include <string>
+
+#include "cluster.hpp"
+
+using namespace plumvine;
+using namespace plumvine::test;
+
+TEST_CASE("a node without seeds is ready alone", "[driver]") {
+  TestCluster cluster;
+  TestNode& a = cluster.add("a");
+  CHECK(cluster.run_until([&] { return a.ready(); }, 2s));
+  a.publish("nobody hears it");
+  cluster.run_for(1s);
+  CHECK(a.acked == 1);
+  CHECK(a.messages.empty());
+  cluster.check_invariants();
+}
+
+TEST_CASE("two nodes join, link and broadcast to each other", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(2);
+  REQUIRE(cluster.settle(1));
+  CHECK(cluster[0].links() == std::vector<std::string>{"b"});
+  CHECK(cluster[1].links() == std::vector<std::string>{"a"});
+  cluster[0].publish("from a");
+  cluster[1].publish("from b");
+  cluster.run_for(1s);
+  CHECK(cluster[1].texts() == std::vector<std::string>{"from a"});
+  CHECK(cluster[0].texts() == std::vector<std::string>{"from b"});
+  CHECK(cluster[0].acked == 1);
+  CHECK(cluster[0].peers.front().kind == PeerEvent::Kind::up);
+  cluster.check_invariants();
+}
+
+TEST_CASE("five nodes deliver everything exactly once", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(5);
+  REQUIRE(cluster.settle(4));
+  cluster.check_invariants();
+  for (int i = 0; i < 200; ++i) {
+    for (auto& node : cluster.nodes) node->publish(node->snapshot()->name + std::to_string(i));
+    cluster.run_for(3ms);
+  }
+  cluster.run_for(2s);
+  for (auto& node : cluster.nodes) {
+    std::set<std::string> unique;
+    for (const auto& [id, text] : node->messages) unique.insert(text);
+    CHECK(node->messages.size() == 800);
+    CHECK(unique.size() == 800);
+    CHECK(node->acked == 200);
+    const auto s = node->snapshot();
+    CHECK(s->tree.delivered == 800);
+    CHECK(s->window.delivered == 800);
+    CHECK(s->tree.broadcast == 200);
+  }
+  cluster.check_invariants();
+}
+
+TEST_CASE("a payload of the largest size arrives whole", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(3);
+  REQUIRE(cluster.settle(2));
+  std::string text(1 << 20, 'x');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 + i / 251);
+  cluster[1].publish(text);
+  cluster[1].publish("");
+  REQUIRE(cluster.run_until([&] { return cluster[0].messages.size() == 2 && cluster[2].messages.size() == 2; }, 5s));
+  CHECK(cluster[0].texts() == std::vector<std::string>{text, ""});
+  CHECK(cluster[2].texts() == std::vector<std::string>{text, ""});
+}
+
+TEST_CASE("a killed node is found dead, the others go on and report a partition", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(4);
+  REQUIRE(cluster.settle(3));
+  cluster.net.kill(cluster[3].host);
+  cluster[0].publish("one");
+  cluster.run_for(1s);
+  CHECK(cluster[1].texts() == std::vector<std::string>{"one"});
+  CHECK(cluster[2].texts() == std::vector<std::string>{"one"});
+  REQUIRE(cluster.run_until([&] { return cluster[0].snapshot()->partition == PartitionState::partial; }, 40s));
+  cluster.run_for(1ms);
+  REQUIRE(cluster[0].partitions.size() == 1);
+  CHECK(cluster[0].partitions[0].unreachable == std::vector<std::string>{"d"});
+  CHECK(cluster[0].logged("warn membership PV1401 Possible partition detected - cannot reach peers: d"));
+  CHECK(cluster[0].links().size() == 2);
+  cluster.nodes.pop_back();
+  cluster.check_invariants();
+}
+
+TEST_CASE("a killed node that comes back as a new run gets the next messages", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(3);
+  REQUIRE(cluster.settle(2));
+  cluster.net.kill(cluster[2].host);
+  auto old = std::move(cluster.nodes.back());
+  cluster.nodes.pop_back();
+  cluster.run_for(500ms);
+  cluster.add("c");
+  REQUIRE(cluster.settle(2));
+  cluster[0].publish("again");
+  cluster.run_for(1s);
+  CHECK(cluster[2].texts() == std::vector<std::string>{"again"});
+  for (std::size_t i : {0U, 1U}) {
+    for (const auto s = cluster[i].snapshot(); const LinkInfo& link : s->links) {
+      if (link.peer == "c") CHECK(link.instance == cluster[2].snapshot()->instance);
+    }
+  }
+  cluster.check_invariants();
+}
+
+TEST_CASE("what was published during a split arrives after it", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(4);
+  REQUIRE(cluster.settle(3));
+  bool split = true;
+  const auto half = [](const Endpoint& e) { return e.address[15] <= 2; };
+  cluster.net.blocked = [&](const Endpoint& a, const Endpoint& b) { return split && half(a) != half(b); };
+  for (int i = 0; i < 30; ++i) {
+    cluster[0].publish("left " + std::to_string(i));
+    cluster[3].publish("right " + std::to_string(i));
+    cluster.run_for(1s);
+  }
+  CHECK(cluster[0].snapshot()->partition == PartitionState::partial);
+  split = false;
+  CHECK(cluster.run_until([&] {
+    return cluster[0].messages.size() == 30 && cluster[1].messages.size() == 60 && cluster[2].messages.size() == 60 &&
+           cluster[3].messages.size() == 30;
+  }, 45s));
+  CHECK(cluster.run_until([&] { return cluster[0].snapshot()->partition == PartitionState::healthy; }, 45s));
+  cluster.check_invariants();
+}
+
+TEST_CASE("a reader that stalls costs bounded memory and gets everything afterwards", "[driver]") {
+  TestCluster cluster;
+  const auto small = [](Config& config) {
+    config.link.queue_high_bytes = 256 << 10;
+    config.link.queue_low_bytes = 64 << 10;
+    config.link.idle_timeout = 60s;
+    config.tree.max_message_size = 64 << 10;
+  };
+  for (const char* name : {"a", "b", "c"}) cluster.add(name, small);
+  REQUIRE(cluster.settle(2));
+  cluster[2].host.stall(true);
+  const std::string text(16 << 10, 'x');
+  std::uint64_t most = 0;
+  for (int i = 0; i < 400; ++i) {
+    cluster[0].publish(text);
+    cluster.run_for(10ms);
+    most = std::max(most, cluster[0].snapshot()->queue_bytes);
+  }
+  CHECK(cluster[1].messages.size() == 400);
+  CHECK(cluster[2].messages.size() < 100);
+  CHECK(most < 1 << 20);
+  cluster[2].host.stall(false);
+  CHECK(cluster.run_until([&] { return cluster[2].messages.size() == 400; }, 30s));
+  CHECK(cluster[0].snapshot()->transport.queue_overflows == 0);
+  cluster.check_invariants();
+}
+
+TEST_CASE("handlers may call back in", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(2);
+  REQUIRE(cluster.settle(1));
+  TestNode& b = cluster[1];
+  b.on_message = [&](const Message& m) {
+    if (b.sequence < 3) b.publish("echo of " + std::string{m.text()});
+    CHECK(b.driver->make_snapshot()->name == "b");
+    REQUIRE(b.driver->set_tags({{"seen", std::to_string(m.id.sequence)}}));
+  };
+  cluster[0].publish("one");
+  cluster[0].publish("two");
+  cluster.run_for(2s);
+  CHECK(cluster[0].texts() == std::vector<std::string>{"echo of one", "echo of two"});
+  for (const auto s = cluster[0].snapshot(); const MemberInfo& member : s->members) {
+    if (member.member.name == "b") CHECK(member.tags.at("seen") == "2");
+  }
+}
+
+TEST_CASE("a handler may stop the node: nothing is told after it", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(2);
+  REQUIRE(cluster.settle(1));
+  TestNode& b = cluster[1];
+  b.on_message = [&](const Message&) { b.driver->stop(); };
+  for (int i = 0; i < 5; ++i) cluster[0].publish("m");
+  cluster.run_for(2s);
+  CHECK(b.messages.size() == 1);
+  CHECK(cluster[0].links().empty());
+  b.driver->publish(1, "t", {});
+  CHECK(b.driver->set_tags({}).error().code == Errc::stopped);
+}
+
+TEST_CASE("who leaves delivers first, and is left, not dead", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(3);
+  REQUIRE(cluster.settle(2));
+  TestNode& c = cluster[2];
+  for (int i = 0; i < 50; ++i) c.publish("last " + std::to_string(i));
+  c.driver->leave();
+  REQUIRE(cluster.run_until([&] { return c.leaves_done == 1; }, 5s));
+  CHECK(c.snapshot()->left);
+  CHECK(c.links().empty());
+  cluster.run_for(3s);
+  for (std::size_t i : {0U, 1U}) {
+    CHECK(cluster[i].messages.size() == 50);
+    CHECK(cluster[i].links().size() == 1);
+    CHECK(cluster[i].partitions.empty());
+    for (const auto s = cluster[i].snapshot(); const MemberInfo& member : s->members) {
+      if (member.member.name == "c") CHECK(member.member.state == MemberState::left);
+    }
+  }
+  cluster[0].publish("without c");
+  cluster.run_for(1s);
+  CHECK(c.messages.empty());
+  c.driver->rejoin();
+  REQUIRE(cluster.settle(2));
+  CHECK_FALSE(c.snapshot()->left);
+  cluster[0].publish("with c");
+  cluster.run_for(6s);
+  auto texts = c.texts();
+  std::sort(texts.begin(), texts.end());
+  CHECK(texts == std::vector<std::string>{"with c", "without c"});
+  cluster.check_invariants();
+}
+
+TEST_CASE("tags share the metadata with ours, and the error says how much is left", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(2);
+  REQUIRE(cluster.settle(1));
+  Driver& driver = *cluster[0].driver;
+  const Status status = driver.set_tags({{"key", std::string(500, 'v')}});
+  REQUIRE_FALSE(status);
+  CHECK(status.error().code == Errc::invalid_argument);
+  CHECK(status.error().message.find("are left") != std::string::npos);
+  CHECK_FALSE(driver.set_tags({{"pvi", "x"}}));
+  CHECK(driver.set_tags({{"role", "db"}}));
+  cluster.run_for(2s);
+  const auto find_a = [&] {
+    for (const auto s = cluster[1].snapshot(); const MemberInfo& member : s->members) {
+      if (member.member.name == "a") return member;
+    }
+    return MemberInfo{};
+  };
+  CHECK(find_a().tags.at("role") == "db");
+  CHECK(find_a().speaks_links);
+  CHECK(driver.set_meta(Bytes::copy_of(std::string("\x00\xff raw", 6))));
+  cluster.run_for(2s);
+  CHECK(find_a().tags.at("pvm") == std::string("\x00\xff raw", 6));
+  CHECK_FALSE(find_a().tags.contains("role"));
+  CHECK(cluster[0].links().size() == 1);
+}
+
+TEST_CASE("links measure round trips and clocks", "[driver]") {
+  TestCluster cluster;
+  cluster.net.latency = 10ms;
+  cluster.add_many(2);
+  cluster[1].host.wall_offset_us = 3'000'000;
+  REQUIRE(cluster.settle(1));
+  cluster.run_for(5s);
+  const auto s = cluster[0].snapshot();
+  REQUIRE(s->links.size() == 1);
+  CHECK(s->links[0].rtt_s == Approx(0.02).margin(0.001));
+  CHECK(s->links[0].clock_offset_s == Approx(3.0).margin(0.001));
+  CHECK(s->clock_offset_s == Approx(3.0).margin(0.001));
+  CHECK(s->links[0].last_frame_s < 1.2);
+  CHECK(s->links[0].score == Approx(1.0));
+}
+
+TEST_CASE("nothing happens between the timers of an idle cluster", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(3);
+  REQUIRE(cluster.settle(2));
+  cluster.run_for(10s);
+  const auto before = cluster[0].driver->version();
+  cluster.run_for(10s);
+  // Pings of two links, probes, gossip and digests: some tens of events a second at most.
+  CHECK(cluster[0].driver->version() - before < 600);
+}

@@ -1,0 +1,110 @@
+#include "transport/send_queue.hpp"
+
+#include <string>
+
+#include "support/pch.hpp"
+
+using namespace plumvine;
+
+namespace {
+
+/// Takes `room` bytes in all and records what it was given.
+struct Sink final : Transport {
+  std::size_t room = SIZE_MAX;
+  std::string taken;
+  std::vector<std::size_t> pieces;
+  std::vector<const std::byte*> places;
+
+  std::size_t write(ConnId, std::span<const Bytes> batch) override {
+    pieces.push_back(batch.size());
+    std::size_t n = 0;
+    for (const Bytes& piece : batch) {
+      places.push_back(piece.data());
+      const std::size_t part = std::min(room, piece.size());
+      taken += piece.slice(0, part).text();
+      room -= part;
+      n += part;
+    }
+    return n;
+  }
+  void send_packet(const Endpoint&, Bytes) override {}
+  void dial(ConnId, const Endpoint&) override {}
+  void close(ConnId, CloseMode) override {}
+  void pause_reading(ConnId, bool) override {}
+  void resolve(const HostPort&) override {}
+  const TransportStats& stats() const override { return stats_; }
+  TransportStats stats_;
+};
+
+wire::Encoded frame_of(char c, std::size_t head, std::size_t payload = 0) {
+  return {Bytes::copy_of(std::string(head, c)), Bytes::copy_of(std::string(payload, c))};
+}
+
+}  // namespace
+
+TEST_CASE("control frames overtake data frames", "[queue]") {
+  SendQueue queue;
+  Sink sink;
+  queue.push(frame_of('d', 10, 1000), Lane::data);
+  queue.push(frame_of('c', 5), Lane::control);
+  CHECK(queue.bytes() == 1015);
+  CHECK(queue.messages() == 2);
+  queue.flush(sink, ConnId{1});
+  CHECK(sink.taken == std::string(5, 'c') + std::string(1010, 'd'));
+  CHECK(queue.empty());
+  CHECK(queue.messages() == 0);
+}
+
+TEST_CASE("small frames are joined, large payloads go by reference", "[queue]") {
+  SendQueue queue;
+  Sink sink;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    const char c = static_cast<char>('a' + i % 26);
+    queue.push(frame_of(c, 20, 30), Lane::data);
+    expected += std::string(50, c);
+  }
+  const wire::Encoded large = frame_of('L', 20, 100000);
+  queue.push(large, Lane::data);
+  expected += std::string(100020, 'L');
+  queue.flush(sink, ConnId{1});
+  CHECK(sink.taken == expected);
+  CHECK(sink.pieces == std::vector<std::size_t>{3});
+  CHECK(sink.places.back() == large.payload.data());
+}
+
+TEST_CASE("a refused rest is written later, without a gap", "[queue]") {
+  SendQueue queue;
+  Sink sink;
+  std::string expected;
+  for (int i = 0; i < 50; ++i) {
+    const char c = static_cast<char>('a' + i % 26);
+    queue.push(frame_of(c, 7, 3000), Lane::data);
+    expected += std::string(3007, c);
+  }
+  std::size_t left = expected.size();
+  for (const std::size_t room : std::initializer_list<std::size_t>{0, 1, 6, 3001, 10000, 50000, 1 << 20}) {
+    sink.room = room;
+    left -= queue.flush(sink, ConnId{1});
+    CHECK(queue.bytes() == left);
+    if (left != 0) CHECK(queue.blocked());
+    CHECK(queue.flush(sink, ConnId{1}) == 0);
+    queue.unblock();
+  }
+  CHECK(sink.taken == expected);
+  CHECK(queue.messages() == 0);
+}
+
+TEST_CASE("a control frame waits for one batch at most", "[queue]") {
+  SendQueue queue;
+  Sink sink;
+  for (int i = 0; i < 100; ++i) queue.push(frame_of('d', 10, 20000), Lane::data);
+  sink.room = 5000;
+  queue.flush(sink, ConnId{1});
+  queue.push(frame_of('c', 5), Lane::control);
+  queue.unblock();
+  sink.room = SIZE_MAX;
+  queue.flush(sink, ConnId{1});
+  CHECK(sink.taken.find('c') < SendQueue::kBatchBytes + 20010);
+  for (std::size_t pieces : sink.pieces) CHECK(pieces <= SendQueue::kBatchPieces);
+}

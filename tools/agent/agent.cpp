@@ -1,0 +1,205 @@
+#include "agent.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+
+#include <fmt/format.h>
+
+#include <plumvine/uv.hpp>
+#ifdef PLUMVINE_HAS_METRICS
+#include <plumvine/metrics.hpp>
+#endif
+
+#include "health/dump.hpp"
+#include "systemd.hpp"
+
+namespace plumvine::agent {
+namespace {
+
+constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+/// After the farewell was spread, others' probes are still answered for so long.
+constexpr std::uint64_t kLingerMs = 300;
+
+}  // namespace
+
+Agent::Agent(Options options, std::vector<std::string> arguments)
+    : options_(std::move(options)), arguments_(std::move(arguments)), logger_(options_.log_format, options_.config.log_level) {
+  std::signal(SIGPIPE, SIG_IGN);
+  uv_loop_init(&loop_);
+}
+
+Agent::~Agent() {
+  if (leaver_.joinable()) leaver_.join();
+}
+
+bool Agent::wants(std::string_view topic) const {
+  for (const auto& wanted : options_.print) {
+    if (wanted == topic || (wanted == "*" && !topic.starts_with('_'))) return true;
+  }
+  return false;
+}
+
+void Agent::on_message(const Message& message) {
+  if (!printer_ || !wants(message.topic) || printer_->print(dump::message_json(message))) return;
+  paused_ = true;
+  node_->pause_delivery(true);
+}
+
+Handlers Agent::handlers() {
+  Handlers handlers;
+  handlers.on_message = [this](const Message& message) { on_message(message); };
+  handlers.on_writable = [this] { publish_waiting(); };
+  return handlers;
+}
+
+int Agent::run() {
+  Config config = options_.config;
+  config.log = [this](const LogRecord& record) { logger_.write(record); };
+#ifdef PLUMVINE_HAS_METRICS
+  metrics::enable(config);
+#endif
+  const auto wake = [this] { uv_async_send(&wake_); };
+  wake_.data = check_.data = this;
+  uv_async_init(&loop_, &wake_, [](uv_async_t* handle) { static_cast<Agent*>(handle->data)->on_wake(); });
+  uv_timer_init(&loop_, &check_);
+  if (!options_.print.empty()) {
+    printer_ = std::make_unique<Printer>(STDOUT_FILENO, wake, [this, wake] {
+      output_closed_ = true;
+      wake();
+    });
+  }
+  auto node = attach(&loop_, config, handlers());
+  if (!node) {
+    std::fprintf(stderr, "plumvined: %s\n", node.error().message.c_str());
+    return 1;
+  }
+  node_.emplace(std::move(*node));
+  for (std::size_t i = 0; i < std::size(kSignals); ++i) {
+    uv_signal_init(&loop_, &signals_[i]);
+    signals_[i].data = this;
+    uv_signal_start(&signals_[i], [](uv_signal_t* handle, int number) { static_cast<Agent*>(handle->data)->on_signal(number); }, kSignals[i]);
+  }
+  announce();
+  if (!options_.publish.empty()) {
+    publisher_ = std::make_unique<Publisher>(STDIN_FILENO, options_.config.tree.max_message_size, wake, [this](std::uint64_t number) {
+      logger_.line(LogLevel::warn, "PV5003", fmt::format("line {} of standard input is above max_message_size ({} bytes) and was skipped", number, options_.config.tree.max_message_size));
+    });
+    uv_timer_start(&check_, [](uv_timer_t* handle) { static_cast<Agent*>(handle->data)->on_check(); }, 0, 20);
+  }
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  uv_loop_close(&loop_);
+  return 0;
+}
+
+void Agent::announce() {
+  const Endpoint http = node_->http_address();
+  const std::string line = fmt::format("plumvined ready name={} bind={} http={}\n", node_->name(), node_->bind_address().to_string(),
+                                       http.port == 0 ? "off" : http.to_string());
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  notify_systemd("READY=1");
+}
+
+void Agent::on_check() {
+  if (!node_->snapshot()->not_ready_reason.empty()) return;
+  uv_timer_stop(&check_);
+  publisher_->start();
+}
+
+void Agent::publish_waiting() {
+  if (!publisher_ || leaving_) return;
+  publisher_->drain([this](const Bytes& line) {
+    auto sent = node_->broadcast(options_.publish[0], line);
+    if (sent || sent.error().code == Errc::overloaded) return sent.has_value();
+    logger_.line(LogLevel::warn, "PV5004", fmt::format("a line of standard input was refused: {}", sent.error().message));
+    return true;
+  });
+}
+
+void Agent::on_wake() {
+  if (left_ && !finished_) {
+    finished_ = true;
+    uv_timer_start(&check_, [](uv_timer_t* handle) { static_cast<Agent*>(handle->data)->finish(); }, kLingerMs, 0);
+    return;
+  }
+  if (output_closed_ && printer_) {
+    logger_.line(LogLevel::warn, "PV5005", "standard output was closed; messages are no longer printed");
+    options_.print.clear();
+  }
+  if (paused_ && (!printer_ || options_.print.empty() || !printer_->full())) {
+    paused_ = false;
+    node_->pause_delivery(false);
+  }
+  publish_waiting();
+}
+
+void Agent::on_signal(int number) {
+  switch (number) {
+    case SIGHUP: return reload();
+    case SIGUSR1: return write_dump();
+    default: break;
+  }
+  if (leaving_) _exit(0);  // asked twice: at once
+  begin_leave();
+}
+
+void Agent::begin_leave() {
+  leaving_ = true;
+  notify_systemd("STOPPING=1");
+  logger_.line(LogLevel::info, "PV5001", "leaving the cluster");
+  leaver_ = std::thread([this] {
+    (void)node_->leave(options_.config.leave_timeout);
+    left_ = true;
+    uv_async_send(&wake_);
+  });
+}
+
+void Agent::finish() {
+  node_->stop();
+  publisher_.reset();
+  printer_.reset();
+  for (auto& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
+}
+
+void Agent::reload() {
+  Options fresh;
+  if (auto refusal = reread_options(arguments_, fresh)) {
+    logger_.line(LogLevel::error, "PV5006", "the configuration was not taken over: " + refusal->text);
+    return;
+  }
+  const auto before_list = options_.config.describe();
+  const std::map<std::string, std::string> before(before_list.begin(), before_list.end());
+  std::string restart;
+  for (const auto& [key, value] : fresh.config.describe()) {
+    if (key == "join" || key == "name" || before.at(key) == value) continue;
+    restart += (restart.empty() ? "" : ", ") + key;
+  }
+  if (fresh.config.seeds != options_.config.seeds) {
+    options_.config.seeds = fresh.config.seeds;
+    if (auto joined = node_->join(fresh.config.seeds); !joined) logger_.line(LogLevel::error, "PV5006", joined.error().message);
+  }
+  logger_.line(LogLevel::info, "PV5002",
+               restart.empty() ? "the configuration was read again" : fmt::format("the configuration was read again; these keys need a restart: {}", restart));
+}
+
+void Agent::write_dump() {
+  const char* folder = std::getenv("TMPDIR");
+  const std::string path = fmt::format("{}/plumvined-{}-{}.json", folder != nullptr ? folder : "/tmp", node_->name(), getpid());
+  const auto snapshot = node_->snapshot();
+  const auto health = node_->health();
+  std::ofstream out(path, std::ios::trunc);
+  out << "{\"health\":" << dump::health_json(health) << ",\"members\":" << dump::members_json(*snapshot)
+      << ",\"peers\":" << dump::peers_json(*snapshot) << ",\"tree\":" << dump::tree_json(*snapshot)
+      << ",\"lag\":" << dump::lag_json(*snapshot) << "}\n";
+  out.close();
+  if (out) logger_.line(LogLevel::info, "PV5007", "state written to " + path);
+  else logger_.line(LogLevel::error, "PV5008", "cannot write the state to " + path);
+}
+
+}  // namespace plumvine::agent

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <uv.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <plumvine/node.hpp>
+
+#include "logger.hpp"
+#include "options.hpp"
+#include "printer.hpp"
+#include "publisher.hpp"
+
+namespace plumvine::agent {
+
+/// The agent: one node on one loop, standard input as a publisher, standard output as a subscriber, signals.
+class Agent {
+ public:
+  Agent(Options options, std::vector<std::string> arguments);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  /// Runs until a signal ends it. Returns the exit status.
+  int run();
+
+ private:
+  Handlers handlers();
+  bool wants(std::string_view topic) const;
+  void on_message(const Message& message);
+  void announce();
+  void on_wake();       // something happened on another thread
+  void on_check();      // is the node ready to publish?
+  void publish_waiting();
+  void on_signal(int number);
+  void begin_leave();
+  void reload();
+  void write_dump();
+  void finish();
+
+  Options options_;
+  std::vector<std::string> arguments_;
+  Logger logger_;
+  uv_loop_t loop_{};
+  uv_async_t wake_{};
+  uv_timer_t check_{};
+  uv_signal_t signals_[4]{};
+  std::optional<Node> node_;
+  std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<Printer> printer_;
+  std::thread leaver_;
+  std::atomic<bool> left_{false};
+  std::atomic<bool> output_closed_{false};
+  bool leaving_ = false;
+  bool finished_ = false;
+  bool paused_ = false;
+};
+
+}  // namespace plumvine::agent

@@ -1,0 +1,83 @@
+#include "client.hpp"
+
+#include <curl/curl.h>
+
+#include <memory>
+
+#include <fmt/format.h>
+
+namespace plumvine::cli {
+namespace {
+
+struct Sink {
+  CURL* curl;
+  Answer* answer;
+  const std::function<bool(std::string_view)>* stream;
+};
+
+std::size_t on_data(char* data, std::size_t one, std::size_t count, void* user) {
+  auto& sink = *static_cast<Sink*>(user);
+  const std::string_view piece{data, one * count};
+  long status = 0;
+  curl_easy_getinfo(sink.curl, CURLINFO_RESPONSE_CODE, &status);
+  if (*sink.stream && status == 200) return (*sink.stream)(piece) ? piece.size() : 0;
+  sink.answer->body += piece;
+  return piece.size();
+}
+
+}  // namespace
+
+Client::Client(std::string host_port) : curl_(curl_easy_init()), base_("http://" + std::move(host_port)) {}
+Client::~Client() { curl_easy_cleanup(curl_); }
+
+std::optional<Answer> Client::get(const std::string& path) { return perform(path, nullptr, {}, 10); }
+std::optional<Answer> Client::post(const std::string& path, std::string_view body) { return perform(path, &body, {}, 30); }
+std::optional<Answer> Client::stream(const std::string& path, const std::function<bool(std::string_view)>& sink) {
+  return perform(path, nullptr, sink, 0);
+}
+
+std::optional<Answer> Client::perform(const std::string& path, const std::string_view* body,
+                                      const std::function<bool(std::string_view)>& sink, long timeout_s) {
+  auto* curl = static_cast<CURL*>(curl_);
+  Answer answer;
+  Sink target{curl, &answer, &sink};
+  const std::string url = base_ + path;
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(curl_slist_append(nullptr, "Expect:"), curl_slist_free_all);
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 3L);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT, timeout_s);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &target);
+  if (body != nullptr) {
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->data());
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body->size()));
+  } else {
+    curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+  }
+  const CURLcode code = curl_easy_perform(curl);
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+  if (code == CURLE_WRITE_ERROR && sink) return answer;  // our own reader had enough
+  if (code != CURLE_OK) {
+    error_ = fmt::format("no agent at {}: {} (is plumvined running, and is --http right?)", base_, curl_easy_strerror(code));
+    return std::nullopt;
+  }
+  return answer;
+}
+
+std::string percent_encode(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '-' ||
+                       byte == '_' || byte == '.' || byte == '~';
+    if (plain) out += c;
+    else out += fmt::format("%{:02X}", byte);
+  }
+  return out;
+}
+
+}  // namespace plumvine::cli

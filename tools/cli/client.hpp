@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace plumvine::cli {
+
+struct Answer {
+  long status = 0;
+  std::string body;
+};
+
+/// HTTP to one agent (libcurl).
+class Client {
+ public:
+  explicit Client(std::string host_port);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// nullopt: the agent was not reached; `error()` says where it was looked for and why.
+  std::optional<Answer> get(const std::string& path);
+  std::optional<Answer> post(const std::string& path, std::string_view body);
+  /// Reads an answer that stays open; `sink` gets every piece until it returns false.
+  std::optional<Answer> stream(const std::string& path, const std::function<bool(std::string_view)>& sink);
+  [[nodiscard]] const std::string& error() const { return error_; }
+
+ private:
+  std::optional<Answer> perform(const std::string& path, const std::string_view* body, const std::function<bool(std::string_view)>& sink, long timeout_s);
+  void* curl_;
+  std::string base_;
+  std::string error_;
+};
+
+/// `text` as one segment of a path.
+std::string percent_encode(std::string_view text);
+
+}  // namespace plumvine::cli

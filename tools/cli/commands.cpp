@@ -1,0 +1,294 @@
+#include "commands.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <regex>
+#include <thread>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "client.hpp"
+#include "table.hpp"
+#include "tools/agent/options.hpp"
+#include "tools/agent/publisher.hpp"
+
+namespace plumvine::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+int complain(int status, const std::string& text) {
+  std::fprintf(stderr, "plumvine: %s\n", text.c_str());
+  return status;
+}
+
+void say(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (text.empty() || text.back() != '\n') std::fputc('\n', stdout);
+}
+
+/// The agent's own words, from its error object.
+std::string words_of(const Answer& answer) {
+  const Json json = Json::parse(answer.body, nullptr, false);
+  if (json.is_object() && json.contains("error")) {
+    const auto& error = json["error"];
+    const std::string hint = error.value("hint", "");
+    return fmt::format("{}{}", error.value("message", ""), hint.empty() ? "" : " (" + hint + ")");
+  }
+  return fmt::format("the agent answered {}", answer.status);
+}
+
+/// Fetches JSON and shows it: raw with --json, else by `show`.
+int fetch(const Call& call, const std::string& path, const std::function<int(const Json&)>& show) {
+  Client client(call.http);
+  const auto answer = client.get(path);
+  if (!answer) return complain(kUnreachable, client.error());
+  const Json json = Json::parse(answer->body, nullptr, false);
+  if (json.is_discarded() || (answer->status != 200 && answer->status != 503) || (json.is_object() && json.contains("error"))) {
+    return complain(kBad, words_of(*answer));
+  }
+  if (call.json) {
+    say(answer->body);
+    return answer->status == 200 ? kGood : kBad;
+  }
+  const int status = show(json);
+  return answer->status == 200 ? status : kBad;
+}
+
+std::string milliseconds_text(const Json& value) { return value.is_number() ? fmt::format("{:.2f}", value.get<double>()) : "-"; }
+
+std::string tags_text(const Json& tags) {
+  std::string out;
+  for (const auto& [key, value] : tags.items()) out += fmt::format("{}{}={}", out.empty() ? "" : ",", key, value.get<std::string>());
+  return out;
+}
+
+int members(const Call& call) {
+  return fetch(call, "/members", [](const Json& json) {
+    Table table({"NAME", "ADDRESS", "STATE", "INCARNATION", "RTT ms", "LINKS", "TAGS"});
+    for (const auto& m : json) {
+      const auto addr = m["addr"].get<std::string>();
+      table.row({m["name"].get<std::string>() + (m["self"].get<bool>() ? " *" : ""),
+                 fmt::format("{}:{}", addr.find(':') == std::string::npos ? addr : "[" + addr + "]", m["port"].get<int>()),
+                 m["state"].get<std::string>(), fmt::format("{}", m["incarnation"].get<std::uint32_t>()), milliseconds_text(m["rtt_ms"]),
+                 m["link"].get<bool>() ? "yes" : "no", tags_text(m["tags"])});
+    }
+    say(table.text());
+    return kGood;
+  });
+}
+
+int peers(const Call& call) {
+  return fetch(call, "/peers", [](const Json& json) {
+    const auto list = [&](const char* key) {
+      std::string out;
+      for (const auto& name : json[key]) out += (out.empty() ? "" : ", ") + name.get<std::string>();
+      return out.empty() ? std::string("none") : out;
+    };
+    say(fmt::format("self       {}\neager      {}\nlazy       {}\nprotected  {}\n", json["self"].get<std::string>(), list("eager"), list("lazy"), list("protected")));
+    Table table({"PEER", "ROLE", "STATE", "DIRECTION", "RTT ms", "SCORE", "QUEUE B", "QUEUE MSG", "SENT B", "RECEIVED B", "LAST FRAME s"});
+    for (const auto& l : json["links"]) {
+      table.row({l["peer"].get<std::string>(), l["role"].get<std::string>(), l["state"].get<std::string>(), l["direction"].get<std::string>(),
+                 milliseconds_text(l["rtt_ms"]), fmt::format("{:.2f}", l["score"].get<double>()), l["queue_bytes"].dump(), l["queue_messages"].dump(),
+                 l["sent_bytes"].dump(), l["received_bytes"].dump(), fmt::format("{:.1f}", l["last_frame_s"].get<double>())});
+    }
+    say(table.text());
+    return kGood;
+  });
+}
+
+int tree(const Call& call) {
+  return fetch(call, "/tree", [](const Json& json) {
+    Table table({"TREE", "ROOT", "EPOCH", "SETTLED", "PARENT", "EAGER", "LAZY"});
+    const auto names = [](const Json& list) {
+      std::string out;
+      for (const auto& name : list) out += (out.empty() ? "" : ",") + name.get<std::string>();
+      return out.empty() ? std::string("-") : out;
+    };
+    for (const auto& t : json["trees"]) {
+      table.row({t["tree"].get<std::string>(), t["root"].is_null() ? "-" : t["root"].get<std::string>(), t["epoch"].dump(),
+                 t["settled"].get<bool>() ? "yes" : "no", t["parent"].is_null() ? "-" : t["parent"].get<std::string>(), names(t["eager"]), names(t["lazy"])});
+    }
+    say(fmt::format("seen from {}\n", json["self"].get<std::string>()) + table.text());
+    return kGood;
+  });
+}
+
+int lag(const Call& call) {
+  return fetch(call, "/lag", [](const Json& json) {
+    Table table({"ORIGIN", "INSTANCE", "HIGHEST", "DELIVERED", "MISSING"});
+    for (const auto& o : json["origins"]) {
+      table.row({o["origin"].get<std::string>(), o["instance"].get<std::string>(), o["highest"].dump(), o["delivered"].dump(), o["missing"].dump()});
+    }
+    say(table.text());
+    return kGood;
+  });
+}
+
+int health(const Call& call) {
+  const std::string path = "/healthz" + (call.component.empty() ? "" : "?component=" + percent_encode(call.component));
+  return fetch(call, path, [](const Json& json) {
+    say(fmt::format("{}: {}", json["status"].get<std::string>(), json["message"].get<std::string>()));
+    for (const auto& r : json["reasons"]) {
+      say(fmt::format("  [{}] {} {}: {} {}", r["code"].get<std::string>(), r["severity"].get<std::string>(), r["component"].get<std::string>(),
+                      r["remedy"].get<std::string>(), r["evidence"].empty() ? "" : r["evidence"].dump()));
+    }
+    for (const char* part : {"peer_health", "delivery_health", "cache_health", "loop_health"}) {
+      std::string line;
+      for (const auto& [key, value] : json[part].items()) line += fmt::format(" {}={}", key, value.is_string() ? value.get<std::string>() : value.dump());
+      say(fmt::format("{}:{}", part, line));
+    }
+    return json["status"] == "unhealthy" ? kBad : kGood;
+  });
+}
+
+int metrics(const Call& call) {
+  Client client(call.http);
+  const auto answer = client.get("/metrics");
+  if (!answer) return complain(kUnreachable, client.error());
+  if (answer->status != 200) return complain(kBad, words_of(*answer));
+  std::regex wanted;
+  try {
+    wanted = std::regex(call.grep);
+  } catch (const std::regex_error&) {
+    return complain(kUsage, fmt::format("--grep: '{}' is not a regular expression", call.grep));
+  }
+  Json found = Json::array();
+  bool any = false;
+  std::string_view rest = answer->body;
+  while (!rest.empty()) {
+    const auto end = rest.find('\n');
+    const std::string line(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+    if (!call.grep.empty() && !std::regex_search(line, wanted)) continue;
+    any = true;
+    if (!call.json) {
+      say(line);
+    } else if (!line.empty() && line[0] != '#') {
+      const auto space = line.rfind(' ');
+      found.push_back({{"series", line.substr(0, space)}, {"value", line.substr(space + 1)}});
+    }
+  }
+  if (call.json) say(found.dump());
+  return any ? kGood : kBad;
+}
+
+/// Posts one message; while the cluster is overloaded it waits and tries again.
+int publish_one(Client& client, const Call& call, const std::string& path, BytesView payload) {
+  for (auto wait = std::chrono::milliseconds{10};; wait = std::min(wait * 2, std::chrono::milliseconds{500})) {
+    const auto answer = client.post(path, plumvine::as_text(payload));
+    if (!answer) return complain(kUnreachable, client.error());
+    if (answer->status == 429) {
+      std::this_thread::sleep_for(wait);
+      continue;
+    }
+    if (answer->status != 202) return complain(kBad, words_of(*answer));
+    if (call.json) say(answer->body);
+    return kGood;
+  }
+}
+
+int publish(const Call& call) {
+  if (call.arguments.empty() || call.arguments.size() > 2) return complain(kUsage, "publish TOPIC [TEXT|-]");
+  const std::string path = "/publish/" + percent_encode(call.arguments[0]);
+  const std::string text = call.arguments.size() > 1 ? call.arguments[1] : "-";
+  Client client(call.http);
+  if (text != "-") return publish_one(client, call, path, plumvine::as_bytes(text));
+  int status = kGood;
+  agent::LineSplitter splitter(64u << 20);
+  const auto send = [&](Bytes line) {
+    if (status != kUnreachable) status = std::max(status, publish_one(client, call, path, line.view()));
+  };
+  const auto skipped = [&](std::uint64_t number) { status = complain(kBad, fmt::format("line {} is above 64 MiB and was skipped", number)); };
+  std::string buffer(256 * 1024, '\0');
+  for (ssize_t n; status != kUnreachable && (n = read(STDIN_FILENO, buffer.data(), buffer.size())) > 0;) {
+    splitter.feed({buffer.data(), static_cast<std::size_t>(n)}, send, skipped);
+  }
+  splitter.finish(send, skipped);
+  return status;
+}
+
+int subscribe(const Call& call) {
+  if (call.arguments.size() != 1) return complain(kUsage, "subscribe TOPIC [--from now]");
+  Client client(call.http);
+  const auto answer = client.stream(fmt::format("/subscribe/{}?from={}", percent_encode(call.arguments[0]), percent_encode(call.from)), [](std::string_view piece) {
+    return std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
+  });
+  if (!answer) return complain(kUnreachable, client.error());
+  return answer->status == 200 ? kGood : complain(kBad, words_of(*answer));
+}
+
+int operation(const Call& call, const std::string& path, const std::string& body) {
+  Client client(call.http);
+  const auto answer = client.post(path, body);
+  if (!answer) return complain(kUnreachable, client.error());
+  if (answer->status >= 300) return complain(kBad, words_of(*answer));
+  say(call.json ? answer->body : "done");
+  return kGood;
+}
+
+int join(const Call& call) {
+  if (call.arguments.empty()) return complain(kUsage, "join ADDR…");
+  return operation(call, "/join", Json(call.arguments).dump());
+}
+
+int config_validate(const Call& call) {
+  agent::Options options;
+  auto refusal = agent::reread_options({"--config", call.arguments[1]}, options);
+  if (call.json) say(Json{{"file", call.arguments[1]}, {"valid", !refusal}, {"problem", refusal ? Json(refusal->text) : Json(nullptr)}}.dump());
+  if (!refusal) {
+    if (!call.json) say(call.arguments[1] + ": valid");
+    return kGood;
+  }
+  return call.json ? kBad : complain(kBad, refusal->text);
+}
+
+int config(const Call& call) {
+  if (call.arguments.size() == 2 && call.arguments[0] == "validate") return config_validate(call);
+  if (call.arguments.size() != 1 || call.arguments[0] != "show") return complain(kUsage, "config validate FILE, or config show");
+  return fetch(call, "/config", [](const Json& json) {
+    for (const auto& [key, value] : json.items()) say(fmt::format("{} = {}", key, value.is_string() ? value.get<std::string>() : value.dump()));
+    return kGood;
+  });
+}
+
+using Command = int (*)(const Call&);
+const std::map<std::string, Command>& commands() {
+  static const std::map<std::string, Command> table{
+      {"members", members}, {"peers", peers},     {"tree", tree},           {"lag", lag},
+      {"health", health},   {"metrics", metrics}, {"publish", publish},     {"subscribe", subscribe},
+      {"join", join},       {"config", config},
+      {"leave", [](const Call& c) { return operation(c, "/leave", ""); }},
+      {"rejoin", [](const Call& c) { return operation(c, "/rejoin", ""); }}};
+  return table;
+}
+
+}  // namespace
+
+const std::vector<std::string>& command_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> out;
+    for (const auto& [name, command] : commands()) out.push_back(name);
+    return out;
+  }();
+  return names;
+}
+
+int run(const Call& call) {
+  const auto it = commands().find(call.command);
+  if (it == commands().end()) {
+    return complain(kUsage, fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
+  }
+  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "config"};
+  const bool takes = std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
+  if (!takes && !call.arguments.empty()) return complain(kUsage, fmt::format("{}: '{}' is one argument too many", call.command, call.arguments[0]));
+  return it->second(call);
+}
+
+}  // namespace plumvine::cli

@@ -1,0 +1,40 @@
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "commands.hpp"
+
+int main(int argc, char** argv) {
+  using namespace plumvine::cli;
+  std::signal(SIGPIPE, SIG_DFL);
+  Call call;
+  const char* from_environment = std::getenv("PLUMVINE_HTTP");
+  call.http = from_environment != nullptr ? from_environment : "127.0.0.1:9090";
+  CLI::App app{fmt::format("plumvine: asks and steers a running plumvined\nCommands: {}", fmt::join(command_names(), ", ")), "plumvine"};
+  app.set_version_flag("--version", std::string("plumvine ") + PLUMVINE_VERSION);
+  app.add_option("--http", call.http, "the agent's HTTP address (127.0.0.1:9090)")->type_name("HOST:PORT");
+  app.add_flag("--json", call.json, "print what the agent answers");
+  app.add_option("--component", call.component, "health: one component only")->type_name("membership|tree|delivery|cache|security|loop");
+  app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
+  app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now");
+  app.add_option("command", call.command, "what to do")->required();
+  app.add_option("arguments", call.arguments, "of the command");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::puts(app.help().c_str());
+    return kGood;
+  } catch (const CLI::CallForVersion&) {
+    std::puts("plumvine " PLUMVINE_VERSION);
+    return kGood;
+  } catch (const CLI::ParseError& error) {
+    std::string text = error.what();
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    std::fprintf(stderr, "plumvine: %s (see plumvine --help)\n", text.c_str());
+    return kUsage;
+  }
+  return run(call);
+}

@@ -1,0 +1,250 @@
+#include "driver.hpp"
+
+#include <utility>
+
+#include "engine.hpp"
+
+namespace plumvine {
+
+class Driver::Impl {
+ public:
+  Impl(Config config, DriverIdentity identity, Loop& loop, Transport& transport, Handlers handlers, DriverHooks hooks)
+      : loop_(loop),
+        transport_(transport),
+        handlers_(std::move(handlers)),
+        hooks_(std::move(hooks)),
+        engine_(std::move(config), std::move(identity)) {}
+
+  /// Every entry: tells the engine the time, does the work, and asks for the end of the turn.
+  template <class Work>
+  auto enter(Work work) {
+    engine_.begin(loop_.now(), loop_.wall_us());
+    struct AtEnd {
+      Impl& impl;
+      ~AtEnd() { impl.finish_entry(); }
+    } at_end{*this};
+    return work(engine_);
+  }
+
+  void turn();
+  void timer_fired() {
+    armed_ = kNever;
+    enter([](Engine& e) { e.handle_timeout(); });
+  }
+  void stop();
+  [[nodiscard]] bool stopped() const noexcept { return stopped_; }
+  [[nodiscard]] std::shared_ptr<const Snapshot> make_snapshot() {
+    if (!stopped_) engine_.begin(loop_.now(), loop_.wall_us());
+    auto snapshot = std::make_shared<Snapshot>(engine_.snapshot(transport_.stats()));
+    snapshot->loop = loop_stats_;
+    return snapshot;
+  }
+
+  [[nodiscard]] const Engine& engine() const { return engine_; }
+  Engine& engine() { return engine_; }
+  LoopStats& loop_stats() { return loop_stats_; }
+
+ private:
+  /// How often one turn may go around: handlers publish, credit lets the tree send more. The rest waits for the next
+  /// turn, so that reading is not starved.
+  static constexpr int kRoundsMax = 8;
+
+  void finish_entry();
+  void perform_actions();
+  void run_handlers();
+  void tell(engine::Event& event);
+  void arm();
+
+  Loop& loop_;
+  Transport& transport_;
+  Handlers handlers_;
+  DriverHooks hooks_;
+  Engine engine_;
+  LoopStats loop_stats_;
+  Timestamp armed_ = kNever;
+  bool deferred_ = false;
+  bool in_turn_ = false;
+  bool stopped_ = false;
+};
+
+/// What the machines decided goes into the queues at once, so that nothing piles up between turns; writing and telling
+/// wait for the end of the turn.
+void Driver::Impl::finish_entry() {
+  if (in_turn_ || stopped_) return;
+  engine_.settle();
+  perform_actions();
+  if (!deferred_) {
+    deferred_ = true;
+    loop_.defer();
+  }
+}
+
+void Driver::Impl::turn() {
+  deferred_ = false;
+  if (stopped_ || in_turn_) return;
+  in_turn_ = true;
+  engine_.begin(loop_.now(), loop_.wall_us());
+  for (int round = 0; round < kRoundsMax && !stopped_; ++round) {
+    engine_.settle();
+    perform_actions();
+    engine_.flush(transport_);
+    perform_actions();
+    run_handlers();
+    if (!engine_.pending()) break;
+  }
+  in_turn_ = false;
+  if (stopped_) return;
+  if (engine_.pending()) {
+    deferred_ = true;
+    loop_.defer();
+    loop_.arm(armed_ = loop_.now());
+    return;
+  }
+  arm();
+}
+
+void Driver::Impl::arm() {
+  const Timestamp next = engine_.next_timeout();
+  if (next == armed_) return;
+  armed_ = next;
+  loop_.arm(next);
+}
+
+void Driver::Impl::perform_actions() {
+  while (auto action = engine_.poll_action()) {
+    if (auto* packet = std::get_if<engine::SendPacket>(&*action)) {
+      transport_.send_packet(packet->to, std::move(packet->packet));
+    } else if (auto* dial = std::get_if<engine::Dial>(&*action)) {
+      transport_.dial(dial->conn, dial->to);
+    } else if (auto* close = std::get_if<engine::Close>(&*action)) {
+      transport_.close(close->conn, close->mode);
+    } else if (auto* resolve = std::get_if<engine::Resolve>(&*action)) {
+      transport_.resolve(resolve->name);
+    }
+  }
+}
+
+void Driver::Impl::run_handlers() {
+  while (!stopped_) {
+    auto event = engine_.poll_event();
+    if (!event) return;
+    tell(*event);
+  }
+}
+
+void Driver::Impl::tell(engine::Event& event) {
+  const auto call = [](const auto& handler, const auto&... args) {
+    if (handler) handler(args...);
+  };
+  if (auto* deliver = std::get_if<tree::Deliver>(&event)) {
+    call(handlers_.on_message, Message{.id = deliver->id,
+                                       .origin = deliver->origin,
+                                       .topic = deliver->topic,
+                                       .payload = std::move(deliver->payload),
+                                       .hops = deliver->round,
+                                       .latency = deliver->latency});
+  } else if (auto* lost = std::get_if<LostEvent>(&event)) {
+    call(handlers_.on_lost, *lost);
+  } else if (auto* member = std::get_if<MemberEvent>(&event)) {
+    call(handlers_.on_member, *member);
+  } else if (auto* peer = std::get_if<PeerEvent>(&event)) {
+    call(handlers_.on_peer, *peer);
+  } else if (auto* partition = std::get_if<PartitionEvent>(&event)) {
+    call(handlers_.on_partition, *partition);
+  } else if (auto* acked = std::get_if<tree::Acked>(&event)) {
+    call(hooks_.on_acked, acked->up_to);
+  } else if (std::holds_alternative<engine::LeaveDone>(event)) {
+    call(hooks_.on_leave_done);
+  }
+}
+
+void Driver::Impl::stop() {
+  if (std::exchange(stopped_, true)) return;
+  engine_.begin(loop_.now(), loop_.wall_us());
+  engine_.stop();
+  perform_actions();
+  loop_.arm(kNever);
+}
+
+Driver::Driver(Config config, DriverIdentity identity, Loop& loop, Transport& transport, Handlers handlers,
+               DriverHooks hooks)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(identity), loop, transport, std::move(handlers),
+                                   std::move(hooks))) {}
+Driver::~Driver() = default;
+
+void Driver::start() {
+  impl_->enter([](Engine& e) { e.start(); });
+}
+
+void Driver::publish(Sequence sequence, std::string topic, Bytes payload) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.publish(sequence, std::move(topic), std::move(payload)); });
+}
+void Driver::join(std::vector<HostPort> seeds) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.join(std::move(seeds)); });
+}
+void Driver::rejoin() {
+  if (impl_->stopped()) return;
+  impl_->enter([](Engine& e) { e.rejoin(); });
+}
+void Driver::leave() {
+  if (impl_->stopped()) return;
+  impl_->enter([](Engine& e) { e.leave(); });
+}
+Status Driver::set_meta(Bytes meta) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.set_meta(std::move(meta)); });
+}
+Status Driver::set_tags(Tags tags) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.set_tags(std::move(tags)); });
+}
+void Driver::pause_delivery(bool paused) {
+  if (impl_->stopped()) return;
+  impl_->enter([=](Engine& e) { e.pause_delivery(paused); });
+}
+void Driver::stop() { impl_->stop(); }
+
+std::shared_ptr<const Snapshot> Driver::make_snapshot() { return impl_->make_snapshot(); }
+std::uint64_t Driver::version() const { return impl_->engine().version(); }
+std::vector<std::string> Driver::check_invariants() const { return impl_->engine().check_invariants(); }
+LoopStats& Driver::loop_stats() { return impl_->loop_stats(); }
+
+void Driver::on_timer() {
+  if (impl_->stopped()) return;
+  impl_->timer_fired();
+}
+void Driver::on_deferred() { impl_->turn(); }
+
+void Driver::on_packet(const Endpoint& from, BytesView packet) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.packet(from, packet); });
+}
+void Driver::on_connected(ConnId conn) {
+  if (impl_->stopped()) return;
+  impl_->enter([=](Engine& e) { e.connected(conn); });
+}
+void Driver::on_accepted(ConnId conn, const Endpoint& from) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.accepted(conn, from); });
+}
+std::span<std::byte> Driver::read_buffer(ConnId conn) { return impl_->engine().read_buffer(conn); }
+void Driver::on_read(ConnId conn, std::size_t bytes) {
+  if (impl_->stopped()) return;
+  impl_->enter([=](Engine& e) { e.read(conn, bytes); });
+}
+void Driver::on_writable(ConnId conn) {
+  if (impl_->stopped()) return;
+  impl_->enter([=](Engine& e) { e.writable(conn); });
+}
+void Driver::on_closed(ConnId conn, const Error& why) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.closed(conn, why); });
+}
+void Driver::on_resolved(const HostPort& name, const std::vector<Endpoint>& endpoints) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.resolved(name, endpoints); });
+}
+
+}  // namespace plumvine

@@ -1,0 +1,387 @@
+#include "engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <plumvine/detail/check.hpp>
+
+#include "codes.hpp"
+#include "engine_impl.hpp"
+
+namespace plumvine {
+
+namespace {
+/// memberlist's bound on metadata.
+constexpr std::size_t kMetaMax = 512;
+/// Where raw bytes of `set_meta` are kept among the tags.
+constexpr std::string_view kTagRaw = "pvm";
+/// The port of memberlist, for seeds without one.
+constexpr std::uint16_t kDefaultPort = 7946;
+
+swim::Identity swim_identity(const Config& config, const DriverIdentity& identity) {
+  swim::Identity self;
+  self.name = config.name;
+  self.address = identity.advertise.raw();
+  self.port = identity.advertise.port;
+  self.label = config.cluster;
+  return self;
+}
+}  // namespace
+
+// A reconnecting peer of every member that may be known, and as many at rest again.
+Engine::Impl::Impl(Config config, DriverIdentity identity)
+    : config_(std::move(config)),
+      identity_(identity),
+      self_{config_.name, identity_.instance, config_.cluster},
+      user_tags_(config_.tags),
+      rng_(identity_.seed),
+      log_(config_.log, config_.log_level),
+      overlay_(config_.tree, config_.link, identity_.instance, config_.name, rng_.fork()),
+      tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level),
+      peers_(std::size_t{config_.swim.members_max} * 2) {
+  Result<Bytes> meta = make_meta(user_tags_);
+  if (!meta) {
+    log(LogLevel::error, "node", code::kBadMeta, "", meta.error().message);
+    user_tags_.clear();
+    meta = make_meta(user_tags_);
+    PLUMVINE_CHECK(meta.has_value(), "our own tags do not fit");
+  }
+  swim::Identity self = swim_identity(config_, identity_);
+  self.meta = *meta;
+  swim_ = std::make_unique<swim::Swim>(config_.swim, std::move(self), rng_.fork());
+}
+
+void Engine::Impl::log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject,
+                       std::string text) {
+  if (log_.wants(level)) log_.write({level, component, code, std::move(text)}, subject, now_);
+}
+
+void Engine::Impl::begin(Timestamp now, std::int64_t wall_us) {
+  PLUMVINE_CHECK(now >= now_ || started_ == Timestamp{}, "time went backwards");
+  now_ = now;
+  wall_us_ = wall_us;
+  if (window_.due(now)) window_.advance(now, RateWindow::Totals::of(tree_.stats(now)));
+}
+
+void Engine::Impl::start() {
+  started_ = now_;
+  window_.start(now_);
+  swim_->start(now_);
+  std::vector<HostPort> seeds;
+  for (const std::string& text : config_.seeds) {
+    if (auto seed = HostPort::parse(text)) {
+      seeds.push_back(std::move(*seed));
+    } else {
+      log(LogLevel::warn, "node", code::kBadSeed, text, "Ignoring seed " + text + ": " + seed.error().message);
+    }
+  }
+  if (!seeds.empty()) {
+    swim_->join(with_ports(std::move(seeds)), now_);
+  } else {
+    started_alone_ = true;
+    tree_.start_alone(now_);
+  }
+  members_changed_ = true;
+  touch();
+}
+
+/// A seed without a port has ours, or memberlist's where ours is chosen by the system.
+std::vector<HostPort> Engine::Impl::with_ports(std::vector<HostPort> seeds) const {
+  std::uint16_t port = kDefaultPort;
+  if (auto bind = HostPort::parse(config_.bind); bind && bind->has_port && bind->port != 0) port = bind->port;
+  for (HostPort& seed : seeds) {
+    if (!seed.has_port && !seed.srv) {
+      seed.port = port;
+      seed.has_port = true;
+    }
+  }
+  return seeds;
+}
+
+void Engine::Impl::join(std::vector<HostPort> seeds) {
+  swim_->join(with_ports(std::move(seeds)), now_);
+  touch();
+}
+
+void Engine::Impl::leave() {
+  touch();
+  if (left_) {
+    events_.push(engine::LeaveDone{});
+    return;
+  }
+  if (std::exchange(leaving_, true)) return;
+  swim_->leave(now_);
+}
+
+void Engine::Impl::rejoin() {
+  touch();
+  if (leaving_ && !left_) events_.push(engine::LeaveDone{});
+  leaving_ = left_ = byes_sent_ = false;
+  leave_deadline_ = kNever;
+  members_changed_ = true;
+  swim_->rejoin(now_);
+}
+
+Tags Engine::Impl::own_tags() const {
+  Tags tags;
+  tags.emplace(kTagInstance, to_string(identity_.instance));
+  tags.emplace(kTagLinks, "1");
+  if (!config_.tree.zone.empty()) tags.emplace(kTagZone, config_.tree.zone);
+  return tags;
+}
+
+Result<Bytes> Engine::Impl::make_meta(const Tags& user) const {
+  Tags tags = own_tags();
+  const std::size_t ours = encode_tags(tags).size();
+  for (const auto& [key, value] : user) {
+    if (key.starts_with("pv") && key != kTagRaw) {
+      return {Errc::invalid_argument, "tag " + key + " is reserved: names that start with pv are ours"};
+    }
+    tags.emplace(key, value);
+  }
+  Bytes meta = encode_tags(tags);
+  if (meta.size() > kMetaMax) {
+    return {Errc::invalid_argument, "the metadata takes " + std::to_string(meta.size()) + " bytes of " +
+                                        std::to_string(kMetaMax) + "; ours takes " + std::to_string(ours) + ", so " +
+                                        std::to_string(kMetaMax - ours) + " are left for names, values and their lengths"};
+  }
+  return meta;
+}
+
+Status Engine::Impl::set_user_tags(Tags tags) {
+  Result<Bytes> meta = make_meta(tags);
+  if (!meta) return meta.error();
+  Status status = swim_->set_meta(*meta, now_);
+  if (status) {
+    user_tags_ = std::move(tags);
+    touch();
+  }
+  return status;
+}
+
+Timestamp Engine::Impl::next_timeout() const {
+  Timestamp next = std::min({swim_->next_timeout(), overlay_.next_timeout(), tree_.next_timeout(), conn_timers_.next(),
+                             leave_deadline_});
+  if (members_changed_) next = std::min(next, members_due_);
+  return next;
+}
+
+void Engine::Impl::handle_timeout() {
+  if (swim_->next_timeout() <= now_) swim_->handle_timeout(now_);
+  if (overlay_.next_timeout() <= now_) overlay_.handle_timeout(now_);
+  if (tree_.next_timeout() <= now_) tree_.handle_timeout(now_);
+  while (auto conn = conn_timers_.pop_due(now_)) on_deadline(*conn);
+  touch();
+}
+
+void Engine::Impl::settle() {
+  dirty_ = false;
+  for (bool more = true; more;) {
+    more = settle_swim();
+    more = settle_overlay() || more;
+    more = settle_tree() || more;
+  }
+  if (byes_sent_) finish_leave();
+  graveyard_.clear();
+}
+
+bool Engine::Impl::settle_swim() {
+  bool any = false;
+  while (auto output = swim_->poll_output()) {
+    perform(std::move(*output));
+    any = true;
+  }
+  if (std::exchange(dead_changed_, false)) judge_partition();
+  if (members_changed_ && members_due_ <= now_) {
+    apply_members();
+    any = true;
+  }
+  start_alone_if_first();
+  return any;
+}
+
+bool Engine::Impl::settle_overlay() {
+  bool any = false;
+  while (auto output = overlay_.poll_output()) {
+    any = true;
+    if (const auto* wanted = std::get_if<overlay::Dial>(&*output)) {
+      dial(wanted->peer);
+    } else if (const auto* unwanted = std::get_if<overlay::Drop>(&*output)) {
+      if (!peers_.valid(unwanted->peer)) continue;
+      if (Connection* conn = find(peers_[unwanted->peer].link)) {
+        end_link(*conn, frame::Bye::Why::overlay, "more links than needed");
+      }
+    }
+  }
+  return any;
+}
+
+bool Engine::Impl::settle_tree() {
+  bool any = false;
+  while (auto output = tree_.poll_output()) {
+    perform(std::move(*output));
+    any = true;
+  }
+  return any;
+}
+
+namespace {
+template <class... Ts>
+struct overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+overloaded(Ts...) -> overloaded<Ts...>;
+}  // namespace
+
+void Engine::Impl::perform(swim::Output output) {
+  std::visit(overloaded{
+                 [&](swim::SendPacket& o) { actions_.push(engine::SendPacket{o.to, std::move(o.packet)}); },
+                 [&](swim::OpenStream& o) { open_stream(o.id, o.to); },
+                 [&](swim::SendStream& o) {
+                   const auto it = streams_.find(o.id);
+                   Connection* conn = it == streams_.end() ? nullptr : find(it->second);
+                   if (conn && !conn->closing) put(*conn, {std::move(o.data), {}}, Lane::data);
+                 },
+                 [&](swim::CloseStream& o) {
+                   const auto it = streams_.find(o.id);
+                   Connection* conn = it == streams_.end() ? nullptr : find(it->second);
+                   if (!conn || conn->closing) return;
+                   conn->closing = true;
+                   conn_timers_.set(conn->id, now_ + config_.swim.tcp_timeout);
+                   mark(*conn);
+                 },
+                 [&](swim::Resolve& o) { actions_.push(engine::Resolve{std::move(o.name)}); },
+                 [&](swim::Notify& o) { on_member(std::move(o.event)); },
+                 [&](swim::LeaveDone&) {
+                   if (!leaving_) return;
+                   byes_sent_ = true;
+                   leave_deadline_ = now_ + Link::kDrainTime / 2;
+                   apply_members();
+                   for (auto& [id, conn] : conns_) {
+                     if (conn->link && conn->link->state() == LinkState::up) {
+                       end_link(*conn, frame::Bye::Why::leaving, "leaving the cluster");
+                     }
+                   }
+                 },
+                 [&](swim::Log& o) { log_.write(std::move(o.record), "", now_); },
+             },
+             output);
+}
+
+void Engine::Impl::perform(tree::Output output) {
+  std::visit(overloaded{
+                 [&](tree::Send& o) { send(o); },
+                 [&](tree::Deliver& o) { events_.push(std::move(o)); },
+                 [&](tree::Lost& o) {
+                   events_.push(LostEvent{std::move(o.name), o.origin, o.range, o.reason});
+                 },
+                 [&](tree::RoleChanged& o) {
+                   if (!peers_.valid(o.peer)) return;
+                   const auto kind = o.role == PeerRole::eager ? PeerEvent::Kind::eager : PeerEvent::Kind::lazy;
+                   events_.push(PeerEvent{kind, peers_[o.peer].name, std::move(o.reason)});
+                 },
+                 [&](tree::Misbehaved& o) { misbehaved(o.peer, o.what); },
+                 [&](tree::Acked& o) { events_.push(o); },
+                 [&](tree::Log& o) { log_.write(std::move(o.record), "", now_); },
+             },
+             output);
+}
+
+/// Encodes once; every receiver gets references.
+void Engine::Impl::send(const tree::Send& send) {
+  std::optional<wire::Encoded> encoded;
+  const bool payload = std::holds_alternative<frame::Gossip>(send.frame);
+  for (PeerId to : send.to) {
+    Connection* conn = peers_.valid(to) ? find(peers_[to].link) : nullptr;
+    if (!conn || !conn->link || conn->link->state() != LinkState::up) continue;
+    if (!encoded) encoded = wire::encode(send.frame);
+    if (payload) conn->link->credit -= static_cast<std::int64_t>(encoded->payload.size()) + 64;
+    put(*conn, *encoded, payload ? Lane::data : Lane::control);
+  }
+}
+
+void Engine::Impl::misbehaved(PeerId id, FrameReject what) {
+  if (!peers_.valid(id)) return;
+  Peer& peer = peers_[id];
+  if (now_ - peer.offences_since > std::chrono::minutes{1}) {
+    peer.offences = 0;
+    peer.offences_since = now_;
+  }
+  Connection* conn = find(peer.link);
+  if (++peer.offences < kOffencesMax || !conn) return;
+  peer.offences = 0;
+  const std::string why = "broke the protocol too often, last: " + std::string{to_string(what)};
+  log(LogLevel::warn, "link", code::kBadFrame, peer.name, "Closing the link to " + peer.name + ": it " + why);
+  end_link(*conn, frame::Bye::Why::misbehaved, why);
+}
+
+/// Without another member that speaks links there is no neighbour to learn from.
+void Engine::Impl::start_alone_if_first() {
+  const auto count = [&](MemberState s) { return known_by_state_[static_cast<std::size_t>(s)]; };
+  if (started_alone_ || !swim_->joined()) return;
+  if (tree_.synced()) {
+    started_alone_ = true;
+    return;
+  }
+  if (count(MemberState::alive) + count(MemberState::suspect) != 0) return;
+  started_alone_ = true;
+  log(LogLevel::info, "node", code::kStartAlone, "", "No other member carries broadcasts: starting at the beginning");
+  tree_.start_alone(now_);
+}
+
+// ---- Engine ----
+
+Engine::Engine(Config config, DriverIdentity identity)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(identity))) {}
+Engine::~Engine() = default;
+
+void Engine::begin(Timestamp now, std::int64_t wall_us) { impl_->begin(now, wall_us); }
+void Engine::start() { impl_->start(); }
+
+void Engine::publish(Sequence sequence, std::string topic, Bytes payload) {
+  impl_->tree().publish(sequence, std::move(topic), std::move(payload), impl_->config().deliver_local, impl_->now_);
+  impl_->touch();
+}
+void Engine::join(std::vector<HostPort> seeds) { impl_->join(std::move(seeds)); }
+void Engine::rejoin() { impl_->rejoin(); }
+void Engine::leave() { impl_->leave(); }
+Status Engine::set_meta(Bytes meta) {
+  return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
+}
+Status Engine::set_tags(Tags tags) { return impl_->set_user_tags(std::move(tags)); }
+void Engine::pause_delivery(bool paused) {
+  impl_->tree().pause_delivery(paused, impl_->now_);
+  impl_->touch();
+}
+void Engine::stop() { impl_->stop(); }
+
+void Engine::packet(const Endpoint& from, BytesView packet) {
+  impl_->swim().handle_packet(from, packet, impl_->now_);
+  impl_->touch();
+}
+void Engine::connected(ConnId conn) { impl_->connected(conn); }
+void Engine::accepted(ConnId conn, const Endpoint& from) { impl_->accepted(conn, from); }
+std::span<std::byte> Engine::read_buffer(ConnId conn) { return impl_->read_buffer(conn); }
+void Engine::read(ConnId conn, std::size_t bytes) { impl_->read(conn, bytes); }
+void Engine::writable(ConnId conn) { impl_->writable(conn); }
+void Engine::closed(ConnId conn, const Error& why) { impl_->closed(conn, why); }
+void Engine::resolved(const HostPort& name, const std::vector<Endpoint>& endpoints) {
+  impl_->swim().resolved(name, endpoints, impl_->now_);
+  impl_->touch();
+}
+void Engine::handle_timeout() { impl_->handle_timeout(); }
+
+void Engine::settle() { impl_->settle(); }
+std::optional<engine::Action> Engine::poll_action() { return impl_->actions_.poll(); }
+void Engine::flush(Transport& transport) { impl_->flush(transport); }
+std::optional<engine::Event> Engine::poll_event() { return impl_->events_.poll(); }
+bool Engine::pending() const {
+  return impl_->dirty_ || !impl_->dirty_conns_.empty() || !impl_->actions_.empty() || !impl_->events_.empty();
+}
+Timestamp Engine::next_timeout() const { return impl_->next_timeout(); }
+Snapshot Engine::snapshot(const TransportStats& transport) { return impl_->snapshot(transport); }
+std::uint64_t Engine::version() const { return impl_->version_; }
+std::vector<std::string> Engine::check_invariants() const { return impl_->check_invariants(); }
+
+}  // namespace plumvine

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <plumvine/config.hpp>
+#include <plumvine/handlers.hpp>
+#include <plumvine/snapshot.hpp>
+#include <plumvine/types.hpp>
+
+#include "driver.hpp"
+#include "plumtree/output.hpp"
+#include "transport.hpp"
+
+namespace plumvine {
+
+namespace engine {
+// What the driver does at once.
+struct SendPacket { Endpoint to; Bytes packet; };
+struct Dial { ConnId conn{}; Endpoint to; };
+struct Close { ConnId conn{}; CloseMode mode{}; };
+struct Resolve { HostPort name; };
+using Action = std::variant<SendPacket, Dial, Close, Resolve>;
+
+// What the driver tells the user, after everything was forwarded.
+struct LeaveDone {};
+using Event = std::variant<tree::Deliver, LostEvent, MemberEvent, PeerEvent, PartitionEvent, tree::Acked, LeaveDone>;
+}  // namespace engine
+
+/// `Swim`, `Overlay`, `Tree` and the links of one node, put together: membership tells who could be a neighbour, the
+/// overlay chooses, links carry the tree's frames, and their traffic proves to membership who lives.
+///
+/// A sans-I/O machine: `begin` tells the time, then any number of inputs, then `settle()`, then `poll_action()` until
+/// there is none, `flush()`, and again `poll_action()`; `poll_event()` last. Not thread-safe.
+class Engine {
+ public:
+  Engine(Config config, DriverIdentity identity);
+  ~Engine();
+
+  /// The time of all that follows. Never decreases.
+  void begin(Timestamp now, std::int64_t wall_us);
+  void start();
+
+  // Commands.
+  void publish(Sequence sequence, std::string topic, Bytes payload);
+  void join(std::vector<HostPort> seeds);
+  void rejoin();
+  void leave();
+  Status set_meta(Bytes meta);
+  Status set_tags(Tags tags);
+  void pause_delivery(bool paused);
+  /// Closes every connection. No event follows.
+  void stop();
+
+  // Inputs from the transport.
+  void packet(const Endpoint& from, BytesView packet);
+  void connected(ConnId conn);
+  void accepted(ConnId conn, const Endpoint& from);
+  std::span<std::byte> read_buffer(ConnId conn);
+  void read(ConnId conn, std::size_t bytes);
+  void writable(ConnId conn);
+  void closed(ConnId conn, const Error& why);
+  void resolved(const HostPort& name, const std::vector<Endpoint>& endpoints);
+  void handle_timeout();
+
+  // Outputs.
+  /// Carries what the machines decided to each other and into the send queues.
+  void settle();
+  [[nodiscard]] std::optional<engine::Action> poll_action();
+  /// Writes the send queues of all connections that have something new or got room.
+  void flush(Transport& transport);
+  [[nodiscard]] std::optional<engine::Event> poll_event();
+  /// There is something to settle, do, flush or tell.
+  [[nodiscard]] bool pending() const;
+  [[nodiscard]] Timestamp next_timeout() const;
+
+  // Queries.
+  [[nodiscard]] Snapshot snapshot(const TransportStats& transport);
+  [[nodiscard]] std::uint64_t version() const;
+  [[nodiscard]] std::vector<std::string> check_invariants() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace plumvine

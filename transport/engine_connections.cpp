@@ -1,0 +1,271 @@
+// Connections of every kind: opening, telling apart, reading, writing, closing. What links say is in engine_links.cpp.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "codes.hpp"
+#include "engine_impl.hpp"
+#include "plumtree/wire.hpp"
+
+namespace plumvine {
+
+Connection* Engine::Impl::find(ConnId id) {
+  const auto it = conns_.find(id);
+  return it == conns_.end() ? nullptr : it->second.get();
+}
+const Connection* Engine::Impl::find(ConnId id) const {
+  const auto it = conns_.find(id);
+  return it == conns_.end() ? nullptr : it->second.get();
+}
+
+Connection& Engine::Impl::open(ConnId id, ConnKind kind, const Endpoint& remote) {
+  auto conn = std::make_unique<Connection>();
+  conn->id = id;
+  conn->kind = kind;
+  conn->remote = remote;
+  return *(conns_[id] = std::move(conn));
+}
+
+/// Forgets the connection. The object lives until the current input is done.
+void Engine::Impl::discard(Connection& conn) {
+  conn.closed = true;
+  conn_timers_.cancel(conn.id);
+  if (conn.kind == ConnKind::membership) streams_.erase(conn.stream);
+  if (const auto it = conns_.find(conn.id); it != conns_.end()) {
+    graveyard_.push_back(std::move(it->second));
+    conns_.erase(it);
+  }
+  touch();
+}
+
+void Engine::Impl::close_now(Connection& conn, CloseMode mode) {
+  actions_.push(engine::Close{conn.id, mode});
+  discard(conn);
+}
+
+void Engine::Impl::mark(Connection& conn) {
+  if (conn.closed || std::exchange(conn.dirty, true)) return;
+  dirty_conns_.push_back(conn.id);
+}
+
+/// Accepted connections that are not (or no more) of use: the ones that `half_open_max` bounds.
+std::size_t Engine::Impl::half_open() const {
+  return static_cast<std::size_t>(std::count_if(conns_.begin(), conns_.end(), [](const auto& entry) {
+    const Connection& conn = *entry.second;
+    if (conn.kind == ConnKind::unknown) return true;
+    return conn.link && !conn.link->outbound() && conn.link->state() != LinkState::up;
+  }));
+}
+
+void Engine::Impl::accepted(ConnId id, const Endpoint& from) {
+  touch();
+  if (half_open() >= config_.link.half_open_max) {
+    ++refused_;
+    log(LogLevel::warn, "link", code::kHalfOpenLimit, "half_open_max",
+        "Refusing a connection from " + from.to_string() + ": " + std::to_string(config_.link.half_open_max) +
+            " others have not greeted yet (half_open_max)");
+    actions_.push(engine::Close{id, CloseMode::abort});
+    return;
+  }
+  Connection& conn = open(id, ConnKind::unknown, from);
+  conn.connected = true;
+  conn_timers_.set(id, now_ + config_.link.handshake_timeout);
+}
+
+void Engine::Impl::open_stream(swim::StreamId stream, const Endpoint& to) {
+  const ConnId id{next_conn_};
+  next_conn_ += 2;
+  Connection& conn = open(id, ConnKind::membership, to);
+  conn.stream = stream;
+  streams_[stream] = id;
+  actions_.push(engine::Dial{id, to});
+}
+
+void Engine::Impl::connected(ConnId id) {
+  touch();
+  Connection* conn = find(id);
+  if (!conn) return;
+  conn->connected = true;
+  mark(*conn);
+  if (conn->kind == ConnKind::membership) {
+    if (!conn->closing) swim_->stream_connected(conn->stream, now_);
+  } else if (conn->link) {
+    conn->link->connected(now_);
+    put(*conn, {wire::preface(), {}}, Lane::control);
+    put_control(*conn, frame::Hello{.cluster = self_.cluster, .name = self_.name, .instance = self_.instance});
+  }
+}
+
+std::span<std::byte> Engine::Impl::read_buffer(ConnId id) {
+  Connection* conn = find(id);
+  if (conn && conn->link && !conn->closing) return conn->link->decoder.buffer();
+  if (!scratch_) scratch_ = chunks_.take();
+  return {scratch_.get(), ChunkPool::kChunkSize};
+}
+
+void Engine::Impl::read(ConnId id, std::size_t bytes) {
+  touch();
+  Connection* conn = find(id);
+  // What comes after the end of the conversation is read and dropped.
+  if (!conn || bytes == 0 || conn->closing) return;
+  if (conn->link) return read_link(*conn, bytes);
+  auto scratch = std::exchange(scratch_, nullptr);
+  const BytesView view{scratch.get(), bytes};
+  if (conn->kind == ConnKind::unknown) classify(*conn, view);
+  if (conn->link) {
+    conn->link->received(bytes, now_);
+    feed(*conn, view);
+  } else if (conn->kind == ConnKind::membership && !conn->closed) {
+    swim_->stream_received(conn->stream, view, now_);
+  }
+  chunks_.give(std::move(scratch));
+}
+
+/// The first byte tells a link from a membership stream.
+void Engine::Impl::classify(Connection& conn, BytesView first) {
+  constexpr std::byte kLastStreamType{13};
+  constexpr std::byte kLabelType{244};
+  const std::byte byte = first.front();
+  if (byte == wire::kLinkMagic) {
+    const Timestamp deadline = conn_timers_.deadline(conn.id);
+    conn.kind = ConnKind::link;
+    conn.link = std::make_unique<Link>(config_.link, false, chunks_, config_.tree.max_message_size, now_);
+    conn.link->set_deadline(deadline);
+    return;
+  }
+  if (byte > kLastStreamType && byte != kLabelType) {
+    rejected_.add(FrameReject::malformed);
+    log(LogLevel::info, "link", code::kStrangeStream, "", "Closing a connection that speaks neither protocol");
+    close_now(conn, CloseMode::abort);
+    return;
+  }
+  if (streams_.size() >= kStreamsMax) {
+    ++refused_;
+    close_now(conn, CloseMode::abort);
+    return;
+  }
+  conn_timers_.cancel(conn.id);
+  conn.kind = ConnKind::membership;
+  conn.stream = swim::StreamId{static_cast<std::uint64_t>(conn.id)};
+  streams_[conn.stream] = conn.id;
+  swim_->stream_accepted(conn.stream, conn.remote, now_);
+}
+
+void Engine::Impl::read_link(Connection& conn, std::size_t bytes) {
+  conn.link->received(bytes, now_);
+  conn.link->decoder.advance(bytes);
+  take_frames(conn);
+  seen(conn);
+}
+
+/// Hands over bytes that were read elsewhere.
+void Engine::Impl::feed(Connection& conn, BytesView bytes) {
+  while (!bytes.empty() && !conn.closed) {
+    const std::span<std::byte> room = conn.link->decoder.buffer();
+    const std::size_t n = std::min(room.size(), bytes.size());
+    std::memcpy(room.data(), bytes.data(), n);
+    conn.link->decoder.advance(n);
+    bytes = bytes.subspan(n);
+    take_frames(conn);
+  }
+}
+
+void Engine::Impl::writable(ConnId id) {
+  touch();
+  if (Connection* conn = find(id)) {
+    conn->queue.unblock();
+    mark(*conn);
+  }
+}
+
+void Engine::Impl::closed(ConnId id, const Error& why) {
+  touch();
+  Connection* conn = find(id);
+  if (!conn) return;
+  if (conn->kind == ConnKind::membership && !conn->closing) swim_->stream_closed(conn->stream, now_);
+  if (conn->link) {
+    if (conn->link->state() == LinkState::up) {
+      link_down(*conn, why.message);
+    } else {
+      dial_over(*conn, why.message);
+    }
+  }
+  discard(*conn);
+}
+
+void Engine::Impl::put(Connection& conn, wire::Encoded frame, Lane lane) {
+  if (conn.closed) return;
+  conn.queue.push(std::move(frame), lane);
+  mark(conn);
+}
+
+void Engine::Impl::put_control(Connection& conn, const Frame& frame) { put(conn, wire::encode(frame), Lane::control); }
+
+void Engine::Impl::flush(Transport& transport) {
+  std::vector<ConnId> dirty;
+  dirty.swap(dirty_conns_);
+  for (ConnId id : dirty) {
+    Connection* conn = find(id);
+    if (!conn) continue;
+    conn->dirty = false;
+    if (!conn->connected) continue;
+    after_flush(*conn, conn->queue.flush(transport, id));
+  }
+}
+
+void Engine::Impl::after_flush(Connection& conn, std::size_t written) {
+  if (conn.link) {
+    conn.link->sent_bytes += written;
+    if (conn.link->state() == LinkState::up) {
+      if (conn.queue.bytes() > config_.link.queue_max_bytes) {
+        log(LogLevel::warn, "link", code::kQueueFull, conn.link->name,
+            "Closing the link to " + conn.link->name + ": " + std::to_string(conn.queue.bytes()) +
+                " bytes wait for it (queue_max_bytes)");
+        ++queues_overflowed_;
+        break_link(conn, "its send queue overflowed");
+        return;
+      }
+      give_credit(conn);
+    }
+  }
+  if (conn.closing && conn.queue.empty()) close_now(conn, CloseMode::flush);
+}
+
+/// A payload larger than the high watermark still goes out when nothing else waits.
+std::int64_t Engine::Impl::full_credit() const {
+  constexpr std::uint64_t kHead = 4096;
+  return static_cast<std::int64_t>(std::max(config_.link.queue_high_bytes, config_.tree.max_message_size + kHead));
+}
+
+/// Below the low watermark the tree may fill the queue up to the high one; above it what it was told runs out.
+void Engine::Impl::give_credit(Connection& conn) {
+  Link& link = *conn.link;
+  if (conn.queue.bytes() > config_.link.queue_low_bytes) return;
+  const std::int64_t credit = full_credit() - static_cast<std::int64_t>(conn.queue.bytes());
+  if (credit == link.credit) return;
+  link.credit = credit;
+  tree_.set_credit(*link.peer, credit, now_);
+  touch();
+}
+
+void Engine::Impl::on_deadline(ConnId id) {
+  Connection* conn = find(id);
+  if (!conn) return;
+  if (conn->link) return link_due(*conn);
+  if (conn->kind == ConnKind::unknown) ++refused_;
+  close_now(*conn, CloseMode::abort);
+}
+
+void Engine::Impl::stop() {
+  for (auto& [id, conn] : conns_) actions_.push(engine::Close{id, CloseMode::flush});
+  conns_.clear();
+  streams_.clear();
+  conn_timers_.clear();
+  dirty_conns_.clear();
+  for (auto& [name, known] : known_) {
+    if (known.peer) peers_[*known.peer].link = peers_[*known.peer].dialling = kNoConn;
+  }
+  links_up_ = 0;
+}
+
+}  // namespace plumvine

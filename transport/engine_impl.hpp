@@ -1,0 +1,223 @@
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <plumvine/detail/outbox.hpp>
+#include <plumvine/detail/rng.hpp>
+#include <plumvine/detail/timer_queue.hpp>
+
+#include "engine.hpp"
+#include "link.hpp"
+#include "log_limiter.hpp"
+#include "membership/swim.hpp"
+#include "peer_registry.hpp"
+#include "plumtree/overlay.hpp"
+#include "plumtree/tree.hpp"
+#include "rate_window.hpp"
+#include "send_queue.hpp"
+
+namespace plumvine {
+
+/// What a connection turned out to be.
+enum class ConnKind : std::uint8_t {
+  unknown,     ///< accepted, nothing read yet
+  membership,  ///< a memberlist stream
+  link,
+};
+
+struct Connection {
+  ConnId id{};
+  ConnKind kind = ConnKind::unknown;
+  bool connected = false;   ///< may be written to
+  bool closed = false;      ///< gone; kept until the current input is done
+  bool closing = false;     ///< flush, then close
+  bool dirty = false;       ///< listed for the next flush
+  Endpoint remote;
+  swim::StreamId stream{};
+  SendQueue queue;
+  std::unique_ptr<Link> link;
+};
+
+/// A member that speaks links, as the membership machine last reported it.
+struct KnownMember {
+  InstanceId instance{};
+  MemberState state = MemberState::dead;
+  std::optional<PeerId> peer;
+};
+
+class Engine::Impl {
+ public:
+  Impl(Config config, DriverIdentity identity);
+
+  // engine.cpp: composition, commands, time.
+  void begin(Timestamp now, std::int64_t wall_us);
+  void start();
+  void join(std::vector<HostPort> seeds);
+  void leave();
+  void rejoin();
+  Status set_user_tags(Tags tags);
+  void handle_timeout();
+  void settle();
+  [[nodiscard]] Timestamp next_timeout() const;
+  void touch() { dirty_ = true; ++version_; }
+
+  // engine_members.cpp: who is there.
+  void on_member(MemberEvent event);
+  void apply_members();
+  void finish_leave();
+
+  // engine_connections.cpp: connections of every kind.
+  void accepted(ConnId id, const Endpoint& from);
+  void connected(ConnId id);
+  std::span<std::byte> read_buffer(ConnId id);
+  void read(ConnId id, std::size_t bytes);
+  void writable(ConnId id);
+  void closed(ConnId id, const Error& why);
+  void flush(Transport& transport);
+  void stop();
+
+  // engine_snapshot.cpp: what others may see.
+  Snapshot snapshot(const TransportStats& transport);
+  [[nodiscard]] std::vector<std::string> check_invariants() const;
+
+  Outbox<engine::Action> actions_;
+  Outbox<engine::Event> events_;
+  std::uint64_t version_ = 0;
+  bool dirty_ = false;
+  std::vector<ConnId> dirty_conns_;
+  Timestamp now_;
+
+  swim::Swim& swim() { return *swim_; }
+  Tree& tree() { return tree_; }
+  [[nodiscard]] const Config& config() const { return config_; }
+
+ private:
+  // engine.cpp
+  bool settle_swim();
+  bool settle_overlay();
+  bool settle_tree();
+  void perform(swim::Output output);
+  void perform(tree::Output output);
+  void send(const tree::Send& send);
+  void misbehaved(PeerId peer, FrameReject what);
+  void start_alone_if_first();
+  [[nodiscard]] Tags own_tags() const;
+  Result<Bytes> make_meta(const Tags& user) const;
+  [[nodiscard]] std::vector<HostPort> with_ports(std::vector<HostPort> seeds) const;
+  void log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject, std::string text);
+
+  // engine_members.cpp
+  void learn(const std::string& name, InstanceId instance, MemberState state);
+  void forget(std::map<std::string, KnownMember, std::less<>>::iterator it);
+  void retire_peer(KnownMember& known, std::string_view why);
+  void count_state(MemberState state, int change);
+  void judge_partition();
+
+  // engine_connections.cpp
+  [[nodiscard]] Connection* find(ConnId id);
+  [[nodiscard]] const Connection* find(ConnId id) const;
+  Connection& open(ConnId id, ConnKind kind, const Endpoint& remote);
+  void discard(Connection& conn);
+  void close_now(Connection& conn, CloseMode mode);
+  void mark(Connection& conn);
+  [[nodiscard]] std::size_t half_open() const;
+  void open_stream(swim::StreamId id, const Endpoint& to);
+  void classify(Connection& conn, BytesView first);
+  void read_link(Connection& conn, std::size_t bytes);
+  void feed(Connection& conn, BytesView bytes);
+  void put(Connection& conn, wire::Encoded frame, Lane lane);
+  void put_control(Connection& conn, const Frame& frame);
+  void after_flush(Connection& conn, std::size_t written);
+  void give_credit(Connection& conn);
+  [[nodiscard]] std::int64_t full_credit() const;
+  void on_deadline(ConnId id);
+
+  // engine_links.cpp
+  void dial(PeerId peer);
+  void dial_over(Connection& conn, std::string_view why);
+  void dial_failed(Connection& conn, std::string_view why);
+  void take_frames(Connection& conn);
+  void on_bad_frame(Connection& conn, FrameReject reason, const Error& error);
+  void on_frame(Connection& conn, Frame frame);
+  void on_greeting(Connection& conn, Frame frame);
+  void on_hello(Connection& conn, frame::Hello hello);
+  void refuse(Connection& conn, Greeting greeting, const frame::Hello& hello);
+  void try_accept(Connection& conn);
+  bool win_tie(Peer& peer);
+  void link_up(Connection& conn, PeerId id);
+  void link_down(Connection& conn, const std::string& reason);
+  void end_link(Connection& conn, frame::Bye::Why why, const std::string& reason);
+  void break_link(Connection& conn, const std::string& reason);
+  void on_bye(Connection& conn, frame::Bye::Why why);
+  void on_ping(Connection& conn, const frame::Ping& ping);
+  void on_pong(Connection& conn, const frame::Pong& pong);
+  void seen(Connection& conn);
+  void link_due(Connection& conn);
+  void set_timer(Connection& conn);
+  void greet_waiting(std::string_view name, InstanceId instance);
+
+  // engine_snapshot.cpp
+  [[nodiscard]] std::vector<LinkInfo> link_infos() const;
+  [[nodiscard]] std::vector<TreeInfo> tree_infos() const;
+  [[nodiscard]] std::string not_ready() const;
+  void check_members(std::vector<std::string>& broken) const;
+  void check_links(std::vector<std::string>& broken) const;
+
+  /// Membership streams open at once, at most.
+  static constexpr std::size_t kStreamsMax = 256;
+  /// A link of a member that left is closed after this time, if the member did not do it.
+  static constexpr Duration kLeaveGrace = std::chrono::seconds{2};
+  /// So many broken rules in a minute, and the link is closed.
+  static constexpr std::uint32_t kOffencesMax = 16;
+
+  Config config_;
+  DriverIdentity identity_;
+  LinkIdentity self_;
+  Tags user_tags_;
+  Rng rng_;
+  std::int64_t wall_us_ = 0;
+  Timestamp started_;
+  LogLimiter log_;
+
+  std::unique_ptr<swim::Swim> swim_;
+  Overlay overlay_;
+  Tree tree_;
+
+  PeerRegistry peers_;
+  std::map<std::string, KnownMember, std::less<>> known_;
+  std::array<std::size_t, 4> known_by_state_{};
+  bool members_changed_ = false;  ///< the overlay is to be told
+  bool dead_changed_ = false;     ///< the partition status is to be judged
+  Timestamp members_due_{INT64_MIN / 2};  ///< the overlay is told of changes not before
+  PartitionState partition_ = PartitionState::healthy;
+  std::vector<std::string> unreachable_;
+  bool started_alone_ = false;
+  bool leaving_ = false;
+  bool left_ = false;
+  bool byes_sent_ = false;
+  Timestamp leave_deadline_ = kNever;
+
+  std::map<ConnId, std::unique_ptr<Connection>> conns_;
+  std::map<swim::StreamId, ConnId> streams_;
+  std::vector<std::unique_ptr<Connection>> graveyard_;
+  TimerQueue<ConnId> conn_timers_;
+  std::uint64_t next_conn_ = 1;
+  std::size_t links_up_ = 0;
+  ChunkPool chunks_;
+  std::shared_ptr<std::byte[]> scratch_;  ///< where streams and ungreeted connections are read to
+
+  std::uint64_t refused_ = 0;            ///< connections over a limit of number or time
+  std::uint64_t queues_overflowed_ = 0;
+  CountedReasons<FrameReject> rejected_;
+  RateWindow window_;
+};
+
+}  // namespace plumvine

@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <utility>
+
+#include "codes.hpp"
+#include "engine_impl.hpp"
+
+namespace plumvine {
+
+namespace {
+/// The instance of a member that speaks our links; 0 for others.
+InstanceId instance_of(const Member& member) {
+  const Tags tags = decode_tags(member.meta.view());
+  const auto instance = tags.find(std::string{kTagInstance});
+  if (instance == tags.end() || !tags.contains(std::string{kTagLinks})) return {};
+  const auto parsed = parse_instance(instance->second);
+  return parsed ? *parsed : InstanceId{};
+}
+
+/// Telling the overlay costs work for every member; in large clusters changes are collected for so long.
+Duration collect_time(std::size_t members) {
+  constexpr std::size_t kSmallCluster = 64;
+  if (members <= kSmallCluster) return Duration{0};
+  return std::min<Duration>(std::chrono::microseconds{100} * static_cast<std::int64_t>(members), std::chrono::seconds{1});
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  constexpr std::size_t kNamesMax = 50;
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < kNamesMax; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > kNamesMax) text += " and " + std::to_string(names.size() - kNamesMax) + " more";
+  return text;
+}
+}  // namespace
+
+void Engine::Impl::on_member(MemberEvent event) {
+  ++version_;
+  const Member& member = event.member;
+  if (member.name != config_.name) {
+    if (event.kind == MemberEvent::Kind::forgotten) {
+      if (auto it = known_.find(member.name); it != known_.end()) forget(it);
+    } else {
+      learn(member.name, instance_of(member), member.state);
+    }
+  }
+  events_.push(std::move(event));
+}
+
+void Engine::Impl::count_state(MemberState state, int change) {
+  std::size_t& count = known_by_state_[static_cast<std::size_t>(state)];
+  count = change > 0 ? count + 1 : count - 1;
+  members_changed_ = true;
+  if (state == MemberState::dead) dead_changed_ = true;
+}
+
+void Engine::Impl::learn(const std::string& name, InstanceId instance, MemberState state) {
+  auto it = known_.find(name);
+  if (instance == InstanceId{}) {
+    if (it != known_.end()) forget(it);
+    return;
+  }
+  const bool fresh = it == known_.end();
+  if (fresh) it = known_.emplace(name, KnownMember{instance, state, std::nullopt}).first;
+  KnownMember& known = it->second;
+  if (known.instance != instance) {
+    retire_peer(known, "the member was started anew");
+    known.instance = instance;
+    members_changed_ = true;
+  }
+  if (fresh) {
+    count_state(state, +1);
+  } else if (known.state != state) {
+    count_state(known.state, -1);
+    count_state(state, +1);
+    known.state = state;
+  }
+  if (!known.peer) {
+    known.peer = peers_.acquire(name, instance, now_);
+    if (!known.peer) {
+      log(LogLevel::warn, "link", code::kPeerLimit, "", "No room for a link to " + name + ": too many members were known");
+      return;
+    }
+  }
+  Peer& peer = peers_[*known.peer];
+  if (state == MemberState::dead || state == MemberState::left) {
+    if (Connection* conn = find(peer.dialling)) dial_failed(*conn, "the member is gone");
+  }
+  Connection* conn = find(peer.link);
+  if (conn && state == MemberState::dead) {
+    break_link(*conn, "the member is dead");
+  } else if (conn) {
+    // Who leaves closes its links itself, after everything was sent.
+    conn->link->leave_at = state == MemberState::left ? now_ + kLeaveGrace : kNever;
+    set_timer(*conn);
+  }
+  if (state != MemberState::dead && state != MemberState::left) greet_waiting(name, instance);
+}
+
+void Engine::Impl::forget(std::map<std::string, KnownMember, std::less<>>::iterator it) {
+  retire_peer(it->second, "the member was forgotten");
+  count_state(it->second.state, -1);
+  known_.erase(it);
+}
+
+/// This run of the member is over: no connection, no number.
+void Engine::Impl::retire_peer(KnownMember& known, std::string_view why) {
+  if (!known.peer) return;
+  const PeerId id = *known.peer;
+  if (Connection* conn = find(peers_[id].dialling)) dial_failed(*conn, why);
+  if (Connection* conn = find(peers_[id].link)) break_link(*conn, std::string{why});
+  peers_.release(id, now_);
+  known.peer.reset();
+}
+
+void Engine::Impl::apply_members() {
+  members_changed_ = false;
+  members_due_ = now_ + collect_time(known_.size());
+  std::vector<Candidate> candidates;
+  TreeMembers members;
+  if (!left_) members.alive.push_back(identity_.instance);
+  for (const auto& [name, known] : known_) {
+    if (known.state == MemberState::dead) ++members.dead;
+    if (known.state == MemberState::dead || known.state == MemberState::left) continue;
+    members.alive.push_back(known.instance);
+    if (known.peer && !byes_sent_ && !left_) candidates.push_back({*known.peer, known.instance, name});
+  }
+  std::sort(members.alive.begin(), members.alive.end());
+  overlay_.set_candidates(std::move(candidates), now_);
+  tree_.set_members(std::move(members), now_);
+}
+
+/// Partition status from the members that carry broadcasts and died without leaving.
+void Engine::Impl::judge_partition() {
+  std::vector<std::string> dead;
+  std::size_t all = 1;
+  for (const auto& [name, known] : known_) {
+    if (known.state == MemberState::left) continue;
+    ++all;
+    if (known.state == MemberState::dead) dead.push_back(name);
+  }
+  PartitionState state = PartitionState::healthy;
+  if (!dead.empty()) state = dead.size() * 2 > all ? PartitionState::majority_lost : PartitionState::partial;
+  if (state == partition_ && dead == unreachable_) return;
+  const bool grew = !std::includes(unreachable_.begin(), unreachable_.end(), dead.begin(), dead.end());
+  if (grew) {
+    log(LogLevel::warn, "membership", code::kPartition, "",
+        "Possible partition detected - cannot reach peers: " + joined(dead));
+  } else if (dead.empty()) {
+    log(LogLevel::info, "membership", code::kPartitionHealed, "", "All members can be reached again");
+  }
+  partition_ = state;
+  unreachable_ = dead;
+  events_.push(PartitionEvent{state, std::move(dead)});
+}
+
+/// The leave is done when the last link has read its Bye, or after a moment.
+void Engine::Impl::finish_leave() {
+  if (left_) return;
+  const bool open = std::any_of(conns_.begin(), conns_.end(), [](const auto& entry) {
+    return entry.second->link && entry.second->link->state() != LinkState::dialling;
+  });
+  if (open && now_ < leave_deadline_) return;
+  left_ = true;
+  leave_deadline_ = kNever;
+  members_changed_ = true;
+  events_.push(engine::LeaveDone{});
+}
+
+}  // namespace plumvine

@@ -1,0 +1,189 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "engine_impl.hpp"
+
+#ifndef PLUMVINE_VERSION
+#define PLUMVINE_VERSION "unknown"
+#endif
+
+namespace plumvine {
+
+Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
+  Snapshot s;
+  s.at = now_;
+  s.uptime_s = to_seconds(now_ - started_);
+  s.version = PLUMVINE_VERSION;
+  s.name = config_.name;
+  s.instance = identity_.instance;
+  s.address = identity_.advertise;
+
+  const std::vector<const Member*> members = swim_->members();
+  s.members.reserve(members.size());
+  for (const Member* member : members) {
+    const bool self = member->name == config_.name;
+    const auto rtt = self ? std::nullopt : swim_->rtt(member->name);
+    s.members.push_back({.member = *member,
+                         .tags = decode_tags(member->meta.view()),
+                         .rtt_s = rtt ? to_seconds(*rtt) : -1,
+                         .speaks_links = self || known_.contains(member->name),
+                         .self = self});
+  }
+  s.links = link_infos();
+  s.trees = tree_infos();
+  s.origins = tree_.origins();
+
+  s.swim = swim_->stats();
+  s.tree = tree_.stats(now_);
+  for (std::size_t i = 0; i < CountedReasons<FrameReject>::kSize; ++i) {
+    const auto reason = static_cast<FrameReject>(i);
+    s.tree.frames_rejected.add(reason, rejected_[reason]);
+  }
+  s.transport = transport;
+  s.transport.connections_refused += refused_;
+  s.transport.queue_overflows += queues_overflowed_;
+  s.window = window_.sums(now_, RateWindow::Totals::of(s.tree));
+
+  s.joined = swim_->joined();
+  s.synced = tree_.synced();
+  s.left = left_ || swim_->has_left();
+  s.not_ready_reason = not_ready();
+  s.partition = partition_;
+  s.unreachable = unreachable_;
+
+  s.target_eager = std::min<std::uint64_t>(config_.tree.eager_fanout, links_up_);
+  s.cache_capacity = config_.tree.message_cache_max_size;
+  s.cache_bytes_capacity = config_.tree.message_cache_max_bytes;
+  s.cache_ttl_s = to_seconds(config_.tree.message_cache_ttl);
+  for (const LinkInfo& link : s.links) {
+    s.queue_bytes += link.queue_bytes;
+    if (std::abs(link.clock_offset_s) > std::abs(s.clock_offset_s)) s.clock_offset_s = link.clock_offset_s;
+  }
+  return s;
+}
+
+std::string Engine::Impl::not_ready() const {
+  if (left_ || swim_->has_left()) return "the node has left the cluster";
+  if (!swim_->joined()) return "not joined: no seed has answered yet";
+  if (!tree_.synced()) return "not synced: no neighbour has told yet what there is";
+  return {};
+}
+
+std::vector<LinkInfo> Engine::Impl::link_infos() const {
+  const std::vector<PeerId> protected_peers = overlay_.protected_neighbors();
+  std::vector<LinkInfo> infos;
+  for (const auto& [id, conn] : conns_) {
+    if (!conn->link) continue;
+    const Link& link = *conn->link;
+    LinkInfo info;
+    info.peer = link.name.empty() ? conn->remote.to_string() : link.name;
+    info.instance = link.instance;
+    info.state = link.state();
+    info.outbound = link.outbound();
+    if (link.state() == LinkState::up) {
+      info.role = tree_.role(*link.peer);
+      info.is_protected = std::find(protected_peers.begin(), protected_peers.end(), *link.peer) != protected_peers.end();
+      info.congested = link.credit <= 0;
+    }
+    if (!link.clock().empty()) {
+      const ClockSample best = link.clock().best();
+      info.rtt_s = to_seconds(best.rtt);
+      info.clock_offset_s = to_seconds(best.wall_offset);
+    }
+    info.score = link.score(now_, info.congested);
+    info.queue_bytes = conn->queue.bytes();
+    info.queue_messages = conn->queue.messages();
+    info.sent_bytes = link.sent_bytes;
+    info.received_bytes = link.received_bytes();
+    info.last_frame_s = to_seconds(now_ - link.last_received());
+    infos.push_back(std::move(info));
+  }
+  std::stable_sort(infos.begin(), infos.end(), [](const LinkInfo& a, const LinkInfo& b) { return a.peer < b.peer; });
+  return infos;
+}
+
+std::vector<TreeInfo> Engine::Impl::tree_infos() const {
+  const auto name_of = [&](PeerId id) { return peers_.valid(id) ? peers_[id].name : std::string{}; };
+  const auto names_of = [&](const std::vector<PeerId>& ids) {
+    std::vector<std::string> names;
+    for (PeerId id : ids) names.push_back(name_of(id));
+    std::sort(names.begin(), names.end());
+    return names;
+  };
+  std::vector<TreeInfo> infos;
+  for (const Tree::View& view : tree_.views(now_)) {
+    TreeInfo info;
+    info.tree = view.tree;
+    const InstanceId root{static_cast<std::uint64_t>(view.tree)};
+    if (root == identity_.instance) {
+      info.root = config_.name;
+    } else if (const auto peer = peers_.find(root); peer && view.tree != kSharedTree) {
+      info.root = peers_[*peer].name;
+    }
+    info.epoch = view.epoch;
+    info.settled = view.settled;
+    if (view.parent) info.parent = name_of(*view.parent);
+    info.eager = names_of(view.eager);
+    info.lazy = names_of(view.lazy);
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+std::vector<std::string> Engine::Impl::check_invariants() const {
+  std::vector<std::string> broken = tree_.check_invariants();
+  check_members(broken);
+  check_links(broken);
+  return broken;
+}
+
+void Engine::Impl::check_members(std::vector<std::string>& broken) const {
+  std::array<std::size_t, 4> by_state{};
+  for (const auto& [name, known] : known_) {
+    ++by_state[static_cast<std::size_t>(known.state)];
+    const Member* member = swim_->find(name);
+    if (!member) {
+      broken.push_back("engine: " + name + " is no member but known as one that speaks links");
+    } else if (member->state != known.state) {
+      broken.push_back("engine: " + name + " is " + std::string{to_string(member->state)} + " but known as " +
+                       std::string{to_string(known.state)});
+    }
+    if (known.peer && (!peers_.valid(*known.peer) || peers_[*known.peer].name != name)) {
+      broken.push_back("engine: " + name + " has the number of another peer");
+    }
+  }
+  if (by_state != known_by_state_) broken.push_back("engine: members by state are miscounted");
+}
+
+void Engine::Impl::check_links(std::vector<std::string>& broken) const {
+  std::set<PeerId> up;
+  for (const auto& [id, conn] : conns_) {
+    if (!conn->link || conn->link->state() != LinkState::up) continue;
+    const Link& link = *conn->link;
+    if (link.name == config_.name) broken.push_back("engine: a link to ourselves");
+    if (!link.peer || !peers_.valid(*link.peer) || peers_[*link.peer].link != id) {
+      broken.push_back("engine: the link to " + link.name + " is up but not its peer's link");
+      continue;
+    }
+    if (!up.insert(*link.peer).second) broken.push_back("engine: two links to " + link.name + " are up");
+    const auto known = known_.find(link.name);
+    if (known == known_.end() || known->second.instance != link.instance) {
+      broken.push_back("engine: a link to " + link.name + ", which is no known member");
+    } else if (known->second.state == MemberState::dead) {
+      broken.push_back("engine: a link to " + link.name + ", which is dead");
+    }
+    const auto bound = config_.link.queue_max_bytes + static_cast<std::uint64_t>(full_credit());
+    if (conn->queue.bytes() > bound) broken.push_back("engine: the send queue to " + link.name + " is above its bound");
+  }
+  if (up.size() != links_up_) broken.push_back("engine: links that are up are miscounted");
+  for (const Tree::View& view : tree_.views(now_)) {
+    std::set<PeerId> in_tree(view.eager.begin(), view.eager.end());
+    in_tree.insert(view.lazy.begin(), view.lazy.end());
+    if (in_tree.size() != view.eager.size() + view.lazy.size()) broken.push_back("engine: a peer is eager and lazy in one tree");
+    if (in_tree != up) broken.push_back("engine: the peers of a tree are not those with a link");
+  }
+}
+
+}  // namespace plumvine

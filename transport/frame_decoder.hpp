@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include <plumvine/bytes.hpp>
+#include <plumvine/result.hpp>
+#include <plumvine/stats.hpp>
+
+#include "plumtree/frames.hpp"
+
+namespace plumvine {
+
+/// Keeps one spare read chunk for all connections of a node: an idle connection holds none.
+class ChunkPool {
+ public:
+  static constexpr std::size_t kChunkSize = 64 * 1024;
+  /// A chunk of `kChunkSize` bytes that nobody else refers to.
+  std::shared_ptr<std::byte[]> take();
+  /// Takes a chunk of `kChunkSize` back. Ignored while somebody else refers to it.
+  void give(std::shared_ptr<std::byte[]> chunk);
+
+ private:
+  std::shared_ptr<std::byte[]> spare_;
+};
+
+/// Cuts the bytes of one link into frames.
+///
+/// The reader asks `buffer()` where to read to, reports `advance(n)`, then takes frames with `next()` until there is
+/// none. Payloads of `kOwnBlock` bytes and more are read straight into a block of their own as soon as their size is
+/// known. Smaller ones share the chunk when it was filled at least half by one read, else they are copied out, so that
+/// a small slice does not pin a whole chunk.
+///
+/// Bounds: one chunk (64 KiB, or one frame without a large payload), plus one payload of at most the maximum. No length
+/// is believed before it was checked.
+class FrameDecoder {
+ public:
+  static constexpr std::size_t kOwnBlock = 16 * 1024;
+
+  FrameDecoder(ChunkPool& pool, std::size_t max_message_size);
+
+  /// The stream begins with the preface of the dialling side.
+  void expect_preface() noexcept { preface_wanted_ = true; }
+  /// Largest frame body taken from now on.
+  void set_body_limit(std::size_t bytes) noexcept { body_limit_ = bytes; }
+  /// Back to the bound that the maximal message size gives.
+  void clear_body_limit() noexcept;
+
+  /// Where the next bytes go; never empty. All of `next()` must have been taken before.
+  std::span<std::byte> buffer();
+  /// So many bytes were written to the start of the last `buffer()`.
+  void advance(std::size_t bytes);
+
+  /// The next frame, or nullopt when more bytes are needed. On an error `reason` says what to count: after
+  /// `unknown_type` the stream goes on behind that frame, after any other error it cannot be used any more.
+  std::optional<Result<Frame>> next(FrameReject& reason);
+
+ private:
+  [[nodiscard]] std::size_t available() const noexcept { return end_ - begin_; }
+  [[nodiscard]] const std::byte* at(std::size_t offset) const noexcept { return chunk_.get() + begin_ + offset; }
+  std::optional<Result<Frame>> read_preface(FrameReject& reason);
+  std::optional<Result<Frame>> partial(std::size_t length, FrameReject& reason);
+  Result<Frame> whole(std::size_t length, FrameReject& reason);
+  Result<Frame> finish_block(FrameReject& reason);
+  void settle();
+
+  ChunkPool* pool_;
+  std::size_t max_message_size_;
+  std::size_t body_limit_ = 0;
+  bool preface_wanted_ = false;
+
+  std::shared_ptr<std::byte[]> chunk_;
+  std::size_t chunk_size_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  bool dense_ = false;
+
+  Bytes head_;                           ///< head of the gossip whose payload is being read
+  std::shared_ptr<std::byte[]> block_;   ///< its payload
+  std::size_t block_size_ = 0;
+  std::size_t block_filled_ = 0;
+};
+
+}  // namespace plumvine

@@ -1,0 +1,113 @@
+#include "send_queue.hpp"
+
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include <plumvine/detail/check.hpp>
+
+namespace plumvine {
+
+void SendQueue::push(wire::Encoded frame, Lane lane) {
+  if (frame.size() == 0) return;
+  bytes_ += frame.size();
+  ++messages_;
+  (lane == Lane::control ? control_ : data_).push_back(std::move(frame));
+}
+
+std::size_t SendQueue::flush(Transport& transport, ConnId conn) {
+  std::size_t taken = 0;
+  while (!blocked_ && bytes_ != 0) {
+    if (next_ == batch_.size()) gather();
+    const std::span<const Bytes> rest = std::span{batch_}.subspan(next_);
+    std::size_t offered = 0;
+    for (const Bytes& piece : rest) offered += piece.size();
+    const std::size_t n = transport.write(conn, rest);
+    PLUMVINE_CHECK(n <= offered, "the transport took more than it was given");
+    consume(n);
+    taken += n;
+    if (n < offered) blocked_ = true;
+  }
+  return taken;
+}
+
+/// Chooses the next batch: control frames first, small neighbours joined.
+void SendQueue::gather() {
+  batch_.clear();
+  frames_ended_.clear();
+  next_ = 0;
+  std::vector<wire::Encoded> run;
+  std::size_t run_bytes = 0;
+  std::size_t total = 0;
+  while (batch_.size() + 3 <= kBatchPieces && total < kBatchBytes) {
+    std::deque<wire::Encoded>& lane = control_.empty() ? data_ : control_;
+    if (lane.empty()) break;
+    wire::Encoded frame = std::move(lane.front());
+    lane.pop_front();
+    const std::size_t size = frame.size();
+    total += size;
+    if (size < kSmall) {
+      run.push_back(std::move(frame));
+      run_bytes += size;
+      if (run_bytes >= kJoinedMax) {
+        join(run);
+        run_bytes = 0;
+      }
+      continue;
+    }
+    join(run);
+    run_bytes = 0;
+    if (frame.payload.empty()) {
+      put(std::move(frame.head), 1);
+    } else {
+      put(std::move(frame.head), 0);
+      put(std::move(frame.payload), 1);
+    }
+  }
+  join(run);
+}
+
+/// Copies a run of small frames into one piece.
+void SendQueue::join(std::vector<wire::Encoded>& run) {
+  if (run.empty()) return;
+  if (run.size() == 1 && run.front().payload.empty()) {
+    put(std::move(run.front().head), 1);
+  } else {
+    std::size_t size = 0;
+    for (const wire::Encoded& frame : run) size += frame.size();
+    auto block = std::make_shared_for_overwrite<std::byte[]>(size);
+    std::byte* out = block.get();
+    for (const wire::Encoded& frame : run) {
+      for (const Bytes* part : {&frame.head, &frame.payload}) {
+        if (part->empty()) continue;
+        std::memcpy(out, part->data(), part->size());
+        out += part->size();
+      }
+    }
+    put(Bytes::adopt(std::move(block), 0, size), static_cast<std::uint32_t>(run.size()));
+  }
+  run.clear();
+}
+
+void SendQueue::put(Bytes piece, std::uint32_t frames_ended) {
+  batch_.push_back(std::move(piece));
+  frames_ended_.push_back(frames_ended);
+}
+
+void SendQueue::consume(std::size_t bytes) {
+  bytes_ -= bytes;
+  while (next_ < batch_.size()) {
+    Bytes& piece = batch_[next_];
+    if (bytes < piece.size()) {
+      piece = piece.slice(bytes);
+      return;
+    }
+    bytes -= piece.size();
+    messages_ -= frames_ended_[next_];
+    piece = Bytes{};
+    ++next_;
+  }
+}
+
+}  // namespace plumvine

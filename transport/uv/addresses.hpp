@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include <plumvine/result.hpp>
+#include <plumvine/types.hpp>
+
+namespace plumvine::uv {
+
+/// Where to bind: `configured`, or the default when it is empty.
+Result<Endpoint> bind_address(const std::string& configured);
+
+/// What others are told to dial, and why.
+struct Advertised {
+  Endpoint endpoint;
+  std::string reason;
+};
+/// `configured` if not empty (without a port: the bound one), else the bound address; for a wildcard the default
+/// route's source address, IPv4 first, else a private, else any global one, else loopback. No packet is sent.
+Result<Advertised> choose_advertised(const std::string& configured, const Endpoint& bound);
+
+}  // namespace plumvine::uv

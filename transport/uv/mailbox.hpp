@@ -1,0 +1,98 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include <plumvine/bytes.hpp>
+#include <plumvine/config.hpp>
+#include <plumvine/result.hpp>
+#include <plumvine/types.hpp>
+
+#include "handle.hpp"
+
+namespace plumvine::uv {
+
+/// The thread-safe door of a node: broadcasts and commands go in from any thread, in order; the loop takes them out.
+///
+/// A broadcast gets its sequence under the same lock that admits it, so a refused one uses none. Bounds: the
+/// configured mailbox for what the loop has not taken yet, the pacing window for what has not reached the members
+/// that keep up (`acked`), and `kCommandsMax` commands. Whoever was refused hears of room once half is free.
+class Mailbox {
+ public:
+  struct Publish {
+    Sequence sequence;
+    std::string topic;
+    Bytes payload;
+  };
+  /// Called once on the loop thread: with true to run, with false if the node closed before.
+  using Command = std::function<void(bool run)>;
+  using Item = std::variant<Publish, Command>;
+
+  explicit Mailbox(const Config& config);
+
+  /// Ties the mailbox to a loop; `on_mail` runs there soon after something came in. Loop thread.
+  Status open(uv_loop_t* loop, std::function<void()> on_mail);
+
+  /// Admits a broadcast, or waits at most `wait` for room.
+  Result<Sequence> publish(std::string topic, Bytes payload, Duration wait);
+  Status post(Command command);
+  /// Runs `on_mail` soon. Ignored once closed.
+  void wake();
+
+  /// Everything below: loop thread.
+  /// Takes a bounded part of what waits, front first; wakes itself for the rest.
+  std::vector<Item> take();
+  /// Own broadcasts up to `sequence` have reached all that keep up.
+  void acked(Sequence sequence);
+  /// True once after refusals, when there is room again.
+  bool take_writable();
+  /// Refuses everything from now on and drops what waits (commands are told).
+  void close();
+  /// Ends the tie to the loop; after `close`.
+  void detach() { async_.reset(); }
+
+  struct Fill {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] Fill fill() const;
+
+ private:
+  static constexpr std::size_t kCommandsMax = 1024;
+  static constexpr std::size_t kTakeMessages = 256;
+  static constexpr std::uint64_t kTakeBytes = 1ULL << 20;
+
+  struct Unacked {
+    Sequence sequence;
+    std::uint64_t bytes;
+  };
+
+  [[nodiscard]] bool room_for(std::uint64_t bytes) const;
+  void note_room();
+  void wake_locked();
+
+  const std::uint64_t waiting_bytes_max_, waiting_messages_max_, unacked_bytes_max_, unacked_messages_max_;
+  mutable std::mutex mutex_;
+  std::condition_variable room_;
+  std::deque<Item> items_;
+  std::deque<Unacked> unacked_;
+  std::uint64_t waiting_bytes_ = 0;
+  std::uint64_t waiting_messages_ = 0;
+  std::uint64_t unacked_bytes_ = 0;
+  std::uint64_t waiters_ = 0;
+  Sequence next_ = 1;
+  bool refused_ = false;
+  bool writable_ = false;
+  bool closed_ = false;
+  std::function<void()> on_mail_;
+  Handle<uv_async_t> async_;
+};
+
+}  // namespace plumvine::uv

@@ -1,0 +1,452 @@
+#include "node_impl.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include <plumvine/detail/check.hpp>
+#include <plumvine/uv.hpp>
+
+namespace plumvine {
+namespace {
+
+constexpr std::int64_t kSnapshotAgeNs = 250'000'000;
+constexpr Duration kAnswerWait = std::chrono::seconds{10};
+constexpr std::size_t kTopicMax = 128;
+constexpr std::size_t kSubscriptionsMax = 1024;
+
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  while (number == 0) {
+    if (getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number)) number = 0;
+  }
+  return number;
+}
+
+/// Length of the UTF-8 character at the front of `text`; 0 = malformed (RFC 3629).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  const bool bad = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
+                   (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f);
+  return bad ? 0 : length;
+}
+
+bool is_reserved(std::string_view topic) { return topic.starts_with('_'); }
+
+}  // namespace
+
+Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
+    : loop(uv_loop), transport(loop, std::move(bound)), admin(node),
+      driver(node.driver_config(), node.identity_, loop, transport, node.wrapped_handlers(),
+             DriverHooks{.on_acked = [&node](Sequence sequence) { node.mailbox_.acked(sequence); },
+                         .on_leave_done =
+                             [&node] {
+                               const std::lock_guard lock{node.mutex_};
+                               node.leave_done_ = true;
+                               node.changed_.notify_all();
+                             }}) {
+  loop.bind(&driver);
+  loop.on_turn([&node] { node.turn_snapshot_.reset(); });
+}
+
+Node::Impl::Impl(Config config, Handlers handlers)
+    : config_(std::move(config)), handlers_(std::move(handlers)), mailbox_(config_) {}
+
+Node::Impl::~Impl() = default;
+
+Result<std::shared_ptr<Node::Impl>> Node::Impl::create(uv_loop_t* loop, Config config, Handlers handlers) {
+  if (const auto problems = config.validate(); !problems.empty()) {
+    std::string all;
+    for (const auto& problem : problems) all += (all.empty() ? "" : "; ") + problem.field + ": " + problem.message;
+    return Error{Errc::invalid_config, all};
+  }
+  auto node = std::make_shared<Impl>(std::move(config), std::move(handlers));
+  node->loop_ = loop;
+  if (auto prepared = node->prepare(); !prepared) return prepared.error();
+  if (auto launched = node->launch(); !launched) return launched.error();
+  return node;
+}
+
+/// Everything that can fail, in an order that leaves nothing behind: sockets first, then handles.
+Status Node::Impl::prepare() {
+  auto where = uv::bind_address(config_.bind);
+  if (!where) return where.error();
+  auto bound = uv::bind_pair(*where);
+  if (!bound) return bound.error();
+  auto advertised = uv::choose_advertised(config_.advertise, bound->address);
+  if (!advertised) return advertised.error();
+  if (where->port != 0) seed_port_ = where->port;
+  for (const std::string& seed : config_.seeds)
+    if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("seeds");
+  bind_address_ = bound->address;
+  advertise_reason_ = advertised->reason;
+  identity_.instance = InstanceId{random_number()};
+  identity_.advertise = advertised->endpoint;
+  identity_.seed = config_.seed != 0 ? config_.seed : random_number();
+
+  if (loop_ == nullptr) {
+    own_loop_ = std::make_unique<uv_loop_t>();
+    if (const int status = uv_loop_init(own_loop_.get()); status < 0) {
+      own_loop_.reset();
+      return Error{Errc::system, uv_strerror(status)}.with("event loop");
+    }
+    loop_ = own_loop_.get();
+  }
+  auto built = build(std::move(*bound));
+  if (!built) dismantle();
+  return built;
+}
+
+/// Undoes `build`. On a user's loop the handles are gone after its next turns.
+void Node::Impl::dismantle() {
+  core_.reset();
+  mailbox_.detach();
+  if (own_loop_) run_own_loop();
+}
+
+Status Node::Impl::build(uv::BoundPair bound) {
+  // The HTTP address is tried before any handle exists: on a user's loop closing one takes a turn.
+  std::unique_ptr<uv::HttpServer> http;
+  if (!config_.http.empty()) {
+    uv::HttpServer::Limits limits;
+    limits.body_max = config_.tree.max_message_size;
+    auto listening = uv::HttpServer::listen(
+        loop_, config_.http, limits, [this](const uv::HttpRequest& request) { return core_->admin.handle(request); },
+        [this](const std::string& path, int status) { core_->admin.observe(path, status); });
+    if (!listening) return listening.error();
+    http = std::move(*listening);
+    http_address_ = http->address();
+  }
+  core_ = std::make_unique<Core>(*this, loop_, std::move(bound));
+  core_->http = std::move(http);
+  if (auto started = core_->transport.start(&core_->driver); !started) return started;
+  if (auto opened = mailbox_.open(loop_, [this] { on_mail(); }); !opened) return opened;
+  auto first = std::make_shared<Snapshot>();
+  first->version = PLUMVINE_VERSION;
+  first->name = config_.name;
+  first->instance = identity_.instance;
+  first->address = identity_.advertise;
+  first->not_ready_reason = "starting";
+  published_ = std::move(first);
+  core_->loop.soon([this] { begin(); });
+  return {};
+}
+
+Status Node::Impl::launch() {
+  self_ = shared_from_this();
+  if (!own_loop_) {
+    loop_thread_ = std::this_thread::get_id();
+    return {};
+  }
+  // Signals are the application's: our thread takes none.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  Status status;
+  try {
+    thread_ = std::thread([node = shared_from_this()] { node->run_thread(); });
+  } catch (const std::system_error& refused) {
+    status = Error{Errc::system, refused.what()}.with("thread");
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!status) {
+    self_.reset();
+    dismantle();
+  }
+  return status;
+}
+
+void Node::Impl::run_thread() {
+  pthread_setname_np(pthread_self(), "plumvine");
+  loop_thread_ = std::this_thread::get_id();
+  run_own_loop();
+  loop_thread_ = std::thread::id{};  // the system may give our number to another thread
+}
+
+void Node::Impl::run_own_loop() {
+  (void)uv_run(own_loop_.get(), UV_RUN_DEFAULT);
+  PLUMVINE_CHECK(uv_loop_close(own_loop_.get()) == 0, "a handle was left open on the node's own loop");
+}
+
+/// First turn on the loop.
+void Node::Impl::begin() {
+  if (closing_) return;
+  log(LogLevel::info, "PV1501", "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
+  if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
+  core_->driver.start();
+}
+
+bool Node::Impl::on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
+
+void Node::Impl::on_mail() {
+  if (stop_wanted_) return begin_close();
+  for (auto& item : mailbox_.take()) {
+    if (auto* message = std::get_if<uv::Mailbox::Publish>(&item)) {
+      if (!closing_) core_->driver.publish(message->sequence, std::move(message->topic), std::move(message->payload));
+    } else {
+      std::get<uv::Mailbox::Command>(item)(!closing_);
+    }
+  }
+  if (closing_) return;
+  bool wanted = false;
+  {
+    const std::lock_guard lock{mutex_};
+    wanted = std::exchange(snapshot_wanted_, false);
+  }
+  if (wanted) (void)make_snapshot();
+  if (mailbox_.take_writable() && handlers_.on_writable) {
+    const std::uint64_t started_ns = uv_hrtime();
+    handlers_.on_writable();
+    observe_handler(started_ns);
+  }
+}
+
+void Node::Impl::begin_close() {
+  if (std::exchange(closing_, true)) return;
+  stop_wanted_ = true;
+  core_->driver.stop();
+  mailbox_.close();
+  core_->loop.soon([node = shared_from_this()] { node->tear_down(); });
+}
+
+void Node::Impl::tear_down() {
+  core_->http.reset();
+  subscriptions_.clear();
+  turn_snapshot_.reset();
+  core_.reset();
+  mailbox_.detach();
+  handlers_ = {};  // an observer may keep us; what the handlers hold must not live on with it
+  const auto keep = std::move(self_);
+  const std::lock_guard lock{mutex_};
+  closed_ = true;
+  changed_.notify_all();
+}
+
+void Node::Impl::stop() {
+  if (on_loop_thread()) {
+    if (core_) begin_close();
+    return;
+  }
+  stop_wanted_ = true;
+  mailbox_.wake();
+  if (own_loop_) {
+    const std::lock_guard lock{join_mutex_};
+    if (thread_.joinable()) thread_.join();
+    return;
+  }
+  // A loop of the user's may not be turning; it will find the request when it does.
+  std::unique_lock lock{mutex_};
+  changed_.wait_for(lock, config_.stop_timeout, [&] { return closed_; });
+}
+
+void Node::Impl::abandon() {
+  stop();
+  const std::lock_guard lock{join_mutex_};
+  if (thread_.joinable()) thread_.detach();  // we are on it; it ends by itself
+}
+
+Status Node::Impl::check_topic(std::string_view topic) const {
+  if (topic.empty() || topic.size() > kTopicMax)
+    return Error{Errc::invalid_argument, "a topic has 1 to 128 bytes, not " + std::to_string(topic.size())};
+  if (is_reserved(topic)) return Error{Errc::invalid_argument, "topics that start with _ are reserved"};
+  for (std::string_view rest = topic; !rest.empty();) {
+    const std::size_t length = utf8_length(rest);
+    const auto first = static_cast<unsigned char>(rest.front());
+    const bool control = length == 1 ? first < 0x20 || first == 0x7f
+                                     : length == 2 && first == 0xc2 && static_cast<unsigned char>(rest[1]) < 0xa0;
+    if (length == 0 || control)
+      return Error{Errc::invalid_argument, "a topic is UTF-8 without control characters"};
+    rest.remove_prefix(length);
+  }
+  return {};
+}
+
+Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, Duration wait) {
+  if (auto checked = check_topic(topic); !checked) return checked.error();
+  if (payload.size() > config_.tree.max_message_size)
+    return Error{Errc::too_large, std::to_string(payload.size()) + " bytes, max_message_size is " +
+                                      std::to_string(config_.tree.max_message_size)};
+  if (wait > Duration::zero() && on_loop_thread())
+    return Error{Errc::would_deadlock, "the loop thread cannot wait for itself; use on_writable"};
+  if (left_) return Error{Errc::stopped, "the node has left the cluster; rejoin first"};
+  auto sequence = mailbox_.publish(std::string(topic), std::move(payload), wait);
+  if (!sequence) return sequence.error();
+  return MessageId{identity_.instance, *sequence};
+}
+
+Result<MessageId> Node::Impl::publish(std::string_view topic, Bytes payload) {
+  return broadcast(topic, std::move(payload), Duration::zero());
+}
+
+Status Node::Impl::post(std::function<void(Driver&)> command) {
+  return mailbox_.post([this, command = std::move(command)](bool run) {
+    if (run) command(core_->driver);
+  });
+}
+
+Status Node::Impl::change(std::function<Status(Driver&)> change) {
+  if (on_loop_thread()) {
+    if (!core_ || closing_) return Error{Errc::stopped, "the node was stopped"};
+    return change(core_->driver);
+  }
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Status> status;
+  };
+  auto answer = std::make_shared<Answer>();
+  auto posted = mailbox_.post([this, answer, change = std::move(change)](bool run) {
+    Status status = run ? change(core_->driver) : Status{Errc::stopped, "the node was stopped"};
+    const std::lock_guard lock{answer->mutex};
+    answer->status = std::move(status);
+    answer->ready.notify_all();
+  });
+  if (!posted) return posted;
+  std::unique_lock lock{answer->mutex};
+  if (!answer->ready.wait_for(lock, kAnswerWait, [&] { return answer->status.has_value(); }))
+    return Error{Errc::timed_out, "the loop did not answer; it is stalled or does not run"};
+  return *answer->status;
+}
+
+Status Node::Impl::join_seeds(const std::vector<std::string>& seeds) {
+  std::vector<HostPort> parsed;
+  for (const std::string& seed : seeds) {
+    auto one = HostPort::parse(seed);
+    if (!one) return one.error();
+    if (!one->has_port) one->port = seed_port_;
+    one->has_port = true;
+    parsed.push_back(std::move(*one));
+  }
+  if (parsed.empty()) return Error{Errc::invalid_argument, "no seed given, write HOST[:PORT]"};
+  return post([parsed = std::move(parsed)](Driver& driver) { driver.join(parsed); });
+}
+
+Status Node::Impl::leave_cluster(Duration deadline) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (!left_.exchange(true)) leave_done_ = false;
+    if (leave_done_) return {};
+  }
+  if (auto posted = post([](Driver& driver) { driver.leave(); }); !posted) return posted;
+  if (deadline <= Duration::zero() || on_loop_thread()) return {};
+  std::unique_lock lock{mutex_};
+  changed_.wait_for(lock, deadline, [&] { return leave_done_ || closed_; });
+  if (leave_done_) return {};
+  if (closed_) return Error{Errc::stopped, "the node was stopped"};
+  return Error{Errc::timed_out, "not every member has heard of it yet"};
+}
+
+Status Node::Impl::rejoin_cluster() {
+  auto posted = post([](Driver& driver) { driver.rejoin(); });
+  if (posted) left_ = false;
+  return posted;
+}
+
+void Node::Impl::observe_handler(std::uint64_t started_ns) {
+  if (core_) core_->driver.loop_stats().handlers.observe(static_cast<double>(uv_hrtime() - started_ns) / 1e9);
+}
+
+template <class Event>
+std::function<void(const Event&)> Node::Impl::timed(std::function<void(const Event&)> handler) {
+  if (!handler) return {};
+  return [this, handler = std::move(handler)](const Event& event) {
+    if (stop_wanted_) return;
+    const std::uint64_t started_ns = uv_hrtime();
+    handler(event);
+    observe_handler(started_ns);
+  };
+}
+
+Handlers Node::Impl::wrapped_handlers() {
+  return {.on_message = [this, user = timed(handlers_.on_message)](const Message& message) {
+            deliver(message);
+            if (user) user(message);
+          },
+          .on_member = timed(handlers_.on_member),
+          .on_peer = timed(handlers_.on_peer),
+          .on_partition = timed(handlers_.on_partition),
+          .on_lost = timed(handlers_.on_lost)};
+}
+
+void Node::Impl::deliver(const Message& message) {
+  std::erase_if(subscriptions_, [&](const Subscription& subscription) {
+    const bool wanted = subscription.topic == "*" ? !is_reserved(message.topic) : subscription.topic == message.topic;
+    return wanted && !subscription.sink(message);
+  });
+}
+
+void Node::Impl::subscribe(std::string topic, std::function<bool(const Message&)> sink) {
+  // The HTTP server holds fewer streams than this; what lies above has lost its client.
+  if (subscriptions_.size() >= kSubscriptionsMax) subscriptions_.erase(subscriptions_.begin());
+  subscriptions_.push_back({std::move(topic), std::move(sink)});
+}
+
+Config Node::Impl::driver_config() const {
+  Config config = config_;
+  for (std::string& seed : config.seeds) {
+    auto parsed = HostPort::parse(seed);
+    if (!parsed || parsed->has_port || parsed->srv) continue;
+    parsed->port = seed_port_;
+    parsed->has_port = true;
+    seed = parsed->to_string();
+  }
+  return config;
+}
+
+std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
+  LoopStats& stats = core_->driver.loop_stats();
+  core_->loop.report(stats);
+  const auto fill = mailbox_.fill();
+  stats.mailbox_messages = fill.messages;
+  stats.mailbox_bytes = fill.bytes;
+  // Nobody else holds it yet.
+  const auto made = std::const_pointer_cast<Snapshot>(core_->driver.make_snapshot());
+  if (core_->http) made->http_requests = core_->admin.requests();
+  const std::lock_guard lock{mutex_};
+  published_ = made;
+  published_ns_ = static_cast<std::int64_t>(uv_hrtime());
+  changed_.notify_all();
+  return made;
+}
+
+std::shared_ptr<const Snapshot> Node::Impl::fresh_snapshot() {
+  // Once per turn, so that many requests at a time cost one.
+  if (!turn_snapshot_) turn_snapshot_ = make_snapshot();
+  return turn_snapshot_;
+}
+
+std::shared_ptr<const Snapshot> Node::Impl::snapshot() {
+  const bool inside = on_loop_thread();
+  std::unique_lock lock{mutex_};
+  const auto now_ns = static_cast<std::int64_t>(uv_hrtime());
+  if (closed_ || now_ns - published_ns_ < kSnapshotAgeNs) return published_;
+  if (inside) {
+    lock.unlock();
+    if (core_ && !closing_) return make_snapshot();
+    lock.lock();
+    return published_;
+  }
+  // Made only when asked for: an idle node is not woken by its own state. A stalled loop gives the last one.
+  snapshot_wanted_ = true;
+  lock.unlock();
+  mailbox_.wake();
+  lock.lock();
+  changed_.wait_for(lock, Duration{kSnapshotAgeNs}, [&] { return closed_ || published_ns_ >= now_ns; });
+  return published_;
+}
+
+void Node::Impl::log(LogLevel level, std::string_view code, std::string text) {
+  if (config_.log && level <= config_.log_level) config_.log(LogRecord{level, "node", code, std::move(text)});
+}
+
+}  // namespace plumvine

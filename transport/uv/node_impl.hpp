@@ -1,0 +1,135 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <plumvine/node.hpp>
+
+#include "addresses.hpp"
+#include "admin.hpp"
+#include "http_server.hpp"
+#include "mailbox.hpp"
+#include "transport/driver.hpp"
+#include "uv_transport.hpp"
+
+namespace plumvine {
+
+/// A running node: the machinery on its loop (`Core`), and the thread-safe front before it.
+///
+/// Life: `create` binds and builds everything on the caller's thread; `launch` hands it to the loop. `stop` on the
+/// loop thread only marks the node closed and asks for `tear_down` in a later turn, when no frame of ours is on the
+/// stack; other threads ask for that and wait. The object keeps itself alive until `tear_down` is done.
+class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(Config config, Handlers handlers);
+  ~Impl() override;
+
+  /// Builds a node on `loop`, or on a loop of its own where that is null.
+  static Result<std::shared_ptr<Impl>> create(uv_loop_t* loop, Config config, Handlers handlers);
+
+  Result<MessageId> broadcast(std::string_view topic, Bytes payload, Duration wait);
+  Status join_seeds(const std::vector<std::string>& seeds);
+  Status leave_cluster(Duration deadline);
+  Status rejoin_cluster();
+  void stop();
+  /// The last owner goes.
+  void abandon();
+  /// Runs `change` on the driver and waits for its answer.
+  Status change(std::function<Status(Driver&)> change);
+  Status post(std::function<void(Driver&)> command);
+  std::shared_ptr<const Snapshot> snapshot();
+
+  [[nodiscard]] const std::string& name() const { return config_.name; }
+  [[nodiscard]] InstanceId instance() const { return identity_.instance; }
+  [[nodiscard]] Endpoint address() const { return identity_.advertise; }
+  [[nodiscard]] Endpoint bind_address() const { return bind_address_; }
+  [[nodiscard]] Endpoint http_address() const { return http_address_; }
+
+  // AdminHost
+  std::shared_ptr<const Snapshot> fresh_snapshot() override;
+  const Config& config() const override { return config_; }
+  Result<MessageId> publish(std::string_view topic, Bytes payload) override;
+  Status join(std::vector<std::string> seeds) override { return join_seeds(seeds); }
+  Status leave() override { return leave_cluster(Duration::zero()); }
+  Status rejoin() override { return rejoin_cluster(); }
+  void subscribe(std::string topic, std::function<bool(const Message&)> sink) override;
+
+ private:
+  /// What lives on the loop. Destroyed there.
+  struct Core {
+    uv::UvLoop loop;
+    uv::UvTransport transport;
+    uv::Admin admin;
+    Driver driver;
+    std::unique_ptr<uv::HttpServer> http;
+
+    Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound);
+  };
+  struct Subscription {
+    std::string topic;
+    std::function<bool(const Message&)> sink;
+  };
+
+  Status prepare();
+  Status build(uv::BoundPair bound);
+  void begin();
+  void dismantle();
+  Status launch();
+  void run_thread();
+  void run_own_loop();
+
+  [[nodiscard]] bool on_loop_thread() const;
+  void on_mail();
+  void begin_close();
+  void tear_down();
+  void deliver(const Message& message);
+  Handlers wrapped_handlers();
+  Config driver_config() const;
+  template <class Event>
+  std::function<void(const Event&)> timed(std::function<void(const Event&)> handler);
+  void observe_handler(std::uint64_t started_ns);
+  std::shared_ptr<const Snapshot> make_snapshot();
+  void log(LogLevel level, std::string_view code, std::string text);
+  Status check_topic(std::string_view topic) const;
+
+  Config config_;
+  Handlers handlers_;
+  DriverIdentity identity_;
+  std::string advertise_reason_;
+  std::uint16_t seed_port_ = 7946;
+  Endpoint bind_address_;
+  Endpoint http_address_;
+  uv::Mailbox mailbox_;
+
+  // The loop. `own_loop_` and `thread_` only where the user brought none.
+  uv_loop_t* loop_ = nullptr;
+  std::unique_ptr<uv_loop_t> own_loop_;
+  std::thread thread_;
+  std::atomic<std::thread::id> loop_thread_{};
+  std::unique_ptr<Core> core_;            ///< loop thread only
+  std::shared_ptr<Impl> self_;            ///< set while the loop holds on to us
+  std::vector<Subscription> subscriptions_;
+  std::shared_ptr<const Snapshot> turn_snapshot_;
+  bool closing_ = false;                  ///< loop thread only
+
+  // Shared with other threads.
+  std::atomic<bool> stop_wanted_{false};
+  std::atomic<bool> left_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool closed_ = false;                   ///< `tear_down` is done
+  bool leave_done_ = false;
+  bool snapshot_wanted_ = false;
+  std::shared_ptr<const Snapshot> published_;
+  std::int64_t published_ns_ = 0;
+  std::mutex join_mutex_;
+};
+
+}  // namespace plumvine
