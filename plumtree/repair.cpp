@@ -122,6 +122,15 @@ void Tree::Impl::give_up(const MessageId& id) {
            "Graft failed for message " + to_string(id) + " after " + std::to_string(entry->tries - 1) + " retries");
 }
 
+Timestamp Tree::Impl::still_coming(const MessageId& id, const MissingSet::Entry& entry, Timestamp now) {
+  // Announcements overtake payloads that wait in a send queue. While the origin's payloads come in order and have not
+  // passed this one, pulling it would only fetch a second copy.
+  if (entry.tries > 0 || now - entry.first >= core.config.lag_grace) return now;
+  const OriginIndex origin = *core.seen.find(id.origin);
+  if (core.flow(origin).sequence >= id.sequence) return now;
+  return std::max(now, core.flowing_until(origin));
+}
+
 void Tree::Impl::pull_missing(Timestamp now) {
   std::map<std::pair<Slot, TreeId>, std::vector<MessageId>> asks;
   while (const auto id = missing_.pop_due(now)) {
@@ -132,6 +141,10 @@ void Tree::Impl::pull_missing(Timestamp now) {
       entry.target = tree::kNoSlot;
     } else if (in_flight.contains(id->sequence)) {
       missing_.arm(*id, entry, now + milliseconds{100});  // a bulk pull has asked for it
+      continue;
+    }
+    if (const Timestamp later = still_coming(*id, entry, now); later > now) {
+      missing_.arm(*id, entry, later);
       continue;
     }
     const Slot target = next_target(*id, entry, now);

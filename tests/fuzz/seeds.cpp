@@ -86,6 +86,11 @@ void nodes(const fs::path& out) {
       step({2, peer});
       step({3, peer, peer});
     }
+    // An empty digest from every link ends the first sync; then messages in order, twice.
+    for (std::uint64_t conn = 0; conn < 8; ++conn) step({5, conn, 7, 0, 0, 0, 0, 0});
+    step({9, 20});
+    for (std::uint64_t sequence = 0; sequence < 4; ++sequence)
+      for (std::uint64_t conn = 0; conn < 3; ++conn) step({5, conn, 1, 0, conn % 2, sequence, 1, 1, conn % 2, 3, 'a', 'b', 'c'});
     for (int k = 0; k < 30; ++k) {
       if (rng.chance(0.7)) step({5, rng.below(4)});
       else if (rng.chance(0.5)) step({9, rng.below(25)});
