@@ -62,6 +62,8 @@ inline constexpr std::size_t kOwedRangesMax = 1024;
 inline constexpr std::uint64_t kCostMin = 50;  ///< microseconds; so that hops count
 /// Messages younger than this may still be on their way somewhere (tree-experiments, 3.6).
 inline constexpr Duration kInFlight = std::chrono::seconds{2};
+/// Payloads of one origin that come closer together than this are one flow.
+inline constexpr Duration kFlowPause = std::chrono::milliseconds{20};
 inline constexpr OriginIndex kSelf = 0;        ///< our own origin's index
 
 /// What the parts of a `Tree` share: links, messages, outputs, counters.
@@ -134,10 +136,32 @@ class Core {
   TreeMembers members;
   OriginSets undelivered;     ///< received while delivery is paused
   bool synced = false;
+  /// The last payload of an origin that the tree itself brought. Links are ordered, so an announced message with a
+  /// higher sequence is still on its way while these come; one with a lower sequence was passed and will not come.
+  struct Flow {
+    Sequence sequence = 0;
+    Timestamp at{INT64_MIN / 2};
+    Slot from = kNoSlot;
+  };
+  [[nodiscard]] Flow& flow(OriginIndex origin) {
+    if (flows_.size() <= origin) flows_.resize(origin + std::size_t{1});
+    return flows_[origin];
+  }
+  void flow_ends(Slot slot) {
+    for (Flow& flow : flows_) {
+      if (flow.from == slot) flow.from = kNoSlot;
+    }
+  }
+  /// Until when the next payload of the origin may be expected to come through the tree by itself.
+  [[nodiscard]] Timestamp flowing_until(OriginIndex origin) {
+    const Flow& last = flow(origin);
+    return last.from == kNoSlot ? Timestamp{INT64_MIN} : last.at + std::max<Duration>(kFlowPause, late * 11 / 10);
+  }
   /// How late a payload comes after its first announcement: a running 90th percentile (tree-experiments, 3.6).
   Duration late = std::chrono::milliseconds{50};
 
  private:
+  std::vector<Flow> flows_;            // by origin
   std::vector<IntervalSet> in_flight_;  // by origin: asked for, at most one request for an id
 };
 

@@ -52,11 +52,13 @@ void Exchange::schedule(Slot from, Timestamp at_time) {
   if (!neighbour.offers.empty()) neighbour.pull_at = std::min(neighbour.pull_at, at_time);
 }
 
-std::uint64_t Exchange::choose(Neighbour& neighbour, OriginIndex origin, std::uint64_t room, IdLists& list) {
+std::uint64_t Exchange::choose(Neighbour& neighbour, OriginIndex origin, Sequence upto, std::uint64_t room, IdLists& list) {
   IntervalSet& offers = neighbour.offers[origin];
   IntervalSet& in_flight = core_.in_flight(origin);
   std::uint64_t chosen = 0;
-  for (const SequenceRange& offered : offers.list(kRangesLooked)) {
+  for (SequenceRange offered : offers.list(kRangesLooked)) {
+    if (offered.first > upto) break;
+    offered.last = std::min(offered.last, upto);
     Sequence looked = offered.first;
     for (const SequenceRange& lacking : core_.seen.missing_in(origin, offered)) {
       if (lacking.first > looked) offers.remove({looked, lacking.first - 1});  // has come meanwhile
@@ -86,13 +88,22 @@ void Exchange::pull(Slot slot, Timestamp now) {
   const std::uint64_t most = window();
   if (neighbour.asked_count >= most) return;
   std::uint64_t room = most - neighbour.asked_count;
+  if (neighbour.waiting_since == kNever) neighbour.waiting_since = now;
+  const bool impatient = now - neighbour.waiting_since >= core_.config.lag_grace;
+  Timestamp resume = kNever;
   IdLists list;
   for (auto it = neighbour.offers.begin(); it != neighbour.offers.end() && room > 0;) {
-    const std::uint64_t chosen = choose(neighbour, it->first, room, list);
+    // What the tree is bringing is not pulled, unless it takes too long.
+    const Timestamp until = core_.flowing_until(it->first);
+    const bool wait = until > now && !impatient;
+    const std::uint64_t chosen = choose(neighbour, it->first, wait ? core_.flow(it->first).sequence : UINT64_MAX, room, list);
+    if (wait && !it->second.empty()) resume = std::min(resume, until);
     room -= chosen;
     neighbour.asked_count += chosen;
     it = it->second.empty() ? neighbour.offers.erase(it) : std::next(it);
   }
+  if (neighbour.offers.empty()) neighbour.waiting_since = kNever;
+  neighbour.pull_at = resume;
   for (auto& ids : list.take()) {
     core_.send(slot, frame::Pull{std::move(ids)});
     neighbour.ask_deadline = now + kAnswerTimeout + core_.links[slot].rtt;

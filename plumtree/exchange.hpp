@@ -54,13 +54,14 @@ class Exchange {
     std::uint64_t asked_count = 0;
     Timestamp ask_deadline = kNever;
     Timestamp pull_at = kNever;
+    Timestamp waiting_since = kNever;  ///< something offered is left to the tree since then
     Timestamp held_off;  ///< it did not answer: others are asked before
   };
   Neighbour& at(Slot slot);
   [[nodiscard]] std::uint64_t window() const;
   void pull(Slot slot, Timestamp now);
   /// Moves up to `room` ids of one origin from `offers` to `asked` and into `list`; returns how many.
-  std::uint64_t choose(Neighbour& neighbour, OriginIndex origin, std::uint64_t room, IdLists& list);
+  std::uint64_t choose(Neighbour& neighbour, OriginIndex origin, Sequence upto, std::uint64_t room, IdLists& list);
   void time_out(Slot slot, Timestamp now);
   void kick(Timestamp now);
 

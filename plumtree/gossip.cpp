@@ -78,6 +78,7 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
   const auto origin = origin_of(from, gossip.id.origin, gossip.origin, now);
   if (!origin) return;
   if (!plausible(*origin, gossip.id.sequence)) return core.reject(from, FrameReject::sequence_jump);
+  if (!gossip.pulled) core.flow(*origin) = {gossip.id.sequence, now, from};
   const bool asked = exchange_.arrived(*origin, gossip.id.sequence, now);
   if (core.seen.contains(*origin, gossip.id.sequence)) {
     on_copy(from, gossip, now);

@@ -86,6 +86,8 @@ class Tree::Impl {
   void answer(Slot from, const std::vector<frame::OriginRanges>& ids, bool graft, Timestamp now);
   bool take_graft_token(Link& link, Timestamp now);
   void pull_missing(Timestamp now);
+  /// When to look again at an id that the tree is probably about to bring; `now` if it is not.
+  [[nodiscard]] Timestamp still_coming(const MessageId& id, const tree::MissingSet::Entry& entry, Timestamp now);
   /// Whom to ask next for the id; none when it was given up.
   [[nodiscard]] Slot next_target(const MessageId& id, tree::MissingSet::Entry& entry, Timestamp now);
   void give_up(const MessageId& id);

@@ -70,7 +70,6 @@ void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex 
         const Arrival arrival = *core.store.arrival_of({instance, sequence});
         StoredMessage& message = *core.store.at(arrival);
         core.mark_known(message, arrival, from);
-        sample_lateness(Duration{0});
         shape->on_late_announcement(from, message, ihave.round, now);
       }
     }
@@ -123,6 +122,15 @@ void Tree::Impl::give_up(const MessageId& id) {
            "Graft failed for message " + to_string(id) + " after " + std::to_string(entry->tries - 1) + " retries");
 }
 
+Timestamp Tree::Impl::still_coming(const MessageId& id, const MissingSet::Entry& entry, Timestamp now) {
+  // Announcements overtake payloads that wait in a send queue. While the origin's payloads come in order and have not
+  // passed this one, pulling it would only fetch a second copy.
+  if (entry.tries > 0 || now - entry.first >= core.config.lag_grace) return now;
+  const OriginIndex origin = *core.seen.find(id.origin);
+  if (core.flow(origin).sequence >= id.sequence) return now;
+  return std::max(now, core.flowing_until(origin));
+}
+
 void Tree::Impl::pull_missing(Timestamp now) {
   std::map<std::pair<Slot, TreeId>, std::vector<MessageId>> asks;
   while (const auto id = missing_.pop_due(now)) {
@@ -133,6 +141,10 @@ void Tree::Impl::pull_missing(Timestamp now) {
       entry.target = tree::kNoSlot;
     } else if (in_flight.contains(id->sequence)) {
       missing_.arm(*id, entry, now + milliseconds{100});  // a bulk pull has asked for it
+      continue;
+    }
+    if (const Timestamp later = still_coming(*id, entry, now); later > now) {
+      missing_.arm(*id, entry, later);
       continue;
     }
     const Slot target = next_target(*id, entry, now);
@@ -342,8 +354,9 @@ void Tree::Impl::ask_for_sync(Timestamp now) {
 void Tree::Impl::gather(Slot from, frame::Digest digest, Timestamp now) {
   Gathered& gathered = gathered_[from];
   if (digest.first) gathered = Gathered{};
-  if (gathered.entries.size() + digest.entries.size() > core.config.origins_max) return;
-  std::move(digest.entries.begin(), digest.entries.end(), std::back_inserter(gathered.entries));
+  for (auto& entry : digest.entries) {
+    if (gathered.entries.size() < core.config.origins_max) gathered.entries.push_back(std::move(entry));
+  }
   gathered.synced = digest.synced;
   gathered.complete = digest.last;
   if (!digest.last) return;

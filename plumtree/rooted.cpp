@@ -1,6 +1,7 @@
 #include "rooted.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace plumvine::tree {
@@ -68,6 +69,7 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
   tree.eager = core_.up;
   trees_.push_back(std::move(tree));
   if (idle_at_ == kNever) idle_at_ = now + kIdle;
+  report_roles("new tree");
   return &trees_.back();
 }
 
@@ -229,17 +231,26 @@ void Rooted::on_request(Shaped& tree, Slot from, std::uint64_t epoch, Timestamp 
     raise_at_ = std::min(raise_at_, std::max(now, raised_at_ + kRaiseInterval));
     return;
   }
-  if (tree.parent == from) return lose_parent(tree, now);
   if (tree.distance == kFar) return;
   if (tree.epoch >= epoch) return send_beacon(tree, {from});
-  if (now - tree.forwarded_at < kForwardInterval) return;
+  // A parent that asks stays our parent: it floods meanwhile, so its subtree misses nothing, and a tree whose root
+  // died goes on working. The request takes another way then.
+  Slot next = tree.parent;
+  if (next == from) {
+    next = kNoSlot;
+    for (const Slot slot : core_.up) {
+      if (slot == from || through(tree, slot) == kFar) continue;
+      if (next == kNoSlot || through(tree, slot) < through(tree, next)) next = slot;
+    }
+  }
+  if (next == kNoSlot || now - tree.forwarded_at < kForwardInterval) return;
   tree.forwarded_at = now;
-  core_.send(tree.parent, frame::Beacon{tree.id, epoch, kFar});
+  core_.send(next, frame::Beacon{tree.id, epoch, kFar});
 }
 
 std::uint64_t Rooted::through(const Shaped& tree, Slot slot) const {
-  const Edge& e = tree.edges[slot];
-  return e.distance == kFar ? kFar : e.distance + core_.links[slot].cost_us;
+  if (slot >= tree.edges.size() || tree.edges[slot].distance == kFar) return kFar;
+  return tree.edges[slot].distance + core_.links[slot].cost_us;
 }
 
 void Rooted::adopt(Shaped& tree, Slot parent, Timestamp now) {
@@ -355,12 +366,11 @@ void Rooted::on_pull(Slot, TreeId id, Timestamp now) {
 }
 
 TreeId Rooted::tree_to_publish(Timestamp now) {
+  // Of current roots before old ones, of settled trees before others (they are flooded from here), the nearest.
+  const auto rank = [this](const Shaped& tree) { return std::tuple{!is_winner(tree.id), !tree.settled, tree.distance}; };
   const Shaped* best = nullptr;
   for (const auto& tree : trees_) {
-    if (!tree.settled || tree.distance == kFar || !fresh(tree, now)) continue;
-    const bool wins = best == nullptr || is_winner(tree.id) > is_winner(best->id) ||
-                      (is_winner(tree.id) == is_winner(best->id) && tree.distance < best->distance);
-    if (wins) best = &tree;
+    if (fresh(tree, now) && (best == nullptr || rank(tree) < rank(*best))) best = &tree;
   }
   return best == nullptr ? kSharedTree : best->id;
 }

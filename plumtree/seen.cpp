@@ -1,17 +1,37 @@
 #include "seen.hpp"
 
+#include <algorithm>
+
 #include <plumvine/detail/check.hpp>
 
 namespace plumvine::tree {
 
 std::optional<OriginIndex> SeenSet::find(InstanceId origin) const {
-  const auto it = by_instance_.find(static_cast<std::uint64_t>(origin));
-  if (it == by_instance_.end()) return std::nullopt;
-  return it->second;
+  if (table_.empty()) return std::nullopt;
+  for (std::size_t i = place(origin); table_[i].used; i = (i + 1) & (table_.size() - 1)) {
+    if (table_[i].origin == origin) return table_[i].index;
+  }
+  return std::nullopt;
+}
+
+void SeenSet::insert(OriginIndex index) {
+  std::size_t i = place(origins_[index].instance);
+  while (table_[i].used) i = (i + 1) & (table_.size() - 1);
+  table_[i] = {origins_[index].instance, index, true};
+}
+
+void SeenSet::grow() {
+  if (table_.size() >= 2 * (size() + 1)) return;
+  table_.assign(std::max<std::size_t>(8, table_.size() * 2), Place{});
+  for (OriginIndex i = 0; i < end(); ++i) {
+    if (origins_[i].used) insert(i);
+  }
 }
 
 std::optional<OriginIndex> SeenSet::add(InstanceId origin, std::string_view name, Timestamp now) {
   if (full()) return std::nullopt;
+  PLUMVINE_CHECK(!find(origin), "an origin is added once");
+  grow();
   OriginIndex index;
   if (free_.empty()) {
     index = static_cast<OriginIndex>(origins_.size());
@@ -25,13 +45,21 @@ std::optional<OriginIndex> SeenSet::add(InstanceId origin, std::string_view name
   entry.name = name;
   entry.active = now;
   entry.used = true;
-  const bool fresh = by_instance_.emplace(static_cast<std::uint64_t>(origin), index).second;
-  PLUMVINE_CHECK(fresh, "an origin is added once");
+  insert(index);
   return index;
 }
 
 void SeenSet::forget(OriginIndex index) {
-  by_instance_.erase(static_cast<std::uint64_t>(origins_[index].instance));
+  const std::size_t mask = table_.size() - 1;
+  std::size_t hole = place(origins_[index].instance);
+  while (table_[hole].origin != origins_[index].instance) hole = (hole + 1) & mask;
+  // Close the gap: what was pushed past it moves back.
+  for (std::size_t i = (hole + 1) & mask; table_[i].used; i = (i + 1) & mask) {
+    if (((i - place(table_[i].origin)) & mask) < ((i - hole) & mask)) continue;
+    table_[hole] = table_[i];
+    hole = i;
+  }
+  table_[hole] = Place{};
   origins_[index] = Origin{};
   free_.push_back(index);
 }

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include <plumvine/detail/interval_set.hpp>
+#include <plumvine/detail/rng.hpp>
 #include <plumvine/types.hpp>
 
 namespace plumvine::tree {
@@ -71,11 +71,22 @@ class SeenSet {
 
  private:
   void absorb(Origin& origin);
+  // An open hash table with linear probing: looked up for each frame, never iterated.
+  [[nodiscard]] std::size_t place(InstanceId origin) const noexcept {
+    return static_cast<std::size_t>(mix64(static_cast<std::uint64_t>(origin))) & (table_.size() - 1);
+  }
+  void insert(OriginIndex index);
+  void grow();
 
   std::uint32_t origins_max_;
   std::vector<Origin> origins_;
   std::vector<OriginIndex> free_;
-  std::unordered_map<std::uint64_t, OriginIndex> by_instance_;  // looked up, never iterated
+  struct Place {
+    InstanceId origin{};
+    OriginIndex index = 0;
+    bool used = false;
+  };
+  std::vector<Place> table_;  // size is a power of two, at most half full
 };
 
 }  // namespace plumvine::tree

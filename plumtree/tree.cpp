@@ -97,6 +97,7 @@ void Tree::Impl::peer_down(PeerId peer, Timestamp now) {
   }
   exchange_.peer_down(slot, now);
   pacing_.peer_down(slot, now);
+  core.flow_ends(slot);
   gathered_.erase(slot);
   std::erase_if(held_, [&](const auto& held) {
     if (held.first == slot) held_bytes_ -= held.second.payload.size();
@@ -190,6 +191,8 @@ bool Tree::Impl::make_room_for_origin(Timestamp) {
   exchange_.forget(*silent);
   losses_.forget(*silent);
   pacing_.forget(*silent);
+  core.flow(*silent) = {};
+  core.flow(*silent) = {};
   core.undelivered.erase(*silent);
   overrun_.erase(*silent);
   for (Link& link : core.links) {

@@ -25,6 +25,7 @@ TEST_CASE("a node starts, tells where it is, and stops twice", "[api]") {
   CHECK(node->name() == "solo");
   CHECK(static_cast<std::uint64_t>(node->instance()) != 0);
   CHECK(node->address().port != 0);
+  CHECK(node->bind_address() == node->address());
   CHECK(node->http_address().port == 0);
   REQUIRE(node->snapshot());
   CHECK(eventually([&] { return alive_members(*node) == 1; }));

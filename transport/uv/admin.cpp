@@ -3,273 +3,342 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
+#include <span>
 #include <utility>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "admin_page.hpp"
 #include "health/dump.hpp"
+#include "status_page.hpp"
 
 namespace plumvine::uv {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr std::size_t kSeedsMax = 256;
+/// Statuses that are counted by their number; any other counts as 500.
+constexpr std::array kStatuses{200, 202, 400, 403, 404, 405, 408, 413, 414, 429, 431, 500, 503};
 
-constexpr std::string_view kJson = "application/json";
-
-std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-HttpResponse json_answer(std::string body, int status = 200) { return {status, std::string(kJson), std::move(body) + "\n", {}, {}}; }
-
-HttpResponse refuse(int status, std::string_view code, std::string_view message, std::string_view hint = {}) {
-  return json_answer(dump::error_json(code, message, hint), status);
+HttpResponse json(int status, std::string body) {
+  HttpResponse response;
+  response.status = status;
+  response.body = std::move(body) + '\n';
+  response.headers["Cache-Control"] = "no-store";
+  return response;
 }
 
-HttpResponse refuse(const Error& error) {
-  int status = 400;
+HttpResponse fail(int status, std::string_view code, std::string_view message, std::string_view hint) {
+  return json(status, dump::error_json(code, message, hint));
+}
+
+/// What the node said to a command, as HTTP says it.
+HttpResponse refused(const Error& error) {
   switch (error.code) {
-    case Errc::too_large: status = 413; break;
-    case Errc::overloaded: status = 429; break;
-    case Errc::stopped: status = 503; break;
-    case Errc::not_found: status = 404; break;
-    case Errc::system: case Errc::timed_out: status = 500; break;
-    default: break;
+    case Errc::too_large:
+      return fail(413, "too_large", error.message, "split the message, or raise max_message_size on all members");
+    case Errc::overloaded: {
+      auto response = fail(429, "overloaded", error.message, "send it again a little later");
+      response.headers["Retry-After"] = "1";
+      return response;
+    }
+    case Errc::stopped:
+      return fail(503, "stopped", error.message, "POST /rejoin brings a member back that has left");
+    case Errc::system:
+    case Errc::limit_reached:
+      return fail(503, to_string(error.code), error.message, "see the agent's log");
+    default:
+      return fail(400, to_string(error.code), error.message, "mend the request");
   }
-  return refuse(status, to_string(error.code), error.message, status == 429 ? "the cluster is behind: try again shortly" : "");
 }
 
-/// Where a path belongs: its route's name and what follows it.
-struct Match {
-  std::string_view route;
-  std::string_view rest;
-};
-
-/// Routes that end in `/` take the rest of the path as their argument.
-struct Route {
-  std::string_view path;
-  std::string_view method;
-};
-constexpr std::array<Route, 17> kRoutes{{{"/", "GET"},
-                                         {"/metrics", "GET"},
-                                         {"/livez", "GET"},
-                                         {"/readyz", "GET"},
-                                         {"/healthz", "GET"},
-                                         {"/members", "GET"},
-                                         {"/peers", "GET"},
-                                         {"/tree", "GET"},
-                                         {"/lag", "GET"},
-                                         {"/config", "GET"},
-                                         {"/debug/state", "GET"},
-                                         {"/favicon.ico", "GET"},
-                                         {"/subscribe/", "GET"},
-                                         {"/publish/", "POST"},
-                                         {"/join", "POST"},
-                                         {"/leave", "POST"},
-                                         {"/rejoin", "POST"}}};
-constexpr std::string_view kOther = "other";
-constexpr std::array<int, 11> kStatuses{200, 202, 400, 403, 404, 405, 413, 429, 431, 500, 503};
-
-const Route* find_route(std::string_view path) {
-  for (const auto& route : kRoutes) {
-    if (route.path == path) return &route;
-    if (route.path.size() > 1 && route.path.back() == '/' && path.size() > route.path.size() && path.starts_with(route.path)) return &route;
-  }
-  return nullptr;
-}
-
-std::string_view header(const HttpRequest& request, const char* name) {
+std::string header(const HttpRequest& request, const char* name) {
   const auto it = request.headers.find(name);
-  return it == request.headers.end() ? std::string_view{} : std::string_view{it->second};
+  return it == request.headers.end() ? std::string{} : it->second;
 }
 
-/// A page of another site must not steer this node through a browser. Browsers say where a request comes from; a name
-/// that resolves to us (rebinding) is no address of ours either.
-bool from_another_site(const HttpRequest& request) {
-  const auto site = header(request, "sec-fetch-site");
-  if (!site.empty() && site != "same-origin" && site != "none") return true;
-  const auto origin = header(request, "origin");
-  if (origin.empty()) return false;
-  const auto host = header(request, "host");
-  if (origin != "http://" + std::string(host)) return true;
-  auto parsed = HostPort::parse(host);
-  if (!parsed) return true;
-  return parsed->host != "localhost" && !Endpoint::parse((parsed->host.find(':') == std::string::npos ? parsed->host : "[" + parsed->host + "]") + ":1");
+/// An address or `localhost`: not a name that somebody's DNS may point here.
+bool is_local_host(std::string_view host) {
+  if (host.starts_with('[')) return true;
+  host = host.substr(0, host.rfind(':'));
+  return host == "localhost" || (!host.empty() && host.find_first_not_of("0123456789.") == std::string_view::npos);
+}
+
+/// A browser page of another origin asks. Browsers send Origin with every POST, and Sec-Fetch-Site with everything.
+bool is_cross_origin(const HttpRequest& request) {
+  const std::string origin = header(request, "origin");
+  const std::string site = header(request, "sec-fetch-site");
+  if (origin.empty() && site.empty()) return false;
+  const std::string host = header(request, "host");
+  if (!is_local_host(host)) return true;
+  if (!origin.empty()) return origin != "http://" + host;
+  return site != "same-origin" && site != "none";
+}
+
+/// Seeds as a JSON array of strings, or as words between blanks and commas. nullopt: neither.
+std::optional<std::vector<std::string>> seeds_of(const std::string& body) {
+  std::vector<std::string> seeds;
+  const auto first = body.find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && body[first] == '[' && body.find('"') != std::string::npos) {
+    const auto parsed = nlohmann::json::parse(body, nullptr, false);
+    if (!parsed.is_array()) return std::nullopt;
+    for (const auto& item : parsed) {
+      if (!item.is_string()) return std::nullopt;
+      seeds.push_back(item.get<std::string>());
+    }
+    return seeds;
+  }
+  std::string word;
+  for (const char c : body + ' ') {
+    if (c != ' ' && c != ',' && c != '\n' && c != '\r' && c != '\t') {
+      word += c;
+    } else if (!word.empty()) {
+      seeds.push_back(std::exchange(word, {}));
+    }
+  }
+  return seeds;
 }
 
 }  // namespace
 
 class Admin::Impl {
  public:
-  explicit Impl(AdminHost& host) : host_(host) {
-    for (const auto& route : kRoutes) {
-      for (const int status : kStatuses) counts_[{std::string(route.path), status}] = 0;
-    }
-    for (const int status : kStatuses) counts_[{std::string(kOther), status}] = 0;
-  }
+  explicit Impl(AdminHost& host) : host_(host) {}
 
   HttpResponse handle(const HttpRequest& request);
-  void observe(const std::string& path, int status) {
-    const Route* route = find_route(path);
-    const std::string_view name = route == nullptr ? kOther : route->path;
-    if (const auto it = counts_.find({std::string(name), status}); it != counts_.end()) ++it->second;
-    else counts_.emplace(std::pair{std::string(name), status}, 1);
-  }
-  [[nodiscard]] std::vector<HttpCount> requests() const {
-    std::vector<HttpCount> out;
-    for (const auto& [key, count] : counts_) out.push_back({key.first, key.second, count});
-    return out;
-  }
+  void observe(const std::string& path, int status);
+  [[nodiscard]] std::vector<HttpCount> requests() const;
 
  private:
-  HttpResponse get(const Route& route, const HttpRequest& request);
-  HttpResponse post(const Route& route, const HttpRequest& request);
-  HttpResponse metrics();
-  HttpResponse ready();
-  HttpResponse health(const HttpRequest& request);
-  HttpResponse config();
-  HttpResponse state();
-  HttpResponse subscribe(std::string_view topic, const HttpRequest& request);
-  HttpResponse publish(std::string_view topic, const HttpRequest& request);
-  HttpResponse join(const HttpRequest& request);
-  [[nodiscard]] static HttpResponse done(const Status& status);
+  struct Route {
+    std::string_view method;
+    std::string_view path;   ///< ends with `/` where the rest of the path is an argument
+    std::string_view label;  ///< as it is counted
+    bool guarded;            ///< changes something, or reads what others wrote
+    HttpResponse (Impl::*answer)(const HttpRequest&, std::string_view rest);
+  };
+  static std::span<const Route> routes();
+  static const Route* find(std::string_view path);
+
+  HttpResponse page(const HttpRequest&, std::string_view);
+  HttpResponse metrics(const HttpRequest&, std::string_view);
+  HttpResponse livez(const HttpRequest&, std::string_view);
+  HttpResponse readyz(const HttpRequest&, std::string_view);
+  HttpResponse healthz(const HttpRequest&, std::string_view);
+  HttpResponse members(const HttpRequest&, std::string_view) {
+    return json(200, dump::members_json(*host_.fresh_snapshot()));
+  }
+  HttpResponse peers(const HttpRequest&, std::string_view) {
+    return json(200, dump::peers_json(*host_.fresh_snapshot()));
+  }
+  HttpResponse tree(const HttpRequest&, std::string_view) {
+    return json(200, dump::tree_json(*host_.fresh_snapshot()));
+  }
+  HttpResponse lag(const HttpRequest&, std::string_view) { return json(200, dump::lag_json(*host_.fresh_snapshot())); }
+  HttpResponse config(const HttpRequest&, std::string_view) { return json(200, dump::config_json(host_.config())); }
+  HttpResponse state(const HttpRequest&, std::string_view);
+  HttpResponse subscribe(const HttpRequest&, std::string_view topic);
+  HttpResponse publish(const HttpRequest&, std::string_view topic);
+  HttpResponse join(const HttpRequest&, std::string_view);
+  HttpResponse leave(const HttpRequest&, std::string_view);
+  HttpResponse rejoin(const HttpRequest&, std::string_view);
+
+  HealthReport judge(const Snapshot& snapshot) const { return assess(snapshot, host_.config().health); }
 
   AdminHost& host_;
-  std::map<std::pair<std::string, int>, std::uint64_t> counts_;
+  std::map<std::pair<std::string_view, int>, std::uint64_t> counts_;
 };
 
+std::span<const Admin::Impl::Route> Admin::Impl::routes() {
+  static constexpr std::array table{
+      Route{"GET", "/", "/", false, &Impl::page},
+      Route{"GET", "/metrics", "/metrics", false, &Impl::metrics},
+      Route{"GET", "/livez", "/livez", false, &Impl::livez},
+      Route{"GET", "/readyz", "/readyz", false, &Impl::readyz},
+      Route{"GET", "/healthz", "/healthz", false, &Impl::healthz},
+      Route{"GET", "/members", "/members", false, &Impl::members},
+      Route{"GET", "/peers", "/peers", false, &Impl::peers},
+      Route{"GET", "/tree", "/tree", false, &Impl::tree},
+      Route{"GET", "/lag", "/lag", false, &Impl::lag},
+      Route{"GET", "/config", "/config", false, &Impl::config},
+      Route{"GET", "/debug/state", "/debug/state", false, &Impl::state},
+      Route{"GET", "/subscribe/", "/subscribe/TOPIC", true, &Impl::subscribe},
+      Route{"POST", "/publish/", "/publish/TOPIC", true, &Impl::publish},
+      Route{"POST", "/join", "/join", true, &Impl::join},
+      Route{"POST", "/leave", "/leave", true, &Impl::leave},
+      Route{"POST", "/rejoin", "/rejoin", true, &Impl::rejoin},
+  };
+  return table;
+}
+
+const Admin::Impl::Route* Admin::Impl::find(std::string_view path) {
+  for (const auto& route : routes()) {
+    const bool takes_rest = route.path.size() > 1 && route.path.ends_with('/');
+    if (takes_rest ? path.starts_with(route.path) && path.size() > route.path.size() : path == route.path)
+      return &route;
+  }
+  return nullptr;
+}
+
 HttpResponse Admin::Impl::handle(const HttpRequest& request) {
-  const Route* route = find_route(request.path);
-  if (route == nullptr) return refuse(404, "not_found", "no such path: " + request.path, "GET / lists the paths there are");
-  const std::string_view method = request.method == "HEAD" ? std::string_view{"GET"} : std::string_view{request.method};
+  const Route* route = find(request.path);
+  if (route == nullptr)
+    return fail(404, "not_found", "there is nothing at " + request.path, "GET / lists what there is");
+  const std::string_view method = request.method == "HEAD" ? std::string_view{"GET"} : request.method;
   if (method != route->method) {
-    auto answer = refuse(405, "method_not_allowed", fmt::format("{} is for {}", request.path, route->method));
-    answer.headers["Allow"] = route->method == "GET" ? "GET, HEAD" : std::string(route->method);
-    return answer;
+    auto response = fail(405, "method_not_allowed", request.method + " is not for " + std::string(route->label),
+                         "use " + std::string(route->method));
+    response.headers["Allow"] = route->method == "GET" ? "GET, HEAD" : std::string(route->method);
+    return response;
   }
-  if (route->method == "POST" || route->path == "/subscribe/") {
+  if (route->guarded) {
     if (!request.from.is_loopback()) {
-      return refuse(403, "forbidden", "this path is for callers on the same host", "call it through the agent's loopback address");
+      return fail(403, "forbidden", "this path is for clients on the node's own machine",
+                  "call it there, for example through ssh");
     }
-    if (from_another_site(request)) return refuse(403, "forbidden", "requests of other web sites are refused");
+    if (is_cross_origin(request)) {
+      return fail(403, "cross_origin", "pages of other origins may not use this path",
+                  "call it from a program, or from a page of this node");
+    }
   }
-  return route->method == "GET" ? get(*route, request) : post(*route, request);
+  return (this->*route->answer)(
+      request, std::string_view(request.path).substr(std::min(route->path.size(), request.path.size())));
 }
 
-HttpResponse Admin::Impl::get(const Route& route, const HttpRequest& request) {
-  if (route.path == "/") return {200, "text/html; charset=utf-8", std::string(status_page()), {{"Cache-Control", "no-cache"}}, {}};
-  if (route.path == "/favicon.ico") return {200, "image/svg+xml", std::string(favicon()), {{"Cache-Control", "max-age=86400"}}, {}};
-  if (route.path == "/livez") return json_answer(R"({"status":"alive"})");
-  if (route.path == "/metrics") return metrics();
-  if (route.path == "/readyz") return ready();
-  if (route.path == "/healthz") return health(request);
-  if (route.path == "/config") return config();
-  if (route.path == "/debug/state") return state();
-  if (route.path == "/subscribe/") return subscribe(std::string_view(request.path).substr(route.path.size()), request);
-  const auto snapshot = host_.fresh_snapshot();
-  if (route.path == "/members") return json_answer(dump::members_json(*snapshot));
-  if (route.path == "/peers") return json_answer(dump::peers_json(*snapshot));
-  if (route.path == "/tree") return json_answer(dump::tree_json(*snapshot));
-  return json_answer(dump::lag_json(*snapshot));
+HttpResponse Admin::Impl::page(const HttpRequest&, std::string_view) {
+  HttpResponse response;
+  response.content_type = "text/html; charset=utf-8";
+  response.body = status_page();
+  response.headers["Content-Security-Policy"] = std::string(kStatusPagePolicy);
+  response.headers["X-Content-Type-Options"] = "nosniff";
+  return response;
 }
 
-HttpResponse Admin::Impl::post(const Route& route, const HttpRequest& request) {
-  if (route.path == "/publish/") return publish(std::string_view(request.path).substr(route.path.size()), request);
-  if (route.path == "/join") return join(request);
-  return done(route.path == "/leave" ? host_.leave() : host_.rejoin());
-}
-
-HttpResponse Admin::Impl::done(const Status& status) {
-  return status ? json_answer(R"({"status":"accepted"})", 202) : refuse(status.error());
-}
-
-HttpResponse Admin::Impl::metrics() {
+HttpResponse Admin::Impl::metrics(const HttpRequest&, std::string_view) {
   const auto& render = host_.config().render_metrics;
-  if (!render) return refuse(404, "not_found", "this program was built without metrics", "link plumvine::metrics and call metrics::enable(config)");
+  if (!render)
+    return fail(404, "not_found", "this program exports no metrics", "call metrics::enable before the node starts");
   const auto snapshot = host_.fresh_snapshot();
-  return {200, "text/plain; version=0.0.4; charset=utf-8", render(*snapshot, assess(*snapshot, host_.config().health)), {}, {}};
+  HttpResponse response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = render(*snapshot, judge(*snapshot));
+  return response;
 }
 
-HttpResponse Admin::Impl::ready() {
+HttpResponse Admin::Impl::livez(const HttpRequest&, std::string_view) {
+  return json(200, R"({"status":"live"})");
+}
+
+HttpResponse Admin::Impl::readyz(const HttpRequest&, std::string_view) {
   const auto snapshot = host_.fresh_snapshot();
-  const std::string& reason = snapshot->not_ready_reason;
-  Json body{{"ready", reason.empty()}};
-  if (!reason.empty()) body["reason"] = reason;
-  return json_answer(text_of(body), reason.empty() ? 200 : 503);
+  if (snapshot->not_ready_reason.empty()) return json(200, R"({"ready":true})");
+  const nlohmann::ordered_json body{{"ready", false},
+                                    {"reason", snapshot->not_ready_reason},
+                                    {"error",
+                                     {{"code", "not_ready"},
+                                      {"message", snapshot->not_ready_reason},
+                                      {"hint", "GET /healthz says what to look at"}}}};
+  return json(503, body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-HttpResponse Admin::Impl::health(const HttpRequest& request) {
-  std::string component;
-  if (const auto it = request.query.find("component"); it != request.query.end()) component = it->second;
-  static constexpr std::array<std::string_view, 6> known{"membership", "tree", "delivery", "cache", "security", "loop"};
-  if (!component.empty() && std::find(known.begin(), known.end(), component) == known.end()) {
-    return refuse(400, "invalid_argument", fmt::format("no component '{}'", component), fmt::format("there are {}", fmt::join(known, ", ")));
+HttpResponse Admin::Impl::healthz(const HttpRequest& request, std::string_view) {
+  const auto it = request.query.find("component");
+  const std::string component = it == request.query.end() ? std::string{} : it->second;
+  if (it != request.query.end() && !is_component(component)) {
+    return fail(400, "bad_request", "no component '" + component + "'",
+                "membership, tree, delivery, cache, security or loop");
   }
-  const auto report = assess(*host_.fresh_snapshot(), host_.config().health);
-  HealthStatus status = component.empty() ? report.status : HealthStatus::healthy;
-  for (const auto& reason : report.reasons) {
-    if (reason.component == component) status = std::max(status, reason.severity);
-  }
-  auto answer = json_answer(dump::health_json(report, component), status == HealthStatus::unhealthy ? 503 : 200);
-  answer.content_type = "application/health+json";
-  return answer;
+  auto report = judge(*host_.fresh_snapshot());
+  if (!component.empty()) report = only_component(std::move(report), component);
+  auto response = json(report.status == HealthStatus::unhealthy ? 503 : 200, dump::health_json(report));
+  response.content_type = "application/health+json";
+  return response;
 }
 
-HttpResponse Admin::Impl::config() {
-  Json out = Json::object();
-  for (const auto& [key, value] : host_.config().describe()) out[key] = value;
-  return json_answer(text_of(out));
-}
-
-HttpResponse Admin::Impl::state() {
+HttpResponse Admin::Impl::state(const HttpRequest&, std::string_view) {
   const auto snapshot = host_.fresh_snapshot();
-  const auto report = assess(*snapshot, host_.config().health);
-  return json_answer(fmt::format(R"({{"health":{},"members":{},"peers":{},"tree":{},"lag":{}}})", dump::health_json(report),
-                                 dump::members_json(*snapshot), dump::peers_json(*snapshot), dump::tree_json(*snapshot),
-                                 dump::lag_json(*snapshot)));
+  return json(200, dump::state_json(*snapshot, judge(*snapshot), host_.config()));
 }
 
-HttpResponse Admin::Impl::subscribe(std::string_view topic, const HttpRequest& request) {
-  if (topic.empty()) return refuse(400, "invalid_argument", "a topic is missing", "GET /subscribe/TOPIC");
-  if (const auto it = request.query.find("from"); it != request.query.end() && it->second != "now") {
-    return refuse(400, "invalid_argument", fmt::format("from: '{}' is not supported by this version", it->second), "use from=now");
+HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view topic) {
+  const auto from = request.query.find("from");
+  if (from != request.query.end() && from->second != "now") {
+    return fail(400, "bad_request", "from=" + from->second + " is not possible", "from=now");
   }
-  HttpResponse answer;
-  answer.content_type = "application/x-ndjson";
-  answer.headers["Cache-Control"] = "no-cache";
-  if (request.method == "HEAD") return answer;
-  answer.stream = [this, name = std::string(topic)](std::shared_ptr<HttpStream> stream) {
-    host_.subscribe(name, [stream](const Message& message) {
-      return stream->open() && stream->write(dump::message_json(message, to_string(message.id)) + "\n");
+  if (topic.size() > 128 || (topic.starts_with('_') && topic != "*")) {
+    return fail(400, "bad_request", "not a topic that can be read",
+                "1 to 128 bytes, not starting with _; * is all topics");
+  }
+  HttpResponse response;
+  response.content_type = "application/x-ndjson";
+  response.headers["Cache-Control"] = "no-store";
+  response.stream = [this, wanted = std::string(topic)](const std::shared_ptr<HttpStream>& stream) {
+    host_.subscribe(wanted, [stream](const Message& message) {
+      return stream->open() && stream->write(dump::message_json(message, to_string(message.id)) + '\n');
     });
   };
-  return answer;
+  return response;
 }
 
-HttpResponse Admin::Impl::publish(std::string_view topic, const HttpRequest& request) {
-  auto id = host_.publish(topic, Bytes::copy_of(request.body));
-  if (!id) return refuse(id.error());
-  return json_answer(text_of({{"id", to_string(*id)}}), 202);
+HttpResponse Admin::Impl::publish(const HttpRequest& request, std::string_view topic) {
+  auto id = host_.publish(topic, Bytes::copy_of(std::string_view(request.body)));
+  if (!id) return refused(id.error());
+  return json(202, R"({"id":")" + to_string(*id) + R"("})");
 }
 
-HttpResponse Admin::Impl::join(const HttpRequest& request) {
-  const Json body = Json::parse(request.body, nullptr, false);
-  const Json& list = body.is_object() && body.contains("seeds") ? body["seeds"] : body;
-  std::vector<std::string> seeds;
-  if (list.is_array()) {
-    for (const auto& seed : list) {
-      if (!seed.is_string()) return refuse(400, "invalid_argument", "a seed is a text HOST[:PORT]");
-      seeds.push_back(seed.get<std::string>());
-    }
+HttpResponse Admin::Impl::join(const HttpRequest& request, std::string_view) {
+  auto seeds = seeds_of(request.body);
+  if (!seeds || seeds->empty() || seeds->size() > kSeedsMax) {
+    return fail(400, "bad_request", "the body names no seed, or too many",
+                R"(["HOST:PORT"] or HOST:PORT, at most 256)");
   }
-  if (seeds.empty()) return refuse(400, "invalid_argument", "no seed given", R"(send a JSON list: ["HOST:PORT"])");
-  return done(host_.join(std::move(seeds)));
+  const auto count = seeds->size();
+  if (auto joined = host_.join(std::move(*seeds)); !joined) return refused(joined.error());
+  return json(202, R"({"status":"joining","seeds":)" + std::to_string(count) + '}');
+}
+
+HttpResponse Admin::Impl::leave(const HttpRequest&, std::string_view) {
+  if (auto left = host_.leave(); !left) return refused(left.error());
+  return json(202, R"({"status":"leaving"})");
+}
+
+HttpResponse Admin::Impl::rejoin(const HttpRequest&, std::string_view) {
+  if (auto joined = host_.rejoin(); !joined) return refused(joined.error());
+  return json(202, R"({"status":"rejoining"})");
+}
+
+void Admin::Impl::observe(const std::string& path, int status) {
+  const Route* route = find(path);
+  const bool known = std::find(kStatuses.begin(), kStatuses.end(), status) != kStatuses.end();
+  ++counts_[{route == nullptr ? std::string_view{"other"} : route->label, known ? status : 500}];
+}
+
+std::vector<HttpCount> Admin::Impl::requests() const {
+  auto counts = counts_;
+  counts.try_emplace({"other", 404}, 0);
+  for (const auto& route : routes()) {
+    counts.try_emplace({route.label, 405}, 0);
+    if (route.method == "GET") counts.try_emplace({route.label, 200}, 0);
+    if (route.method == "POST") counts.try_emplace({route.label, 202}, 0);
+    if (route.guarded) counts.try_emplace({route.label, 400}, 0), counts.try_emplace({route.label, 403}, 0);
+  }
+  for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);
+  counts.try_emplace({"/publish/TOPIC", 413}, 0);
+  counts.try_emplace({"/publish/TOPIC", 429}, 0);
+  std::vector<HttpCount> out;
+  for (const auto& [key, count] : counts) out.push_back({std::string(key.first), key.second, count});
+  return out;
 }
 
 Admin::Admin(AdminHost& host) : impl_(std::make_unique<Impl>(host)) {}
 Admin::~Admin() = default;
-HttpResponse Admin::handle(const HttpRequest& request) { return impl_->handle(request); }
-void Admin::observe(const std::string& path, int status) { impl_->observe(path, status); }
-std::vector<HttpCount> Admin::requests() const { return impl_->requests(); }
+HttpResponse Admin::handle(const HttpRequest& request) {
+  return impl_->handle(request);
+}
+void Admin::observe(const std::string& path, int status) {
+  impl_->observe(path, status);
+}
+std::vector<HttpCount> Admin::requests() const {
+  return impl_->requests();
+}
 
 }  // namespace plumvine::uv

@@ -66,8 +66,8 @@ class Mailbox {
 
  private:
   static constexpr std::size_t kCommandsMax = 1024;
-  static constexpr std::size_t kTakeMessages = 1024;
-  static constexpr std::uint64_t kTakeBytes = 2ULL << 20;
+  static constexpr std::size_t kTakeMessages = 256;
+  static constexpr std::uint64_t kTakeBytes = 1ULL << 20;
 
   struct Unacked {
     Sequence sequence;

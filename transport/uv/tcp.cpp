@@ -14,7 +14,8 @@ namespace plumvine::uv {
 namespace {
 
 constexpr int kAcceptsPerTurn = 32;
-constexpr int kReadsPerTurn = 4;
+/// Small frames cost by the message: what one turn reads of one stream must not delay probes.
+constexpr int kReadsPerTurn = 2;
 constexpr std::size_t kPartsPerWrite = 64;
 constexpr std::uint64_t kListenPauseMs = 100;
 constexpr std::uint64_t kLingerMs = 2000;
