@@ -192,6 +192,7 @@ bool Tree::Impl::make_room_for_origin(Timestamp) {
   losses_.forget(*silent);
   pacing_.forget(*silent);
   core.flow(*silent) = {};
+  core.flow(*silent) = {};
   core.undelivered.erase(*silent);
   overrun_.erase(*silent);
   for (Link& link : core.links) {

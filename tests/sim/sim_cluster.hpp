@@ -110,6 +110,7 @@ class SimCluster final : private NodeObserver {
   void logged(std::size_t node, const LogRecord& record) override;
   void left(std::size_t node) override;
   void published(std::size_t node, MessageId id, const Bytes& payload) override;
+  void stuck(std::size_t node, const std::string& how) override { violated(node, how); }
   void turn_done(std::size_t node) override;
 
   void event(std::string_view kind, std::size_t node, std::string_view text);
