@@ -8,9 +8,8 @@ export CXX=$3 CXXFLAGS="-O0 $4"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 examples=$here/../../tools/examples
 scratch=$(mktemp -d "$build/install-test.XXXXXX")
-pids=()
 clean_up() {
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+  for pid in $(jobs -p); do kill -KILL "$pid" 2>/dev/null || true; done
   rm -rf "$scratch"
 }
 trap clean_up EXIT
@@ -56,7 +55,6 @@ await() {
 echo "== two services, one built in each way"
 coproc first { exec "$scratch/cmake/flags" first --bind 127.0.0.1:0 --http 127.0.0.1:0 2>&1; }
 exec {first_out}<&"${first[0]}" {first_in}>&"${first[1]}"
-pids+=("$first_PID")
 first_pid=$first_PID
 await "$first_out" "listening"
 address=${last_line#listening }
@@ -65,7 +63,6 @@ await "$first_out" "colour = red (by first)"
 
 { coproc second { exec "$scratch/make/flags" second --bind 127.0.0.1:0 --join "$address" 2>&1; }; } 2>/dev/null
 exec {second_out}<&"${second[0]}" {second_in}>&"${second[1]}"
-pids+=("$second_PID")
 second_pid=$second_PID
 # The newcomer asks for what was set before its time.
 await "$second_out" "colour = red (by first)"

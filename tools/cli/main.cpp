@@ -13,11 +13,14 @@ int main(int argc, char** argv) {
   Call call;
   const char* from_environment = std::getenv("PLUMVINE_HTTP");
   call.http = from_environment != nullptr ? from_environment : "127.0.0.1:9090";
-  CLI::App app{fmt::format("plumvine: asks and steers a running plumvined\nCommands: {}", fmt::join(command_names(), ", ")), "plumvine"};
+  CLI::App app{
+      fmt::format("plumvine: asks and steers a running plumvined\nCommands: {}", fmt::join(command_names(), ", ")),
+      "plumvine"};
   app.set_version_flag("--version", std::string("plumvine ") + PLUMVINE_VERSION);
   app.add_option("--http", call.http, "the agent's HTTP address (127.0.0.1:9090)")->type_name("HOST:PORT");
   app.add_flag("--json", call.json, "print what the agent answers");
-  app.add_option("--component", call.component, "health: one component only")->type_name("membership|tree|delivery|cache|security|loop");
+  app.add_option("--component", call.component, "health: one component only")
+      ->type_name("membership|tree|delivery|cache|security|loop");
   app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
   app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now");
   app.add_option("command", call.command, "what to do")->required();
