@@ -1,6 +1,7 @@
 #include "message_store.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include <plumvine/detail/check.hpp>
@@ -16,17 +17,14 @@ constexpr std::int64_t kExpiryStep = 100'000'000;
 std::int64_t round_up(std::int64_t ns) { return (ns / kExpiryStep + 1) * kExpiryStep; }
 }  // namespace
 
-void MessageStore::grow() {
-  if (count_ < ring_.size()) return;
-  std::vector<StoredMessage> bigger(std::max(kRingMin, ring_.size() * 2));
-  for (Arrival a = first_; a != end(); ++a) {
-    bigger[static_cast<std::size_t>(a) & (bigger.size() - 1)] = std::move(ring_[place(a)]);
-  }
-  ring_ = std::move(bigger);
+void MessageStore::resize(std::size_t capacity) {
+  std::vector<StoredMessage> other(capacity);
+  for (Arrival a = first_; a != end(); ++a) other[static_cast<std::size_t>(a) & (capacity - 1)] = std::move(ring_[place(a)]);
+  ring_ = std::move(other);
 }
 
 StoredMessage& MessageStore::put(StoredMessage message) {
-  grow();
+  if (count_ == ring_.size()) resize(std::max(kRingMin, ring_.size() * 2));
   const Arrival arrival = end();
   const bool fresh = by_id_.emplace(message.id, arrival).second;
   PLUMVINE_CHECK(fresh, "a message is stored once");
@@ -77,6 +75,9 @@ void MessageStore::expire(Timestamp now) {
     }
     evict_front();
   }
+  if (ring_.size() <= kRingMin || count_ * 8 > ring_.size()) return;
+  resize(std::max(kRingMin, std::bit_ceil(static_cast<std::size_t>(count_) * 2)));
+  by_id_.rehash(0);
 }
 
 Timestamp MessageStore::next_expiry() const {

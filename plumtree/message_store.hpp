@@ -83,12 +83,14 @@ class MessageStore {
   [[nodiscard]] const CountedReasons<CacheEviction>& cache_evictions() const noexcept { return cache_evictions_; }
   /// How many left the cache by age since last asked.
   std::uint64_t take_expired() noexcept { return std::exchange(expired_, 0); }
+  /// Places for messages that memory is held for.
+  [[nodiscard]] std::size_t capacity() const noexcept { return ring_.size(); }
   /// Mean payload in bytes of what is held; 0 when empty.
   [[nodiscard]] std::uint64_t mean_bytes() const noexcept { return count_ == 0 ? 0 : bytes_ / count_; }
 
  private:
   [[nodiscard]] std::size_t place(Arrival arrival) const noexcept { return static_cast<std::size_t>(arrival) & (ring_.size() - 1); }
-  void grow();
+  void resize(std::size_t capacity);
   void evict_front();
   void uncache_front(CacheEviction reason);
   void trim_cache();

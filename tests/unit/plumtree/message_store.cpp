@@ -71,7 +71,7 @@ TEST_CASE("the store is bounded in bytes and messages, in order of arrival", "[s
   config.sync_max_messages = 4;
   config.sync_max_bytes = 100;
   MessageStore store(config);
-  for (const Sequence s : {5, 1, 2, 3, 4}) store.put(message(s));
+  for (const Sequence s : std::initializer_list<Sequence>{5, 1, 2, 3, 4}) store.put(message(s));
   CHECK(store.messages() == 4);
   CHECK(store.find({InstanceId{1}, 5}) == nullptr);
   store.put(message(6, 85));
@@ -80,6 +80,23 @@ TEST_CASE("the store is bounded in bytes and messages, in order of arrival", "[s
   CHECK(store.floor_of(1, 6) == 3);
   CHECK(store.floor_of(2, 17) == 17);
   CHECK(store.cache_messages() == 2);
+}
+
+TEST_CASE("memory of a burst is given back when the burst has aged", "[store]") {
+  TreeConfig config;
+  MessageStore store(config);
+  for (Sequence s = 1; s <= 10'000; ++s) store.put(message(s));
+  for (Sequence s = 10'001; s <= 10'003; ++s) store.put(message(s, 10, Timestamp{} + minutes{4}));
+  CHECK(store.capacity() >= 10'003);
+  store.expire(Timestamp{} + minutes{5});
+  CHECK(store.capacity() <= 64);
+  for (Sequence s = 10'001; s <= 10'003; ++s) {
+    REQUIRE(store.find({InstanceId{1}, s}) != nullptr);
+    CHECK(store.find({InstanceId{1}, s})->id.sequence == s);
+    CHECK(store.at(s)->id.sequence == s);
+  }
+  store.put(message(10'004, 10, Timestamp{} + minutes{5}));
+  CHECK(store.at(10'004)->id.sequence == 10'004);
 }
 
 TEST_CASE("arrival numbers name a message until it is evicted", "[store]") {

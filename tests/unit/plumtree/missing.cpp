@@ -42,7 +42,7 @@ TEST_CASE("an id that arrived has no timer any more", "[missing]") {
 
 TEST_CASE("timers come up in order of deadline, then of setting", "[missing]") {
   MissingSet missing;
-  for (const Sequence s : {5, 3, 9, 7}) missing.announce(id(s), 1, kSharedTree, 0, ms(0), ms(s == 9 ? 5 : 10));
+  for (const Sequence s : std::initializer_list<Sequence>{5, 3, 9, 7}) missing.announce(id(s), 1, kSharedTree, 0, ms(0), ms(s == 9 ? 5 : 10));
   std::vector<Sequence> order;
   while (const auto due = missing.pop_due(ms(10))) order.push_back(due->sequence);
   CHECK(order == std::vector<Sequence>{9, 5, 3, 7});

@@ -244,7 +244,7 @@ TEST_CASE("a saturating publisher follows the slowest member and passes a stoppe
 TEST_CASE("while delivery is paused messages are forwarded and kept, then come in order", "[pause]") {
   Single s({}, 2);
   s.tree.pause_delivery(true, s.now);
-  for (const Sequence i : {1, 3, 2}) s.receive(1, gossip(i));
+  for (const Sequence i : std::initializer_list<Sequence>{1, 3, 2}) s.receive(1, gossip(i));
   s.drain();
   CHECK(s.order == "sss");
   CHECK(s.tree.origins()[1].delivered == 0);

@@ -83,7 +83,7 @@ TEST_CASE("what a digest shows and the tree does not bring is pulled", "[digest]
   s.drain();
   REQUIRE(s.to<frame::Pull>() == Peers{2});
   CHECK(s.first<frame::Pull>().ids == Ids{{instance(50), {{3, 3}, {5, 5}, {8, 9}}}});  // 2 is gone there
-  for (const Sequence sequence : {3, 5, 8, 9}) s.receive(2, gossip(sequence, 1, true));
+  for (const Sequence sequence : std::initializer_list<Sequence>{3, 5, 8, 9}) s.receive(2, gossip(sequence, 1, true));
   s.drain();
   CHECK(s.order.find('d') != std::string::npos);
   CHECK(s.tree.stats(s.now).sync_recovered == 4);
@@ -241,7 +241,7 @@ TEST_CASE("nothing is delivered before the first sync, and nothing twice after i
   REQUIRE(s.to<frame::Digest>() == Peers{1});
   CHECK(s.first<frame::Digest>().reply_wanted);
   CHECK_FALSE(s.first<frame::Digest>().synced);
-  for (const Sequence i : {4, 5, 7}) s.receive(1, gossip(i));
+  for (const Sequence i : std::initializer_list<Sequence>{4, 5, 7}) s.receive(1, gossip(i));
   s.drain();
   CHECK(s.order.empty());
   s.receive(1, digest(entry(4)));
