@@ -65,6 +65,7 @@ void Engine::Impl::begin(Timestamp now, std::int64_t wall_us) {
 
 void Engine::Impl::start() {
   started_ = now_;
+  self_check_due_ = now_ + kSelfCheckPeriod;
   window_.start(now_);
   swim_->start(now_);
   std::vector<HostPort> seeds;
@@ -182,7 +183,16 @@ void Engine::Impl::settle() {
     more = settle_tree() || more;
   }
   if (byes_sent_) finish_leave();
+  if (self_check_due_ <= now_) self_check();
   graveyard_.clear();
+}
+
+/// A program that breaks its own promises says so, in the log and in the snapshot.
+void Engine::Impl::self_check() {
+  self_check_due_ = now_ + kSelfCheckPeriod;
+  const std::vector<std::string> broken = check_invariants();
+  invariant_violations_ += broken.size();
+  for (const std::string& text : broken) log(LogLevel::error, "node", code::kInvariant, "", "Broken invariant: " + text);
 }
 
 bool Engine::Impl::settle_swim() {

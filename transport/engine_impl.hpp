@@ -109,6 +109,7 @@ class Engine::Impl {
   void send(const tree::Send& send);
   void misbehaved(PeerId peer, FrameReject what);
   void start_alone_if_first();
+  void self_check();
   [[nodiscard]] Tags own_tags() const;
   Result<Bytes> make_meta(const Tags& user) const;
   [[nodiscard]] std::vector<HostPort> with_ports(std::vector<HostPort> seeds) const;
@@ -171,6 +172,8 @@ class Engine::Impl {
   void check_members(std::vector<std::string>& broken) const;
   void check_links(std::vector<std::string>& broken) const;
 
+  /// How often the invariants are checked at run time.
+  static constexpr Duration kSelfCheckPeriod = std::chrono::minutes{1};
   /// Membership streams open at once, at most.
   static constexpr std::size_t kStreamsMax = 256;
   /// A link of a member that left is closed after this time, if the member did not do it.
@@ -217,6 +220,8 @@ class Engine::Impl {
   std::uint64_t refused_ = 0;            ///< connections over a limit of number or time
   std::uint64_t queues_overflowed_ = 0;
   CountedReasons<FrameReject> rejected_;
+  std::uint64_t invariant_violations_ = 0;
+  Timestamp self_check_due_ = kNever;    ///< done with the next event after it, not by a timer
   RateWindow window_;
 };
 

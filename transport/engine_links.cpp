@@ -59,7 +59,7 @@ void Engine::Impl::dial_over(Connection& conn, std::string_view why) {
   if (peer.dialling != conn.id) return;
   peer.dialling = kNoConn;
   if (peer.link != kNoConn) return;
-  log(LogLevel::debug, "link", code::kDialFailed, peer.name,
+  log(LogLevel::info, "link", code::kDialFailed, peer.name,
       "No link to " + peer.name + " at " + conn.remote.to_string() + ": " + std::string{why});
   overlay_.dial_failed(*link.peer, now_);
 }
@@ -376,11 +376,14 @@ void Engine::Impl::link_due(Connection& conn) {
     case LinkState::draining:
       dial_over(conn, "the peer prefers another link that did not come");
       return close_now(conn, conn.queue.empty() ? CloseMode::flush : CloseMode::abort);
-    case LinkState::up:
+    case LinkState::up: {
       if (link.leave_at <= now_) return end_link(conn, Why::leaving, "the member left");
-      if (link.is_idle(now_)) return break_link(conn, "nothing was heard for idle_timeout");
+      // After a stall of our own, what the neighbour sent meanwhile is not read yet.
+      const bool stalled = now_ - link.deadline() > config_.swim.stall_threshold;
+      if (link.is_idle(now_) && !stalled) return break_link(conn, "nothing was heard for idle_timeout");
       put_control(conn, link.ping(now_, wall_us_));
       return set_timer(conn);
+    }
     case LinkState::count_:
       return;
   }

@@ -56,6 +56,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.target_eager = std::min<std::uint64_t>(config_.tree.eager_fanout, links_up_);
   s.cache_capacity = config_.tree.message_cache_max_size;
   s.cache_bytes_capacity = config_.tree.message_cache_max_bytes;
+  s.invariant_violations = invariant_violations_;
   s.cache_ttl_s = to_seconds(config_.tree.message_cache_ttl);
   for (const LinkInfo& link : s.links) {
     s.queue_bytes += link.queue_bytes;

@@ -65,6 +65,8 @@ class MemoryHost final : public Loop, public Transport {
 
   /// While stalled, nothing is read from streams.
   void stall(bool stalled);
+  /// As a stopped process: nothing runs, what happens meanwhile is noticed at the end of it.
+  void freeze(bool frozen);
   std::int64_t wall_offset_us = 0;
   /// Largest batch that was written at once.
   std::size_t pieces_max = 0;
@@ -74,6 +76,14 @@ class MemoryHost final : public Loop, public Transport {
  private:
   friend class MemoryNet;
   void pump(ConnId id);
+  void event(std::function<void()> work) {
+    if (!alive_) return;
+    if (frozen_) {
+      postponed_.push_back(std::move(work));
+    } else {
+      work();
+    }
+  }
   void drop_all(bool tell);
 
   MemoryNet& net_;
@@ -88,6 +98,8 @@ class MemoryHost final : public Loop, public Transport {
   bool deferred_ = false;
   bool stalled_ = false;
   bool alive_ = true;
+  bool frozen_ = false;
+  std::vector<std::function<void()>> postponed_;
 };
 
 /// Virtual time and a network in memory: constant latency, streams with a window, dead hosts, cut pairs. Repeatable.
@@ -161,15 +173,19 @@ inline void MemoryHost::arm(Timestamp deadline) {
   const std::uint64_t number = ++timer_;
   if (deadline == kNever) return;
   net_.at(deadline, [this, number] {
-    if (alive_ && timer_ == number) loop_events_->on_timer();
+    event([this, number] {
+      if (timer_ == number) loop_events_->on_timer();
+    });
   });
 }
 
 inline void MemoryHost::defer() {
   if (std::exchange(deferred_, true)) return;
   net_.after(Duration{0}, [this] {
-    deferred_ = false;
-    if (alive_) loop_events_->on_deferred();
+    event([this] {
+      deferred_ = false;
+      loop_events_->on_deferred();
+    });
   });
 }
 
@@ -177,7 +193,8 @@ inline void MemoryHost::send_packet(const Endpoint& to, Bytes packet) {
   stats_.udp_sent_bytes += packet.size();
   net_.after(net_.latency, [this, to, packet] {
     MemoryHost* host = net_.find(to);
-    if (host && !net_.blocked(address_, to)) host->transport_events_->on_packet(address_, packet.view());
+    if (!host || net_.blocked(address_, to)) return;
+    host->event([host, from = address_, packet] { host->transport_events_->on_packet(from, packet.view()); });
   });
 }
 
@@ -192,9 +209,11 @@ inline void MemoryHost::dial(ConnId conn, const Endpoint& to) {
     MemoryHost* host = net_.find(to);
     if (!host) {
       net_.after(net_.latency, [this, conn, stream] {
-        if (!alive_ || !std::exchange(stream->ends[0].open, false)) return;
-        streams_.erase(conn);
-        transport_events_->on_closed(conn, {Errc::system, "connection refused"});
+        event([this, conn, stream] {
+          if (!std::exchange(stream->ends[0].open, false)) return;
+          streams_.erase(conn);
+          transport_events_->on_closed(conn, {Errc::system, "connection refused"});
+        });
       });
       return;
     }
@@ -204,9 +223,15 @@ inline void MemoryHost::dial(ConnId conn, const Endpoint& to) {
     stream->ends[1].id = accepted;
     stream->ends[1].open = true;
     host->streams_[accepted] = {stream, 1};
-    host->transport_events_->on_accepted(accepted, address_);
+    host->event([host, stream, accepted, from = address_] {
+      if (!stream->ends[1].open) return;
+      host->transport_events_->on_accepted(accepted, from);
+      host->pump(accepted);
+    });
     net_.after(net_.latency, [this, conn, stream] {
-      if (alive_ && stream->ends[0].open) transport_events_->on_connected(conn);
+      event([this, conn, stream] {
+        if (stream->ends[0].open) transport_events_->on_connected(conn);
+      });
     });
   });
 }
@@ -246,7 +271,7 @@ inline std::size_t MemoryHost::write(ConnId conn, std::span<const Bytes> batch) 
 inline void MemoryHost::pump(ConnId id) {
   for (;;) {
     const auto it = streams_.find(id);
-    if (it == streams_.end() || stalled_ || paused_.contains(id)) return;
+    if (it == streams_.end() || stalled_ || frozen_ || paused_.contains(id)) return;
     auto [stream, side] = it->second;
     MemoryStream::End& near = stream->ends[side];
     MemoryStream::End& far = stream->ends[1 - side];
@@ -269,7 +294,11 @@ inline void MemoryHost::pump(ConnId id) {
     if (std::exchange(near.in.wants_room, false)) {
       net_.after(net_.latency, [stream = stream, side = side] {
         MemoryStream::End& writer = stream->ends[1 - side];
-        if (writer.open && writer.host->alive_) writer.host->transport_events_->on_writable(writer.id);
+        if (!writer.open) return;
+        writer.host->event([stream, side] {
+          MemoryStream::End& end = stream->ends[1 - side];
+          if (end.open) end.host->transport_events_->on_writable(end.id);
+        });
       });
     }
     transport_events_->on_read(id, n);
@@ -288,9 +317,12 @@ inline void MemoryHost::close(ConnId conn, CloseMode mode) {
     if (!far.open || !far.host->alive_) return;
     far.in.ended = true;
     if (mode == CloseMode::abort) {
-      far.open = false;
-      far.host->streams_.erase(far.id);
-      far.host->transport_events_->on_closed(far.id, {Errc::system, "connection reset"});
+      far.host->event([stream, side] {
+        MemoryStream::End& end = stream->ends[1 - side];
+        if (!std::exchange(end.open, false)) return;
+        end.host->streams_.erase(end.id);
+        end.host->transport_events_->on_closed(end.id, {Errc::system, "connection reset"});
+      });
     } else {
       far.host->pump(far.id);
     }
@@ -307,10 +339,9 @@ inline void MemoryHost::pause_reading(ConnId conn, bool paused) {
 
 inline void MemoryHost::resolve(const HostPort& name) {
   net_.after(net_.latency, [this, name] {
-    if (!alive_) return;
     std::vector<Endpoint> endpoints;
     if (auto endpoint = Endpoint::parse(name.to_string())) endpoints.push_back(*endpoint);
-    transport_events_->on_resolved(name, endpoints);
+    event([this, name, endpoints] { transport_events_->on_resolved(name, endpoints); });
   });
 }
 
@@ -318,6 +349,13 @@ inline void MemoryHost::stall(bool stalled) {
   stalled_ = stalled;
   if (stalled) return;
   for (const auto& entry : streams_) net_.after(Duration{0}, [this, id = entry.first] { pump(id); });
+}
+
+inline void MemoryHost::freeze(bool frozen) {
+  frozen_ = frozen;
+  if (frozen) return;
+  for (auto& work : std::exchange(postponed_, {})) net_.after(Duration{0}, [this, work = std::move(work)] { event(work); });
+  stall(stalled_);
 }
 
 inline void MemoryHost::drop_all(bool tell) {

@@ -119,5 +119,6 @@ TEST_CASE("links stay consistent under churn, and everything meets again", "[chu
       }
     }
     churn.check();
+    for (const auto& node : churn.cluster.nodes) CHECK(node->snapshot()->invariant_violations == 0);
   }
 }

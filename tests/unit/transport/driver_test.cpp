@@ -347,3 +347,36 @@ TEST_CASE("paused delivery holds messages back and resumes in order", "[driver]"
   cluster.run_for(1s);
   CHECK(cluster[1].texts() == std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
 }
+
+TEST_CASE("a stopped process is found out, and catches up when it goes on", "[driver]") {
+  const Duration pause = GENERATE(3s, 20s, 70s);
+  TestCluster cluster;
+  cluster.add_many(4);
+  REQUIRE(cluster.settle(3));
+  cluster.run_for(10s);
+  cluster[2].host.freeze(true);
+  const int count = static_cast<int>(pause / 100ms);
+  for (int i = 0; i < count; ++i) {
+    cluster[0].publish(std::to_string(i));
+    cluster.run_for(100ms);
+  }
+  CHECK(cluster[1].messages.size() == static_cast<std::size_t>(count));
+  if (pause >= 20s) {
+    for (const auto s = cluster[0].snapshot(); const MemberInfo& member : s->members) {
+      if (member.member.name == "c") CHECK(member.member.state != MemberState::alive);
+    }
+  }
+  cluster[2].host.freeze(false);
+  CHECK(cluster.run_until([&] { return cluster[2].messages.size() == static_cast<std::size_t>(count); }, 15s));
+  std::set<std::string> unique;
+  for (const std::string& text : cluster[2].texts()) unique.insert(text);
+  CHECK(unique.size() == static_cast<std::size_t>(count));
+  REQUIRE(cluster.settle(3, 60s));
+  cluster.run_for(5s);
+  for (const auto& node : cluster.nodes) {
+    // It accused nobody of its own stall.
+    for (const MemberEvent& e : node->members) CHECK((e.kind != MemberEvent::Kind::died || e.member.name == "c"));
+    CHECK(node->snapshot()->partition == PartitionState::healthy);
+  }
+  cluster.check_invariants();
+}
