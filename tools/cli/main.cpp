@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -6,6 +7,15 @@
 #include <fmt/format.h>
 
 #include "commands.hpp"
+
+namespace {
+
+int complain(const std::string& text) {
+  std::fprintf(stderr, "plumvine: %s\n", text.c_str());
+  return plumvine::cli::kUsage;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace plumvine::cli;
@@ -23,8 +33,9 @@ int main(int argc, char** argv) {
       ->type_name("membership|tree|delivery|cache|security|loop");
   app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
   app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now");
-  app.add_option("command", call.command, "what to do")->required();
+  app.add_option("command", call.command, "what to do");
   app.add_option("arguments", call.arguments, "of the command");
+  app.allow_extras();
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -36,8 +47,11 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::string text = error.what();
     std::replace(text.begin(), text.end(), '\n', ' ');
-    std::fprintf(stderr, "plumvine: %s (see plumvine --help)\n", text.c_str());
-    return kUsage;
+    return complain(text + " (see plumvine --help)");
   }
+  if (const auto unknown = app.remaining(); !unknown.empty()) {
+    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --help, --version)");
+  }
+  if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
   return run(call);
 }

@@ -138,7 +138,8 @@ TEST_CASE("two halves apart for a minute under traffic are whole within 45 s", "
   c->run_for(3s);
   c->partition({left, right});
   c->run_for(60s);
-  CHECK(c->state_of(left[0], right[0]) == MemberState::dead);
+  // Dead, and by now even forgotten.
+  CHECK(c->state_of(left[0], right[0]).value_or(MemberState::dead) == MemberState::dead);
   c->heal();
   const Timestamp healed = c->now();
   c->run_until([&] { return c->settled(); }, 45s);
@@ -214,7 +215,11 @@ TEST_CASE("a saturating publisher loses nothing over narrow links", "[sim]") {
   CAPTURE(seed);
   ClusterOptions options = lan(5, seed);
   options.path.bandwidth = 2'000'000;
-  options.tune = [](Config& config) { config.tree.sync_max_bytes = 32 << 20; };
+  // What a window holds must fit through a link within lag_grace, or all members are passed for slow ones.
+  options.tune = [](Config& config) {
+    config.tree.pace_window_bytes = 1 << 20;
+    config.tree.sync_max_bytes = 32 << 20;
+  };
   Formed c(options);
   // Ten times what the links carry, in payloads of 20 kB; the publisher is held back by its pace.
   c->start_traffic(0, 1000, 20000);
