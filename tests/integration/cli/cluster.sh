@@ -31,8 +31,9 @@ field() { sed -n "s/^plumvined ready name=$1 .*$2=\([^ ]*\).*/\1/p" "$work/$1.er
 start() {
   local name=$1 input=$2
   shift 2
+  : >"$work/$name.err"
   "$agent" --name "$name" --bind 127.0.0.1:0 --http 127.0.0.1:0 --preset local "$@" \
-    <"$input" >"$work/$name.out" 2>"$work/$name.err" &
+    <"$input" >"$work/$name.out" 2>>"$work/$name.err" &
   pids+=($!)
   within 20 ready "$name"
 }
