@@ -123,6 +123,29 @@ std::string to_utf8(std::string_view text) {
   return out;
 }
 
+std::string printable(std::string_view text) {
+  static constexpr char hex[] = "0123456789abcdef";
+  std::string out;
+  while (!text.empty()) {
+    const auto length = sequence_length(text);
+    const auto first = static_cast<unsigned char>(text[0]);
+    const bool control = length == 1 ? first < 0x20 || first == 0x7F
+                                     : length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
+    const auto taken = length == 0 ? 1 : length;
+    for (std::size_t i = 0; i < taken; ++i) {
+      if (length == 0 || control) {
+        out += "\\x";
+        out += hex[static_cast<unsigned char>(text[i]) >> 4];
+        out += hex[static_cast<unsigned char>(text[i]) & 15];
+      } else {
+        out += text[i];
+      }
+    }
+    text.remove_prefix(taken);
+  }
+  return out;
+}
+
 void append_base64(std::string& out, std::string_view bytes) {
   static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const auto at = [bytes](std::size_t i) { return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U; };

@@ -16,5 +16,7 @@ void append_any(std::string& out, std::string_view text);
 void append_base64(std::string& out, std::string_view bytes);
 /// `text` with U+FFFD for each byte that is not part of a UTF-8 sequence.
 std::string to_utf8(std::string_view text);
+/// `text` for a terminal or a log: control characters and bytes that are not UTF-8 become `\xNN`.
+std::string printable(std::string_view text);
 
 }  // namespace plumvine::dump

@@ -11,14 +11,13 @@ std::uint32_t retransmit_limit(std::uint32_t mult, std::size_t members) {
 }
 
 BroadcastQueue::Ticket BroadcastQueue::queue(std::string_view name, Bytes message) {
-  if (const auto old = by_name_.find(name); old != by_name_.end()) finish(old->second.get());
-  auto item = std::make_unique<Item>(Item{0, ++last_ticket_, std::string(name), std::move(message)});
-  const Ticket ticket = item->ticket;
-  order_.insert(item.get());
-  const std::string_view key = item->name;
-  by_name_.emplace(key, std::move(item));
+  if (Item* old = by_name_.find(name)) finish(*old);
+  const Key key{0, static_cast<std::uint32_t>(message.size()), ++last_ticket_};
+  auto item = std::make_unique<Item>(Item{std::string(name), key, std::move(message)});
+  by_name_.insert(item.get());
+  order_.emplace(key, std::move(item));
   if (order_.size() > items_max_) prune(items_max_);
-  return ticket;
+  return key.ticket;
 }
 
 void BroadcastQueue::take(std::size_t overhead, std::size_t limit, std::size_t members, std::size_t count_max,
@@ -29,40 +28,41 @@ void BroadcastQueue::take(std::size_t overhead, std::size_t limit, std::size_t m
   taken_.clear();
   // Tiers of equally often sent messages, fewest first; in a tier the longest that still fits, the newest of those.
   for (auto it = order_.begin(); it != order_.end() && taken_.size() < count_max && used + overhead < limit;) {
-    Item* item = *it;
+    const Key key = it->first;
     const std::size_t free = limit - used - overhead;
-    if (item->message.size() > free) {
-      it = order_.lower_bound(Key{item->sent, free, UINT64_MAX});
+    if (key.size > free) {
+      it = order_.lower_bound(Key{key.sent, static_cast<std::uint32_t>(free), UINT64_MAX});
       continue;
     }
-    it = order_.erase(it);
-    used += overhead + item->message.size();
-    out.push_back(item->message);
-    taken_.push_back(item);
+    used += overhead + key.size;
+    out.push_back(it->second->message);
+    taken_.push_back(order_.extract(it++));
   }
   // Back into the order only now, so that nothing is taken twice.
-  for (Item* item : taken_) {
-    if (item->sent + 1 >= send_limit) {
+  for (auto& node : taken_) {
+    Item& item = *node.mapped();
+    if (item.key.sent + 1 >= send_limit) {
       forget(item);
     } else {
-      ++item->sent;
-      order_.insert(item);
+      node.key().sent = ++item.key.sent;
+      order_.insert(std::move(node));
     }
   }
+  taken_.clear();
 }
 
 void BroadcastQueue::prune(std::size_t keep) {
-  while (order_.size() > keep) finish(*std::prev(order_.end()));
+  while (order_.size() > keep) finish(*std::prev(order_.end())->second);
 }
 
-void BroadcastQueue::finish(Item* item) {
-  order_.erase(item);
+void BroadcastQueue::finish(Item& item) {
+  const auto node = order_.extract(item.key);
   forget(item);
 }
 
-void BroadcastQueue::forget(Item* item) {
-  if (watch_all_ || item->ticket == watched_) finished_.push_back(item->ticket);
-  by_name_.erase(by_name_.find(item->name));
+void BroadcastQueue::forget(Item& item) {
+  if (watch_all_ || item.key.ticket == watched_) finished_.push_back(item.key.ticket);
+  by_name_.erase(&item);
 }
 
 }  // namespace plumvine::swim

@@ -2,17 +2,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
 
-#include "name_hash.hpp"
+#include "name_index.hpp"
 
 namespace plumvine::swim {
 
@@ -47,46 +46,37 @@ class BroadcastQueue {
   void watch_all() noexcept { watch_all_ = true; }
 
  private:
-  struct Item {
-    std::uint32_t sent = 0;
-    Ticket ticket = 0;
-    std::string name;
-    Bytes message;
-  };
   /// Place in the order: fewest transmissions, then the longest, then the newest.
   struct Key {
-    std::uint32_t sent;
-    std::size_t size;
-    Ticket ticket;
-  };
-  struct Order {
-    using is_transparent = void;
-    static Key key(const Item* item) noexcept { return {item->sent, item->message.size(), item->ticket}; }
-    static Key key(const Key& key) noexcept { return key; }
-    template <class A, class B>
-    bool operator()(const A& a, const B& b) const noexcept {
-      return before(key(a), key(b));
-    }
-    static bool before(const Key& a, const Key& b) noexcept {
+    std::uint32_t sent = 0;
+    std::uint32_t size = 0;
+    Ticket ticket = 0;
+    friend bool operator<(const Key& a, const Key& b) noexcept {
       if (a.sent != b.sent) return a.sent < b.sent;
       if (a.size != b.size) return a.size > b.size;
       return a.ticket > b.ticket;
     }
   };
+  struct Item {
+    std::string name;
+    Key key;
+    Bytes message;
+    [[nodiscard]] std::string_view index_name() const noexcept { return name; }
+  };
 
   /// Drops an item that is in the order.
-  void finish(Item* item);
-  /// Drops an item that is in the order no more.
-  void forget(Item* item);
+  void finish(Item& item);
+  /// Drops an item that was taken out of the order.
+  void forget(Item& item);
 
   std::uint32_t mult_;
   std::size_t items_max_;
   Ticket last_ticket_ = 0;
   Ticket watched_ = 0;
   bool watch_all_ = false;
-  std::set<Item*, Order> order_;
-  std::unordered_map<std::string_view, std::unique_ptr<Item>, NameHash> by_name_;
-  std::vector<Item*> taken_;
+  std::map<Key, std::unique_ptr<Item>> order_;
+  NameIndex<Item> by_name_;
+  std::vector<decltype(order_)::node_type> taken_;
   std::vector<Ticket> finished_;
 };
 

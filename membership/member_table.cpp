@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -35,6 +36,14 @@ std::string_view tag_of(BytesView meta, std::string_view tag) {
 
 bool same(BytesView a, BytesView b) { return std::ranges::equal(a, b); }
 
+/// The same raw address: 4 and 16 bytes of one IPv4 address are different ones to memberlist.
+bool same_address(const Record& record, const wire::Alive& news) {
+  const auto& known = record.endpoint.address;
+  const std::size_t size = news.address.size();
+  return record.endpoint.port == news.port && record.address_size == size &&
+         std::memcmp(known.data() + (16 - size), news.address.data(), size) == 0;
+}
+
 /// Keeps the bytes we have if they are the same: a refreshed member costs no memory.
 void assign(Bytes& field, BytesView value) {
   if (!same(field.view(), value)) field = Bytes::copy_of(value);
@@ -54,15 +63,8 @@ Bytes encode_alive(const Member& m) {
 
 MemberTable::MemberTable(Core& core) : core_(core) {}
 
-Record* MemberTable::find(std::string_view name) {
-  const auto it = by_name_.find(name);
-  return it == by_name_.end() ? nullptr : it->second;
-}
-
-const Record* MemberTable::find(std::string_view name) const {
-  const auto it = by_name_.find(name);
-  return it == by_name_.end() ? nullptr : it->second;
-}
+Record* MemberTable::find(std::string_view name) { return by_name_.find(name); }
+const Record* MemberTable::find(std::string_view name) const { return by_name_.find(name); }
 
 const Record* MemberTable::living_at(const Endpoint& endpoint) const {
   for (const auto& record : order_) {
@@ -96,7 +98,7 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
     if (own && !bootstrap) return AliveOutcome::ignored;
     record = insert(news);
     if (record == nullptr) return AliveOutcome::ignored;
-  } else if (record->member.port != news.port || !same(record->member.address.view(), news.address)) {
+  } else if (!same_address(*record, news)) {
     if (own || !may_replace(*record, news, now)) {
       conflict(*record, news, now);
       return AliveOutcome::ignored;
@@ -107,9 +109,7 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
   const auto known = static_cast<std::uint32_t>(record->member.incarnation);
   if (!own && !replaced && news.incarnation <= known) {
     // Incarnation 0 never wins anything: it makes a member known, not alive.
-    if (record->member.since == kLongAgo) return AliveOutcome::ignored;
-    const bool stale = record->member.state != MemberState::alive || !same(record->member.meta.view(), news.meta);
-    return stale ? AliveOutcome::stale : AliveOutcome::ignored;
+    return record->member.since == kLongAgo ? AliveOutcome::ignored : AliveOutcome::older;
   }
   if (own && !bootstrap) {
     if (news.incarnation < known) return AliveOutcome::ignored;
@@ -140,8 +140,9 @@ Record* MemberTable::insert(const wire::Alive& news) {
   if (news.versions.size() >= 6)
     for (std::size_t i = 0; i < 6; ++i) record->member.versions[i] = static_cast<std::uint8_t>(news.versions[i]);
   record->endpoint = endpoint_of(news.address, news.port);
+  record->address_size = static_cast<std::uint8_t>(news.address.size());
   Record* raw = record.get();
-  by_name_.emplace(raw->member.name, raw);
+  by_name_.insert(raw);
   order_.push_back(std::move(record));
   // A random place in the pass, so that all members do not probe a newcomer at once.
   std::swap(order_.back(), order_[core_.rng.below(order_.size())]);
@@ -200,6 +201,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   member.port = news.port;
   if (replaced) {
     record.endpoint = endpoint_of(news.address, news.port);
+    record.address_size = static_cast<std::uint8_t>(news.address.size());
     record.rtt = Duration{0};
   }
   member.incarnation = Incarnation{news.incarnation};
@@ -415,7 +417,7 @@ void MemberTable::forget_dead(Timestamp now) {
   };
   std::erase_if(order_, [&](std::unique_ptr<Record>& record) {
     if (!long_gone(record)) return false;
-    by_name_.erase(by_name_.find(record->member.name));
+    by_name_.erase(record.get());
     ++version_;
     notify(MemberEvent::Kind::forgotten, *record, {});
     return true;

@@ -7,22 +7,25 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include <plumvine/handlers.hpp>
 #include <plumvine/types.hpp>
 
 #include "core.hpp"
-#include "name_hash.hpp"
+#include "name_index.hpp"
 #include "suspicion.hpp"
 
 namespace plumvine::swim {
 
 /// A member and what only we know of it.
 struct Record {
+  [[nodiscard]] std::string_view index_name() const noexcept { return member.name; }
+
   Member member;
   Endpoint endpoint;              ///< of `member`, for sockets
+  std::uint8_t address_size = 0;  ///< of the raw address: 4 or 16
+  bool died = false;              ///< the last end was a death that nobody refuted yet
   std::uint64_t id = 0;           ///< of this record, never used again
   std::unique_ptr<Suspicion> suspicion;
   std::string accuser;            ///< who said dead; empty otherwise
@@ -30,7 +33,6 @@ struct Record {
   Duration rtt{0};                ///< smoothed; 0 = unknown
   Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
   Timestamp told_at{INT64_MIN};   ///< when we last told it that its news is stale
-  bool died = false;              ///< the last end was a death that nobody refuted yet
 };
 
 /// Hears of every change of a member's state, after it was made. `before` is nullopt for a new member.
@@ -41,9 +43,8 @@ InstanceId instance_of(BytesView meta);
 /// The message that says all we know of a living member.
 Bytes encode_alive(const Member& member);
 
-/// What became of an alive message. `stale`: it is older than what we hold and says something else, so its
-/// teller should hear what we hold.
-enum class AliveOutcome : std::uint8_t { ignored, stale, accepted, refuted };
+/// What became of an alive message. `older`: we hold the same or newer news of the member.
+enum class AliveOutcome : std::uint8_t { ignored, older, accepted, refuted };
 
 /// All members and the rules by which news of them is believed (SWIM, section 4.2; memberlist's handlers).
 ///
@@ -117,7 +118,7 @@ class MemberTable {
   Core& core_;
   MemberObserver observer_;
   std::vector<std::unique_ptr<Record>> order_;  ///< the probe order
-  std::unordered_map<std::string_view, Record*, NameHash> by_name_;
+  NameIndex<Record> by_name_;
   std::vector<Record*> suspects_;
   Record* self_ = nullptr;
   std::size_t next_probe_ = 0;

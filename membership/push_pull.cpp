@@ -14,7 +14,7 @@ bool is_exchange(StreamPurpose purpose) {
          purpose == StreamPurpose::lost;
 }
 
-std::uint64_t hash_of(BytesView bytes) { return NameHash{}(as_text(bytes)); }
+std::uint64_t hash_of(BytesView bytes) { return hash_name(as_text(bytes)); }
 
 }  // namespace
 

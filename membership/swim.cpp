@@ -224,7 +224,7 @@ void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp no
 
 void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now) {
   if (news.port == 0) news.port = core.identity.port;
-  if (table.alive(news, now) == AliveOutcome::stale) tell(from, news, now);
+  if (table.alive(news, now) == AliveOutcome::older) tell(from, news, now);
 }
 
 void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp now) {
@@ -233,6 +233,7 @@ void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp n
   constexpr Duration kTellInterval = std::chrono::seconds{1};
   Record* record = table.find(news.node);
   if (record == nullptr || !(record->endpoint == from)) return;
+  if (record->member.state == MemberState::alive && std::ranges::equal(record->member.meta.view(), news.meta)) return;
   if (record->told_at != Timestamp{INT64_MIN} && now - record->told_at < kTellInterval) return;
   record->told_at = now;
   const Member& m = record->member;

@@ -110,6 +110,12 @@ class Core {
     if (in_flight_.size() <= origin) in_flight_.resize(origin + 1);
     return in_flight_[origin];
   }
+  /// Requests without an answer, over all origins.
+  [[nodiscard]] std::uint64_t asked_for() const {
+    std::uint64_t sum = 0;
+    for (const IntervalSet& ids : in_flight_) sum += ids.count();
+    return sum;
+  }
   /// Everything up to here was delivered here (or reported lost, or lies below the start).
   [[nodiscard]] Sequence delivered(OriginIndex origin) const {
     const Sequence watermark = seen[origin].watermark;

@@ -53,6 +53,12 @@ class MissingSet {
   /// Removes all ids of the range; returns those that were being pulled.
   std::vector<MessageId> drop(InstanceId origin, SequenceRange range);
 
+  /// Pulls in flight.
+  [[nodiscard]] std::size_t pulling() const noexcept {
+    std::size_t count = 0;
+    for (const auto& [id, entry] : entries_) count += entry.target != kNoSlot ? 1 : 0;
+    return count;
+  }
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
 

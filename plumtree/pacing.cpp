@@ -39,7 +39,7 @@ void Pacing::set_upstream(OriginIndex origin, Slot slot, Timestamp now) {
   }
   paced.upstream = slot;
   paced.others = 0;
-  paced.reported = 0;
+  paced.reported = kRelease;
   mark(origin, now);
 }
 
@@ -155,7 +155,7 @@ void Pacing::peer_down(Slot slot, Timestamp now) {
     Paced& paced = origins_[origin];
     if (paced.upstream == slot) {
       paced.upstream = kNoSlot;
-      paced.reported = 0;
+      paced.reported = kRelease;
     }
     if (std::erase_if(paced.reports, [slot](const Report& r) { return r.slot == slot; }) == 0) continue;
     if (origin == kSelf) {

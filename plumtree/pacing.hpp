@@ -47,7 +47,7 @@ class Pacing {
     Slot upstream = kNoSlot;
     std::uint8_t others = 0;       ///< first copies in a row that another link brought
     bool marked = false;
-    Sequence reported = 0;
+    Sequence reported = UINT64_MAX;  ///< last told upstream; UINT64_MAX = nothing yet, so that even 0 is told
     std::uint64_t bytes = 0;       ///< since the last report
     std::uint32_t messages = 0;
     std::vector<Report> reports;   ///< of neighbours that we feed

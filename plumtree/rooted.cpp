@@ -69,6 +69,7 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
   tree.eager = core_.up;
   trees_.push_back(std::move(tree));
   if (idle_at_ == kNever) idle_at_ = now + kIdle;
+  report_roles("new tree");
   return &trees_.back();
 }
 

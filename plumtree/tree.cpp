@@ -192,6 +192,7 @@ bool Tree::Impl::make_room_for_origin(Timestamp) {
   losses_.forget(*silent);
   pacing_.forget(*silent);
   core.flow(*silent) = {};
+  core.flow(*silent) = {};
   core.undelivered.erase(*silent);
   overrun_.erase(*silent);
   for (Link& link : core.links) {
@@ -319,6 +320,7 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
   if (core.store.cache_messages() > core.store.messages()) broken.emplace_back("the cache is larger than the store");
   if (core.store.cache_bytes() > core.store.bytes()) broken.emplace_back("the cache has more bytes than the store");
   if (missing_.size() > tree::MissingSet::kMissingMax) broken.emplace_back("too many missing ids");
+  if (core.asked_for() != missing_.pulling() + exchange_.asked()) broken.emplace_back("an id counts as asked for, but nobody was asked");
   if (core.seen.size() > std::max<std::uint32_t>(2, c.origins_max)) broken.emplace_back("too many origins");
   if (!std::is_sorted(core.up.begin(), core.up.end())) broken.emplace_back("links out of order");
   for (const Slot slot : core.up) {

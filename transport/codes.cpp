@@ -6,6 +6,22 @@ namespace plumvine::code {
 
 namespace {
 constexpr std::array kTable{
+    Explanation{"PV1101", "a member is suspected",
+                "It answered neither us nor the members that were asked to try. It has the suspicion time to refute that."},
+    Explanation{"PV1102", "a member is dead",
+                "Nobody heard of it during the suspicion time. It is contacted again; if it only was cut off, it comes back "
+                "by itself."},
+    Explanation{"PV1103", "others suspected this node",
+                "It refutes that now. If it happens often, this process is stalled at times or packets to it are lost."},
+    Explanation{"PV1104", "a name is claimed twice", "Two members with one name and different addresses: rename one."},
+    Explanation{"PV1105", "a member left", "It said so itself; it is not missed."},
+    Explanation{"PV1106", "a table exchange was refused", "The line names the member whose versions do not go with ours."},
+    Explanation{"PV1107", "packets to a member are lost", "It answers over TCP only. Open its UDP port both ways."},
+    Explanation{"PV1108", "this process stood still",
+                "It did not run for the time given: stopped, swapped out, or a handler took too long. Others may have "
+                "suspected it meanwhile."},
+    Explanation{"PV1109", "a table exchange failed at the other end", "The line gives the other end's reason."},
+    Explanation{"PV1110", "too many seeds", "More than 256 seeds are configured; a few are enough."},
     Explanation{kLinkUp, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
     Explanation{kLinkDown, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "
@@ -30,6 +46,14 @@ constexpr std::array kTable{
     Explanation{kStrangeStream, "a connection that speaks neither protocol",
                 "The first byte is neither of a link nor of a membership stream. A port scanner or an HTTP client perhaps."},
     Explanation{kByeReceived, "a neighbour closed its link", "The line gives the neighbour's reason."},
+    Explanation{"PV1301", "a pull failed",
+                "An announced message could not be got from those who announced it. The digests that neighbours compare "
+                "bring it later, or report it as lost."},
+    Explanation{"PV1302", "a neighbour became lazy", "It sent too many copies that were here already; it announces from now on."},
+    Explanation{"PV1303", "messages left the graft cache", "They grew older than message_cache_ttl. The repair store may still hold them."},
+    Explanation{"PV1304", "messages will never be delivered here",
+                "The line names the origin, the range and the reason. A longer sync_window or more sync_max_bytes on the other "
+                "nodes would have kept them."},
     Explanation{kPartition, "members cannot be reached",
                 "Members that carry broadcasts are dead and have not left. They are contacted again; what they miss is "
                 "repaired if they come back before it leaves the repair store."},
@@ -38,7 +62,6 @@ constexpr std::array kTable{
                 "No other member that carries broadcasts is alive, so this node starts at the beginning."},
     Explanation{kBadSeed, "a seed cannot be read", "Seeds are HOST, HOST:PORT or srv+NAME."},
     Explanation{kBadMeta, "the tags do not fit", "Tags share 512 bytes with ours. The node started without them; shorten them."},
-    Explanation{kMessagesLost, "messages will never be delivered here", "The line names the origin, the range and the reason."},
     Explanation{kPeerLimit, "too many members that speak links", "The bound on members that can be linked to was reached."},
     Explanation{kSuppressed, "repeated lines were held back", "The line says how many of which code."},
     Explanation{kAdvertising, "the address that others dial",

@@ -191,7 +191,6 @@ bool Engine::Impl::settle_swim() {
     perform(std::move(*output));
     any = true;
   }
-  if (std::exchange(dead_changed_, false)) judge_partition();
   if (members_changed_ && members_due_ <= now_) {
     apply_members();
     any = true;

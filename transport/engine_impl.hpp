@@ -194,7 +194,7 @@ class Engine::Impl {
   PeerRegistry peers_;
   std::map<std::string, KnownMember, std::less<>> known_;
   std::array<std::size_t, 4> known_by_state_{};
-  bool members_changed_ = false;  ///< the overlay is to be told
+  bool members_changed_ = false;  ///< overlay and tree are to be told
   bool dead_changed_ = false;     ///< the partition status is to be judged
   Timestamp members_due_{INT64_MIN / 2};  ///< the overlay is told of changes not before
   PartitionState partition_ = PartitionState::healthy;

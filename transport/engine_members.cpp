@@ -126,6 +126,7 @@ void Engine::Impl::apply_members() {
   std::sort(members.alive.begin(), members.alive.end());
   overlay_.set_candidates(std::move(candidates), now_);
   tree_.set_members(std::move(members), now_);
+  if (std::exchange(dead_changed_, false)) judge_partition();
 }
 
 /// Partition status from the members that carry broadcasts and died without leaving.
@@ -141,10 +142,10 @@ void Engine::Impl::judge_partition() {
   if (!dead.empty()) state = dead.size() * 2 > all ? PartitionState::majority_lost : PartitionState::partial;
   if (state == partition_ && dead == unreachable_) return;
   const bool grew = !std::includes(unreachable_.begin(), unreachable_.end(), dead.begin(), dead.end());
-  if (grew) {
+  if (grew && log_.wants(LogLevel::warn)) {
     log(LogLevel::warn, "membership", code::kPartition, "",
         "Possible partition detected - cannot reach peers: " + joined(dead));
-  } else if (dead.empty()) {
+  } else if (dead.empty() && !unreachable_.empty()) {
     log(LogLevel::info, "membership", code::kPartitionHealed, "", "All members can be reached again");
   }
   partition_ = state;

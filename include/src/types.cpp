@@ -128,6 +128,7 @@ Result<HostPort> HostPort::parse(std::string_view text) {
     if (close == std::string_view::npos) return bad("the bracket is not closed");
     out.host = rest.substr(1, close - 1);
     rest.remove_prefix(close + 1);
+    if (out.host.find(':') == std::string::npos) return bad("brackets are for IPv6 addresses");
     if (!rest.empty() && rest.front() != ':') return bad("after the bracket comes :PORT");
     if (!rest.empty()) {
       out.has_port = true;

@@ -61,10 +61,12 @@ class Run {
     killed_.erase("n" + std::to_string(node));
     cluster_.start(node);
   }
-  /// Waits until there is one view and everything is delivered; the time until then is `heal_ms`.
-  void heal_within(Duration limit, const char* what) {
-    const Timestamp from = cluster_.now();
-    const bool healed = cluster_.run_until([this] { return cluster_.settled() && cluster_.all_delivered(); }, limit);
+  /// Waits until there is one view and everything is delivered. The time from `fault_end` until then is `heal_ms`, and
+  /// within `limit`.
+  void heal_within(Duration limit, Timestamp fault_end, const char* what) {
+    const Timestamp from = fault_end;
+    const bool healed = cluster_.run_until([this] { return cluster_.settled() && cluster_.all_delivered(); },
+                                           fault_end + limit - cluster_.now());
     require(healed, what);
     if (!healed) {
       for (const std::string& problem : cluster_.unrest()) report_.violations.push_back(problem);
@@ -138,7 +140,7 @@ Report demo(const Request& request) {
   }
   run.kill(c.size() - 1);
   for (std::size_t i = 0; i + 1 < c.size(); ++i) c.publish(i);
-  run.heal_within(30s, "not one view again");
+  run.heal_within(30s, c.now(), "not one view again");
   run.rest(30s);
   return run.finish();
 }
@@ -155,10 +157,11 @@ Report split_heal(const Request& request) {
   c.partition({left, right});
   c.run_for(std::chrono::nanoseconds{static_cast<std::int64_t>(request.seconds.value_or(60) * 1e9)});
   c.heal();
+  const Timestamp healed = c.now();
   // Traffic goes on while it heals, then stops, so that "everything" is something fixed.
-  c.run_for(2s);
+  c.run_until([&c] { return c.settled(); }, 30s);
   c.stop_all_traffic();
-  run.heal_within(45s, "not healed within 45 s");
+  run.heal_within(45s, healed, "not healed within 45 s");
   run.rest(30s);
   return run.finish();
 }
@@ -174,9 +177,10 @@ Report stop_continue(const Request& request) {
   c.pause(victim);
   c.run_for(std::chrono::nanoseconds{static_cast<std::int64_t>(request.seconds.value_or(20) * 1e9)});
   c.resume(victim);
-  c.run_for(2s);
+  const Timestamp resumed = c.now();
+  c.run_until([&c] { return c.settled(); }, 20s);
   c.stop_all_traffic();
-  run.heal_within(30s, "the stopped one did not catch up");
+  run.heal_within(30s, resumed, "the stopped one did not catch up");
   run.rest(30s);
   return run.finish();
 }
@@ -210,7 +214,7 @@ Report churn(const Request& request) {
     if (c.node(i).paused()) c.resume(i);
   }
   c.stop_all_traffic();
-  run.heal_within(60s, "not one view again");
+  run.heal_within(60s, c.now(), "not one view again");
   run.rest(60s);
   return run.finish();
 }

@@ -69,22 +69,28 @@ void SimCluster::start(std::size_t node) {
   event("start", node, "started");
   nodes_[node]->start(std::move(config), skews_[node]);
   tap_.know(nodes_[node]->instance(), name_of(node));
-  watch_ready(node, nodes_[node]->instance());
+  watch_ready(node, nodes_[node]->instance(), false);
 }
 
-/// Notes when a process becomes ready: from then on it owes every message.
-void SimCluster::watch_ready(std::size_t node, InstanceId instance) {
-  time_.after(kReadyPoll, [this, node, instance] {
+/// Notes when a process becomes part of the cluster: from then on it owes every message. Newcomers that have found
+/// only each other are no part of it yet: they take their start from the first established member that they meet.
+void SimCluster::watch_ready(std::size_t node, InstanceId instance, bool once) {
+  time_.after(kReadyPoll, [this, node, instance, once] {
     SimNode& process = *nodes_[node];
     if (!process.running() || process.instance() != instance) return;
-    if (!process.paused()) {
-      const auto snapshot = process.snapshot();
-      if (snapshot->joined && snapshot->synced) {
-        event("ready", node, "is ready");
-        return log_.became_ready(instance);
-      }
-    }
-    watch_ready(node, instance);
+    const bool now_ready = !process.paused() && is_ready(*process.snapshot());
+    if (!now_ready || !once) return watch_ready(node, instance, now_ready);
+    event("ready", node, "is ready");
+    ready_.insert(instance);
+    log_.became_ready(instance);
+  });
+}
+
+bool SimCluster::is_ready(const Snapshot& snapshot) const {
+  if (!snapshot.joined || !snapshot.synced) return false;
+  if (payload_counter_ == 0) return true;
+  return std::any_of(snapshot.links.begin(), snapshot.links.end(), [this](const LinkInfo& link) {
+    return link.state == LinkState::up && ready_.contains(link.instance);
   });
 }
 

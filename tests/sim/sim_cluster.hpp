@@ -110,11 +110,13 @@ class SimCluster final : private NodeObserver {
   void logged(std::size_t node, const LogRecord& record) override;
   void left(std::size_t node) override;
   void published(std::size_t node, MessageId id, const Bytes& payload) override;
+  void stuck(std::size_t node, const std::string& how) override { violated(node, how); }
   void turn_done(std::size_t node) override;
 
   void event(std::string_view kind, std::size_t node, std::string_view text);
   void violated(std::size_t node, const std::string& what);
-  void watch_ready(std::size_t node, InstanceId instance);
+  void watch_ready(std::size_t node, InstanceId instance, bool once);
+  [[nodiscard]] bool is_ready(const Snapshot& snapshot) const;
   void tick_traffic(std::size_t node, std::uint64_t token, Duration interval, std::size_t bytes);
   [[nodiscard]] std::string name_of(std::size_t node) const { return "n" + std::to_string(node); }
 
@@ -126,6 +128,7 @@ class SimCluster final : private NodeObserver {
   HostNames names_;
   FrameTap tap_;
   DeliveryLog log_;
+  std::set<InstanceId> ready_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::vector<Traffic> traffic_;
   std::vector<ClockSkew> skews_;

@@ -12,6 +12,8 @@ using namespace std::chrono_literals;
 /// A sleeping process needs that long to notice an event; jitter is added.
 constexpr Duration kWakeDelay = 20us;
 constexpr std::size_t kEventsPerTurn = 1024;
+/// Turns in a row that end with a deadline already passed: more is a loop that spins.
+constexpr std::uint32_t kOverdueMax = 50;
 
 }  // namespace
 
@@ -196,10 +198,12 @@ void SimNode::turn() {
   }
   feed();
   if (more || deferred_) schedule_turn(time_.now() + kWakeDelay);
+  overdue_ = armed_ <= now() ? overdue_ + 1 : 0;
+  if (overdue_ == kOverdueMax) observer_.stuck(index_, "its timer stays in the past");
   // libuv counts in whole milliseconds and never wakes early.
   if (armed_ != kNever) {
     const std::int64_t ms = (virtual_of(armed_).ns + 999'999) / 1'000'000;
-    schedule_turn(Timestamp{ms * 1'000'000});
+    schedule_turn(std::max(Timestamp{ms * 1'000'000}, time_.now() + kWakeDelay));
   }
   observer_.turn_done(index_);
 }

@@ -35,6 +35,8 @@ class NodeObserver {
   virtual void logged(std::size_t node, const LogRecord& record) = 0;
   virtual void left(std::size_t node) = 0;
   virtual void published(std::size_t node, MessageId id, const Bytes& payload) = 0;
+  /// The node makes no progress and burns its processor.
+  virtual void stuck(std::size_t node, const std::string& how) = 0;
   /// After each turn: the place of safety checks.
   virtual void turn_done(std::size_t node) = 0;
 };
@@ -117,6 +119,7 @@ class SimNode final : private Loop {
   Timestamp next_turn_ = kNever;
   std::uint64_t turn_token_ = 0;
   std::uint64_t turns_ = 0;
+  std::uint32_t overdue_ = 0;
   struct Waiting {
     std::string topic;
     Bytes payload;

@@ -93,10 +93,13 @@ class MemoryHost final : public Loop, public Transport {
 /// Virtual time and a network in memory: constant latency, streams with a window, dead hosts, cut pairs. Repeatable.
 class MemoryNet {
  public:
+  /// A new host; it takes the place of a dead one at the same address.
   MemoryHost& add_host(const std::string& address) {
     const Endpoint endpoint = *Endpoint::parse(address);
-    hosts_[endpoint] = std::make_unique<MemoryHost>(*this, endpoint);
-    return *hosts_[endpoint];
+    std::unique_ptr<MemoryHost>& host = hosts_[endpoint];
+    if (host) former_.push_back(std::move(host));
+    host = std::make_unique<MemoryHost>(*this, endpoint);
+    return *host;
   }
   /// The host vanishes; with `reset`, its streams are reset, else others only stop to hear from it.
   void kill(MemoryHost& host, bool reset = true) {
@@ -148,6 +151,7 @@ class MemoryNet {
   std::uint64_t counter_ = 0;
   std::map<std::pair<Timestamp, std::uint64_t>, std::function<void()>> queue_;
   std::map<Endpoint, std::unique_ptr<MemoryHost>> hosts_;
+  std::vector<std::unique_ptr<MemoryHost>> former_;  ///< events may still name them
 };
 
 inline Timestamp MemoryHost::now() { return net_.now_; }

@@ -2,9 +2,10 @@
 
 #include <uv.h>
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <functional>
+
+#include "pch.hpp"
 
 namespace plumvine::test {
 

@@ -60,6 +60,18 @@ TEST_CASE("a later deadline replaces an earlier one, and never cancels", "[loop]
   CHECK_FALSE(f.run_until([&] { return f.events.timers == 2; }, 20ms));
 }
 
+TEST_CASE("a deadline in the past, armed by the timer itself, leaves others their turn", "[loop]") {
+  LoopSetup f;
+  bool other = false;
+  f.events.timer = [&] {
+    if (!other) f.under.arm(f.under.now() - 1ms);
+  };
+  f.events.deferred = [&] { other = true; };
+  f.under.arm(f.under.now() - 1ms);
+  f.under.defer();
+  CHECK(f.run_until([&] { return other; }));
+}
+
 TEST_CASE("deferred work runs once per turn, however often it was asked for", "[loop]") {
   LoopSetup f;
   f.under.defer();

@@ -2,10 +2,11 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
+#include <cstring>
 #include <map>
 
 #include <fmt/format.h>
@@ -24,11 +25,16 @@ namespace {
 constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 /// After the farewell was spread, others' probes are still answered for so long.
 constexpr std::uint64_t kLingerMs = 300;
+/// How often readiness is looked at while standard input waits for it.
+constexpr std::uint64_t kReadyCheckMs = 20;
 
 }  // namespace
 
 Agent::Agent(Options options, std::vector<std::string> arguments)
-    : options_(std::move(options)), arguments_(std::move(arguments)), logger_(options_.log_format, options_.config.log_level) {
+    : options_(std::move(options)),
+      arguments_(std::move(arguments)),
+      logger_(options_.log_format, options_.config.log_level),
+      node_log_level_(options_.config.log_level) {
   std::signal(SIGPIPE, SIG_IGN);
   uv_loop_init(&loop_);
 }
@@ -57,49 +63,70 @@ Handlers Agent::handlers() {
   return handlers;
 }
 
+void Agent::start_printer() {
+  const auto wake = [this] { uv_async_send(&wake_); };
+  printer_ = std::make_unique<Printer>(STDOUT_FILENO, wake, [this, wake] {
+    output_closed_ = true;
+    wake();
+  });
+}
+
 int Agent::run() {
   Config config = options_.config;
   config.log = [this](const LogRecord& record) { logger_.write(record); };
 #ifdef PLUMVINE_HAS_METRICS
   metrics::enable(config);
 #endif
-  const auto wake = [this] { uv_async_send(&wake_); };
   wake_.data = check_.data = this;
   uv_async_init(&loop_, &wake_, [](uv_async_t* handle) { static_cast<Agent*>(handle->data)->on_wake(); });
   uv_timer_init(&loop_, &check_);
-  if (!options_.print.empty()) {
-    printer_ = std::make_unique<Printer>(STDOUT_FILENO, wake, [this, wake] {
-      output_closed_ = true;
-      wake();
-    });
+  for (auto& signal : signals_) {
+    uv_signal_init(&loop_, &signal);
+    signal.data = this;
   }
+  if (!options_.print.empty()) start_printer();
   auto node = attach(&loop_, config, handlers());
   if (!node) {
     std::fprintf(stderr, "plumvined: %s\n", node.error().message.c_str());
+    printer_.reset();
+    close_handles();
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    uv_loop_close(&loop_);
     return 1;
   }
   node_.emplace(std::move(*node));
   for (std::size_t i = 0; i < std::size(kSignals); ++i) {
-    uv_signal_init(&loop_, &signals_[i]);
-    signals_[i].data = this;
-    uv_signal_start(&signals_[i], [](uv_signal_t* handle, int number) { static_cast<Agent*>(handle->data)->on_signal(number); }, kSignals[i]);
+    uv_signal_start(
+        &signals_[i], [](uv_signal_t* handle, int number) { static_cast<Agent*>(handle->data)->on_signal(number); },
+        kSignals[i]);
   }
   announce();
+  for (const auto& warning : options_.warnings) logger_.line(LogLevel::warn, "PV5010", warning);
   if (!options_.publish.empty()) {
-    publisher_ = std::make_unique<Publisher>(STDIN_FILENO, options_.config.tree.max_message_size, wake, [this](std::uint64_t number) {
-      logger_.line(LogLevel::warn, "PV5003", fmt::format("line {} of standard input is above max_message_size ({} bytes) and was skipped", number, options_.config.tree.max_message_size));
-    });
-    uv_timer_start(&check_, [](uv_timer_t* handle) { static_cast<Agent*>(handle->data)->on_check(); }, 0, 20);
+    const auto limit = options_.config.tree.max_message_size;
+    publisher_ = std::make_unique<Publisher>(
+        STDIN_FILENO, limit, [this] { uv_async_send(&wake_); },
+        [this, limit](std::uint64_t number) {
+          logger_.line(LogLevel::warn, "PV5003",
+                       fmt::format("line {} of standard input is above max_message_size ({} bytes) and was skipped",
+                                   number, limit));
+        });
+    wait_until_ready();
   }
   uv_run(&loop_, UV_RUN_DEFAULT);
   uv_loop_close(&loop_);
   return 0;
 }
 
+void Agent::wait_until_ready() {
+  uv_timer_start(
+      &check_, [](uv_timer_t* handle) { static_cast<Agent*>(handle->data)->on_check(); }, 0, kReadyCheckMs);
+}
+
 void Agent::announce() {
   const Endpoint http = node_->http_address();
-  const std::string line = fmt::format("plumvined ready name={} bind={} http={}\n", node_->name(), node_->bind_address().to_string(),
-                                       http.port == 0 ? "off" : http.to_string());
+  const std::string line = fmt::format("plumvined ready name={} bind={} http={}\n", node_->name(),
+                                       node_->bind_address().to_string(), http.port == 0 ? "off" : http.to_string());
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
   notify_systemd("READY=1");
 }
@@ -108,25 +135,35 @@ void Agent::on_check() {
   if (!node_->snapshot()->not_ready_reason.empty()) return;
   uv_timer_stop(&check_);
   publisher_->start();
+  publish_waiting();
 }
 
 void Agent::publish_waiting() {
   if (!publisher_ || leaving_) return;
   publisher_->drain([this](const Bytes& line) {
     auto sent = node_->broadcast(options_.publish[0], line);
-    if (sent || sent.error().code == Errc::overloaded) return sent.has_value();
-    logger_.line(LogLevel::warn, "PV5004", fmt::format("a line of standard input was refused: {}", sent.error().message));
+    if (sent) return true;
+    if (sent.error().code == Errc::overloaded) return false;  // goes on when `on_writable` says so
+    if (sent.error().code == Errc::stopped) {
+      // The node has left on an operator's word: the lines wait until it is back.
+      if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&check_))) wait_until_ready();
+      return false;
+    }
+    logger_.line(LogLevel::warn, "PV5004",
+                 fmt::format("a line of standard input was refused: {}", sent.error().message));
     return true;
   });
 }
 
 void Agent::on_wake() {
-  if (left_ && !finished_) {
+  if (left_) {
+    if (finished_) return;
     finished_ = true;
-    uv_timer_start(&check_, [](uv_timer_t* handle) { static_cast<Agent*>(handle->data)->finish(); }, kLingerMs, 0);
+    uv_timer_start(
+        &check_, [](uv_timer_t* handle) { static_cast<Agent*>(handle->data)->finish(); }, kLingerMs, 0);
     return;
   }
-  if (output_closed_ && printer_) {
+  if (output_closed_.exchange(false)) {
     logger_.line(LogLevel::warn, "PV5005", "standard output was closed; messages are no longer printed");
     options_.print.clear();
   }
@@ -139,9 +176,12 @@ void Agent::on_wake() {
 
 void Agent::on_signal(int number) {
   switch (number) {
-    case SIGHUP: return reload();
-    case SIGUSR1: return write_dump();
-    default: break;
+    case SIGHUP:
+      return reload();
+    case SIGUSR1:
+      return write_dump();
+    default:
+      break;
   }
   if (leaving_) _exit(0);  // asked twice: at once
   begin_leave();
@@ -149,6 +189,7 @@ void Agent::on_signal(int number) {
 
 void Agent::begin_leave() {
   leaving_ = true;
+  uv_timer_stop(&check_);
   notify_systemd("STOPPING=1");
   logger_.line(LogLevel::info, "PV5001", "leaving the cluster");
   leaver_ = std::thread([this] {
@@ -162,6 +203,10 @@ void Agent::finish() {
   node_->stop();
   publisher_.reset();
   printer_.reset();
+  close_handles();
+}
+
+void Agent::close_handles() {
   for (auto& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
@@ -169,37 +214,56 @@ void Agent::finish() {
 
 void Agent::reload() {
   Options fresh;
-  if (auto refusal = reread_options(arguments_, fresh)) {
-    logger_.line(LogLevel::error, "PV5006", "the configuration was not taken over: " + refusal->text);
+  if (auto refusal = read_options(arguments_, fresh)) {
+    logger_.line(LogLevel::error, "PV5006", "the configuration was not taken over: " + refusal->text());
     return;
   }
   const auto before_list = options_.config.describe();
   const std::map<std::string, std::string> before(before_list.begin(), before_list.end());
   std::string restart;
+  const auto needs_restart = [&restart](const std::string& key) { restart += (restart.empty() ? "" : ", ") + key; };
   for (const auto& [key, value] : fresh.config.describe()) {
-    if (key == "join" || key == "name" || before.at(key) == value) continue;
-    restart += (restart.empty() ? "" : ", ") + key;
+    if (key == "join" || key == "log_level" || before.at(key) == value) continue;
+    needs_restart(key);
+  }
+  if (fresh.publish != options_.publish) needs_restart("publish");
+  // The node itself says no more than it was started with.
+  if (fresh.config.log_level > node_log_level_) needs_restart("log_level");
+  logger_.set_level(fresh.config.log_level);
+  logger_.set_format(fresh.log_format);
+  if (fresh.print != options_.print) {
+    options_.print = fresh.print;
+    if (!printer_ && !options_.print.empty()) start_printer();
   }
   if (fresh.config.seeds != options_.config.seeds) {
     options_.config.seeds = fresh.config.seeds;
-    if (auto joined = node_->join(fresh.config.seeds); !joined) logger_.line(LogLevel::error, "PV5006", joined.error().message);
+    if (auto joined = node_->join(fresh.config.seeds); !joined) {
+      logger_.line(LogLevel::error, "PV5006", joined.error().message);
+    }
   }
   logger_.line(LogLevel::info, "PV5002",
-               restart.empty() ? "the configuration was read again" : fmt::format("the configuration was read again; these keys need a restart: {}", restart));
+               restart.empty() ? "the configuration was read again"
+                               : "the configuration was read again; these keys need a restart: " + restart);
 }
 
 void Agent::write_dump() {
   const char* folder = std::getenv("TMPDIR");
-  const std::string path = fmt::format("{}/plumvined-{}-{}.json", folder != nullptr ? folder : "/tmp", node_->name(), getpid());
-  const auto snapshot = node_->snapshot();
-  const auto health = node_->health();
-  std::ofstream out(path, std::ios::trunc);
-  out << "{\"health\":" << dump::health_json(health) << ",\"members\":" << dump::members_json(*snapshot)
-      << ",\"peers\":" << dump::peers_json(*snapshot) << ",\"tree\":" << dump::tree_json(*snapshot)
-      << ",\"lag\":" << dump::lag_json(*snapshot) << "}\n";
-  out.close();
-  if (out) logger_.line(LogLevel::info, "PV5007", "state written to " + path);
-  else logger_.line(LogLevel::error, "PV5008", "cannot write the state to " + path);
+  std::string path = fmt::format("{}/plumvined-{}-XXXXXX.json", folder != nullptr ? folder : "/tmp", node_->name());
+  const int fd = mkstemps(path.data(), 5);  // a name that nobody could foresee and link elsewhere
+  const std::string text = dump::state_json(*node_->snapshot(), node_->health(), options_.config) + "\n";
+  std::size_t done = 0;
+  while (fd >= 0 && done < text.size()) {
+    const auto n = ::write(fd, text.data() + done, text.size() - done);
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  if (fd >= 0) close(fd);
+  if (done == text.size()) {
+    logger_.line(LogLevel::info, "PV5007", "state written to " + path);
+  } else {
+    logger_.line(LogLevel::error, "PV5008",
+                 fmt::format("cannot write the state to {}: {}", path, std::strerror(errno)));
+  }
 }
 
 }  // namespace plumvine::agent

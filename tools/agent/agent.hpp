@@ -1,13 +1,13 @@
 #pragma once
 
-#include <uv.h>
-
 #include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <uv.h>
 
 #include <plumvine/node.hpp>
 
@@ -34,14 +34,17 @@ class Agent {
   bool wants(std::string_view topic) const;
   void on_message(const Message& message);
   void announce();
-  void on_wake();       // something happened on another thread
-  void on_check();      // is the node ready to publish?
+  void on_wake();   // something happened on another thread
+  void on_check();  // is the node ready to publish?
   void publish_waiting();
   void on_signal(int number);
   void begin_leave();
   void reload();
   void write_dump();
   void finish();
+  void close_handles();
+  void start_printer();
+  void wait_until_ready();
 
   Options options_;
   std::vector<std::string> arguments_;
@@ -56,6 +59,7 @@ class Agent {
   std::thread leaver_;
   std::atomic<bool> left_{false};
   std::atomic<bool> output_closed_{false};
+  LogLevel node_log_level_;
   bool leaving_ = false;
   bool finished_ = false;
   bool paused_ = false;

@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include <fmt/format.h>
+// The packaged library has only the parser that throws; the one that returns errors is header-only.
 #undef TOML_HEADER_ONLY
 #undef TOML_SHARED_LIB
 #define TOML_HEADER_ONLY 1
@@ -23,46 +26,56 @@ std::optional<std::string> as_text(const toml::node& node) {
   return std::nullopt;
 }
 
-// Arrays are lists of texts or numbers, joined by commas.
-std::optional<std::string> as_list(const toml::array& array) {
-  std::string out;
+std::optional<std::vector<std::string>> as_list(const toml::array& array) {
+  std::vector<std::string> out;
   for (const auto& item : array) {
     auto text = as_text(item);
     if (!text) return std::nullopt;
-    if (!out.empty()) out += ',';
-    out += *text;
+    out.push_back(std::move(*text));
   }
   return out;
 }
 
-Status apply_entry(const std::string& path, const toml::key& key, const toml::node& node, Options& options) {
-  const std::string where = place(path, node.source());
-  if (key == "topics") return {Errc::invalid_argument, where + ": topic tables are not supported by this version"};
-  const toml::array* array = node.as_array();
-  const auto text = array != nullptr ? as_list(*array) : as_text(node);
-  if (!text) return {Errc::invalid_argument, fmt::format("{}: '{}' must be a text, number, true/false or a list", where, key.str())};
-  if (auto status = set_key(options, key.str(), *text); !status) return status.error().with(where);
-  return {};
+Status apply_entry(std::string_view key, const toml::node& node, Options& options) {
+  if (key == "topics") return {Errc::invalid_argument, "topic tables are not supported by this version"};
+  if (const toml::array* array = node.as_array()) {
+    auto list = as_list(*array);
+    if (list && (key == "print" || key == "publish")) return set_topics(options, key, std::move(*list));
+    if (list) return set_key(options, key, fmt::format("{}", fmt::join(*list, ",")));
+  } else if (auto text = as_text(node)) {
+    return set_key(options, key, *text);
+  }
+  return {Errc::invalid_argument, fmt::format("'{}' must be a text, a number, true, false or a list of them", key)};
 }
 
 }  // namespace
 
-Status apply_file(const std::string& path, Options& options, bool with_preset) {
+std::vector<std::string> apply_file(const std::string& path, Options& options, bool with_preset) {
   const toml::parse_result parsed = toml::parse_file(path);
   if (!parsed) {
     const auto& error = parsed.error();
-    return {error.source().begin.line == 0 ? Errc::system : Errc::invalid_argument,
-            fmt::format("{}: {}", place(path, error.source()), error.description())};
+    return {fmt::format("{}: {}", place(path, error.source()), error.description())};
   }
+  std::vector<std::pair<toml::source_index, std::string>> problems;
+  const auto apply = [&](std::string_view key, const toml::key& written, const toml::node& node) {
+    auto status = apply_entry(key, node, options);
+    if (status) return;
+    std::string text = status.error().message;
+    if (status.error().code != Errc::not_found && text.find(key) == std::string::npos)
+      text = fmt::format("{}: {}", key, text);
+    problems.emplace_back(written.source().begin.line, fmt::format("{}: {}", place(path, written.source()), text));
+  };
   // The preset is the base, wherever in the file it stands.
-  if (const toml::node* preset = parsed.table().get("preset"); with_preset && preset != nullptr) {
-    if (auto status = apply_entry(path, toml::key{"preset"}, *preset, options); !status) return status;
+  for (const bool first : {true, false}) {
+    for (const auto& [key, node] : parsed.table()) {
+      const bool is_preset = key.str() == "preset";
+      if (is_preset == first && (with_preset || !is_preset)) apply(key.str(), key, node);
+    }
   }
-  for (const auto& [key, node] : parsed.table()) {
-    if (key == "preset") continue;
-    if (auto status = apply_entry(path, key, node, options); !status) return status;
-  }
-  return {};
+  std::stable_sort(problems.begin(), problems.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> out;
+  for (auto& [line, text] : problems) out.push_back(std::move(text));
+  return out;
 }
 
 }  // namespace plumvine::agent

@@ -1,16 +1,20 @@
 #include "logger.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+
+#include "health/json_text.hpp"
 
 namespace plumvine::agent {
 namespace {
+
+// A pipe that polls writable takes this much at once, whole (PIPE_BUF of Linux).
+constexpr std::size_t kLineMax = 4096;
 
 std::string now_text() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -23,31 +27,45 @@ std::string_view upper(LogLevel level) {
   return names[static_cast<std::size_t>(level)];
 }
 
-// A peer's name may hold any bytes; a log line stays one line.
-std::string one_line(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) out += fmt::format("\\x{:02x}", byte);
-    else out += c;
-  }
-  return out;
+std::string_view cut(std::string_view text) {
+  return text.substr(0, kLineMax / 2);
+}
+
+bool put(const std::string& line) {
+  pollfd ready{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&ready, 1, 0) <= 0) return false;
+  // Nobody reads any more: that is no reason to stop either.
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  return true;
 }
 
 }  // namespace
 
-void Logger::write(const LogRecord& record) const {
-  if (record.level > level_) return;
-  std::string line;
-  if (format_ == LogFormat::json) {
-    nlohmann::ordered_json json{{"time", now_text()}, {"level", upper(record.level)}, {"component", std::string(record.component)},
-                                {"code", std::string(record.code)}, {"message", record.text}};
-    line = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  } else {
-    line = fmt::format("{} {} {} [{}] {}\n", now_text(), upper(record.level), record.component, record.code, one_line(record.text));
+std::string Logger::render(const LogRecord& record) const {
+  const auto text = cut(record.text);
+  if (format_ == LogFormat::text) {
+    // A peer's name may hold any bytes; a log line stays one line.
+    auto shown = dump::printable(text);
+    if (shown.size() > kLineMax - 200) shown.resize(kLineMax - 200);
+    return fmt::format("{} {} {} [{}] {}\n", now_text(), upper(record.level), record.component, record.code, shown);
   }
-  // One write keeps the line whole beside other writers; a broken standard error is no reason to stop.
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  std::string line = fmt::format(R"({{"time":"{}","level":"{}","component":)", now_text(), upper(record.level));
+  dump::append_any(line, record.component);
+  line += ",\"code\":";
+  dump::append_any(line, record.code);
+  line += ",\"message\":";
+  dump::append_any(line, dump::printable(text).size() > kLineMax - 200 ? text.substr(0, kLineMax / 8) : text);
+  return line + "}\n";
+}
+
+void Logger::write(const LogRecord& record) {
+  if (record.level > level_) return;
+  if (const auto dropped = dropped_.exchange(0); dropped > 0) {
+    const LogRecord note{LogLevel::warn, "agent", "PV5009",
+                         fmt::format("{} log lines were dropped: standard error did not take them", dropped)};
+    if (!put(render(note))) dropped_ += dropped;
+  }
+  if (!put(render(record))) ++dropped_;
 }
 
 }  // namespace plumvine::agent

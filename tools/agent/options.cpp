@@ -1,22 +1,28 @@
 #include "options.hpp"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
-#include <fstream>
-#include <map>
+#include <cstring>
+#include <memory>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <netdb.h>
+
+#include "flags.hpp"
+#include "health/json_text.hpp"
 
 extern char** environ;
 
 namespace plumvine::agent {
 namespace {
 
-constexpr const char* kPresets = "local|lan|wan|large|fast";
+constexpr std::array<std::string_view, 5> kAgentKeys{"preset", "publish", "print", "log_format", "transport"};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -24,200 +30,247 @@ std::string host_name() {
   return name.data();
 }
 
-Refusal refuse(std::string text, int status = 2) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return {status, "plumvined: " + text};
+Options defaults() {
+  Options options;
+  options.config = Config::lan(host_name());
+  options.config.http = "127.0.0.1:9090";
+  return options;
 }
 
-// Changing the preset keeps what is no part of a preset.
+// A preset is the base: it is set before anything else.
 Status set_preset(Options& options, std::string_view preset) {
   auto made = Config::from_preset(preset, options.config.name);
-  if (!made) return made.error();
-  Config config = std::move(*made);
-  config.bind = options.config.bind;
-  config.advertise = options.config.advertise;
-  config.seeds = options.config.seeds;
-  config.cluster = options.config.cluster;
-  config.http = options.config.http;
-  config.log_level = options.config.log_level;
-  options.config = std::move(config);
+  if (!made) return {Errc::invalid_argument, fmt::format("'{}' is not local, lan, wan, large or fast", preset)};
+  made->http = options.config.http;
+  options.config = std::move(*made);
   return {};
 }
 
-Status set_list(std::vector<std::string>& out, std::string_view text) {
-  out.clear();
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto comma = rest.find(',');
-    out.emplace_back(rest.substr(0, comma));
-    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
-  }
-  return {};
+bool is_topic(std::string_view topic) {
+  return !topic.empty() && topic.size() <= 128 && dump::is_utf8(topic) && dump::printable(topic) == topic;
 }
 
-// The flags as typed, before anything is applied.
-struct Flags {
-  std::string file;
-  std::string preset;
-  std::map<std::string, std::string> keys;  // flag's key -> value
-  std::vector<std::string> join, publish, print, sets;
-};
-
-// Flags of parts that this version does not have: refused, never ignored.
-constexpr std::array<const char*, 7> kNotBuilt{"--keyring", "--encrypt", "--tls-cert", "--tls-key", "--tls-ca", "--serf-events", "--data-dir"};
-
-void declare(CLI::App& app, Flags& flags) {
-  app.set_version_flag("--version", std::string("plumvined ") + PLUMVINE_VERSION);
-  app.add_option("--config", flags.file, "TOML file")->type_name("FILE");
-  app.add_option("--preset", flags.preset, "base configuration (lan)")->type_name(kPresets);
-  const auto key = [&](const char* flag, const char* name, const char* help, const char* type) {
-    app.add_option_function<std::string>(flag, [&flags, name](const std::string& value) { flags.keys[name] = value; }, help)->type_name(type);
-  };
-  key("--name", "name", "member name (host name): 1 to 128 of [A-Za-z0-9._-]", "NAME");
-  key("--bind", "bind", "UDP and TCP for membership and links ([::]:7946, or 0.0.0.0:7946 without IPv6); port 0 = ephemeral", "HOST:PORT");
-  key("--advertise", "advertise", "what others dial (the bound address, or the default route's)", "HOST:PORT");
-  key("--http", "http", "metrics, health, admin (127.0.0.1:9090); port 0 = ephemeral; off", "HOST:PORT|off");
-  key("--cluster", "cluster", "cluster label; frames of another label are dropped", "LABEL");
-  key("--transport", "transport", "tree links", "tcp");
-  key("--log-level", "log_level", "to standard error (info)", "error|warn|info|debug|trace");
-  key("--log-format", "log_format", "(text)", "text|json");
-  app.add_option("--join", flags.join, "seed, repeatable; kept for ever")->type_name("HOST[:PORT]")->allow_extra_args(false);
-  app.add_option("--set", flags.sets, "override one key, repeatable")->type_name("key=value")->allow_extra_args(false);
-  app.add_option("--publish", flags.publish, "broadcast each line of standard input on TOPIC")->type_name("TOPIC")->allow_extra_args(false);
-  app.add_option("--print", flags.print, "print delivered messages as JSON lines, repeatable; * = all")->type_name("TOPIC")->allow_extra_args(false);
+// `Config::set` names the key already.
+std::string message_of(const Error& error, std::string_view key, std::string_view shown) {
+  std::string_view text = error.message;
+  if (text.starts_with(std::string(key) + ": ")) text.remove_prefix(key.size() + 2);
+  return error.code == Errc::not_found ? std::string(text) : fmt::format("{}: {}", shown, text);
 }
 
-std::optional<Refusal> parse(const std::vector<std::string>& arguments, Flags& flags) {
-  for (const auto& argument : arguments) {
-    for (const char* flag : kNotBuilt) {
-      if (argument == flag || argument.starts_with(std::string(flag) + "=")) return refuse(fmt::format("{}: not supported by this version", flag));
-    }
-  }
-  CLI::App app{"plumvined: a member of a plumvine cluster", "plumvined"};
-  declare(app, flags);
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(reversed);
-  } catch (const CLI::CallForHelp&) {
-    return Refusal{0, app.help()};
-  } catch (const CLI::CallForVersion&) {
-    return Refusal{0, std::string("plumvined ") + PLUMVINE_VERSION};
-  } catch (const CLI::ParseError& error) {
-    return refuse(fmt::format("{} (see plumvined --help)", error.what()));
-  }
-  return std::nullopt;
+bool is_known(const Options& options, std::string_view key) {
+  if (std::find(kAgentKeys.begin(), kAgentKeys.end(), key) != kAgentKeys.end()) return true;
+  const auto all = options.config.describe();
+  return std::any_of(all.begin(), all.end(), [&](const auto& entry) { return entry.first == key; });
 }
 
-Status apply_environment(Options& options) {
+// PLUMVINE_KEY. A variable that is no key may belong to another program (a service of this name makes container
+// platforms set some): it is passed over with a warning.
+std::vector<std::string> apply_environment(Options& options) {
   constexpr std::string_view kPrefix = "PLUMVINE_";
+  std::vector<std::string> problems;
   for (char** at = environ; *at != nullptr; ++at) {
     const std::string_view entry = *at;
     const auto equals = entry.find('=');
     if (!entry.starts_with(kPrefix) || equals == std::string_view::npos) continue;
-    std::string key(entry.substr(kPrefix.size(), equals - kPrefix.size()));
-    std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string variable(entry.substr(0, equals));
+    std::string key = variable.substr(kPrefix.size());
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     if (key == "preset" || key == "config") continue;  // taken before
-    if (auto status = set_key(options, key, entry.substr(equals + 1)); !status) return status.error().with(entry.substr(0, equals));
-  }
-  return {};
-}
-
-Status apply_flags(const Flags& flags, Options& options) {
-  for (const auto& [key, value] : flags.keys) {
-    std::string flag = "--" + key;
-    std::replace(flag.begin(), flag.end(), '_', '-');
-    if (auto status = set_key(options, key, value); !status) return Error{status.error().code, fmt::format("{}: {}", flag, status.error().message)};
-  }
-  if (!flags.join.empty()) {
-    options.config.seeds.clear();
-    for (const auto& seed : flags.join) {
-      if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("--join");
-      options.config.seeds.push_back(seed);
+    if (!is_known(options, key)) {
+      options.warnings.push_back(
+          fmt::format("the environment variable {} is no configuration key and was passed over", variable));
+    } else if (auto status = set_key(options, key, entry.substr(equals + 1)); !status) {
+      problems.push_back(message_of(status.error(), key, variable));
     }
   }
-  if (!flags.publish.empty()) options.publish = flags.publish;
-  if (!flags.print.empty()) options.print = flags.print;
-  for (const auto& pair : flags.sets) {
-    const auto equals = pair.find('=');
-    if (equals == std::string::npos) return {Errc::invalid_argument, fmt::format("--set: '{}' is not key=value", pair)};
-    if (auto status = set_key(options, pair.substr(0, equals), pair.substr(equals + 1)); !status) return status.error().with("--set");
-  }
-  return {};
+  return problems;
 }
 
-// A file that cannot be read is the machine's refusal (1), everything else the user's (2).
+std::string flag_of(std::string_view key) {
+  for (const auto& flag : flags()) {
+    if (flag.key == key) return std::string(flag.flag);
+  }
+  return std::string(key);
+}
+
+std::vector<std::string> apply_flags(const Typed& typed, Options& options) {
+  std::vector<std::string> problems;
+  for (const auto& [key, value] : typed.keys) {
+    if (auto status = set_key(options, key, value); !status) {
+      problems.push_back(message_of(status.error(), key, flag_of(key)));
+    }
+  }
+  for (const auto& seed : typed.join) {
+    if (auto parsed = HostPort::parse(seed); !parsed) problems.push_back("--join: " + parsed.error().message);
+  }
+  if (!typed.join.empty()) options.config.seeds = typed.join;
+  for (const auto& [key, list] : {std::pair{"publish", &typed.publish}, {"print", &typed.print}}) {
+    if (list->empty()) continue;
+    if (auto status = set_topics(options, key, *list); !status)
+      problems.push_back(fmt::format("--{}: {}", key, status.error().message));
+  }
+  for (const auto& [key, value] : typed.sets) {
+    if (key == "preset") continue;  // taken before
+    if (auto status = set_key(options, key, value); !status) {
+      problems.push_back(fmt::format("--set: {}", message_of(status.error(), key, key)));
+    }
+  }
+  return problems;
+}
+
+// What the node listens on and advertises are addresses; a name is resolved once, here.
+std::vector<std::string> resolve_names(Config& config) {
+  std::vector<std::string> problems;
+  for (const auto& [field, text] : {std::pair{"bind", &config.bind}, {"advertise", &config.advertise}}) {
+    if (text->empty() || Endpoint::parse(*text)) continue;
+    const auto named = HostPort::parse(*text);
+    if (!named || !named->has_port || named->srv) continue;  // `validate` says what is wrong
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const int status = getaddrinfo(named->host.c_str(), nullptr, &hints, &found);
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> guard(found, freeaddrinfo);
+    if (status != 0 || found == nullptr) {
+      problems.push_back(fmt::format("--{}: '{}' has no address: {}", field, named->host, gai_strerror(status)));
+      continue;
+    }
+    std::array<char, NI_MAXHOST> host{};
+    const addrinfo* best = found;
+    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+      if (at->ai_family == AF_INET && best->ai_family != AF_INET) best = at;
+    }
+    getnameinfo(best->ai_addr, best->ai_addrlen, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST);
+    *text = HostPort{.host = host.data(), .port = named->port, .has_port = true}.to_string();
+  }
+  return problems;
+}
+
+std::vector<std::string> check(const Options& options, const Typed& typed) {
+  std::vector<std::string> problems;
+  for (const auto& problem : options.config.validate()) {
+    const bool from_flag = typed.keys.contains(problem.field) || (problem.field == "join" && !typed.join.empty());
+    problems.push_back(fmt::format("{}{} {}", from_flag ? "--" : "", problem.field, problem.message));
+  }
+  return problems;
+}
+
 std::optional<Refusal> apply_config_file(const std::string& path, Options& options, bool with_preset) {
-  if (path.empty()) return std::nullopt;
-  if (!std::ifstream(path).good()) return refuse(fmt::format("--config: cannot read '{}'", path), 1);
+  // A file that cannot be read is the machine's refusal, everything else the user's.
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0 || access(path.c_str(), R_OK) != 0) {
+    return Refusal{1, {fmt::format("--config: cannot read '{}': {}", path, std::strerror(errno))}};
+  }
+  if (S_ISDIR(about.st_mode)) return Refusal{1, {fmt::format("--config: cannot read '{}': it is a directory", path)}};
   options.config_file = path;
-  if (auto status = apply_file(path, options, with_preset); !status) return refuse(status.error().message);
+  if (auto problems = apply_file(path, options, with_preset); !problems.empty()) return Refusal{2, std::move(problems)};
   return std::nullopt;
 }
 
-std::optional<Refusal> check(const Options& options) {
-  const auto problems = options.config.validate();
-  std::string all;
-  for (const auto& problem : problems) all += fmt::format("{}{} {}", all.empty() ? "" : "; ", problem.field, problem.message);
-  if (!all.empty()) return refuse(all);
-  if (options.publish.size() > 1) return refuse("--publish: given twice; standard input has one reader");
-  for (const auto* list : {&options.publish, &options.print}) {
-    for (const auto& topic : *list) {
-      const bool bad = topic.empty() || topic.size() > 128 || std::any_of(topic.begin(), topic.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-      if (bad) return refuse(fmt::format("{}: '{}' is not a topic: 1 to 128 bytes without control characters", list == &options.publish ? "--publish" : "--print", topic));
-    }
+std::string chosen(const std::string& flag, const char* variable) {
+  if (!flag.empty()) return flag;
+  const char* value = std::getenv(variable);
+  return value == nullptr ? std::string{} : std::string(value);
+}
+
+std::string preset_of(const Typed& typed) {
+  std::string out = typed.preset;
+  for (const auto& [key, value] : typed.sets) {
+    if (key == "preset") out = value;
   }
-  if (!options.publish.empty() && options.publish[0].starts_with('_')) return refuse(fmt::format("--publish: '{}' is reserved: topics that start with _", options.publish[0]));
-  return std::nullopt;
+  return chosen(out, "PLUMVINE_PRESET");
 }
 
 }  // namespace
 
-const std::vector<std::string>& agent_keys() {
-  static const std::vector<std::string> keys{"preset", "publish", "print", "log_format", "transport"};
-  return keys;
+std::string Refusal::text() const {
+  std::string out;
+  for (const auto& problem : problems) out += (out.empty() ? "" : "; ") + problem;
+  if (status != 0) std::replace(out.begin(), out.end(), '\n', ' ');
+  return out;
+}
+
+Status set_topics(Options& options, std::string_view key, std::vector<std::string> topics) {
+  for (const auto& topic : topics) {
+    if (!is_topic(topic)) {
+      return {Errc::invalid_argument,
+              fmt::format("'{}' is not a topic: 1 to 128 bytes of UTF-8 without control characters",
+                          dump::printable(topic))};
+    }
+    if (key == "publish" && topic.starts_with('_')) {
+      return {Errc::invalid_argument, fmt::format("'{}' is reserved: topics that start with _", topic)};
+    }
+  }
+  if (key == "publish" && topics.size() > 1) {
+    return {Errc::invalid_argument, fmt::format("'{}' is a second topic; standard input has one reader", topics[1])};
+  }
+  (key == "publish" ? options.publish : options.print) = std::move(topics);
+  return {};
 }
 
 Status set_key(Options& options, std::string_view key, std::string_view text) {
   if (key == "preset") return set_preset(options, text);
-  if (key == "publish") return set_list(options.publish, text);
-  if (key == "print") return set_list(options.print, text);
+  if (key == "publish" || key == "print") {
+    std::vector<std::string> topics;
+    for (std::string_view rest = text; !rest.empty();) {
+      const auto comma = rest.find(',');
+      topics.emplace_back(rest.substr(0, comma));
+      rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    }
+    return set_topics(options, key, std::move(topics));
+  }
   if (key == "transport") {
     if (text == "tcp") return {};
-    return {Errc::invalid_argument, fmt::format("transport: '{}' is not supported by this version (allowed: tcp)", text)};
+    return {Errc::invalid_argument, fmt::format("'{}' is not tcp, which is what this version has", text)};
   }
   if (key == "log_format") {
-    if (text != "text" && text != "json") return {Errc::invalid_argument, fmt::format("log_format: '{}' is not text or json", text)};
+    if (text != "text" && text != "json")
+      return {Errc::invalid_argument, fmt::format("'{}' is not text or json", text)};
     options.log_format = text == "json" ? LogFormat::json : LogFormat::text;
     return {};
   }
   if (key == "http" && text == "off") {
     options.config.http.clear();
-    options.http_off = true;
     return {};
   }
-  return options.config.set(key, text);
+  auto status = options.config.set(key, text);
+  if (status || status.error().code != Errc::not_found) return status;
+  const auto all = options.config.describe();
+  std::vector<std::string_view> names(kAgentKeys.begin(), kAgentKeys.end());
+  for (const auto& entry : all) names.push_back(entry.first);
+  return {Errc::not_found,
+          fmt::format("unknown key '{}'; did you mean '{}'?", dump::printable(key), nearest(key, names))};
 }
 
-std::optional<Refusal> reread_options(const std::vector<std::string>& arguments, Options& options) {
-  Flags flags;
-  if (auto refusal = parse(arguments, flags)) return refusal;
-  options = Options{};
-  options.config = Config::lan(host_name());
-  options.config.http = "127.0.0.1:9090";
-  const char* environment_preset = std::getenv("PLUMVINE_PRESET");
-  const char* environment_file = std::getenv("PLUMVINE_CONFIG");
-  const std::string file = !flags.file.empty() ? flags.file : environment_file != nullptr ? environment_file : "";
-  const std::string preset = !flags.preset.empty() ? flags.preset : environment_preset != nullptr ? environment_preset : "";
+std::optional<Refusal> read_options(const std::vector<std::string>& arguments, Options& options) {
+  auto typed = parse_flags(arguments);
+  if (!typed) return Refusal{2, {typed.error().message}};
+  if (typed->help) return Refusal{0, {help_text()}};
+  if (typed->version) return Refusal{0, {std::string("plumvined ") + PLUMVINE_VERSION + "\n"}};
+  options = defaults();
+  const std::string preset = preset_of(*typed);
   if (!preset.empty()) {
-    if (auto status = set_preset(options, preset); !status) return refuse(status.error().with("--preset").message);
+    if (auto status = set_preset(options, preset); !status) return Refusal{2, {"--preset: " + status.error().message}};
   }
-  if (auto refusal = apply_config_file(file, options, preset.empty())) return refusal;
-  if (auto status = apply_environment(options); !status) return refuse(status.error().message);
-  if (auto status = apply_flags(flags, options); !status) return refuse(status.error().message);
-  return check(options);
+  if (const auto file = chosen(typed->file, "PLUMVINE_CONFIG"); !file.empty()) {
+    if (auto refusal = apply_config_file(file, options, preset.empty())) return refusal;
+  }
+  if (auto problems = apply_environment(options); !problems.empty()) return Refusal{2, std::move(problems)};
+  if (auto problems = apply_flags(*typed, options); !problems.empty()) return Refusal{2, std::move(problems)};
+  if (auto problems = resolve_names(options.config); !problems.empty()) return Refusal{1, std::move(problems)};
+  if (auto problems = check(options, *typed); !problems.empty()) return Refusal{2, std::move(problems)};
+  return std::nullopt;
 }
 
-std::optional<Refusal> read_options(int argc, const char* const* argv, Options& options) {
-  return reread_options(std::vector<std::string>(argv + 1, argv + argc), options);
+std::optional<Refusal> validate_file(const std::string& path) {
+  Options options = defaults();
+  auto refusal = apply_config_file(path, options, true);
+  if (refusal && refusal->status == 1) return refusal;
+  auto problems = refusal ? std::move(refusal->problems) : std::vector<std::string>{};
+  for (auto& name : resolve_names(options.config)) problems.push_back(std::move(name));
+  for (auto& problem : check(options, {})) problems.push_back(std::move(problem));
+  if (problems.empty()) return std::nullopt;
+  return Refusal{2, std::move(problems)};
 }
 
 }  // namespace plumvine::agent

@@ -81,8 +81,10 @@ bool Printer::write_all(const std::string& text) {
     if (clock::now() > give_up) return false;
     if (ready.revents == 0) continue;
     const ssize_t n = ::write(fd_, text.data() + done, std::min(text.size() - done, piece));
-    if (n > 0) done += static_cast<std::size_t>(n);
-    else if (n < 0 && errno != EAGAIN && errno != EINTR) return false;
+    if (n > 0)
+      done += static_cast<std::size_t>(n);
+    else if (n < 0 && errno != EAGAIN && errno != EINTR)
+      return false;
   }
   return true;
 }

@@ -9,7 +9,8 @@
 
 namespace plumvine::agent {
 
-void LineSplitter::feed(std::string_view data, const std::function<void(Bytes)>& line, const std::function<void(std::uint64_t)>& skipped) {
+void LineSplitter::feed(std::string_view data, const std::function<void(Bytes)>& line,
+                        const std::function<void(std::uint64_t)>& skipped) {
   while (!data.empty()) {
     const auto end = data.find('\n');
     const auto part = data.substr(0, end);
@@ -30,14 +31,17 @@ void LineSplitter::finish(const std::function<void(Bytes)>& line, const std::fun
 }
 
 void LineSplitter::end_line(const std::function<void(Bytes)>& line, const std::function<void(std::uint64_t)>& skipped) {
-  if (too_long_) skipped(number_);
-  else line(Bytes::copy_of(partial_));
+  if (too_long_)
+    skipped(number_);
+  else
+    line(Bytes::copy_of(partial_));
   ++number_;
   partial_.clear();
   any_ = too_long_ = false;
 }
 
-Publisher::Publisher(int fd, std::size_t line_max, std::function<void()> on_lines, std::function<void(std::uint64_t)> on_skipped)
+Publisher::Publisher(int fd, std::size_t line_max, std::function<void()> on_lines,
+                     std::function<void(std::uint64_t)> on_skipped)
     : fd_(fd), splitter_(line_max), on_lines_(std::move(on_lines)), on_skipped_(std::move(on_skipped)) {
   if (pipe2(wake_, O_CLOEXEC) != 0) wake_[0] = wake_[1] = -1;
 }

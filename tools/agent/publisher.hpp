@@ -17,14 +17,15 @@ namespace plumvine::agent {
 class LineSplitter {
  public:
   explicit LineSplitter(std::size_t line_max) : line_max_(line_max) {}
-  void feed(std::string_view data, const std::function<void(Bytes)>& line, const std::function<void(std::uint64_t)>& skipped);
+  void feed(std::string_view data, const std::function<void(Bytes)>& line,
+            const std::function<void(std::uint64_t)>& skipped);
   void finish(const std::function<void(Bytes)>& line, const std::function<void(std::uint64_t)>& skipped);
 
  private:
   void end_line(const std::function<void(Bytes)>& line, const std::function<void(std::uint64_t)>& skipped);
   std::size_t line_max_;
   std::string partial_;
-  bool any_ = false;       ///< the current line has bytes (or was begun)
+  bool any_ = false;  ///< the current line has bytes (or was begun)
   bool too_long_ = false;
   std::uint64_t number_ = 1;
 };
@@ -37,7 +38,8 @@ class Publisher {
   static constexpr std::size_t kFullLines = 16384;
 
   /// `on_lines` is called on the reader's thread when there is something to take; `on_skipped` for each line too long.
-  Publisher(int fd, std::size_t line_max, std::function<void()> on_lines, std::function<void(std::uint64_t)> on_skipped);
+  Publisher(int fd, std::size_t line_max, std::function<void()> on_lines,
+            std::function<void(std::uint64_t)> on_skipped);
   ~Publisher();
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;

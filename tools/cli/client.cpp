@@ -1,9 +1,8 @@
 #include "client.hpp"
 
-#include <curl/curl.h>
-
 #include <memory>
 
+#include <curl/curl.h>
 #include <fmt/format.h>
 
 namespace plumvine::cli {
@@ -28,10 +27,16 @@ std::size_t on_data(char* data, std::size_t one, std::size_t count, void* user) 
 }  // namespace
 
 Client::Client(std::string host_port) : curl_(curl_easy_init()), base_("http://" + std::move(host_port)) {}
-Client::~Client() { curl_easy_cleanup(curl_); }
+Client::~Client() {
+  curl_easy_cleanup(curl_);
+}
 
-std::optional<Answer> Client::get(const std::string& path) { return perform(path, nullptr, {}, 10); }
-std::optional<Answer> Client::post(const std::string& path, std::string_view body) { return perform(path, &body, {}, 30); }
+std::optional<Answer> Client::get(const std::string& path) {
+  return perform(path, nullptr, {}, 10);
+}
+std::optional<Answer> Client::post(const std::string& path, std::string_view body) {
+  return perform(path, &body, {}, 30);
+}
 std::optional<Answer> Client::stream(const std::string& path, const std::function<bool(std::string_view)>& sink) {
   return perform(path, nullptr, sink, 0);
 }
@@ -42,7 +47,8 @@ std::optional<Answer> Client::perform(const std::string& path, const std::string
   Answer answer;
   Sink target{curl, &answer, &sink};
   const std::string url = base_ + path;
-  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(curl_slist_append(nullptr, "Expect:"), curl_slist_free_all);
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(curl_slist_append(nullptr, "Expect:"),
+                                                                            curl_slist_free_all);
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -62,7 +68,8 @@ std::optional<Answer> Client::perform(const std::string& path, const std::string
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
   if (code == CURLE_WRITE_ERROR && sink) return answer;  // our own reader had enough
   if (code != CURLE_OK) {
-    error_ = fmt::format("no agent at {}: {} (is plumvined running, and is --http right?)", base_, curl_easy_strerror(code));
+    error_ =
+        fmt::format("no agent at {}: {} (is plumvined running, and is --http right?)", base_, curl_easy_strerror(code));
     return std::nullopt;
   }
   return answer;
@@ -72,10 +79,12 @@ std::string percent_encode(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '-' ||
-                       byte == '_' || byte == '.' || byte == '~';
-    if (plain) out += c;
-    else out += fmt::format("%{:02X}", byte);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+                       byte == '-' || byte == '_' || byte == '.' || byte == '~';
+    if (plain)
+      out += c;
+    else
+      out += fmt::format("%{:02X}", byte);
   }
   return out;
 }

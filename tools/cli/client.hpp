@@ -28,7 +28,8 @@ class Client {
   [[nodiscard]] const std::string& error() const { return error_; }
 
  private:
-  std::optional<Answer> perform(const std::string& path, const std::string_view* body, const std::function<bool(std::string_view)>& sink, long timeout_s);
+  std::optional<Answer> perform(const std::string& path, const std::string_view* body,
+                                const std::function<bool(std::string_view)>& sink, long timeout_s);
   void* curl_;
   std::string base_;
   std::string error_;

@@ -50,7 +50,8 @@ int fetch(const Call& call, const std::string& path, const std::function<int(con
   const auto answer = client.get(path);
   if (!answer) return complain(kUnreachable, client.error());
   const Json json = Json::parse(answer->body, nullptr, false);
-  if (json.is_discarded() || (answer->status != 200 && answer->status != 503) || (json.is_object() && json.contains("error"))) {
+  if (json.is_discarded() || (answer->status != 200 && answer->status != 503) ||
+      (json.is_object() && json.contains("error"))) {
     return complain(kBad, words_of(*answer));
   }
   if (call.json) {
@@ -61,11 +62,14 @@ int fetch(const Call& call, const std::string& path, const std::function<int(con
   return answer->status == 200 ? status : kBad;
 }
 
-std::string milliseconds_text(const Json& value) { return value.is_number() ? fmt::format("{:.2f}", value.get<double>()) : "-"; }
+std::string milliseconds_text(const Json& value) {
+  return value.is_number() ? fmt::format("{:.2f}", value.get<double>()) : "-";
+}
 
 std::string tags_text(const Json& tags) {
   std::string out;
-  for (const auto& [key, value] : tags.items()) out += fmt::format("{}{}={}", out.empty() ? "" : ",", key, value.get<std::string>());
+  for (const auto& [key, value] : tags.items())
+    out += fmt::format("{}{}={}", out.empty() ? "" : ",", key, value.get<std::string>());
   return out;
 }
 
@@ -74,10 +78,11 @@ int members(const Call& call) {
     Table table({"NAME", "ADDRESS", "STATE", "INCARNATION", "RTT ms", "LINKS", "TAGS"});
     for (const auto& m : json) {
       const auto addr = m["addr"].get<std::string>();
-      table.row({m["name"].get<std::string>() + (m["self"].get<bool>() ? " *" : ""),
-                 fmt::format("{}:{}", addr.find(':') == std::string::npos ? addr : "[" + addr + "]", m["port"].get<int>()),
-                 m["state"].get<std::string>(), fmt::format("{}", m["incarnation"].get<std::uint32_t>()), milliseconds_text(m["rtt_ms"]),
-                 m["link"].get<bool>() ? "yes" : "no", tags_text(m["tags"])});
+      table.row(
+          {m["name"].get<std::string>() + (m["self"].get<bool>() ? " *" : ""),
+           fmt::format("{}:{}", addr.find(':') == std::string::npos ? addr : "[" + addr + "]", m["port"].get<int>()),
+           m["state"].get<std::string>(), fmt::format("{}", m["incarnation"].get<std::uint32_t>()),
+           milliseconds_text(m["rtt_ms"]), m["link"].get<bool>() ? "yes" : "no", tags_text(m["tags"])});
     }
     say(table.text());
     return kGood;
@@ -91,13 +96,18 @@ int peers(const Call& call) {
       for (const auto& name : json[key]) out += (out.empty() ? "" : ", ") + name.get<std::string>();
       return out.empty() ? std::string("none") : out;
     };
-    say(fmt::format("self       {}\neager      {}\nlazy       {}\nprotected  {}\n", json["self"].get<std::string>(), list("eager"), list("lazy"), list("protected")));
-    Table table({"PEER", "ROLE", "STATE", "DIRECTION", "RTT ms", "SCORE", "QUEUE B", "QUEUE MSG", "SENT B", "RECEIVED B", "LAST FRAME s"});
-    for (const auto& l : json["links"]) {
-      table.row({l["peer"].get<std::string>(), l["role"].get<std::string>(), l["state"].get<std::string>(), l["direction"].get<std::string>(),
-                 milliseconds_text(l["rtt_ms"]), fmt::format("{:.2f}", l["score"].get<double>()), l["queue_bytes"].dump(), l["queue_messages"].dump(),
-                 l["sent_bytes"].dump(), l["received_bytes"].dump(), fmt::format("{:.1f}", l["last_frame_s"].get<double>())});
-    }
+    say(fmt::format("self       {}\neager      {}\nlazy       {}\nprotected  {}\n", json["self"].get<std::string>(),
+                    list("eager"), list("lazy"), list("protected")));
+    Table table({"PEER", "ROLE", "STATE", "DIRECTION", "RTT ms", "SCORE", "QUEUE B", "QUEUE MSG", "SENT B",
+                 "RECEIVED B", "LAST FRAME s"});
+    for (const char* group : {"links", "unestablished"})
+      for (const auto& l : json[group]) {
+        table.row({l["peer"].get<std::string>(), l["role"].get<std::string>(), l["state"].get<std::string>(),
+                   l["direction"].get<std::string>(), milliseconds_text(l["rtt_ms"]),
+                   fmt::format("{:.2f}", l["score"].get<double>()), l["queue_bytes"].dump(), l["queue_messages"].dump(),
+                   l["sent_bytes"].dump(), l["received_bytes"].dump(),
+                   fmt::format("{:.1f}", l["last_frame_s"].get<double>())});
+      }
     say(table.text());
     return kGood;
   });
@@ -112,8 +122,9 @@ int tree(const Call& call) {
       return out.empty() ? std::string("-") : out;
     };
     for (const auto& t : json["trees"]) {
-      table.row({t["tree"].get<std::string>(), t["root"].is_null() ? "-" : t["root"].get<std::string>(), t["epoch"].dump(),
-                 t["settled"].get<bool>() ? "yes" : "no", t["parent"].is_null() ? "-" : t["parent"].get<std::string>(), names(t["eager"]), names(t["lazy"])});
+      table.row({t["tree"].get<std::string>(), t["root"].is_null() ? "-" : t["root"].get<std::string>(),
+                 t["epoch"].dump(), t["settled"].get<bool>() ? "yes" : "no",
+                 t["parent"].is_null() ? "-" : t["parent"].get<std::string>(), names(t["eager"]), names(t["lazy"])});
     }
     say(fmt::format("seen from {}\n", json["self"].get<std::string>()) + table.text());
     return kGood;
@@ -122,9 +133,10 @@ int tree(const Call& call) {
 
 int lag(const Call& call) {
   return fetch(call, "/lag", [](const Json& json) {
-    Table table({"ORIGIN", "INSTANCE", "HIGHEST", "DELIVERED", "MISSING"});
+    Table table({"ORIGIN", "INSTANCE", "HIGHEST", "DELIVERED", "MISSING", "AGE s"});
     for (const auto& o : json["origins"]) {
-      table.row({o["origin"].get<std::string>(), o["instance"].get<std::string>(), o["highest"].dump(), o["delivered"].dump(), o["missing"].dump()});
+      table.row({o["origin"].get<std::string>(), o["instance"].get<std::string>(), o["highest"].dump(),
+                 o["delivered"].dump(), o["missing"].dump(), fmt::format("{:.1f}", o["age_s"].get<double>())});
     }
     say(table.text());
     return kGood;
@@ -136,12 +148,14 @@ int health(const Call& call) {
   return fetch(call, path, [](const Json& json) {
     say(fmt::format("{}: {}", json["status"].get<std::string>(), json["message"].get<std::string>()));
     for (const auto& r : json["reasons"]) {
-      say(fmt::format("  [{}] {} {}: {} {}", r["code"].get<std::string>(), r["severity"].get<std::string>(), r["component"].get<std::string>(),
-                      r["remedy"].get<std::string>(), r["evidence"].empty() ? "" : r["evidence"].dump()));
+      say(fmt::format("  [{}] {} {}: {} {}", r["code"].get<std::string>(), r["severity"].get<std::string>(),
+                      r["component"].get<std::string>(), r["remedy"].get<std::string>(),
+                      r["evidence"].empty() ? "" : r["evidence"].dump()));
     }
     for (const char* part : {"peer_health", "delivery_health", "cache_health", "loop_health"}) {
       std::string line;
-      for (const auto& [key, value] : json[part].items()) line += fmt::format(" {}={}", key, value.is_string() ? value.get<std::string>() : value.dump());
+      for (const auto& [key, value] : json[part].items())
+        line += fmt::format(" {}={}", key, value.is_string() ? value.get<std::string>() : value.dump());
       say(fmt::format("{}:{}", part, line));
     }
     return json["status"] == "unhealthy" ? kBad : kGood;
@@ -205,7 +219,9 @@ int publish(const Call& call) {
   const auto send = [&](Bytes line) {
     if (status != kUnreachable) status = std::max(status, publish_one(client, call, path, line.view()));
   };
-  const auto skipped = [&](std::uint64_t number) { status = complain(kBad, fmt::format("line {} is above 64 MiB and was skipped", number)); };
+  const auto skipped = [&](std::uint64_t number) {
+    status = complain(kBad, fmt::format("line {} is above 64 MiB and was skipped", number));
+  };
   std::string buffer(256 * 1024, '\0');
   for (ssize_t n; status != kUnreachable && (n = read(STDIN_FILENO, buffer.data(), buffer.size())) > 0;) {
     splitter.feed({buffer.data(), static_cast<std::size_t>(n)}, send, skipped);
@@ -217,9 +233,11 @@ int publish(const Call& call) {
 int subscribe(const Call& call) {
   if (call.arguments.size() != 1) return complain(kUsage, "subscribe TOPIC [--from now]");
   Client client(call.http);
-  const auto answer = client.stream(fmt::format("/subscribe/{}?from={}", percent_encode(call.arguments[0]), percent_encode(call.from)), [](std::string_view piece) {
-    return std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
-  });
+  const auto answer = client.stream(
+      fmt::format("/subscribe/{}?from={}", percent_encode(call.arguments[0]), percent_encode(call.from)),
+      [](std::string_view piece) {
+        return std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
+      });
   if (!answer) return complain(kUnreachable, client.error());
   return answer->status == 200 ? kGood : complain(kBad, words_of(*answer));
 }
@@ -239,21 +257,26 @@ int join(const Call& call) {
 }
 
 int config_validate(const Call& call) {
-  agent::Options options;
-  auto refusal = agent::reread_options({"--config", call.arguments[1]}, options);
-  if (call.json) say(Json{{"file", call.arguments[1]}, {"valid", !refusal}, {"problem", refusal ? Json(refusal->text) : Json(nullptr)}}.dump());
-  if (!refusal) {
-    if (!call.json) say(call.arguments[1] + ": valid");
-    return kGood;
+  const std::string& file = call.arguments[1];
+  const auto refusal = agent::validate_file(file);
+  const auto problems = refusal ? refusal->problems : std::vector<std::string>{};
+  if (call.json) {
+    say(Json{{"file", file}, {"valid", problems.empty()}, {"problems", problems}}.dump(-1, ' ', false,
+                                                                                       Json::error_handler_t::replace));
+    return problems.empty() ? kGood : kBad;
   }
-  return call.json ? kBad : complain(kBad, refusal->text);
+  for (const auto& problem : problems) complain(kBad, problem);
+  if (problems.empty()) say(file + ": valid");
+  return problems.empty() ? kGood : kBad;
 }
 
 int config(const Call& call) {
   if (call.arguments.size() == 2 && call.arguments[0] == "validate") return config_validate(call);
-  if (call.arguments.size() != 1 || call.arguments[0] != "show") return complain(kUsage, "config validate FILE, or config show");
+  if (call.arguments.size() != 1 || call.arguments[0] != "show")
+    return complain(kUsage, "config validate FILE, or config show");
   return fetch(call, "/config", [](const Json& json) {
-    for (const auto& [key, value] : json.items()) say(fmt::format("{} = {}", key, value.is_string() ? value.get<std::string>() : value.dump()));
+    for (const auto& [key, value] : json.items())
+      say(fmt::format("{} = {}", key, value.is_string() ? value.get<std::string>() : value.dump()));
     return kGood;
   });
 }
@@ -261,9 +284,16 @@ int config(const Call& call) {
 using Command = int (*)(const Call&);
 const std::map<std::string, Command>& commands() {
   static const std::map<std::string, Command> table{
-      {"members", members}, {"peers", peers},     {"tree", tree},           {"lag", lag},
-      {"health", health},   {"metrics", metrics}, {"publish", publish},     {"subscribe", subscribe},
-      {"join", join},       {"config", config},
+      {"members", members},
+      {"peers", peers},
+      {"tree", tree},
+      {"lag", lag},
+      {"health", health},
+      {"metrics", metrics},
+      {"publish", publish},
+      {"subscribe", subscribe},
+      {"join", join},
+      {"config", config},
       {"leave", [](const Call& c) { return operation(c, "/leave", ""); }},
       {"rejoin", [](const Call& c) { return operation(c, "/rejoin", ""); }}};
   return table;
@@ -283,11 +313,14 @@ const std::vector<std::string>& command_names() {
 int run(const Call& call) {
   const auto it = commands().find(call.command);
   if (it == commands().end()) {
-    return complain(kUsage, fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
+    return complain(kUsage,
+                    fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
   }
   static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "config"};
-  const bool takes = std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
-  if (!takes && !call.arguments.empty()) return complain(kUsage, fmt::format("{}: '{}' is one argument too many", call.command, call.arguments[0]));
+  const bool takes =
+      std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
+  if (!takes && !call.arguments.empty())
+    return complain(kUsage, fmt::format("{}: '{}' is one argument too many", call.command, call.arguments[0]));
   return it->second(call);
 }
 

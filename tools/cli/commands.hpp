@@ -10,13 +10,13 @@ enum Exit { kGood = 0, kBad = 1, kUsage = 2, kUnreachable = 3 };
 
 /// What was typed.
 struct Call {
-  std::string http;                   ///< HOST:PORT of the agent
+  std::string http;  ///< HOST:PORT of the agent
   bool json = false;
   std::string command;
   std::vector<std::string> arguments;
-  std::string component;              ///< health --component
-  std::string grep;                   ///< metrics --grep
-  std::string from = "now";           ///< subscribe --from
+  std::string component;     ///< health --component
+  std::string grep;          ///< metrics --grep
+  std::string from = "now";  ///< subscribe --from
 };
 
 int run(const Call& call);

@@ -77,16 +77,15 @@ bool is_cross_origin(const HttpRequest& request) {
 /// Seeds as a JSON array of strings, or as words between blanks and commas. nullopt: neither.
 std::optional<std::vector<std::string>> seeds_of(const std::string& body) {
   std::vector<std::string> seeds;
-  const auto first = body.find_first_not_of(" \t\r\n");
-  if (first != std::string::npos && body[first] == '[' && body.find('"') != std::string::npos) {
-    const auto parsed = nlohmann::json::parse(body, nullptr, false);
-    if (!parsed.is_array()) return std::nullopt;
+  // `[::1]:7946` is no JSON.
+  if (const auto parsed = nlohmann::json::parse(body, nullptr, false); parsed.is_array()) {
     for (const auto& item : parsed) {
       if (!item.is_string()) return std::nullopt;
       seeds.push_back(item.get<std::string>());
     }
     return seeds;
   }
+  if (body.find('"') != std::string::npos) return std::nullopt;
   std::string word;
   for (const char c : body + ' ') {
     if (c != ' ' && c != ',' && c != '\n' && c != '\r' && c != '\t') {

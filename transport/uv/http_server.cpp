@@ -276,9 +276,11 @@ void Server::run() {
   MHD_run(daemon_);
   running_ = false;
   if (closing_) return finish_close();
-  if (!postponed_.empty()) kick();
   MHD_UNSIGNED_LONG_LONG ms = 0;
-  if (MHD_get_timeout(daemon_, &ms) == MHD_YES) {
+  const bool timed = MHD_get_timeout(daemon_, &ms) == MHD_YES;
+  // Never a timer of 0 ms: libuv would run it again and again without leaving its timer phase.
+  if (!postponed_.empty() || (timed && ms == 0)) kick();
+  if (timed && ms != 0) {
     uv_timer_start(timer_.get(), [](uv_timer_t* h) { self<Server>(h)->run(); }, ms, 0);
   } else {
     uv_timer_stop(timer_.get());

@@ -54,13 +54,22 @@ void UvLoop::arm(Timestamp deadline) {
   const std::int64_t due_ms = std::max<std::int64_t>(0, (deadline.ns + kNsPerMs - 1) / kNsPerMs);
   const auto due = static_cast<std::uint64_t>(due_ms);
   const std::uint64_t cached = uv_now(loop_);
-  uv_timer_start(timer_.get(), [](uv_timer_t* h) { self<UvLoop>(h)->fire(); }, due > cached ? due - cached : 0, 0);
+  // libuv runs a timer of 0 ms that its own callback starts again without ever leaving the timer phase.
+  const std::uint64_t least = firing_ ? 1 : 0;
+  uv_timer_start(timer_.get(), [](uv_timer_t* h) { self<UvLoop>(h)->fire(); },
+                 std::max(due > cached ? due - cached : 0, least), 0);
 }
 
 void UvLoop::fire() {
+  const uv_timer_t* alive = timer_.get();
   const Timestamp due = std::exchange(deadline_, kNever);
-  if (now() < due) return arm(due);
-  if (events_ != nullptr) events_->on_timer();
+  firing_ = true;
+  if (now() < due) {
+    arm(due);
+  } else if (events_ != nullptr) {
+    events_->on_timer();
+  }
+  if (alive->data != nullptr) firing_ = false;
 }
 
 void UvLoop::defer() { deferred_ = true; }

@@ -53,6 +53,7 @@ class UvLoop final : public Loop {
   Handle<uv_check_t> check_;
   Handle<uv_idle_t> idle_;
   Timestamp deadline_ = kNever;
+  bool firing_ = false;
   bool deferred_ = false;
   bool idling_ = false;
   std::vector<std::function<void()>> tasks_;

@@ -95,7 +95,7 @@ std::function<Observation()> Node::observer() const {
 const std::string& Node::name() const { return impl_->name(); }
 InstanceId Node::instance() const { return impl_->instance(); }
 Endpoint Node::address() const { return impl_->address(); }
-Endpoint Node::bind_address() const { return impl_->bound(); }
+Endpoint Node::bind_address() const { return impl_->bind_address(); }
 Endpoint Node::http_address() const { return impl_->http_address(); }
 
 }  // namespace plumvine

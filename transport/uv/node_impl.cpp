@@ -11,8 +11,6 @@
 #include <plumvine/detail/check.hpp>
 #include <plumvine/uv.hpp>
 
-#include "transport/codes.hpp"
-
 namespace plumvine {
 namespace {
 
@@ -90,7 +88,7 @@ Status Node::Impl::prepare() {
   if (where->port != 0) seed_port_ = where->port;
   for (const std::string& seed : config_.seeds)
     if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("seeds");
-  bound_ = bound->address;
+  bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
   identity_.instance = InstanceId{random_number()};
   identity_.advertise = advertised->endpoint;
@@ -183,8 +181,8 @@ void Node::Impl::run_own_loop() {
 /// First turn on the loop.
 void Node::Impl::begin() {
   if (closing_) return;
-  log(LogLevel::info, code::kAdvertising, "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
-  if (http_address_.port != 0) log(LogLevel::info, code::kServingHttp, "Serving HTTP on " + http_address_.to_string());
+  log(LogLevel::info, "PV1501", "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
+  if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
   core_->driver.start();
 }
 

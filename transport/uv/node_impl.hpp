@@ -49,7 +49,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   [[nodiscard]] const std::string& name() const { return config_.name; }
   [[nodiscard]] InstanceId instance() const { return identity_.instance; }
   [[nodiscard]] Endpoint address() const { return identity_.advertise; }
-  [[nodiscard]] Endpoint bound() const { return bound_; }
+  [[nodiscard]] Endpoint bind_address() const { return bind_address_; }
   [[nodiscard]] Endpoint http_address() const { return http_address_; }
 
   // AdminHost
@@ -104,7 +104,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   DriverIdentity identity_;
   std::string advertise_reason_;
   std::uint16_t seed_port_ = 7946;
-  Endpoint bound_;
+  Endpoint bind_address_;
   Endpoint http_address_;
   uv::Mailbox mailbox_;
 

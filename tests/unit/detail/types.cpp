@@ -89,7 +89,8 @@ TEST_CASE("hosts and ports are read as people write them", "[detail][types]") {
     REQUIRE(again);
     CHECK(again->to_string() == parts->to_string());
   }
-  for (const auto* bad : {"", ":80", "[]", "[fe80::1", "[fe80::1]80", "node1:", "node1:x", "node1:65536", "srv+", "srv+a:80", "a b", "a]:b:c", "a[b"})
+  for (const auto* bad : {"", ":80", "[]", "[fe80::1", "[fe80::1]80", "node1:", "node1:x", "node1:65536", "srv+", "srv+a:80", "a b", "a]:b:c", "a[b",
+                          "[srv+f1]:1", "[node1]:80"})
     CHECK_FALSE(HostPort::parse(bad));
   CHECK_FALSE(HostPort::parse(std::string_view{"10.0.0.1\0x:80", 13}));
   CHECK_FALSE(Endpoint::parse(std::string_view{"10.0.0.1\0x:80", 13}));

@@ -19,15 +19,19 @@ namespace plumvine::test {
 using namespace std::chrono_literals;
 
 /// Several `Swim` machines on a virtual network: virtual time, seeded delay and loss, cuts, stops and restarts.
-/// Node i is called `n<i>` and lives at 10.0.0.<i+1>:7946.
+/// Node i is called `n<i>` and lives at 10.0.<i/250>.<i%250+1>:7946.
 class Cluster {
  public:
   explicit Cluster(std::size_t nodes, std::uint64_t seed = 1, SwimConfig config = {}) : config_(config), rng_(seed) {
-    for (std::size_t i = 0; i < nodes; ++i) nodes_.push_back(std::make_unique<Node>());
+    for (std::size_t i = 0; i < nodes; ++i) {
+      nodes_.push_back(std::make_unique<Node>());
+      nodes_.back()->endpoint = endpoint(i);
+      by_endpoint_.emplace(endpoint(i), i);
+    }
   }
 
   static Endpoint endpoint(std::size_t i) {
-    return *Endpoint::parse("10.0.0." + std::to_string(i + 1) + ":7946");
+    return *Endpoint::parse("10.0." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) + ":7946");
   }
   static std::string name(std::size_t i) { return "n" + std::to_string(i); }
 
@@ -154,6 +158,7 @@ class Cluster {
     bool stopped = false;
     std::uint64_t life = 0;
     InstanceId instance{};
+    Endpoint endpoint;
     std::vector<std::function<void()>> inbox;
     std::vector<MemberEvent> events;
     std::vector<LogRecord> logs;
@@ -221,10 +226,9 @@ class Cluster {
     arm(i);
   }
 
-  std::optional<std::size_t> node_at(const Endpoint& endpoint_wanted) {
-    for (std::size_t i = 0; i < nodes_.size(); ++i)
-      if (endpoint(i) == endpoint_wanted) return i;
-    return std::nullopt;
+  std::optional<std::size_t> node_at(const Endpoint& wanted) const {
+    const auto it = by_endpoint_.find(wanted);
+    return it == by_endpoint_.end() ? std::nullopt : std::optional(it->second);
   }
 
   void perform(std::size_t i, swim::Output output) {
@@ -233,7 +237,7 @@ class Cluster {
       packet_bytes_max = std::max<std::uint64_t>(packet_bytes_max, send->packet.size());
       const auto to = node_at(send->to);
       if (!to || !nodes_[*to]->up || !connected(i, *to) || !packets_pass(i, *to) || rng_.chance(loss)) return;
-      inject(endpoint(i), *to, send->packet);
+      inject(nodes_[i]->endpoint, *to, send->packet);
     } else if (auto* open = std::get_if<swim::OpenStream>(&output)) {
       open_pipe(i, *open);
     } else if (auto* data = std::get_if<swim::SendStream>(&output)) {
@@ -302,6 +306,7 @@ class Cluster {
   std::uint64_t counter_ = 0;
   std::uint64_t last_accepted_ = 0;
   std::vector<std::unique_ptr<Node>> nodes_;
+  std::map<Endpoint, std::size_t> by_endpoint_;
   std::map<std::pair<std::size_t, swim::StreamId>, Pipe> pipes_;
   std::map<std::pair<Timestamp, std::uint64_t>, Event> queue_;
 };

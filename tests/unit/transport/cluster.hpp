@@ -8,6 +8,7 @@
 #include <plumvine/detail/rng.hpp>
 #include <plumvine/handlers.hpp>
 
+#include "membership/swim.hpp"
 #include "plumtree/wire.hpp"
 #include "support/memory_net.hpp"
 #include "support/pch.hpp"
@@ -121,6 +122,61 @@ struct TestCluster {
       CHECK(node->driver->check_invariants() == std::vector<std::string>{});
     }
   }
+};
+
+/// A member that knows membership only, as any memberlist program.
+struct ForeignMember final : LoopEvents, TransportEvents {
+  ForeignMember(MemoryNet& net, const std::string& address, std::string name)
+      : host(net.add_host(address)),
+        swim(SwimConfig{},
+             {.name = std::move(name), .address = host.address().raw(), .port = host.address().port, .meta = {}, .label = {}},
+             Rng{42}) {
+    host.attach(*this);
+    swim.start(host.now());
+    drain();
+  }
+
+  MemoryHost& host;
+  swim::Swim swim;
+  std::array<std::byte, 4096> buffer{};
+
+  void drain() {
+    while (auto output = swim.poll_output()) {
+      if (auto* packet = std::get_if<swim::SendPacket>(&*output)) host.send_packet(packet->to, packet->packet);
+      if (auto* data = std::get_if<swim::SendStream>(&*output)) {
+        host.write(ConnId{static_cast<std::uint64_t>(data->id)}, std::span{&data->data, 1});
+      }
+      if (auto* close = std::get_if<swim::CloseStream>(&*output)) {
+        host.close(ConnId{static_cast<std::uint64_t>(close->id)}, CloseMode::flush);
+      }
+    }
+    host.arm(swim.next_timeout());
+  }
+  void on_timer() override {
+    swim.handle_timeout(host.now());
+    drain();
+  }
+  void on_deferred() override {}
+  void on_packet(const Endpoint& from, BytesView packet) override {
+    swim.handle_packet(from, packet, host.now());
+    drain();
+  }
+  void on_connected(ConnId) override {}
+  void on_accepted(ConnId id, const Endpoint& from) override {
+    swim.stream_accepted(swim::StreamId{static_cast<std::uint64_t>(id)}, from, host.now());
+    drain();
+  }
+  std::span<std::byte> read_buffer(ConnId) override { return buffer; }
+  void on_read(ConnId id, std::size_t bytes) override {
+    swim.stream_received(swim::StreamId{static_cast<std::uint64_t>(id)}, BytesView{buffer}.first(bytes), host.now());
+    drain();
+  }
+  void on_writable(ConnId) override {}
+  void on_closed(ConnId id, const Error&) override {
+    swim.stream_closed(swim::StreamId{static_cast<std::uint64_t>(id)}, host.now());
+    drain();
+  }
+  void on_resolved(const HostPort&, const std::vector<Endpoint>&) override {}
 };
 
 /// The far end of a connection, spoken by hand.

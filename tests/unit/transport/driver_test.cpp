@@ -278,3 +278,72 @@ TEST_CASE("nothing happens between the timers of an idle cluster", "[driver]") {
   // Pings of two links, probes, gossip and digests: some tens of events a second at most.
   CHECK(cluster[0].driver->version() - before < 600);
 }
+
+TEST_CASE("a node whose only seed is itself is ready alone", "[driver]") {
+  TestCluster cluster;
+  TestNode& a = cluster.add("a", [](Config& c) { c.seeds = {"10.0.0.1:7946"}; });
+  CHECK(cluster.run_until([&] { return a.ready(); }, 10s));
+}
+
+TEST_CASE("nodes that start at once with each other as seeds become ready", "[driver]") {
+  TestCluster cluster;
+  for (int i = 0; i < 3; ++i) {
+    cluster.add(std::string(1, static_cast<char>('a' + i)), [](Config& c) {
+      c.seeds = {"10.0.0.1:7946", "10.0.0.2:7946", "10.0.0.3:7946"};
+    });
+  }
+  REQUIRE(cluster.settle(2, 10s));
+  cluster[1].publish("hello");
+  cluster.run_for(1s);
+  CHECK(cluster[0].texts() == std::vector<std::string>{"hello"});
+  CHECK(cluster[2].texts() == std::vector<std::string>{"hello"});
+}
+
+TEST_CASE("a node whose seeds do not answer is not ready and says why", "[driver]") {
+  TestCluster cluster;
+  TestNode& a = cluster.add("a", [](Config& c) { c.seeds = {"10.0.0.77:7946"}; });
+  cluster.run_for(20s);
+  CHECK(a.snapshot()->not_ready_reason.find("no seed has answered") != std::string::npos);
+}
+
+TEST_CASE("a node among foreign members only is ready and healthy", "[driver]") {
+  TestCluster cluster;
+  ForeignMember foreign{cluster.net, "10.0.0.9:7946", "foreign"};
+  TestNode& a = cluster.add("a", [](Config& c) { c.seeds = {"10.0.0.9:7946"}; });
+  REQUIRE(cluster.run_until([&] { return a.ready(); }, 10s));
+  const auto s = a.snapshot();
+  REQUIRE(s->members.size() == 2);
+  CHECK(s->members[1].member.name == "foreign");
+  CHECK_FALSE(s->members[1].speaks_links);
+  CHECK(s->links.empty());
+  CHECK(foreign.swim.members().size() == 2);
+  cluster.net.kill(foreign.host);
+  REQUIRE(cluster.run_until([&] {
+    return std::any_of(a.members.begin(), a.members.end(), [](const MemberEvent& e) { return e.kind == MemberEvent::Kind::died; });
+  }, 60s));
+  CHECK(a.snapshot()->partition == PartitionState::healthy);
+  CHECK(a.partitions.empty());
+}
+
+TEST_CASE("most members lost is told apart from some", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(5);
+  REQUIRE(cluster.settle(4));
+  for (std::size_t i = 2; i < 5; ++i) cluster.net.kill(cluster[i].host);
+  CHECK(cluster.run_until([&] { return cluster[0].snapshot()->partition == PartitionState::majority_lost; }, 60s));
+  cluster.run_for(1ms);
+  CHECK(cluster[0].partitions.back().unreachable == std::vector<std::string>{"c", "d", "e"});
+}
+
+TEST_CASE("paused delivery holds messages back and resumes in order", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(2);
+  REQUIRE(cluster.settle(1));
+  cluster[1].driver->pause_delivery(true);
+  for (int i = 0; i < 10; ++i) cluster[0].publish(std::to_string(i));
+  cluster.run_for(1s);
+  CHECK(cluster[1].messages.empty());
+  cluster[1].driver->pause_delivery(false);
+  cluster.run_for(1s);
+  CHECK(cluster[1].texts() == std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
+}

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Three agents on loopback, asked and steered by the command line tool. Usage: cluster.sh PLUMVINED PLUMVINE METRICS_PAGE
+set -u
+agent=$1 cli=$2 page=$3
+work=$(mktemp -d)
+pids=()
+cleanup() {
+  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+  wait 2>/dev/null
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+fail() {
+  echo "FAILED: $*" >&2
+  tail -n 20 "$work"/*.err >&2
+  exit 1
+}
+# Runs the rest until it succeeds, at most so many seconds.
+within() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $deadline ] || fail "not within the time given: $*"
+    sleep 0.05
+  done
+}
+ready() { grep -q "^plumvined ready name=$1 " "$work/$1.err"; }
+field() { sed -n "s/^plumvined ready name=$1 .*$2=\([^ ]*\).*/\1/p" "$work/$1.err"; }
+# start NAME INPUT FLAGS…
+start() {
+  local name=$1 input=$2
+  shift 2
+  "$agent" --name "$name" --bind 127.0.0.1:0 --http 127.0.0.1:0 --preset local "$@" \
+    <"$input" >"$work/$name.out" 2>"$work/$name.err" &
+  pids+=($!)
+  within 20 ready "$name"
+}
+ask() { "$cli" --http "$http" "$@"; }
+# expect STATUS COMMAND…: runs it, its output goes to $work/answer
+expect() {
+  local wanted=$1
+  shift
+  "$@" >"$work/answer" 2>&1
+  local status=$?
+  [ $status -eq "$wanted" ] || fail "exit $status instead of $wanted: $* ($(head -c 500 "$work/answer"))"
+}
+says() { grep -q -- "$1" "$work/answer" || fail "'$1' is not in: $(head -c 800 "$work/answer")"; }
+lines() { [ "$(wc -l <"$work/$1.out")" -ge "$2" ]; }
+alive() { [ "$("$cli" --http "$(field "$1" http)" --json members | grep -o '"state":"alive"' | wc -l)" -eq "$2" ]; }
+
+seq 1 2000 | sed 's/^/line /' >"$work/input"
+printf '\ncarriage\r\nlast without end' >>"$work/input"
+start a /dev/null --print t
+start b /dev/null --join "$(field a bind)" --print '*' --log-format json --log-level debug
+start c "$work/input" --join "$(field a bind)" --publish t
+http=$(field a http)
+[ "$(grep -c '^plumvined ready' "$work/b.err")" -eq 1 ] || fail "the ready line is not there exactly once"
+grep '^{' "$work/b.err" | grep -vq '^{"time":".*","level":".*","component":".*","code":".*","message":".*"}$' && fail "a log line is not JSON"
+
+# What was published arrives once, in order, byte for byte.
+for name in a b; do within 30 lines $name 2003; done
+for name in a b; do
+  sed -n 's/.*"payload":"\(.*\)"}$/\1/p' "$work/$name.out" >"$work/payloads"
+  sed 's/\r$/\\r/' "$work/input" | diff - <(head -c -1 "$work/payloads") >/dev/null || fail "$name received something else"
+done
+head -1 "$work/a.out" | grep -Eq '^\{"topic":"t","origin":"c","id":"[0-9a-f]{16}-1","seq":1,"hops":[12],"size":6,"payload":"line 1"\}$' \
+  || fail "not a printed line: $(head -1 "$work/a.out")"
+
+# Every command, for people and as data.
+within 10 alive a 3
+expect 0 ask members && says alive
+expect 0 ask --json members && says '^\[{"name":"a","addr":"127.0.0.1"'
+expect 0 ask peers && says eager
+expect 0 ask --json peers && says '^{"self":"a","eager":\['
+expect 0 ask tree && says 'seen from a'
+expect 0 ask lag && says c
+expect 0 ask --json lag && says '"origin":"c".*"delivered":2003,"missing":0'
+expect 0 ask health && says '^healthy'
+expect 0 ask health --component tree
+expect 1 ask health --component nonsense
+expect 0 ask config show && says '^preset = local'
+expect 0 ask metrics --grep '^plumtree_messages_delivered_total' && says '^plumtree_messages_delivered_total 2003$'
+expect 1 ask metrics --grep no_such_metric
+
+# Every metric that the page names is served, and promtool agrees.
+expect 0 ask metrics
+sed -n 's/^| `\([a-z_]*\)` |.*/\1/p' "$page" | while read -r name; do
+  grep -q "^# TYPE $name " "$work/answer" || { echo "$name is missing" >&2; exit 1; }
+done || fail "a documented metric is not served"
+if command -v promtool >/dev/null; then
+  promtool check metrics <"$work/answer" >"$work/promtool" 2>&1 || fail "$(cat "$work/promtool")"
+fi
+
+# The bus from a shell.
+"$cli" --http "$(field b http)" subscribe shell >"$work/shell.out" 2>"$work/shell.err" &
+pids+=($!)
+subscribed() { ask publish shell ping >/dev/null && grep -q ping "$work/shell.out"; }
+within 10 subscribed
+printf 'one\n\nthree' >"$work/three"
+ask publish shell <"$work/three" || fail "publishing lines"
+three() { grep -q '"payload":"three"' "$work/shell.out"; }
+within 10 three
+grep -q '"size":0,"payload":"","cursor":"' "$work/shell.out" || fail "the empty message did not arrive with a cursor"
+expect 0 ask --json publish 'odd topic/ü' text && says '^{"id":"[0-9a-f]*-[0-9]*"}'
+expect 1 ask publish _reserved text
+expect 1 ask subscribe shell --from window
+
+# Usage, reach, and files.
+expect 2 ask nonsense && says 'members'
+expect 2 ask members extra
+expect 2 ask config
+expect 3 "$cli" --http 127.0.0.1:1 members && says '127.0.0.1:1'
+printf 'preset = "lan"\nprobe_timeout = "300ms"\n' >"$work/good.toml"
+printf 'probe_timout = "1s"\nprobe_timeout = 3\n' >"$work/bad.toml"
+expect 0 "$cli" config validate "$work/good.toml"
+expect 1 "$cli" config validate "$work/bad.toml" && says 'probe_timeout' && says 'bad.toml:2'
+expect 1 "$agent" --bind "$(field a bind)" --http off && says "$(field a bind)"
+expect 1 "$agent" --bind 127.0.0.1:0 --http "$http" && says "$http"
+
+# Leaving and coming back, on an operator's word.
+expect 0 ask join "$(field b bind)"
+expect 0 ask leave
+left() { "$cli" --http "$(field b http)" --json members | grep -q '"name":"a"[^}]*"state":"left"'; }
+within 10 left
+expect 1 ask publish t text
+expect 0 ask rejoin
+within 20 alive b 3
+
+# Signals: a state dump, the configuration again, and a graceful end.
+kill -USR1 "${pids[0]}"
+dumped() { grep -q 'PV5007' "$work/a.err"; }
+within 10 dumped
+dump=$(sed -n 's/.*PV5007\] state written to //p' "$work/a.err")
+grep -q '"instance":"[0-9a-f]*".*"members":\[' "$dump" || fail "not a state dump: $dump"
+rm -f "$dump"
+kill -HUP "${pids[0]}"
+again() { grep -q 'PV5002' "$work/a.err"; }
+within 10 again
+kill -TERM "${pids[0]}"
+wait "${pids[0]}" || fail "SIGTERM ended with $?"
+within 5 left
+echo "passed"

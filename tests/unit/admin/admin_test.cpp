@@ -1,0 +1,271 @@
+#include <nlohmann/json.hpp>
+
+#include <plumvine/metrics.hpp>
+
+#include "support/pch.hpp"
+#include "support/snapshots.hpp"
+#include "transport/uv/admin.hpp"
+
+using namespace plumvine;
+using namespace plumvine::uv;
+using nlohmann::json;
+
+namespace {
+
+/// A node made of one snapshot, which remembers what it was asked to do.
+class FakeHost final : public AdminHost {
+ public:
+  Snapshot state = test::cluster();
+  Config settings = Config::lan("a");
+  std::optional<Error> refuse;
+  std::vector<std::string> calls;
+  std::function<bool(const Message&)> sink;
+
+  std::shared_ptr<const Snapshot> fresh_snapshot() override { return std::make_shared<Snapshot>(state); }
+  const Config& config() const override { return settings; }
+  Result<MessageId> publish(std::string_view topic, Bytes payload) override {
+    if (refuse) return *refuse;
+    calls.push_back("publish " + std::string(topic) + " " + std::string(payload.text()));
+    return MessageId{InstanceId{0xab}, 7};
+  }
+  Status join(std::vector<std::string> seeds) override {
+    std::string call = "join";
+    for (const auto& seed : seeds) call += " " + seed;
+    return answer(call);
+  }
+  Status leave() override { return answer("leave"); }
+  Status rejoin() override { return answer("rejoin"); }
+  void subscribe(std::string topic, std::function<bool(const Message&)> wanted) override {
+    calls.push_back("subscribe " + topic);
+    sink = std::move(wanted);
+  }
+
+ private:
+  Status answer(const std::string& call) {
+    if (refuse) return *refuse;
+    calls.push_back(call);
+    return {};
+  }
+};
+
+class FakeStream final : public HttpStream {
+ public:
+  std::string text;
+  bool is_open = true;
+  bool write(std::string_view data) override {
+    text += data;
+    return is_open;
+  }
+  void close() override { is_open = false; }
+  [[nodiscard]] bool open() const override { return is_open; }
+};
+
+struct Fixture {
+  FakeHost host;
+  Admin admin{host};
+
+  HttpRequest request(const std::string& method, const std::string& path, const std::string& body = {}) {
+    HttpRequest r;
+    r.method = method;
+    r.path = path;
+    r.body = body;
+    r.headers["host"] = "127.0.0.1:9090";
+    r.from = Endpoint::parse("127.0.0.1:40000").value();
+    return r;
+  }
+  HttpResponse get(const std::string& path) { return admin.handle(request("GET", path)); }
+  HttpResponse post(const std::string& path, const std::string& body = {}) {
+    return admin.handle(request("POST", path, body));
+  }
+};
+
+std::string code_of(const HttpResponse& response) {
+  return json::parse(response.body)["error"]["code"];
+}
+
+}  // namespace
+
+TEST_CASE("every reading path answers with its type", "[admin]") {
+  Fixture f;
+  metrics::enable(f.host.settings);
+  for (const char* path : {"/livez", "/readyz", "/members", "/peers", "/tree", "/lag", "/config", "/debug/state"}) {
+    const auto response = f.get(path);
+    CAPTURE(path);
+    CHECK(response.status == 200);
+    CHECK(response.content_type == "application/json");
+    CHECK_FALSE(json::parse(response.body, nullptr, false).is_discarded());
+    CHECK(f.admin.handle(f.request("HEAD", path)).status == 200);
+  }
+  CHECK(f.get("/healthz").content_type == "application/health+json");
+  CHECK(f.get("/metrics").content_type.starts_with("text/plain; version=0.0.4"));
+  CHECK(f.get("/metrics").body.find("plumtree_eager_peers 1\n") != std::string::npos);
+  CHECK(f.get("/").content_type.starts_with("text/html"));
+}
+
+TEST_CASE("the page loads nothing from elsewhere and links to every path", "[admin]") {
+  Fixture f;
+  const auto page = f.get("/").body;
+  for (const char* path : {"/metrics", "/livez", "/readyz", "/healthz", "/members", "/peers", "/tree", "/lag",
+                           "/config", "/debug/state"}) {
+    CHECK(page.find("href=\"" + std::string(path) + "\"") != std::string::npos);
+  }
+  CHECK(page.find("src=") == std::string::npos);
+  CHECK(page.find("innerHTML") == std::string::npos);
+  for (auto at = page.find("http"); at != std::string::npos; at = page.find("http", at + 1)) {
+    CHECK(page.substr(at, 26) == "http://www.w3.org/2000/svg");  // the name of a format, not an address
+  }
+}
+
+TEST_CASE("readiness and health choose the status", "[admin]") {
+  Fixture f;
+  f.host.state.not_ready_reason = "no seed has answered";
+  CHECK(f.get("/readyz").status == 503);
+  CHECK(json::parse(f.get("/readyz").body)["error"]["message"] == "no seed has answered");
+  CHECK(f.get("/livez").status == 200);
+
+  f.host.state.partition = PartitionState::partial;
+  CHECK(f.get("/healthz").status == 200);  // degraded
+  f.host.state.links.clear();
+  CHECK(f.get("/healthz").status == 503);
+  auto request = f.request("GET", "/healthz");
+  request.query["component"] = "membership";
+  CHECK(f.admin.handle(request).status == 200);
+  request.query["component"] = "tree";
+  CHECK(f.admin.handle(request).status == 503);
+  request.query["component"] = "nonsense";
+  CHECK(f.admin.handle(request).status == 400);
+}
+
+TEST_CASE("unknown paths are 404, wrong methods 405 with what is allowed", "[admin]") {
+  Fixture f;
+  for (const char* path : {"/nothing", "/members/", "/publish", "/publish/", "/events", "/debug", ""}) {
+    CAPTURE(path);
+    CHECK(f.get(path).status == 404);
+    CHECK(code_of(f.get(path)) == "not_found");
+  }
+  CHECK(f.post("/members").status == 405);
+  CHECK(f.post("/members").headers["Allow"] == "GET, HEAD");
+  CHECK(f.get("/publish/t").status == 405);
+  CHECK(f.get("/publish/t").headers["Allow"] == "POST");
+  CHECK(f.host.calls.empty());
+}
+
+TEST_CASE("operations reach the node", "[admin]") {
+  Fixture f;
+  const auto published = f.post("/publish/a/b", "hello");
+  CHECK(published.status == 202);
+  CHECK(json::parse(published.body)["id"] == "00000000000000ab-7");
+  CHECK(f.post("/publish/t").status == 202);
+  CHECK(f.post("/join", R"(["h:1", "h2"])").status == 202);
+  CHECK(f.post("/join", "h3 [::1]:7\n").status == 202);
+  CHECK(f.post("/leave").status == 202);
+  CHECK(f.post("/rejoin").status == 202);
+  CHECK(f.host.calls == std::vector<std::string>{"publish a/b hello", "publish t ", "join h:1 h2", "join h3 [::1]:7",
+                                                 "leave", "rejoin"});
+  for (const char* body : {"", "  ", "[]", "[1]", R"(["a")", R"([["a"]])"}) CHECK(f.post("/join", body).status == 400);
+}
+
+TEST_CASE("the node's refusals have their statuses", "[admin]") {
+  Fixture f;
+  const auto status_of = [&](Errc code) {
+    f.host.refuse = Error{code, "because"};
+    const auto response = f.post("/publish/t", "x");
+    CHECK(json::parse(response.body)["error"]["message"] == "because");
+    return response.status;
+  };
+  CHECK(status_of(Errc::invalid_argument) == 400);
+  CHECK(status_of(Errc::too_large) == 413);
+  CHECK(status_of(Errc::overloaded) == 429);
+  CHECK(status_of(Errc::stopped) == 503);
+  f.host.refuse = Error{Errc::overloaded, "because"};
+  CHECK(f.post("/publish/t", "x").headers["Retry-After"] == "1");
+}
+
+TEST_CASE("what changes state is for this machine and for no other page", "[admin]") {
+  Fixture f;
+  for (const char* path : {"/publish/t", "/join", "/leave", "/rejoin"}) {
+    auto remote = f.request("POST", path, "h:1");
+    remote.from = Endpoint::parse("10.1.2.3:40000").value();
+    CHECK(f.admin.handle(remote).status == 403);
+  }
+  auto remote = f.request("GET", "/subscribe/t");
+  remote.from = Endpoint::parse("[2001:db8::1]:1").value();
+  CHECK(f.admin.handle(remote).status == 403);
+  auto reader = f.request("GET", "/members");
+  reader.from = Endpoint::parse("10.1.2.3:40000").value();
+  CHECK(f.admin.handle(reader).status == 200);
+
+  struct Row {
+    const char *host, *origin, *site;
+    int status;
+  };
+  for (const auto& row : {Row{"127.0.0.1:9090", "", "", 202},
+                          {"127.0.0.1:9090", "http://127.0.0.1:9090", "same-origin", 202},
+                          {"localhost:9090", "http://localhost:9090", "", 202},
+                          {"[::1]:9090", "http://[::1]:9090", "", 202},
+                          {"127.0.0.1:9090", "http://evil.example", "cross-site", 403},
+                          {"127.0.0.1:9090", "http://127.0.0.1:8080", "same-site", 403},
+                          {"127.0.0.1:9090", "null", "", 403},
+                          {"127.0.0.1:9090", "", "cross-site", 403},
+                          {"evil.example:9090", "http://evil.example:9090", "same-origin", 403},
+                          {"evil.example:9090", "", "same-origin", 403},
+                          {"node.example:9090", "", "", 202}}) {
+    auto request = f.request("POST", "/leave");
+    request.headers["host"] = row.host;
+    if (*row.origin) request.headers["origin"] = row.origin;
+    if (*row.site) request.headers["sec-fetch-site"] = row.site;
+    CAPTURE(row.host, row.origin, row.site);
+    CHECK(f.admin.handle(request).status == row.status);
+  }
+}
+
+TEST_CASE("a subscription streams printed lines, each with a cursor, until the client goes", "[admin]") {
+  Fixture f;
+  const auto response = f.get("/subscribe/a/b");
+  CHECK(response.status == 200);
+  CHECK(response.content_type == "application/x-ndjson");
+  REQUIRE(response.stream);
+  auto stream = std::make_shared<FakeStream>();
+  response.stream(stream);
+  CHECK(f.host.calls == std::vector<std::string>{"subscribe a/b"});
+  Message message;
+  message.topic = "a/b";
+  message.payload = Bytes::copy_of("x");
+  CHECK(f.host.sink(message));
+  CHECK(stream->text.ends_with("}\n"));
+  CHECK(json::parse(stream->text)["payload"] == "x");
+  CHECK_FALSE(json::parse(stream->text)["cursor"].get<std::string>().empty());
+  stream->close();
+  CHECK_FALSE(f.host.sink(message));
+
+  for (const char* from : {"window", "abc", ""}) {
+    auto request = f.request("GET", "/subscribe/t");
+    request.query["from"] = from;
+    CHECK(f.admin.handle(request).status == 400);
+  }
+  CHECK(f.get("/subscribe/_x").status == 400);
+  CHECK(f.get("/subscribe/*").status == 200);
+}
+
+TEST_CASE("requests are counted by route and status, from zero", "[admin]") {
+  Fixture f;
+  const auto count = [&](const std::string& path, int code) -> std::int64_t {
+    for (const auto& r : f.admin.requests()) {
+      if (r.path == path && r.code == code) return static_cast<std::int64_t>(r.count);
+    }
+    return -1;
+  };
+  CHECK(count("/metrics", 200) == 0);
+  CHECK(count("/publish/TOPIC", 429) == 0);
+  CHECK(count("other", 404) == 0);
+  f.admin.observe("/metrics", 200);
+  f.admin.observe("/publish/any topic", 202);
+  f.admin.observe("/publish/another", 202);
+  for (int i = 0; i < 1000; ++i) f.admin.observe("/guess" + std::to_string(i), 404);
+  f.admin.observe("", 431);
+  CHECK(count("/metrics", 200) == 1);
+  CHECK(count("/publish/TOPIC", 202) == 2);
+  CHECK(count("other", 404) == 1000);
+  CHECK(count("other", 431) == 1);
+  CHECK(f.admin.requests().size() < 100);
+}

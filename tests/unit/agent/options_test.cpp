@@ -1,0 +1,214 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "support/pch.hpp"
+#include "tools/agent/flags.hpp"
+#include "tools/agent/options.hpp"
+
+using namespace plumvine;
+using namespace plumvine::agent;
+
+namespace {
+
+/// What the arguments are refused with; empty = they are taken.
+std::string refusal(const std::vector<std::string>& arguments, int status = 2) {
+  Options options;
+  const auto refused = read_options(arguments, options);
+  if (!refused) return {};
+  CHECK(refused->status == status);
+  CHECK(refused->text().find('\n') == std::string::npos);
+  return refused->text();
+}
+
+Options taken(const std::vector<std::string>& arguments) {
+  Options options;
+  const auto refused = read_options(arguments, options);
+  if (refused) FAIL(refused->text());
+  return options;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A file for one test.
+class File {
+ public:
+  explicit File(const std::string& text) {
+    const int fd = mkstemp(path_.data());
+    REQUIRE(fd >= 0);
+    close(fd);
+    std::ofstream(path_) << text;
+  }
+  ~File() { unlink(path_.c_str()); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = "/tmp/plumvine-options-XXXXXX";
+};
+
+/// A variable for one test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+}  // namespace
+
+TEST_CASE("the defaults are those of the documentation", "[agent]") {
+  const auto options = taken({});
+  CHECK(options.config.preset == "lan");
+  CHECK(options.config.http == "127.0.0.1:9090");
+  CHECK(options.config.bind.empty());
+  CHECK(options.config.log_level == LogLevel::info);
+  CHECK_FALSE(options.config.name.empty());
+  CHECK(options.publish.empty());
+}
+
+TEST_CASE("flags take their value behind a blank or an equals sign", "[agent]") {
+  const auto options = taken(
+      {"--name=a.b-c_1", "--bind", "127.0.0.1:0", "--http", "off",          "--join", "s1",      "--join=[::1]:7",
+       "--preset",       "wan",    "--cluster",   "prod",   "--print",      "*",      "--print", "t",
+       "--publish",      "t",      "--log-level", "debug",  "--log-format", "json",   "--set",   "probe_interval=7s"});
+  CHECK(options.config.name == "a.b-c_1");
+  CHECK(options.config.bind == "127.0.0.1:0");
+  CHECK(options.config.http.empty());
+  CHECK(options.config.seeds == std::vector<std::string>{"s1", "[::1]:7"});
+  CHECK(options.config.preset == "wan");
+  CHECK(options.config.cluster == "prod");
+  CHECK(options.print == std::vector<std::string>{"*", "t"});
+  CHECK(options.publish == std::vector<std::string>{"t"});
+  CHECK(options.config.log_level == LogLevel::debug);
+  CHECK(options.log_format == LogFormat::json);
+  CHECK(options.config.swim.probe_interval == std::chrono::seconds{7});
+}
+
+TEST_CASE("a bad flag or value is refused in one line that names it and what is allowed", "[agent]") {
+  struct Row {
+    std::vector<std::string> arguments;
+    std::vector<std::string> named;
+  };
+  for (const auto& row : std::vector<Row>{
+           {{"--pubish", "t"}, {"--pubish", "--publish", "--help"}},
+           {{"stray"}, {"'stray'", "--name"}},
+           {{"--name"}, {"--name", "NAME"}},
+           {{"--name", "a b"}, {"--name", "'a b'", "[A-Za-z0-9._-]"}},
+           {{"--name", ""}, {"--name", "''"}},
+           {{"--bind", "x"}, {"--bind", "'x'"}},
+           {{"--bind", "1.2.3.4:99999"}, {"--bind", "99999"}},
+           {{"--http", "x"}, {"--http", "'x'", "HOST:PORT"}},
+           {{"--join", "a b"}, {"--join", "'a b'"}},
+           {{"--preset", "huge"}, {"--preset", "'huge'", "local, lan, wan, large or fast"}},
+           {{"--set", "preset=huge"}, {"'huge'"}},
+           {{"--log-level", "loud"}, {"--log-level", "'loud'", "trace"}},
+           {{"--log-format", "xml"}, {"--log-format", "'xml'", "json"}},
+           {{"--transport", "quic"}, {"--transport", "'quic'", "tcp"}},
+           {{"--set", "probe"}, {"--set", "'probe'", "key=value"}},
+           {{"--set", "probe_intervall=1s"}, {"'probe_intervall'", "'probe_interval'"}},
+           {{"--set", "probe_interval=1"}, {"probe_interval", "'1'", "200ms"}},
+           {{"--set", "probe_timeout=5s"}, {"probe_timeout", "probe_interval"}},
+           {{"--publish", "_x"}, {"--publish", "'_x'"}},
+           {{"--publish", "a", "--publish", "b"}, {"--publish", "'b'"}},
+           {{"--print", "a\nb"}, {"--print", "'a\\x0ab'"}},
+           {{"--print", std::string(129, 'x')}, {"--print", "128"}},
+           {{"--help=x"}, {"--help", "'x'"}},
+       }) {
+    const auto text = refusal(row.arguments);
+    CAPTURE(text);
+    CHECK_FALSE(text.empty());
+    for (const auto& part : row.named) CHECK(has(text, part));
+  }
+}
+
+TEST_CASE("a flag whose part is not built is refused, never passed over", "[agent]") {
+  for (const char* flag : {"--keyring", "--encrypt", "--tls-cert", "--tls-key", "--tls-ca", "--data-dir"}) {
+    CHECK(has(refusal({flag, "x"}), flag));
+    CHECK(has(refusal({std::string(flag) + "=x"}), flag));
+  }
+  CHECK(has(refusal({"--serf-events"}), "--serf-events"));
+}
+
+TEST_CASE("help names every flag, and asking for it is no mistake", "[agent]") {
+  Options options;
+  const auto help = read_options({"--help"}, options);
+  REQUIRE(help);
+  CHECK(help->status == 0);
+  for (const auto& flag : flags()) CHECK(has(help->text(), std::string(flag.flag)));
+  const auto version = read_options({"--version"}, options);
+  REQUIRE(version);
+  CHECK(version->status == 0);
+  CHECK(version->text().starts_with("plumvined "));
+}
+
+TEST_CASE("precedence is preset, file, environment, flag", "[agent]") {
+  const File file(
+      "probe_interval = \"2s\"\nprobe_timeout = \"900ms\"\ngossip_nodes = 7\npreset = \"local\"\nhttp = \"off\"\n");
+  const Variable timeout("PLUMVINE_PROBE_TIMEOUT", "800ms");
+  const Variable nodes("PLUMVINE_GOSSIP_NODES", "8");
+  const auto options = taken({"--config", file.path(), "--set", "gossip_nodes=9"});
+  CHECK(options.config.preset == "local");
+  CHECK(options.config.swim.indirect_checks == 1);                             // preset
+  CHECK(options.config.swim.probe_interval == std::chrono::seconds{2});        // file
+  CHECK(options.config.swim.probe_timeout == std::chrono::milliseconds{800});  // environment
+  CHECK(options.config.swim.gossip_nodes == 9);                                // flag
+  CHECK(options.config.http.empty());
+  // A preset on the command line is the base of the same file.
+  CHECK(taken({"--config", file.path(), "--preset", "wan"}).config.swim.probe_interval == std::chrono::seconds{2});
+  CHECK(taken({"--config", file.path(), "--set", "preset=wan"}).config.preset == "wan");
+}
+
+TEST_CASE("a variable that is no key is passed over with a warning, a bad value is refused", "[agent]") {
+  {
+    const Variable strange("PLUMVINE_SERVICE_HOST", "10.0.0.1");
+    const auto options = taken({});
+    REQUIRE(options.warnings.size() == 1);
+    CHECK(has(options.warnings[0], "PLUMVINE_SERVICE_HOST"));
+  }
+  const Variable bad("PLUMVINE_PROBE_INTERVAL", "1");
+  CHECK(has(refusal({}), "PLUMVINE_PROBE_INTERVAL"));
+}
+
+TEST_CASE("a file's problems are reported at once, with their lines", "[agent]") {
+  const File file(
+      "name = \"x\"\nprobe_intervl = \"1s\"\n# comment\nlog_format = \"xml\"\nprobe_timeout = 5\nprint = [\"a,b\", "
+      "\"c\"]\n[topics.t]\nx = 1\n");
+  const auto text = refusal({"--config", file.path()});
+  CAPTURE(text);
+  CHECK(has(text, ":2: unknown key 'probe_intervl'; did you mean 'probe_interval'?"));
+  CHECK(has(text, ":4: log_format: 'xml'"));
+  CHECK(has(text, ":5: probe_timeout: '5' is not a duration"));
+  CHECK(has(text, "topic tables"));
+  const auto refused = validate_file(file.path());
+  REQUIRE(refused);
+  CHECK(refused->problems.size() == 4);
+}
+
+TEST_CASE("lists in a file may hold commas, and keys of all kinds are read", "[agent]") {
+  const File file(
+      "print = [\"a,b\", \"*\"]\njoin = [\"h1\", \"h2:7\"]\ndeliver_local = true\nmax_message_size = \"2MiB\"\n"
+      "gossip_nodes = 4\nduplicate_rate_degraded = 0.25\ndelegate_protocol = [0, 0, 0]\n");
+  const auto options = taken({"--config", file.path()});
+  CHECK(options.print == std::vector<std::string>{"a,b", "*"});
+  CHECK(options.config.seeds == std::vector<std::string>{"h1", "h2:7"});
+  CHECK(options.config.deliver_local);
+  CHECK(options.config.tree.max_message_size == 2u << 20);
+  CHECK(options.config.health.duplicate_rate_degraded == 0.25);
+  CHECK(options.config.swim.delegate_protocol == std::array<std::uint8_t, 3>{0, 0, 0});
+  CHECK_FALSE(validate_file(file.path()));
+}
+
+TEST_CASE("what the machine refuses ends with 1", "[agent]") {
+  CHECK(has(refusal({"--config", "/nonexistent/x.toml"}, 1), "/nonexistent/x.toml"));
+  CHECK(has(refusal({"--config", "/tmp"}, 1), "directory"));
+}
+
+TEST_CASE("a name to listen on is resolved", "[agent]") {
+  const auto options = taken({"--bind", "localhost:0"});
+  CHECK((options.config.bind == "127.0.0.1:0" || options.config.bind == "[::1]:0"));
+}
