@@ -4,7 +4,7 @@
 set -euo pipefail
 build=$1
 libdir=$2
-export CXX=$3 CXXFLAGS="-O0 $4"
+export CXX=$3 CXXFLAGS="-O0 ${4:-}"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 examples=$here/../../tools/examples
 scratch=$(mktemp -d "$build/install-test.XXXXXX")
