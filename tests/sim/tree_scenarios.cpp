@@ -150,6 +150,9 @@ Report run_experiment(const std::string& name, Experiment e, const Request& requ
   tally.fill(report, sim, e.nodes, sim.now() - start);
   report.trace_hash = trace.hash();
   report.violations = sim.violations();
+  if (!request.kill && !request.crash_per_round && report.delivered != report.expected) {
+    report.violations.push_back(std::to_string(*report.expected - *report.delivered) + " deliveries are missing");
+  }
   return report;
 }
 

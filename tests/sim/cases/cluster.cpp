@@ -264,7 +264,7 @@ TEST_CASE("a machine that loses power is noticed, and its place is taken by its 
   c.require_rest(30s);
 }
 
-TEST_CASE("an hour of churn: no gauge drifts and memory stays bounded", "[sim][long]") {
+TEST_CASE("an hour of churn: no gauge drifts and memory stays bounded", "[sim]") {
   const std::uint64_t seed = GENERATE(1, 2);
   CAPTURE(seed);
   ClusterOptions options = lan(6, seed);

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# What plumvine-sim promises on its command line: exit codes, one-line refusals, every JSON field.
+# Usage: command_line.sh PLUMVINE-SIM
+set -uo pipefail
+sim=$1
+failed=0
+
+# expect CODE WHAT ARGUMENTS…: exit code, and `WHAT` in what is printed.
+expect() {
+  local code=$1 what=$2 out status
+  shift 2
+  out=$("$sim" "$@" 2>&1)
+  status=$?
+  if [[ $status -ne $code || $out != *"$what"* ]]; then
+    printf 'FAILED: plumvine-sim %s\n  exit %s, expected %s and "%s"; printed:\n%s\n' "$*" "$status" "$code" "$what" "$out"
+    failed=1
+  fi
+}
+# refused WHAT ARGUMENTS…: exit 2 with one line.
+refused() {
+  local what=$1
+  shift
+  expect 2 "$what" "$@"
+  if [[ $("$sim" "$@" 2>&1 | wc -l) -ne 1 ]]; then
+    echo "FAILED: plumvine-sim $* refuses in more than one line"
+    failed=1
+  fi
+}
+
+expect 0 "Exit status" --help
+expect 0 "plumvine-sim " --version
+for scenario in p1 p2 p3 p7 demo split-heal churn stop-continue; do expect 0 "$scenario" list; done
+expect 2 "split-heal" run p99
+refused "nothing to do"
+refused "unknown command 'walk'" walk
+refused "needs a scenario" run
+refused "unknown flag '--speed'" run p7 --speed 9
+refused "cannot honour --kill" run demo --kill 10
+refused "needs a value" run p7 --nodes
+refused "--nodes 'many'" run p7 --nodes many
+refused "--nodes '1'" run p7 --nodes 1
+refused "--loss '100'" run p7 --loss 100
+refused "--latency-ms '50-10'" run p7 --latency-ms 50-10
+refused "--senders 'some'" run p7 --senders some
+refused "--tree-rule 'oak'" run p7 --tree-rule oak
+refused "--repair 'maybe'" run p7 --repair maybe
+refused "compare takes two files" compare one
+refused "cannot read /nonexistent" compare /nonexistent /nonexistent
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+small=(run p7 --nodes 50 --rounds=5 --latency-ms 10-20 --senders one --repair on --json)
+"$sim" "${small[@]}" --seed 1 >"$work/a" || failed=1
+"$sim" "${small[@]}" --seed 2 --kill 20 >"$work/b" || failed=1
+expect 0 "trace_hash" compare "$work/a" "$work/b"
+expect 0 "rmr" compare "$work/a" "$work/b"
+echo "no json" >"$work/c"
+refused "the second file is not a JSON object" compare "$work/a" "$work/c"
+expect 0 "deliver" run demo --trace
+expect 0 "ihave" run p3 --nodes 20 --trace --tree-rule classic
+
+for field in scenario nodes seed broadcasts delivered expected reliability rmr ldh_mean ldh_max last_delivery_ms_p50 \
+  last_delivery_ms_p99 payload_bytes control_bytes grafts prunes detect_ms_p50 detect_ms_p99 false_positives heal_ms \
+  bytes_per_node_s duplicates_per_message full_ms_p50 full_ms_p99 trace_hash wall_ms; do
+  grep -q "\"$field\":" "$work/a" || { echo "FAILED: no field $field"; failed=1; }
+done
+exit $failed
