@@ -4,7 +4,6 @@
 # The leak check of AddressSanitizer reads /proc, which a fresh chroot may not have; everything else goes without.
 export SANITIZER_EXTRA=detect_leaks=1
 if [[ ! -r /proc/self/maps ]]; then
-  echo "$(basename "$0"): /proc is not mounted here: AddressSanitizer runs without its leak check" >&2
   SANITIZER_EXTRA=detect_leaks=0
 fi
 
