@@ -299,17 +299,19 @@ std::vector<LossWatch::Loss> LossWatch::check(const Exchange& exchange, Timestam
 }
 
 Timestamp LossWatch::oldest() const {
-  Timestamp oldest = kNever;
-  for (const auto& [origin, watched] : watched_) {
-    if (core_.seen.missing(origin) == 0) continue;
-    const Sequence first = core_.seen[origin].watermark + 1;
-    for (const auto& [when, highest] : watched.marks) {
-      if (highest < first) continue;
-      oldest = std::min(oldest, when);
-      break;
-    }
+  Timestamp oldest_of_all = kNever;
+  for (const auto& [origin, watched] : watched_) oldest_of_all = std::min(oldest_of_all, oldest(origin));
+  return oldest_of_all;
+}
+
+Timestamp LossWatch::oldest(OriginIndex origin) const {
+  const auto it = watched_.find(origin);
+  if (it == watched_.end() || core_.seen.missing(origin) == 0) return kNever;
+  const Sequence first = core_.seen[origin].watermark + 1;
+  for (const auto& [when, highest] : it->second.marks) {
+    if (highest >= first) return when;
   }
-  return oldest;
+  return kNever;
 }
 
 }  // namespace plumvine::tree

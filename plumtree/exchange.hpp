@@ -87,6 +87,7 @@ class LossWatch {
   void forget(OriginIndex origin) { watched_.erase(origin); }
   /// Since when the oldest missing message of any origin is known to exist; kNever when none is missing.
   [[nodiscard]] Timestamp oldest() const;
+  [[nodiscard]] Timestamp oldest(OriginIndex origin) const;
 
  private:
   struct Watched {

@@ -304,7 +304,9 @@ std::vector<OriginInfo> Tree::Impl::origins() const {
   for (OriginIndex i = 0; i < core.seen.end(); ++i) {
     const auto& origin = core.seen[i];
     if (!origin.used) continue;
-    out.push_back({origin.instance, origin.name, origin.highest, core.delivered(i), core.seen.missing(i)});
+    OriginInfo info{origin.instance, origin.name, origin.highest, core.delivered(i), core.seen.missing(i)};
+    if (const Timestamp oldest = losses_.oldest(i); oldest != kNever) info.age_s = to_seconds(std::max(Duration{0}, now_ - oldest));
+    out.push_back(std::move(info));
   }
   return out;
 }

@@ -327,6 +327,7 @@ TEST_CASE("what all neighbours have dropped is reported once, and the watermark 
     CHECK(lost.empty());
     CHECK(s.tree.stats(s.now).missing_messages == 9);
     CHECK(s.tree.stats(s.now).oldest_missing >= seconds{15});
+    CHECK(s.tree.origins()[1].age_s >= 15);
   }
   SECTION("nobody has them") {
     s.receive(2, digest(entry(10, 9)));
