@@ -8,7 +8,7 @@
 #include <plumvine/health.hpp>
 #include <plumvine/snapshot.hpp>
 
-/// JSON texts of CONTRACT sections 2 and 3, as pure functions. Invalid UTF-8 is replaced, never refused.
+/// JSON texts of the HTTP paths and of printed messages, as pure functions. Invalid UTF-8 is replaced, never refused.
 namespace plumvine::dump {
 
 std::string members_json(const Snapshot& snapshot);

@@ -60,7 +60,7 @@ struct Link {
 
 inline constexpr std::size_t kOwedRangesMax = 1024;
 inline constexpr std::uint64_t kCostMin = 50;  ///< microseconds; so that hops count
-/// Messages younger than this may still be on their way somewhere (tree-experiments, 3.6).
+/// Messages younger than this may still be on their way somewhere.
 inline constexpr Duration kInFlight = std::chrono::seconds{2};
 /// Payloads of one origin that come closer together than this are one flow.
 inline constexpr Duration kFlowPause = std::chrono::milliseconds{20};
@@ -163,7 +163,7 @@ class Core {
     const Flow& last = flow(origin);
     return last.from == kNoSlot ? Timestamp{INT64_MIN} : last.at + std::max<Duration>(kFlowPause, late * 11 / 10);
   }
-  /// How late a payload comes after its first announcement: a running 90th percentile (tree-experiments, 3.6).
+  /// How late a payload comes after its first announcement: a running 90th percentile.
   Duration late = std::chrono::milliseconds{50};
 
  private:

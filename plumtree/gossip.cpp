@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using tree::Arrival;
 
-/// Announcements wait so long for company at most while there is little load (tree-experiments, 2.7).
+/// Announcements wait so long for company at most while there is little load.
 constexpr Duration kFlush = milliseconds{5};
 /// The second lane is cut at so many; it is sent early instead.
 constexpr std::size_t kSecondLaneMax = 4096;
@@ -260,7 +260,7 @@ void Tree::Impl::announce_later(Slot slot, const StoredMessage& message, Arrival
   Link& link = core.links[slot];
   const Duration flush = std::min(kFlush, core.config.ihave_interval);
   if (shape->one_way() && turn(core.self, message.id) > turn(link.traits.instance, message.id)) {
-    // The other end announces first. Wait for it and a little more (tree-experiments, 3.3.7).
+    // The other end announces first. Wait for it and a little more.
     link.lazy.push(Lane::second, arrival, now + 2 * flush + link.rtt * 11 / 10);
     if (link.lazy.size(Lane::second) > kSecondLaneMax) flush_lazy(slot, kNever);
     return;
@@ -310,7 +310,7 @@ void Tree::Impl::announce(Slot slot, const std::vector<Arrival>& arrivals) {
 }
 
 void Tree::Impl::sample_lateness(Duration late) {
-  // A running 90th percentile by steps: up 9, down 1 (tree-experiments, 3.6).
+  // A running 90th percentile by steps: up 9, down 1.
   if (late > core.late) {
     core.late = std::min(core.late + milliseconds{9}, late);
   } else {

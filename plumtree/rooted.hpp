@@ -7,7 +7,7 @@
 
 namespace plumvine::tree {
 
-/// The rooted rule (tree-experiments, section 3): a tree is named by its root and shaped only by the root's beacons. Each
+/// The rooted rule: a tree is named by its root and shaped only by the root's beacons. Each
 /// node keeps the neighbour on the shortest way to the root as its parent; payloads flow along parents and children in both directions.
 ///
 /// Loop freedom is Babel's (RFC 8966, section 3.5.1): within an epoch a neighbour is feasible only if its distance is smaller

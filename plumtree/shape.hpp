@@ -38,7 +38,7 @@ class Shape {
   virtual void on_pull(Slot target, TreeId tree, Timestamp now) = 0;
   /// Does a graft with ids attach, too?
   [[nodiscard]] virtual bool grafts_attach() const = 0;
-  /// Does only one end of a link announce an id at first (tree-experiments, 3.3.7)?
+  /// Does only one end of a link announce an id at first?
   [[nodiscard]] virtual bool one_way() const = 0;
 
   [[nodiscard]] virtual TreeId tree_to_publish(Timestamp now) = 0;

@@ -120,7 +120,7 @@ void Tree::Impl::clear_bits(Slot slot) {
 }
 
 void Tree::Impl::push_in_flight(Slot lost, Timestamp now) {
-  // What was sent on a link that broke may have died with it, and so may what lay behind it (tree-experiments, 3.4).
+  // What was sent on a link that broke may have died with it, and so may what lay behind it.
   std::vector<tree::Arrival> recent;
   std::size_t pushed = 0;
   std::size_t bytes = 0;

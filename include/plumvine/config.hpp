@@ -106,7 +106,7 @@ struct TreeConfig {
   Duration maintenance_jitter = milliseconds{500};
   /// How often digests are compared with one neighbour, besides each link-up.
   Duration sync_interval = seconds{5};
-  /// How long the repair store keeps a payload, and how many bytes and messages of them. CONTRACT: 5 min, 64 MiB.
+  /// How long the repair store keeps a payload, and how many bytes and messages of them. 5 min, 64 MiB.
   Duration sync_window = minutes{5};
   std::uint64_t sync_max_bytes = 64ULL << 20;
   std::uint64_t sync_max_messages = 1ULL << 20;
@@ -232,7 +232,7 @@ struct Config {
   /// Every problem at once, in field order; empty = good.
   [[nodiscard]] std::vector<Problem> validate() const;
 
-  /// Sets one key (CONTRACT section 6 names, flat) from text such as `200ms`, `64MiB`, `true`, `a,b`.
+  /// Sets one key (named as in a configuration file) from text such as `200ms`, `64MiB`, `true`, `a,b`.
   /// Unknown keys name the nearest known one.
   Status set(std::string_view key, std::string_view text);
   /// All keys with their effective values as `set` would read them, in catalogue order.

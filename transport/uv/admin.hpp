@@ -31,7 +31,7 @@ class AdminHost {
   virtual void subscribe(std::string topic, std::function<bool(const Message&)> sink) = 0;
 };
 
-/// Routes of CONTRACT section 3 that exist so far, over one node.
+/// The HTTP routes of one node.
 class Admin {
  public:
   explicit Admin(AdminHost& host);

@@ -517,7 +517,7 @@ TEST_CASE("graphs built by the rule are connected, shallow and of even degree", 
     double mean_hops;
     int max_hops;
   };
-  // The means of DESIGN 4.3; the bounds leave room for the links that make up for missing dials.
+  // The means measured on such graphs; the bounds leave room for the links that make up for missing dials.
   const auto row = GENERATE(Row{100, 5.9, 13, 2.7, 5}, Row{1000, 6.0, 14, 4.1, 7});
   World world(row.nodes);
   world.tell(first(row.nodes));
