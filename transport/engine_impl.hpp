@@ -46,6 +46,9 @@ struct Connection {
   std::unique_ptr<Link> link;
 };
 
+/// Neither dead nor gone: could be a neighbour.
+constexpr bool is_there(MemberState state) noexcept { return state == MemberState::alive || state == MemberState::suspect; }
+
 /// A member that speaks links, as the membership machine last reported it.
 struct KnownMember {
   InstanceId instance{};

@@ -31,8 +31,7 @@ void Engine::Impl::dial(PeerId id) {
   Peer& peer = peers_[id];
   if (peer.dialling != kNoConn || peer.link != kNoConn) return;
   const auto known = known_.find(peer.name);
-  const bool there = known != known_.end() && known->second.peer == id && known->second.state != MemberState::dead &&
-                     known->second.state != MemberState::left;
+  const bool there = known != known_.end() && known->second.peer == id && is_there(known->second.state);
   const Member* member = there ? swim_->find(peer.name) : nullptr;
   const Endpoint to = member ? member->endpoint() : Endpoint{};
   if (to.port == 0 || to.is_unspecified()) {
@@ -185,7 +184,7 @@ void Engine::Impl::try_accept(Connection& conn) {
   if (byes_sent_ || left_) return end_link(conn, Why::not_accepted, "we left the cluster");
   const auto known = known_.find(link.name);
   if (known == known_.end() || known->second.instance != link.instance || !known->second.peer) return;
-  if (known->second.state == MemberState::dead || known->second.state == MemberState::left) return;
+  if (!is_there(known->second.state)) return;
   const PeerId id = *known->second.peer;
   Peer& peer = peers_[id];
   link.peer = id;

@@ -20,7 +20,7 @@ InstanceId instance_of(const Member& member) {
 Duration collect_time(std::size_t members) {
   constexpr std::size_t kSmallCluster = 64;
   if (members <= kSmallCluster) return Duration{0};
-  return std::min<Duration>(std::chrono::microseconds{100} * static_cast<std::int64_t>(members), std::chrono::seconds{1});
+  return std::min<Duration>(std::chrono::microseconds{500} * static_cast<std::int64_t>(members), std::chrono::seconds{1});
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -48,7 +48,6 @@ void Engine::Impl::on_member(MemberEvent event) {
 void Engine::Impl::count_state(MemberState state, int change) {
   std::size_t& count = known_by_state_[static_cast<std::size_t>(state)];
   count = change > 0 ? count + 1 : count - 1;
-  members_changed_ = true;
   if (state == MemberState::dead) dead_changed_ = true;
 }
 
@@ -68,9 +67,12 @@ void Engine::Impl::learn(const std::string& name, InstanceId instance, MemberSta
   }
   if (fresh) {
     count_state(state, +1);
+    members_changed_ = true;
   } else if (known.state != state) {
     count_state(known.state, -1);
     count_state(state, +1);
+    // A suspicion changes nothing for overlay and tree.
+    if (is_there(known.state) != is_there(state) || dead_changed_) members_changed_ = true;
     known.state = state;
   }
   if (!known.peer) {
@@ -81,7 +83,7 @@ void Engine::Impl::learn(const std::string& name, InstanceId instance, MemberSta
     }
   }
   Peer& peer = peers_[*known.peer];
-  if (state == MemberState::dead || state == MemberState::left) {
+  if (!is_there(state)) {
     if (Connection* conn = find(peer.dialling)) dial_failed(*conn, "the member is gone");
   }
   Connection* conn = find(peer.link);
@@ -92,12 +94,13 @@ void Engine::Impl::learn(const std::string& name, InstanceId instance, MemberSta
     conn->link->leave_at = state == MemberState::left ? now_ + kLeaveGrace : kNever;
     set_timer(*conn);
   }
-  if (state != MemberState::dead && state != MemberState::left) greet_waiting(name, instance);
+  if (is_there(state)) greet_waiting(name, instance);
 }
 
 void Engine::Impl::forget(std::map<std::string, KnownMember, std::less<>>::iterator it) {
   retire_peer(it->second, "the member was forgotten");
   count_state(it->second.state, -1);
+  members_changed_ = true;
   known_.erase(it);
 }
 
@@ -119,7 +122,7 @@ void Engine::Impl::apply_members() {
   if (!left_) members.alive.push_back(identity_.instance);
   for (const auto& [name, known] : known_) {
     if (known.state == MemberState::dead) ++members.dead;
-    if (known.state == MemberState::dead || known.state == MemberState::left) continue;
+    if (!is_there(known.state)) continue;
     members.alive.push_back(known.instance);
     if (known.peer && !byes_sent_ && !left_) candidates.push_back({*known.peer, known.instance, name});
   }
