@@ -59,14 +59,14 @@ http=$(field a http)
 [ "$(grep -c '^plumvined ready' "$work/b.err")" -eq 1 ] || fail "the ready line is not there exactly once"
 grep '^{' "$work/b.err" | grep -vq '^{"time":".*","level":".*","component":".*","code":".*","message":".*"}$' && fail "a log line is not JSON"
 
-# What was published arrives once, in order, byte for byte.
+# What was published arrives once, byte for byte; in whatever order, so it is put in that of publishing.
 for name in a b; do within 30 lines $name 2003; done
 for name in a b; do
-  sed -n 's/.*"payload":"\(.*\)"}$/\1/p' "$work/$name.out" >"$work/payloads"
+  sed -n 's/.*"seq":\([0-9]*\),.*"payload":"\(.*\)"}$/\1 \2/p' "$work/$name.out" | sort -n | cut -d' ' -f2- >"$work/payloads"
   sed 's/\r$/\\r/' "$work/input" | diff - <(head -c -1 "$work/payloads") >/dev/null || fail "$name received something else"
 done
-head -1 "$work/a.out" | grep -Eq '^\{"topic":"t","origin":"c","id":"[0-9a-f]{16}-1","seq":1,"hops":[12],"size":6,"payload":"line 1"\}$' \
-  || fail "not a printed line: $(head -1 "$work/a.out")"
+grep -Eq '^\{"topic":"t","origin":"c","id":"[0-9a-f]{16}-1","seq":1,"hops":[12],"size":6,"payload":"line 1"\}$' "$work/a.out" \
+  || fail "not the first line as printed: $(grep '"seq":1,' "$work/a.out")"
 
 # Every command, for people and as data.
 within 10 alive a 3
