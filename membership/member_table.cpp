@@ -207,7 +207,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   member.incarnation = Incarnation{news.incarnation};
   record.instance = instance;
   record.accuser.clear();
-  core_.queue.queue(member.name, wire::encoded(news));  // passed on as it came
+  if (spread_) core_.queue.queue(member.name, wire::encoded(news));  // passed on as it came
   record.died = false;
   set_state(record, MemberState::alive, now);
 

@@ -63,6 +63,9 @@ class MemberTable {
   void dead(const wire::Dead& news, Timestamp now);
   /// One row of another member's table: nobody else's word is taken for a death, it becomes a suspicion of ours.
   void merge(const wire::PushNodeState& row, Timestamp now);
+  /// Whether alive members that become known are news to others. A newcomer's first table is not: those who
+  /// gave it have spread it, and a thousand newcomers would each repeat a thousand messages.
+  void spread_merged(bool spread) noexcept { spread_ = spread; }
 
   // Ourselves.
   /// Announces us with the next incarnation and this metadata: at start, with new metadata, after a leave.
@@ -129,6 +132,7 @@ class MemberTable {
   BroadcastQueue::Ticket leave_ticket_ = 0;
   Timestamp conflict_logged_{INT64_MIN};
   bool left_ = false;
+  bool spread_ = true;
 };
 
 /// Checks two tables against each other as memberlist does before it merges them: every member, whatever its

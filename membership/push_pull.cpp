@@ -36,6 +36,11 @@ void Streams::tick(Timestamp now) {
   if (!chosen.empty()) exchange(chosen[0]->endpoint, false, StreamPurpose::periodic, 0, now);
 }
 
+void Streams::tick_early(Timestamp now) {
+  const Duration soon = core_.config.push_pull_interval / 16;
+  if (soon > Duration{0}) core_.timers.set({TimerKind::push_pull}, now + soon + core_.rng.jitter(soon));
+}
+
 // --- opening -----------------------------------------------------------------------------------------------
 
 bool Streams::exchange(const Endpoint& to, bool join, StreamPurpose purpose, std::uint64_t context, Timestamp now) {
@@ -180,7 +185,11 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
   }
   if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
   const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer);
-  if (fine && !stream.to_self) merge(stream.reader.body(), now);
+  if (fine && !stream.to_self) {
+    table_.spread_merged(table_.size() > 1);
+    merge(stream.reader.body(), now);
+    table_.spread_merged(true);
+  }
   finish(it, fine, true, now);
 }
 

@@ -42,6 +42,8 @@ class Streams {
   /// Starts the periodic exchange with a random member.
   void start(Timestamp now);
   void tick(Timestamp now);
+  /// The first table is there; others may be joining at this very moment. Compare again soon, not in a full period.
+  void tick_early(Timestamp now);
 
   /// Opens a stream for a table exchange. False at the limit, or if one with `to` is under way.
   bool exchange(const Endpoint& to, bool join, StreamPurpose purpose, std::uint64_t context, Timestamp now);

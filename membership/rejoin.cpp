@@ -230,7 +230,9 @@ void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
     case StreamPurpose::probe_ping: return;
   }
   const bool exchange = result.purpose != StreamPurpose::lost_ping;
-  if (exchange && result.ok && !result.self) joined_ = true;
+  if (!exchange || !result.ok || result.self || joined_) return;
+  joined_ = true;
+  streams_.tick_early(now);
 }
 
 }  // namespace plumvine::swim
