@@ -140,13 +140,22 @@ std::vector<std::string> SimNode::broken_invariants() const {
   return driver_ ? driver_->check_invariants() : std::vector<std::string>{};
 }
 
-Timestamp SimNode::local(Timestamp t) const {
-  return t + skew_.monotonic_base + Duration{t.ns / 1'000'000 * skew_.drift_ppm};
+namespace {
+
+/// What a clock that is wrong by `ppm` has gained after `t`. Exact to the nanosecond: a clock that loses must not
+/// step back at a round number.
+Duration drift(Timestamp t, std::int64_t ppm) {
+  constexpr std::int64_t kMillion = 1'000'000;
+  return Duration{t.ns / kMillion * ppm + t.ns % kMillion * ppm / kMillion};
 }
+
+}  // namespace
+
+Timestamp SimNode::local(Timestamp t) const { return t + skew_.monotonic_base + drift(t, skew_.drift_ppm); }
 
 Timestamp SimNode::virtual_of(Timestamp local_time) const {
   Timestamp t = local_time - skew_.monotonic_base;
-  t = t - Duration{t.ns / 1'000'000 * skew_.drift_ppm};
+  t = t - drift(t, skew_.drift_ppm);
   while (local(t) < local_time) t = t + std::max(Duration{1}, local_time - local(t));
   return t;
 }
