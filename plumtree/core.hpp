@@ -98,9 +98,11 @@ class Core {
     }
     return std::nullopt;
   }
-  /// The far end has the message, or it is on its way there.
+  /// The far end has the message, or it is on its way there. Whoever published it has it.
   [[nodiscard]] bool known(const StoredMessage& message, Slot slot) const {
-    return ((message.known | message.sent) & bit(slot)) != 0 || links[slot].has_upto(message.origin) >= message.id.sequence;
+    const Link& link = links[slot];
+    return ((message.known | message.sent) & bit(slot)) != 0 || link.traits.instance == message.id.origin ||
+           link.has_upto(message.origin) >= message.id.sequence;
   }
   void mark_known(StoredMessage& message, Arrival arrival, Slot slot) {
     message.known |= bit(slot);
