@@ -61,7 +61,7 @@ Bytes encode_alive(const Member& m) {
                                    m.meta.view(), BytesView(reinterpret_cast<const std::byte*>(m.versions.data()), m.versions.size())});
 }
 
-MemberTable::MemberTable(Core& core) : core_(core) {}
+MemberTable::MemberTable(Core& core) : core_(core), departed_(core.config) {}
 
 Record* MemberTable::find(std::string_view name) { return by_name_.find(name); }
 const Record* MemberTable::find(std::string_view name) const { return by_name_.find(name); }
@@ -181,6 +181,7 @@ void MemberTable::conflict(const Record& record, const wire::Alive& news, Timest
 void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool replaced, Timestamp now) {
   Member& member = record.member;
   const bool fresh = member.since == kLongAgo;
+  if (fresh) departed_.drop(member.name);
   const MemberState before = member.state;
   const InstanceId instance = instance_of(news.meta);
   const bool restarted = !fresh && instance != record.instance && instance != InstanceId{} && record.instance != InstanceId{};
@@ -189,7 +190,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   if (restarted && (before == MemberState::alive || before == MemberState::suspect)) {
     // The process was started again before anybody missed it: its old run ends here.
     member.state = MemberState::dead;
-    notify(MemberEvent::Kind::died, record, {});
+    notify(MemberEvent::Kind::died, record.member, {});
     member.state = before;
   }
   end_suspicion(record);
@@ -212,10 +213,10 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   set_state(record, MemberState::alive, now);
 
   if (before == MemberState::dead || before == MemberState::left || restarted)
-    notify(MemberEvent::Kind::joined, record, {});
+    notify(MemberEvent::Kind::joined, record.member, {});
   else {
-    if (before == MemberState::suspect) notify(MemberEvent::Kind::refuted, record, {});
-    if (meta_changed) notify(MemberEvent::Kind::updated, record, {});
+    if (before == MemberState::suspect) notify(MemberEvent::Kind::refuted, record.member, {});
+    if (meta_changed) notify(MemberEvent::Kind::updated, record.member, {});
   }
   changed(record, fresh ? std::nullopt : std::optional(before));
 }
@@ -243,7 +244,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now) {
   start_suspicion(*record, news.from, now);
   ++core_.stats.suspicions;
   core_.log(LogLevel::info, "PV1101", fmt::format("Member {} is suspected by {}", record->member.name, news.from));
-  notify(MemberEvent::Kind::suspected, *record, news.from);
+  notify(MemberEvent::Kind::suspected, record->member, news.from);
   changed(*record, MemberState::alive);
 }
 
@@ -273,7 +274,7 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now) {
     ++core_.stats.deaths;
     core_.log(LogLevel::warn, "PV1102", fmt::format("Member {} is dead, declared by {}", record->member.name, news.from));
   }
-  notify(gone ? MemberEvent::Kind::left : MemberEvent::Kind::died, *record, news.from);
+  notify(gone ? MemberEvent::Kind::left : MemberEvent::Kind::died, record->member, news.from);
   changed(*record, before);
 }
 
@@ -368,8 +369,8 @@ void MemberTable::set_state(Record& record, MemberState state, Timestamp now) {
   ++version_;
 }
 
-void MemberTable::notify(MemberEvent::Kind kind, const Record& record, std::string_view from) {
-  core_.outbox.push(Notify{MemberEvent{kind, record.member, std::string(from)}});
+void MemberTable::notify(MemberEvent::Kind kind, const Member& member, std::string_view from) {
+  core_.outbox.push(Notify{MemberEvent{kind, member, std::string(from)}});
 }
 
 void MemberTable::changed(const Record& record, std::optional<MemberState> before) {
@@ -399,7 +400,7 @@ Record* MemberTable::next_to_probe(Timestamp now) {
   for (std::size_t looked = 0; looked < order_.size(); ++looked) {
     if (next_probe_ >= order_.size()) {
       next_probe_ = 0;
-      forget_dead(now);
+      drop_dead(now);
       core_.rng.shuffle(order_);
       if (order_.empty()) return nullptr;
     }
@@ -410,18 +411,24 @@ Record* MemberTable::next_to_probe(Timestamp now) {
   return nullptr;
 }
 
-void MemberTable::forget_dead(Timestamp now) {
-  const auto long_gone = [&](const std::unique_ptr<Record>& record) {
-    const bool over = record->member.state == MemberState::dead || record->member.state == MemberState::left;
-    return over && record.get() != self_ && now - record->member.since > core_.config.gossip_to_the_dead_time;
-  };
+void MemberTable::drop_dead(Timestamp now) {
   std::erase_if(order_, [&](std::unique_ptr<Record>& record) {
-    if (!long_gone(record)) return false;
+    Member& member = record->member;
+    const bool over = member.state == MemberState::dead || member.state == MemberState::left;
+    if (!over || record.get() == self_ || now - member.since <= core_.config.gossip_to_the_dead_time) return false;
     by_name_.erase(record.get());
     ++version_;
-    notify(MemberEvent::Kind::forgotten, *record, {});
+    // Of whom we only ever heard, and never as alive, nobody was told.
+    if (member.since != kLongAgo) forgotten(departed_.keep(std::move(member)));
     return true;
   });
+  while (const auto member = departed_.expired(now)) forgotten(member);
+}
+
+void MemberTable::forgotten(const std::optional<Member>& member) {
+  if (!member) return;
+  ++version_;
+  notify(MemberEvent::Kind::forgotten, *member, {});
 }
 
 void MemberTable::encode_rows(wire::Buffer& out) const {

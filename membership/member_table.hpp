@@ -13,6 +13,7 @@
 #include <plumvine/types.hpp>
 
 #include "core.hpp"
+#include "departed.hpp"
 #include "name_index.hpp"
 #include "suspicion.hpp"
 
@@ -90,6 +91,8 @@ class MemberTable {
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
   [[nodiscard]] std::uint32_t local_incarnation() const noexcept { return incarnation_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Record>>& records() const noexcept { return order_; }
+  /// Those that the table dropped and people still see.
+  [[nodiscard]] const Departed& departed() const noexcept { return departed_; }
   /// An alive or suspect member other than us at this address.
   [[nodiscard]] const Record* living_at(const Endpoint& endpoint) const;
   /// Ticket of the broadcast that says we left.
@@ -97,7 +100,7 @@ class MemberTable {
 
   /// Up to `count` different random members other than us that `fits`, all of them if there are few.
   std::vector<Record*> random(std::size_t count, const std::function<bool(const Record&)>& fits);
-  /// The next member to probe: each once per pass, in an order shuffled for every pass. Forgets the long dead
+  /// The next member to probe: each once per pass, in an order shuffled for every pass. Drops the long dead
   /// when a pass is over. Null if there is nobody.
   Record* next_to_probe(Timestamp now);
   /// Everything we know as rows of a table exchange, without header.
@@ -114,15 +117,17 @@ class MemberTable {
   void start_suspicion(Record& record, std::string_view accuser, Timestamp now);
   void end_suspicion(Record& record);
   void set_state(Record& record, MemberState state, Timestamp now);
-  void notify(MemberEvent::Kind kind, const Record& record, std::string_view from);
+  void notify(MemberEvent::Kind kind, const Member& member, std::string_view from);
   void changed(const Record& record, std::optional<MemberState> before);
-  void forget_dead(Timestamp now);
+  void drop_dead(Timestamp now);
+  void forgotten(const std::optional<Member>& member);
 
   Core& core_;
   MemberObserver observer_;
   std::vector<std::unique_ptr<Record>> order_;  ///< the probe order
   NameIndex<Record> by_name_;
   std::vector<Record*> suspects_;
+  Departed departed_;
   Record* self_ = nullptr;
   std::size_t next_probe_ = 0;
   std::size_t alive_ = 0;

@@ -374,13 +374,15 @@ const Member& Swim::self() const { return impl_->table.self().member; }
 
 const Member* Swim::find(std::string_view name) const {
   const Record* record = std::as_const(impl_->table).find(name);
-  return record == nullptr ? nullptr : &record->member;
+  return record == nullptr ? impl_->table.departed().find(name) : &record->member;
 }
 
 std::vector<const Member*> Swim::members() const {
   std::vector<const Member*> all;
   all.reserve(impl_->table.size());
   for (const auto& record : impl_->table.records()) all.push_back(&record->member);
+  for (const auto& [name, member] : impl_->table.departed().by_name())
+    if (std::as_const(impl_->table).find(name) == nullptr) all.push_back(&member);
   std::sort(all.begin(), all.end(), [](const Member* a, const Member* b) { return a->name < b->name; });
   return all;
 }

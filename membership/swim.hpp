@@ -67,7 +67,7 @@ class Swim {
   // Queries.
   [[nodiscard]] const Member& self() const;
   [[nodiscard]] const Member* find(std::string_view name) const;
-  /// All members, ourselves included, by name. `version()` changes when anything in it does.
+  /// All members, ourselves and those that are dead or left included, by name. `version()` changes when anything in it does.
   [[nodiscard]] std::vector<const Member*> members() const;
   [[nodiscard]] std::uint64_t version() const;
   /// Smoothed round trip of direct pings; nullopt where unknown.

@@ -15,6 +15,7 @@
 
 namespace plumvine {
 
+using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
@@ -38,15 +39,18 @@ struct SwimConfig {
   Duration gossip_interval = milliseconds{200};
   /// To how many random members each time. 3 (3 / 4).
   std::uint32_t gossip_nodes = 3;
-  /// The dead are gossiped to for so long, then forgotten. 30 s (15 s / 60 s).
+  /// The dead are gossiped to for so long; then they no longer count in any formula. 30 s (15 s / 60 s).
   Duration gossip_to_the_dead_time = seconds{30};
+  /// How long a dead member is still shown and missed, and one that left is shown. Then it is forgotten. 24 h each.
+  Duration reconnect_timeout = hours{24};
+  Duration tombstone_timeout = hours{24};
   /// Full state exchange with one random member; scaled up above 32 members. 0 = off. 30 s (15 s / 60 s).
   Duration push_pull_interval = seconds{30};
   /// Bound on every membership stream: dialling, and each direction of the exchange. 10 s (1 s / 30 s).
   Duration tcp_timeout = seconds{10};
   /// Upper bound of the local health multiplier (Lifeguard, section IV-A). 8.
   std::uint32_t awareness_max_multiplier = 8;
-  /// After this time a dead member's name may be taken by another address. 0 = not before it is forgotten.
+  /// After this time a dead member's name may be taken by another address. 0 = not before `gossip_to_the_dead_time`.
   Duration dead_node_reclaim_time{0};
   /// Target size of a packet in bytes. 1400.
   std::uint32_t udp_buffer_size = 1400;

@@ -202,6 +202,8 @@ std::vector<Key> make_catalogue() {
       key("gossip_interval", &SwimConfig::gossip_interval),
       key("gossip_nodes", &SwimConfig::gossip_nodes),
       key("gossip_to_the_dead_time", &SwimConfig::gossip_to_the_dead_time),
+      key("reconnect_timeout", &SwimConfig::reconnect_timeout),
+      key("tombstone_timeout", &SwimConfig::tombstone_timeout),
       key("push_pull_interval", &SwimConfig::push_pull_interval),
       key("tcp_timeout", &SwimConfig::tcp_timeout),
       key("awareness_max_multiplier", &SwimConfig::awareness_max_multiplier),

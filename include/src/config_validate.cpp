@@ -68,6 +68,8 @@ void check_swim(const SwimConfig& s, Rules& rules) {
   rules.positive(s.gossip_interval, "gossip_interval", "200ms");
   rules.positive(s.tcp_timeout, "tcp_timeout", "10s");
   rules.positive(s.gossip_to_the_dead_time, "gossip_to_the_dead_time", "30s");
+  rules.positive(s.reconnect_timeout, "reconnect_timeout", "24h");
+  rules.positive(s.tombstone_timeout, "tombstone_timeout", "24h");
   rules.positive(s.rejoin_interval, "rejoin_interval", "2s");
   rules.positive(s.stall_threshold, "stall_threshold", "1s");
   rules.require(s.push_pull_interval >= Duration{0}, "push_pull_interval", "must not be negative; 0s turns it off");

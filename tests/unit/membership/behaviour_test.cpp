@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "membership/departed.hpp"
 #include "membership/wire/codec.hpp"
 #include "membership/wire/packet.hpp"
 
@@ -192,17 +193,65 @@ TEST_CASE("leaving alone is done at once, and twice is answered twice", "[swim]"
   CHECK(done == 2);
 }
 
-TEST_CASE("the dead and the left are forgotten", "[swim]") {
-  Cluster c = joined(4);
+TEST_CASE("the dead and the left are shown for long, count for short, and are forgotten", "[swim]") {
+  SwimConfig config;
+  config.reconnect_timeout = 10min;
+  config.tombstone_timeout = 5min;
+  Cluster c = joined(5, 1, config);
   c.kill(3);
   c.with(2, [&](swim::Swim& s) { s.leave(c.now()); });
   c.run(3s);
   c.kill(2);
-  c.run(180s);
-  CHECK(c.state(0, 3) == std::nullopt);
-  CHECK(c.state(0, 2) == std::nullopt);
-  CHECK(count(c, 0, MemberEvent::Kind::forgotten, "n3") == 1);
-  CHECK(count(c, 0, MemberEvent::Kind::forgotten, "n2") == 1);
+  c.run(3min);
+  CHECK(c.state(0, 3) == MemberState::dead);
+  CHECK(c.state(0, 2) == MemberState::left);
+  CHECK(c.node(0).members().size() == 5);
+  CHECK(count(c, 0, MemberEvent::Kind::forgotten, "n2") == 0);
+
+  SECTION("nobody is told of them") {
+    c.kill(1);
+    c.start(1, {0});
+    REQUIRE(c.run_until(30s, [&] { return c.state(1, 0) == MemberState::alive; }));
+    c.run(30s);
+    CHECK(c.state(1, 3) == std::nullopt);
+    CHECK(c.state(1, 2) == std::nullopt);
+  }
+  SECTION("one that comes back is alive, once") {
+    c.start(3, {0});
+    REQUIRE(c.run_until(20s, [&] { return c.state(0, 3) == MemberState::alive; }));
+    CHECK(c.node(0).members().size() == 5);
+    c.run(20min);
+    CHECK(count(c, 0, MemberEvent::Kind::forgotten, "n3") == 0);
+  }
+  SECTION("each for its time") {
+    c.run(3min);
+    CHECK(c.state(0, 3) == MemberState::dead);
+    CHECK(c.state(0, 2) == std::nullopt);
+    c.run(6min);
+    CHECK(c.state(0, 3) == std::nullopt);
+    CHECK(count(c, 0, MemberEvent::Kind::forgotten, "n3") == 1);
+    CHECK(count(c, 0, MemberEvent::Kind::forgotten, "n2") == 1);
+  }
+}
+
+TEST_CASE("the departed are bounded: the left go first, then the oldest", "[swim]") {
+  const SwimConfig config;
+  swim::Departed departed(config);
+  const auto member = [](std::size_t i, MemberState state) {
+    Member m;
+    m.name = "m" + std::to_string(i);
+    m.state = state;
+    m.since = Timestamp{} + std::chrono::seconds{i};
+    return m;
+  };
+  for (std::size_t i = 0; i < swim::Departed::kMax; ++i)
+    REQUIRE(!departed.keep(member(i, i == 7 || i == 9 ? MemberState::left : MemberState::dead)));
+  for (const char* gone : {"m7", "m9", "m0", "m1"})
+    CHECK(departed.keep(member(swim::Departed::kMax + static_cast<std::size_t>(gone[1] - '0'), MemberState::dead))->name == gone);
+  CHECK(departed.by_name().size() == swim::Departed::kMax);
+  CHECK(departed.drop("m2"));
+  CHECK(!departed.drop("m2"));
+  CHECK(departed.find("m3") != nullptr);
 }
 
 TEST_CASE("a restart shows as a death and a birth, also when nobody missed the member", "[swim]") {
