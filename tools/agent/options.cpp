@@ -124,8 +124,13 @@ std::vector<std::string> resolve_names(Config& config) {
   std::vector<std::string> problems;
   for (const auto& [field, text] : {std::pair{"bind", &config.bind}, {"advertise", &config.advertise}}) {
     if (text->empty() || Endpoint::parse(*text)) continue;
-    const auto named = HostPort::parse(*text);
+    auto named = HostPort::parse(*text);
     if (!named || !named->has_port || named->srv) continue;  // `validate` says what is wrong
+    if (named->host == "localhost") {  // it needs no hosts file (RFC 6761, section 6.3)
+      named->host = "127.0.0.1";
+      *text = named->to_string();
+      continue;
+    }
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;

@@ -209,6 +209,7 @@ TEST_CASE("what the machine refuses ends with 1", "[agent]") {
 }
 
 TEST_CASE("a name to listen on is resolved", "[agent]") {
-  const auto options = taken({"--bind", "localhost:0"});
-  CHECK((options.config.bind == "127.0.0.1:0" || options.config.bind == "[::1]:0"));
+  const auto options = taken({"--bind", "localhost:7"});
+  CHECK(options.config.bind == "127.0.0.1:7");
+  CHECK(has(refusal({"--bind", "a..b:7"}, 1), "'a..b' has no address"));
 }
