@@ -175,6 +175,10 @@ void Resolver::resolve(const HostPort& name) {
   const std::string host = name.host.find(':') == std::string::npos ? name.host : "[" + name.host + "]";
   if (auto literal = Endpoint::parse(host + ":" + std::to_string(name.port)); literal && !name.srv)
     return answer_soon(name, {*literal});
+  if (name.host == "localhost" && !name.srv) {  // nobody needs to be asked (RFC 6761, section 6.3)
+    const auto port = std::to_string(name.port);
+    return answer_soon(name, {*Endpoint::parse("127.0.0.1:" + port), *Endpoint::parse("[::1]:" + port)});
+  }
   if (waiting_.size() >= kQueueMax) return answer_soon(name, {});
   waiting_.push_back(name);
   start_waiting();
