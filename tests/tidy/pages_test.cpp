@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "tree.hpp"
@@ -153,4 +154,24 @@ TEST_CASE("the program in README.md is the one that is compiled") {
   const SourceFile& program = file_at("tools/examples/hello.cpp");
   CHECK(first_block(file_at("README.md"), "cpp") == text_of(program));
   CHECK(program.lines.size() <= 22);
+}
+
+TEST_CASE("the page of memberlist's scenarios names tests that exist") {
+  const std::regex name("TEST_CASE\\(\"([^\"]*)\"");
+  std::set<std::string> cases;
+  for (const SourceFile& file : tidy::files()) {
+    if (!file.is_code() || file.path.rfind("tests/", 0) != 0) continue;
+    const std::string text = text_of(file);
+    for (std::sregex_iterator it(text.begin(), text.end(), name), end; it != end; ++it) cases.insert((*it)[1]);
+  }
+  std::size_t rows = 0;
+  for (const std::string& line : file_at("docs/memberlist-tests.md").lines) {
+    const std::size_t middle = line.find(" | ");
+    if (line.rfind("| ", 0) != 0 || middle == std::string::npos || line.find("| memberlist |") == 0) continue;
+    const std::string ours = line.substr(middle + 3, line.size() - middle - 5);
+    INFO(ours);
+    CHECK(cases.count(ours) == 1);
+    ++rows;
+  }
+  CHECK(rows > 80);
 }
