@@ -92,6 +92,10 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
       return AliveOutcome::ignored;
     }
   }
+  if (!own && !allowed(endpoint_of(news.address, news.port))) {
+    core_.stats.rejected.add(PacketReject::not_allowed);
+    return AliveOutcome::ignored;
+  }
   Record* record = find(news.node);
   bool replaced = false;
   if (record == nullptr) {
@@ -122,6 +126,11 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
   }
   accept_alive(*record, news, replaced, now);
   return AliveOutcome::accepted;
+}
+
+bool MemberTable::allowed(const Endpoint& endpoint) const {
+  const auto& networks = core_.config.cidrs_allowed;
+  return networks.empty() || std::any_of(networks.begin(), networks.end(), [&](const Network& n) { return n.contains(endpoint); });
 }
 
 Record* MemberTable::insert(const wire::Alive& news) {

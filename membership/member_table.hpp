@@ -77,6 +77,9 @@ class MemberTable {
   /// Handles only what `row` says about us, so that an answer can already carry the refutation.
   void merge_own(const wire::PushNodeState& row, Timestamp now);
 
+  /// Whether `cidrs_allowed` lets members be at this address.
+  [[nodiscard]] bool allowed(const Endpoint& endpoint) const;
+
   // Suspicions.
   void suspicion_due(std::uint64_t id, Timestamp now);
   void extend_suspicions(Duration by);

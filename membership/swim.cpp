@@ -223,6 +223,7 @@ void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp no
 }
 
 void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now) {
+  if (!table.allowed(from)) return core.stats.rejected.add(PacketReject::not_allowed);
   if (news.port == 0) news.port = core.identity.port;
   if (table.alive(news, now) == AliveOutcome::older) tell(from, news, now);
 }

@@ -91,7 +91,7 @@ constexpr std::string_view kFrame =
 constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "
-    "too_deep, too_large, wrong_name, incompatible_version, table_full, stream_limit, timed_out";
+    "too_deep, too_large, wrong_name, incompatible_version, not_allowed, table_full, stream_limit, timed_out";
 
 #define COUNT(field) [](const Source& s, Out& out) { one(out, s.snapshot.field); }
 #define HISTOGRAM(field) [](const Source& s, Out& out) { buckets(out, s.snapshot.field); }

@@ -54,6 +54,9 @@ struct SwimConfig {
   Duration dead_node_reclaim_time{0};
   /// Target size of a packet in bytes. 1400.
   std::uint32_t udp_buffer_size = 1400;
+  /// Only members at these addresses are taken in; packets about others, and from elsewhere, are dropped and counted.
+  /// Empty = all.
+  std::vector<Network> cidrs_allowed;
   /// Never ping over a stream when packets get no answer.
   bool disable_tcp_pings = false;
   /// Delegate versions min, max, current: Serf's 2, 5, 4, or zeros for plain memberlist clusters.

@@ -80,6 +80,20 @@ struct Endpoint {
   static Result<Endpoint> parse(std::string_view text);
 };
 
+/// A range of addresses: those that agree with `address` in the first `bits` bits (IPv4 counts in its mapped form).
+struct Network {
+  std::array<std::uint8_t, 16> address{};
+  std::uint8_t bits = 0;
+
+  friend constexpr bool operator==(const Network&, const Network&) = default;
+
+  [[nodiscard]] bool contains(const Endpoint& endpoint) const noexcept;
+  /// `10.0.0.0/8`, `fd00::/16`.
+  [[nodiscard]] std::string to_string() const;
+  /// Parses `ADDRESS/BITS`; bits of the address behind the prefix are dropped.
+  static Result<Network> parse(std::string_view text);
+};
+
 /// A host (name or literal) and a port, as written by a person. Port 0 where none was given.
 struct HostPort {
   std::string host;

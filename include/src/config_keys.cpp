@@ -142,6 +142,25 @@ Status set_seeds(Config& c, std::string_view text) {
   return {};
 }
 
+Status set_networks(Config& c, std::string_view text) {
+  std::vector<Network> networks;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto comma = rest.find(',');
+    auto network = Network::parse(rest.substr(0, comma));
+    if (!network) return network.error();
+    networks.push_back(*network);
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+  }
+  c.swim.cidrs_allowed = std::move(networks);
+  return {};
+}
+
+std::string show_networks(const Config& c) {
+  std::string text;
+  for (const Network& network : c.swim.cidrs_allowed) text += (text.empty() ? "" : ",") + network.to_string();
+  return text;
+}
+
 std::vector<Key> make_catalogue() {
   return {
       key("name", &Config::name),
@@ -209,6 +228,7 @@ std::vector<Key> make_catalogue() {
       key("awareness_max_multiplier", &SwimConfig::awareness_max_multiplier),
       key("dead_node_reclaim_time", &SwimConfig::dead_node_reclaim_time),
       key("udp_buffer_size", &SwimConfig::udp_buffer_size),
+      {"cidrs_allowed", set_networks, show_networks},
       key("disable_tcp_pings", &SwimConfig::disable_tcp_pings),
       {"delegate_protocol", set_delegate_protocol,
        [](const Config& c) {

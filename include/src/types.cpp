@@ -112,6 +112,38 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
   return endpoint;
 }
 
+bool Network::contains(const Endpoint& endpoint) const noexcept {
+  const auto whole = static_cast<std::ptrdiff_t>(bits / 8);
+  if (!std::equal(address.begin(), address.begin() + whole, endpoint.address.begin())) return false;
+  const auto mask = static_cast<std::uint8_t>(0xff00U >> (bits % 8));
+  return mask == 0 || ((address[bits / 8] ^ endpoint.address[bits / 8]) & mask) == 0;
+}
+
+std::string Network::to_string() const {
+  const Endpoint first{address, 0};
+  return fmt::format("{}/{}", first.host(), first.is_v4() && bits >= 96 ? bits - 96 : bits);
+}
+
+Result<Network> Network::parse(std::string_view text) {
+  const auto slash = text.find('/');
+  Network network;
+  unsigned bits = 0;
+  const std::string_view digits = slash == std::string_view::npos ? std::string_view{} : text.substr(slash + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  const std::string host(text.substr(0, slash));
+  const bool v4 = host.find(':') == std::string::npos;
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() || bits > (v4 ? 32U : 128U) ||
+      !parse_address(host, network.address)) {
+    return {Errc::invalid_argument, fmt::format("'{}' is not a network: use ADDRESS/BITS such as 10.0.0.0/8 or fd00::/16", text)};
+  }
+  network.bits = static_cast<std::uint8_t>(v4 ? bits + 96 : bits);
+  for (std::size_t i = 0; i < network.address.size(); ++i) {
+    const std::size_t kept = network.bits > 8 * i ? std::min<std::size_t>(8, network.bits - 8 * i) : 0;
+    network.address[i] &= static_cast<std::uint8_t>(0xff00U >> kept);
+  }
+  return network;
+}
+
 Result<HostPort> HostPort::parse(std::string_view text) {
   const auto bad = [&](std::string_view why) -> Result<HostPort> {
     return {Errc::invalid_argument, fmt::format("'{}' is not HOST[:PORT]: {}", text, why)};

@@ -85,6 +85,11 @@ Status Node::Impl::prepare() {
   if (!bound) return bound.error();
   auto advertised = uv::choose_advertised(config_.advertise, bound->address);
   if (!advertised) return advertised.error();
+  const auto& allowed = config_.swim.cidrs_allowed;
+  if (!allowed.empty() && std::none_of(allowed.begin(), allowed.end(), [&](const Network& n) { return n.contains(advertised->endpoint); })) {
+    return {Errc::invalid_argument, "cidrs_allowed: our own address " + advertised->endpoint.host() +
+                                        " is in none of them; add its network, or set advertise"};
+  }
   if (where->port != 0) seed_port_ = where->port;
   for (const std::string& seed : config_.seeds)
     if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("seeds");

@@ -53,6 +53,28 @@ TEST_CASE("endpoints know what kind they are", "[detail][types]") {
   CHECK_FALSE(is("[::]:1").is_v4());
 }
 
+TEST_CASE("IsValidAddressDefaults, IsValidAddressOverride", "[detail][types]") {
+  const auto in = [](std::string_view network, const std::string& host) {
+    return Network::parse(network)->contains(*Endpoint::parse(host + ":1"));
+  };
+  CHECK(in("10.0.0.0/8", "10.255.1.2"));
+  CHECK_FALSE(in("10.0.0.0/8", "11.0.0.1"));
+  CHECK(in("10.1.2.3/31", "10.1.2.2"));
+  CHECK_FALSE(in("10.1.2.3/31", "10.1.2.4"));
+  CHECK(in("127.0.0.1/32", "127.0.0.1"));
+  CHECK_FALSE(in("127.0.0.1/32", "127.0.0.2"));
+  CHECK(in("0.0.0.0/0", "192.168.0.1"));
+  CHECK_FALSE(in("0.0.0.0/0", "[2001:db8::1]"));
+  CHECK(in("::/0", "[2001:db8::1]"));
+  CHECK(in("2001:db8::/33", "[2001:db8:7fff::1]"));
+  CHECK_FALSE(in("2001:db8::/33", "[2001:db8:8000::1]"));
+  CHECK(in("10.0.0.0/8", "[::ffff:10.2.3.4]"));
+  CHECK(Network::parse("10.1.2.3/8")->to_string() == "10.0.0.0/8");
+  CHECK(Network::parse("fd00::1/16")->to_string() == "fd00::/16");
+  for (const auto* bad : {"", "/", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0/8", "fd00::/129", "10.0.0.0/-1", "10.0.0.0/8x", "name/8"})
+    CHECK_FALSE(Network::parse(bad));
+}
+
 TEST_CASE("raw addresses have 4 or 16 bytes", "[detail][types]") {
   for (const auto* text : {"10.1.2.3:7946", "[2001:db8::5]:7946"}) {
     const auto endpoint = *Endpoint::parse(text);

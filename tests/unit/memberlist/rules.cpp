@@ -36,6 +36,12 @@ SwimConfig still() {
   return config;
 }
 
+BytesView wire_versions() {
+  static constexpr std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, std::byte{2},
+                                                     std::byte{2}, std::byte{5}, std::byte{4}};
+  return versions;
+}
+
 }  // namespace
 
 TEST_CASE("AliveNode_NewNode", "[memberlist]") {
@@ -261,6 +267,31 @@ TEST_CASE("MergeState", "[memberlist]") {
   CHECK(lone.state(5) == MemberState::alive);
   CHECK(lone.count(Kind::joined) == 1);
   CHECK(lone.count(Kind::died) == 0);
+}
+
+TEST_CASE("JoinDifferentNetworks_UniqueMask, JoinDifferentNetworks_MultiMasks", "[memberlist]") {
+  SwimConfig config = still();
+  config.cidrs_allowed = {*Network::parse("10.0.0.0/30")};
+  SECTION("one network") {}
+  SECTION("two networks") { config.cidrs_allowed.insert(config.cidrs_allowed.begin(), *Network::parse("fd00::/8")); }
+  Lone lone(config);
+  lone.alive(2);
+  CHECK(lone.state(2) == MemberState::alive);
+  lone.alive(7);
+  CHECK(lone.state(7) == std::nullopt);
+  CHECK(lone.machine.stats().rejected[PacketReject::not_allowed] == 1);
+  // Neither a member inside, told of from outside, nor a row of a table.
+  const Bytes inside = Lone::at(3).raw(), outside = Lone::at(8).raw();
+  lone.receive(wire::Alive{1, "n3", inside.view(), 7946, {}, {}}, Lone::at(7));
+  CHECK(lone.state(3) == std::nullopt);
+  wire::Buffer table;
+  wire::encode(wire::PushPullHeader{1, 0, false}, table);
+  wire::encode(wire::PushNodeState{"n8", outside.view(), 7946, {}, 1, 0, wire_versions()}, table);
+  lone.machine.stream_accepted(swim::StreamId{1}, Lone::at(2), lone.now);
+  lone.machine.stream_received(swim::StreamId{1}, BytesView(table), lone.now);
+  lone.drain();
+  CHECK(lone.state(8) == std::nullopt);
+  CHECK(lone.machine.stats().rejected[PacketReject::not_allowed] == 3);
 }
 
 TEST_CASE("Members, NumMembers", "[memberlist]") {
