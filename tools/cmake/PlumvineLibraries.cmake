@@ -2,6 +2,7 @@
 pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv>=1.44)
 pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares>=1.18)
+pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls>=3.7)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
@@ -29,6 +30,11 @@ target_include_directories(plumvine_runtime PRIVATE ${root})
 plumvine_object(plumvine_health health)
 target_link_libraries(plumvine_health PRIVATE nlohmann_json::nlohmann_json)
 
+# The one place that knows a crypto library. Not part of the core archive: the machines get it injected.
+plumvine_object(plumvine_crypto transport/crypto)
+target_include_directories(plumvine_crypto PRIVATE ${root})
+target_link_libraries(plumvine_crypto PUBLIC PkgConfig::GNUTLS)
+
 # Everything without sockets, clocks and random devices, as one archive: the simulator and the tests link it.
 add_library(plumvine_core STATIC)
 target_link_libraries(plumvine_core PUBLIC fmt::fmt
@@ -42,11 +48,11 @@ if(NOT uv_sources)
 endif()
 add_library(plumvine ${uv_sources}
   $<TARGET_OBJECTS:plumvine_base> $<TARGET_OBJECTS:plumvine_membership> $<TARGET_OBJECTS:plumvine_plumtree>
-  $<TARGET_OBJECTS:plumvine_runtime> $<TARGET_OBJECTS:plumvine_health>)
+  $<TARGET_OBJECTS:plumvine_runtime> $<TARGET_OBJECTS:plumvine_crypto> $<TARGET_OBJECTS:plumvine_health>)
 add_library(plumvine::plumvine ALIAS plumvine)
 target_include_directories(plumvine PUBLIC $<BUILD_INTERFACE:${root}/include> $<INSTALL_INTERFACE:include> PRIVATE ${root})
 target_link_libraries(plumvine PRIVATE $<BUILD_INTERFACE:plumvine_options> fmt::fmt PkgConfig::UV PkgConfig::MHD
-  PkgConfig::CARES $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> Threads::Threads)
+  PkgConfig::CARES PkgConfig::GNUTLS $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> Threads::Threads)
 set_target_properties(plumvine PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_compile_definitions(plumvine_runtime PRIVATE PLUMVINE_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(plumvine PRIVATE PLUMVINE_VERSION="${PROJECT_VERSION}")
