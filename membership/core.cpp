@@ -1,7 +1,5 @@
 #include "core.hpp"
 
-#include "wire/packet.hpp"
-
 namespace plumvine::swim {
 namespace {
 
@@ -13,7 +11,8 @@ constexpr std::size_t kCompoundOverhead = 2;
 }  // namespace
 
 std::size_t Core::packet_room() const {
-  const std::size_t overhead = kCompoundOverhead + (identity.label.empty() ? 0 : 2 + identity.label.size());
+  const std::size_t overhead = kCompoundOverhead + (identity.label.empty() ? 0 : 2 + identity.label.size()) +
+                               (seals() ? Keyring::kOverhead : 0);
   return config.udp_buffer_size > overhead ? config.udp_buffer_size - overhead : 0;
 }
 
@@ -28,20 +27,27 @@ void Core::send_with_news(const Endpoint& to, BytesView message, std::size_t mem
   send_packet(to, parts);
 }
 
-bool Core::send_news(const Endpoint& to, std::size_t members) {
+bool Core::send_news(const Member& to, const Endpoint& at, std::size_t members) {
   std::vector<Bytes> news;
   queue.take(kPartOverhead, packet_room(), members, wire::kCompoundPartsMax, news);
   if (news.empty()) return false;
   std::vector<BytesView> parts;
   parts.reserve(news.size());
   for (const Bytes& item : news) parts.push_back(item.view());
-  send_packet(to, parts);
+  send_packet(at, parts, takes_crc(to));
   return true;
 }
 
-void Core::send_packet(const Endpoint& to, std::span<const BytesView> messages) {
+void Core::send_packet(const Endpoint& to, std::span<const BytesView> messages, bool crc) {
   if (to.port == 0 || to.is_unspecified()) return;  // a member without a usable address: the probe fails by time
-  outbox.push(SendPacket{to, wire::pack(identity.label, messages)});
+  outbox.push(SendPacket{to, wire::pack(layers(crc), messages)});
+}
+
+void Core::no_key_fits(const Endpoint& from, Timestamp now) {
+  constexpr Duration kPause = std::chrono::seconds{1};
+  if (complained_at != Timestamp{INT64_MIN} && now - complained_at < kPause) return;
+  complained_at = now;
+  log(LogLevel::warn, "PV1120", "None of our keys opens what " + from.to_string() + " sends");
 }
 
 void Core::log(LogLevel level, std::string_view code, std::string text) {

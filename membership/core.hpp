@@ -17,6 +17,7 @@
 #include "output.hpp"
 #include "swim.hpp"
 #include "wire/codec.hpp"
+#include "wire/packet.hpp"
 
 namespace plumvine::swim {
 
@@ -49,6 +50,7 @@ struct Core {
   BroadcastQueue queue;
   std::uint32_t last_sequence = 0;
   wire::Buffer encode_buffer;
+  Timestamp complained_at{INT64_MIN};
 
   std::uint32_t next_sequence() { return ++last_sequence; }
 
@@ -68,11 +70,25 @@ struct Core {
     send_with_news(to, BytesView(encode_buffer), members);
   }
   void send_with_news(const Endpoint& to, BytesView message, std::size_t members);
-  /// Sends what news fits into one datagram. False if there was none.
-  bool send_news(const Endpoint& to, std::size_t members);
-  void send_packet(const Endpoint& to, std::span<const BytesView> messages);
+  /// Sends what news fits into one datagram to a member whose versions are known. False if there was none.
+  bool send_news(const Member& to, const Endpoint& at, std::size_t members);
+  void send_packet(const Endpoint& to, std::span<const BytesView> messages, bool crc = false);
+  /// Says that somebody has another key, at most once a second.
+  void no_key_fits(const Endpoint& from, Timestamp now);
   void log(LogLevel level, std::string_view code, std::string text);
 
+  /// memberlist sends checksums where it has the receiver's record at hand, and the receiver knows them.
+  [[nodiscard]] static bool takes_crc(const Member& member) noexcept { return member.versions[1] >= 5; }
+  /// There is a key and what we send is sealed.
+  [[nodiscard]] bool seals() const noexcept {
+    return config.gossip_verify_outgoing && identity.keyring != nullptr && !identity.keyring->empty();
+  }
+  [[nodiscard]] wire::Layers layers(bool crc) const {
+    return {identity.label, config.enable_compression, crc, seals() ? identity.keyring.get() : nullptr};
+  }
+  [[nodiscard]] wire::Opening opening() const {
+    return {identity.label, identity.keyring.get(), config.gossip_verify_incoming};
+  }
   /// Bytes of a datagram that messages may fill.
   [[nodiscard]] std::size_t packet_room() const;
 };

@@ -60,7 +60,7 @@ void Probe::ping_directly(Record& target) {
   wire::Buffer second;
   wire::encode(wire::Suspect{incarnation_, target.member.name, self.name}, second);
   const std::array<BytesView, 2> both{BytesView(first), BytesView(second)};
-  core_.send_packet(endpoint_, both);
+  core_.send_packet(endpoint_, both, Core::takes_crc(target.member));
 }
 
 void Probe::phase_due(Timestamp now) {

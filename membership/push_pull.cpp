@@ -14,6 +14,16 @@ bool is_exchange(StreamPurpose purpose) {
          purpose == StreamPurpose::lost;
 }
 
+/// What memberlist answers when the start of a stream cannot be read.
+std::string_view complaint(PacketReject why) {
+  switch (why) {
+    case PacketReject::encrypted: return "remote state is encrypted and encryption is not configured";
+    case PacketReject::plaintext: return "encryption is configured but remote state is not encrypted";
+    case PacketReject::undecryptable: return "no installed keys could decrypt the message";
+    default: return {};
+  }
+}
+
 std::uint64_t hash_of(BytesView bytes) { return hash_name(as_text(bytes)); }
 
 }  // namespace
@@ -46,13 +56,13 @@ void Streams::tick_early(Timestamp now) {
 bool Streams::exchange(const Endpoint& to, bool join, StreamPurpose purpose, std::uint64_t context, Timestamp now) {
   for (const auto& [id, stream] : streams_)
     if (stream.peer == to && is_exchange(stream.purpose)) return false;
-  return open(to, Stream{.purpose = purpose, .peer = to, .context = context, .join = join, .reader = {false, {}}},
+  return open(to, Stream{.purpose = purpose, .peer = to, .context = context, .join = join, .reader = {false, core_.opening()}},
               now + core_.config.tcp_timeout);
 }
 
 bool Streams::ping(const Endpoint& to, std::string_view name, std::uint32_t sequence, StreamPurpose purpose,
                    std::uint64_t context, Timestamp deadline) {
-  return open(to, Stream{.purpose = purpose, .peer = to, .context = context, .sequence = sequence, .name = std::string(name), .reader = {false, {}}},
+  return open(to, Stream{.purpose = purpose, .peer = to, .context = context, .sequence = sequence, .name = std::string(name), .reader = {false, core_.opening()}},
               deadline);
 }
 
@@ -80,21 +90,27 @@ void Streams::connected(StreamId stream_id, Timestamp now) {
     return send_table(id, stream, true);
   }
   const Identity& self = core_.identity;
-  wire::Buffer out;
-  wire::append_label(self.label, out);
-  wire::encode(wire::Ping{stream.sequence, stream.name, self.address.view(), self.port, self.name}, out);
-  core_.outbox.push(SendStream{stream_id, Bytes::copy_of(out)});
+  send(id, wire::Ping{stream.sequence, stream.name, self.address.view(), self.port, self.name}, true);
 }
 
-void Streams::send_table(std::uint64_t id, Stream& stream, bool with_label) {
+void Streams::send_table(std::uint64_t id, Stream& stream, bool dialling) {
   wire::Buffer out;
   out.reserve(64 + 160 * table_.size());
-  if (with_label) wire::append_label(core_.identity.label, out);
-  const std::size_t start = out.size();
   wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(table_.size()), 0, stream.join}, out);
   table_.encode_rows(out);
-  stream.request_hash = hash_of(BytesView(out).subspan(start + 1));
-  core_.outbox.push(SendStream{StreamId{id}, Bytes::copy_of(out)});
+  stream.request_hash = hash_of(BytesView(out).subspan(1));
+  send_bytes(id, out, dialling);
+}
+
+template <class Message>
+void Streams::send(std::uint64_t id, const Message& message, bool dialling) {
+  wire::Buffer out;
+  wire::encode(message, out);
+  send_bytes(id, out, dialling);
+}
+
+void Streams::send_bytes(std::uint64_t id, BytesView message, bool dialling) {
+  core_.outbox.push(SendStream{StreamId{id}, wire::wrap_stream(core_.layers(false), dialling, message)});
 }
 
 // --- receiving ---------------------------------------------------------------------------------------------
@@ -107,7 +123,7 @@ void Streams::accepted(StreamId stream_id, const Endpoint& from, Timestamp now) 
     return;
   }
   ++accepted_;
-  streams_.insert_or_assign(id, Stream{.purpose = StreamPurpose::accepted, .peer = from, .reader = {true, core_.identity.label}});
+  streams_.insert_or_assign(id, Stream{.purpose = StreamPurpose::accepted, .peer = from, .reader = {true, core_.opening()}});
   core_.timers.set({TimerKind::stream, id}, now + core_.config.tcp_timeout);
 }
 
@@ -118,6 +134,7 @@ void Streams::received(StreamId stream_id, BytesView data, Timestamp now) {
   const auto progress = stream.reader.feed(data);
   buffered_ += stream.reader.buffered() - stream.held;
   stream.held = stream.reader.buffered();
+  if (progress != wire::StreamReader::Progress::more && stream.reader.in_clear()) ++core_.stats.plaintext_frames;
   if (progress == wire::StreamReader::Progress::failed) return reject(it, stream.reader.failure(), now);
   if (progress == wire::StreamReader::Progress::done)
     return stream.purpose == StreamPurpose::accepted ? request_complete(it, now) : reply_complete(it, now);
@@ -139,7 +156,7 @@ void Streams::serve_ping(std::uint64_t id, BytesView body) {
   wire::Scratch scratch;
   if (!wire::decode_body(body, ping, scratch)) return core_.stats.rejected.add(PacketReject::malformed);
   if (!ping.node.empty() && !table_.is_self(ping.node)) return core_.stats.rejected.add(PacketReject::wrong_name);
-  core_.outbox.push(SendStream{StreamId{id}, wire::encoded(wire::Ack{ping.sequence, {}})});
+  send(id, wire::Ack{ping.sequence, {}}, false);
 }
 
 void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
@@ -233,10 +250,10 @@ void Streams::merge(BytesView body, Timestamp now) {
 void Streams::reject(Map::iterator it, PacketReject why, Timestamp now) {
   core_.stats.rejected.add(why);
   const Stream& stream = it->second;
+  if (why == PacketReject::undecryptable) core_.no_key_fits(stream.peer, now);
   if (stream.purpose == StreamPurpose::accepted) {
-    if (why == PacketReject::encrypted)
-      core_.outbox.push(SendStream{StreamId{it->first},
-                                   wire::encoded(wire::ErrorReply{"remote state is encrypted and encryption is not configured"})});
+    const std::string_view text = complaint(why);
+    if (!text.empty()) send(it->first, wire::ErrorReply{text}, false);
     if (stream.reader.type() == wire::MessageType::push_pull) core_.stats.push_pulls.add(PushPullResult::in_failed);
   }
   finish(it, false, true, now);

@@ -74,7 +74,10 @@ class Streams {
   using Map = std::map<std::uint64_t, Stream>;
 
   bool open(const Endpoint& to, Stream stream, Timestamp deadline);
-  void send_table(std::uint64_t id, Stream& stream, bool with_label);
+  template <class Message>
+  void send(std::uint64_t id, const Message& message, bool dialling);
+  void send_bytes(std::uint64_t id, BytesView message, bool dialling);
+  void send_table(std::uint64_t id, Stream& stream, bool dialling);
   void request_complete(Map::iterator it, Timestamp now);
   void reply_complete(Map::iterator it, Timestamp now);
   void serve_push_pull(Map::iterator it, Timestamp now);

@@ -145,14 +145,18 @@ void Swim::Impl::gossip(Timestamp now) {
     return false;
   };
   for (const Record* target : table.random(core.config.gossip_nodes, fits))
-    if (!core.send_news(target->endpoint, table.size())) break;
+    if (!core.send_news(target->member, target->endpoint, table.size())) break;
   next_gossip = now + core.config.gossip_interval;
 }
 
 // --- packets -----------------------------------------------------------------------------------------------
 
 void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp now) {
-  for (const wire::Part& part : unpacker.unpack(packet, core.identity.label, core.stats.rejected)) handle_part(from, part, now);
+  const std::uint64_t strange = core.stats.rejected[PacketReject::undecryptable];
+  const auto parts = unpacker.unpack(packet, core.opening(), core.stats.rejected);
+  if (unpacker.in_clear()) ++core.stats.plaintext_frames;
+  if (core.stats.rejected[PacketReject::undecryptable] != strange) core.no_key_fits(from, now);
+  for (const wire::Part& part : parts) handle_part(from, part, now);
 }
 
 void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Timestamp now) {

@@ -11,6 +11,7 @@
 #include <plumvine/stats.hpp>
 #include <plumvine/types.hpp>
 
+#include "keyring.hpp"
 #include "output.hpp"
 
 namespace plumvine::swim {
@@ -22,6 +23,7 @@ struct Identity {
   std::uint16_t port = 0;
   Bytes meta;                ///< at most 512 bytes
   std::string label;         ///< cluster label, empty = none
+  std::shared_ptr<Keyring> keyring = {};  ///< null or empty: nothing is sealed; its keys may change at any time
 };
 
 /// SWIM with Lifeguard, speaking memberlist's protocol: who is alive, and who says so.

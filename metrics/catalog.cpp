@@ -195,6 +195,9 @@ constexpr std::array kRows{
         read_push_pulls},
     Row{"swim_packets_rejected_total", counter, "", kPacket, "Packets and membership streams not processed.",
         [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.swim.rejected); }},
+    Row{"swim_plaintext_frames_total", counter, "", "",
+        "Packets and membership streams that came in clear although there is a key, accepted or not.",
+        COUNT(swim.plaintext_frames)},
     Row{"swim_rejoin_attempts_total", counter, "", "", "Seeds and lost members contacted again.",
         COUNT(swim.rejoin_attempts)},
     // The node.

@@ -22,6 +22,9 @@ constexpr std::array kTable{
                 "suspected it meanwhile."},
     Explanation{"PV1109", "a table exchange failed at the other end", "The line gives the other end's reason."},
     Explanation{"PV1110", "too many seeds", "More than 256 seeds are configured; a few are enough."},
+    Explanation{"PV1120", "another key",
+                "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
+                "Compare `encrypt` or the keyring file on both. At most one line a second."},
     Explanation{kLinkUp, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
     Explanation{kLinkDown, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "

@@ -57,6 +57,13 @@ struct SwimConfig {
   /// Only members at these addresses are taken in; packets about others, and from elsewhere, are dropped and counted.
   /// Empty = all.
   std::vector<Network> cidrs_allowed;
+  /// Compress what we send: packets where it makes them smaller, streams always. Others' is understood in any case.
+  bool enable_compression = true;
+  /// With a key: drop packets and streams that come in clear. To give keys to a running cluster, start with both
+  /// false, then set outgoing, then incoming to true, each on all members before the next.
+  bool gossip_verify_incoming = true;
+  /// With a key: seal what we send.
+  bool gossip_verify_outgoing = true;
   /// Never ping over a stream when packets get no answer.
   bool disable_tcp_pings = false;
   /// Delegate versions min, max, current: Serf's 2, 5, 4, or zeros for plain memberlist clusters.

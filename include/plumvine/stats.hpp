@@ -13,6 +13,7 @@ namespace plumvine {
 enum class PacketReject : std::uint8_t {
   empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, compressed_too_large,
   too_deep, too_large, wrong_name, incompatible_version, not_allowed, table_full, stream_limit, timed_out,
+  undecryptable, plaintext,
   count_,
 };
 std::string_view to_string(PacketReject reason) noexcept;
@@ -34,6 +35,7 @@ struct SwimStats {
   std::uint64_t conflicts = 0;        ///< same name at another address, refused
   CountedReasons<PushPullResult> push_pulls;
   CountedReasons<PacketReject> rejected;
+  std::uint64_t plaintext_frames = 0; ///< packets and streams in clear although there is a key, accepted or not
   SecondsHistogram probe_rtt{kSecondsBuckets};
   std::uint32_t health_score = 0;     ///< Lifeguard's local health multiplier, 0 = well
   std::uint64_t gossip_queue_length = 0;

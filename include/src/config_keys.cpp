@@ -229,6 +229,9 @@ std::vector<Key> make_catalogue() {
       key("dead_node_reclaim_time", &SwimConfig::dead_node_reclaim_time),
       key("udp_buffer_size", &SwimConfig::udp_buffer_size),
       {"cidrs_allowed", set_networks, show_networks},
+      key("enable_compression", &SwimConfig::enable_compression),
+      key("gossip_verify_incoming", &SwimConfig::gossip_verify_incoming),
+      key("gossip_verify_outgoing", &SwimConfig::gossip_verify_outgoing),
       key("disable_tcp_pings", &SwimConfig::disable_tcp_pings),
       {"delegate_protocol", set_delegate_protocol,
        [](const Config& c) {

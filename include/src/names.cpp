@@ -61,7 +61,8 @@ std::string_view to_string(PacketReject reason) noexcept {
   static constexpr std::array<std::string_view, CountedReasons<PacketReject>::kSize> names{
       "empty",    "malformed",  "unknown_type",         "wrong_label", "encrypted",
       "bad_crc",  "compressed_malformed", "compressed_too_large", "too_deep", "too_large",
-      "wrong_name", "incompatible_version", "not_allowed", "table_full", "stream_limit", "timed_out"};
+      "wrong_name", "incompatible_version", "not_allowed", "table_full", "stream_limit", "timed_out",
+      "undecryptable", "plaintext"};
   return pick(names, reason);
 }
 

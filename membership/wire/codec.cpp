@@ -284,6 +284,10 @@ void encode(const UserHeader& m, Buffer& out) {
   Writer(out).type(MessageType::user).map(1).key("UserMsgLen").integer(m.size);
 }
 
+void encode(const Compressed& m, Buffer& out) {
+  Writer(out).type(MessageType::compress).map(2).key("Algo").number(m.algorithm).key("Buf").bytes(m.data);
+}
+
 void encode(const PushNodeState& m, Buffer& out) {
   Writer(out).map(7).key("Addr").bytes(m.address).key("Incarnation").number(m.incarnation).key("Meta").bytes(m.meta)
       .key("Name").text(m.name).key("Port").number(m.port).key("State").integer(m.state).key("Vsn").bytes(m.versions);

@@ -64,6 +64,7 @@ void encode(const Dead& message, Buffer& out);
 void encode(const ErrorReply& message, Buffer& out);
 void encode(const PushPullHeader& message, Buffer& out);
 void encode(const UserHeader& message, Buffer& out);
+void encode(const Compressed& message, Buffer& out);
 /// A table row of a push/pull: no type byte.
 void encode(const PushNodeState& message, Buffer& out);
 

@@ -17,4 +17,7 @@ enum class LzwResult : std::uint8_t { ok, malformed, too_large };
 /// Appends to `out`, never more than `output_max` bytes. Bytes after the end code are ignored.
 LzwResult lzw_decode(BytesView input, std::size_t output_max, std::vector<std::byte>& out);
 
+/// memberlist's compression, byte for byte as its library does it. Appends to `out`.
+void lzw_encode(BytesView input, std::vector<std::byte>& out);
+
 }  // namespace plumvine::swim::wire

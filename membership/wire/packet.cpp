@@ -31,19 +31,58 @@ std::uint32_t crc32(BytesView bytes) {
 std::uint32_t u8(BytesView bytes, std::size_t at) { return static_cast<std::uint32_t>(bytes[at]); }
 std::uint32_t u16(BytesView bytes, std::size_t at) { return u8(bytes, at) << 8 | u8(bytes, at + 1); }
 
+template <class Message>
+bool is_message(BytesView body, Scratch& scratch) {
+  Message message;
+  return decode_body(body, message, scratch);
+}
+
+/// Could this be a message in clear? A sealed blob starts with 0 or 1 and looks like a ping followed by noise.
+bool looks_plain(BytesView message, Scratch& scratch) {
+  if (message.empty()) return false;
+  const BytesView body = message.subspan(1);
+  switch (static_cast<MessageType>(message[0])) {
+    case MessageType::ping: {
+      Ping ping;
+      return !decode_probe(body, ping, scratch);
+    }
+    case MessageType::indirect_ping: {
+      IndirectPing ping;
+      return !decode_probe(body, ping, scratch);
+    }
+    case MessageType::ack: return is_message<Ack>(body, scratch);
+    case MessageType::nack: return is_message<Nack>(body, scratch);
+    case MessageType::suspect: return is_message<Suspect>(body, scratch);
+    case MessageType::alive: return is_message<Alive>(body, scratch);
+    case MessageType::dead: return is_message<Dead>(body, scratch);
+    case MessageType::compress: return is_message<Compressed>(body, scratch);
+    case MessageType::compound:
+    case MessageType::crc:
+    case MessageType::user: return true;
+    default: return false;
+  }
+}
+
+void put_u32(std::size_t value, Buffer& out) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::byte>(value >> shift & 0xff));
+}
+
+void append(BytesView bytes, Buffer& out) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+
 }  // namespace
 
-std::span<const Part> Unpacker::unpack(BytesView packet, std::string_view label, CountedReasons<PacketReject>& rejected) {
+std::span<const Part> Unpacker::unpack(BytesView packet, const Opening& opening, CountedReasons<PacketReject>& rejected) {
   parts_.clear();
   buffers_.clear();
   scratch_.clear();
+  in_clear_ = false;
   decompressed_ = 0;
   rejected_ = &rejected;
   if (packet.size() > kPacketMax) {
     rejected.add(PacketReject::too_large);
     return {};
   }
-  const LabelCheck check = check_label(packet, label);
+  const LabelCheck check = check_label(packet, opening.label);
   if (check.outcome != LabelCheck::Outcome::accepted) {
     rejected.add(check.outcome == LabelCheck::Outcome::wrong ? PacketReject::wrong_label
                  : packet.empty()                            ? PacketReject::empty
@@ -51,6 +90,11 @@ std::span<const Part> Unpacker::unpack(BytesView packet, std::string_view label,
     return {};
   }
   BytesView message = packet.subspan(check.size);
+  if (opening.sealed()) {
+    const auto plain = decrypt(message, opening);
+    if (!plain) return {};
+    message = *plain;
+  }
   if (message.size() >= 5 && u8(message, 0) == static_cast<std::uint8_t>(MessageType::crc)) {
     const std::uint32_t expected = u16(message, 1) << 16 | u16(message, 3);
     message = message.subspan(5);
@@ -61,6 +105,15 @@ std::span<const Part> Unpacker::unpack(BytesView packet, std::string_view label,
   }
   open_layer(message, 0);
   return parts_;
+}
+
+std::optional<BytesView> Unpacker::decrypt(BytesView message, const Opening& opening) {
+  opened_.clear();
+  if (opening.keyring->open(as_bytes(opening.label), message, opened_)) return BytesView(opened_);
+  in_clear_ = looks_plain(message, scratch_);
+  if (in_clear_ && !opening.verify) return message;
+  rejected_->add(in_clear_ ? PacketReject::plaintext : PacketReject::undecryptable);
+  return std::nullopt;
 }
 
 void Unpacker::open_layer(BytesView message, int depth) {
@@ -132,25 +185,45 @@ void append_label(std::string_view label, Buffer& out) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
-Bytes pack(std::string_view label, std::span<const BytesView> messages) {
+Bytes pack(const Layers& layers, std::span<const BytesView> messages) {
   PLUMVINE_CHECK(!messages.empty() && messages.size() <= kCompoundPartsMax, "a datagram has 1 to 127 messages");
-  std::size_t total = 4 + label.size() + 2 * messages.size();
-  for (const BytesView message : messages) total += message.size();
-  Buffer out;
-  out.reserve(total);
-  append_label(label, out);
-  if (messages.size() > 1) {
-    out.push_back(static_cast<std::byte>(MessageType::compound));
-    out.push_back(static_cast<std::byte>(messages.size()));
-    for (const BytesView message : messages) {
-      out.push_back(static_cast<std::byte>(message.size() >> 8));
-      out.push_back(static_cast<std::byte>(message.size() & 0xff));
-    }
-  }
-  for (const BytesView message : messages) {
+  for (const BytesView message : messages)
     PLUMVINE_CHECK(!message.empty() && message.size() <= 0xffff, "a message in a datagram has 1 to 65535 bytes");
-    out.insert(out.end(), message.begin(), message.end());
+  if (messages.size() == 1) return wrap_packet(layers, messages[0]);
+  Buffer out;
+  out.push_back(static_cast<std::byte>(MessageType::compound));
+  out.push_back(static_cast<std::byte>(messages.size()));
+  for (const BytesView message : messages) {
+    out.push_back(static_cast<std::byte>(message.size() >> 8));
+    out.push_back(static_cast<std::byte>(message.size() & 0xff));
   }
+  for (const BytesView message : messages) append(message, out);
+  return wrap_packet(layers, out);
+}
+
+void append_compressed(BytesView message, Buffer& out) {
+  Buffer packed;
+  packed.reserve(message.size());
+  lzw_encode(message, packed);
+  encode(Compressed{0, packed}, out);
+}
+
+Bytes wrap_packet(const Layers& layers, BytesView message) {
+  Buffer compressed;
+  if (layers.compress) append_compressed(message, compressed);
+  if (layers.compress && compressed.size() < message.size()) message = compressed;
+  Buffer checked;
+  if (layers.crc) {
+    checked.push_back(static_cast<std::byte>(MessageType::crc));
+    put_u32(crc32(message), checked);
+    append(message, checked);
+    message = checked;
+  }
+  Buffer out;
+  out.reserve(2 + layers.label.size() + message.size() + Keyring::kOverhead);
+  append_label(layers.label, out);
+  if (layers.sealed()) layers.keyring->seal(as_bytes(layers.label), message, out, layers.version);
+  else append(message, out);
   return Bytes::copy_of(out);
 }
 

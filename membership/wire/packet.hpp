@@ -11,6 +11,7 @@
 #include <plumvine/stats.hpp>
 
 #include "codec.hpp"
+#include "../keyring.hpp"
 
 namespace plumvine::swim::wire {
 
@@ -30,20 +31,37 @@ struct Part {
   BytesView body;
 };
 
-/// Takes datagrams apart: label, CRC, compression and compounds, the last two nested up to `kLayersMax` deep.
-/// Encryption is recognised and refused. What is wrong is counted and dropped; what came before it stays.
+/// What must be around that which others send.
+struct Opening {
+  std::string_view label;
+  Keyring* keyring = nullptr;  ///< null or empty: nothing is sealed
+  bool verify = true;          ///< with a key: drop what came in clear
+  [[nodiscard]] bool sealed() const noexcept { return keyring != nullptr && !keyring->empty(); }
+};
+
+/// Takes datagrams apart: label, encryption, CRC, compression and compounds, the last two nested up to `kLayersMax`
+/// deep. Without a key encryption is recognised and refused. What is wrong is counted and dropped; what came before
+/// it stays.
 class Unpacker {
  public:
   /// The messages of `packet`, valid until the next call or until `packet` goes.
-  std::span<const Part> unpack(BytesView packet, std::string_view label, CountedReasons<PacketReject>& rejected);
+  std::span<const Part> unpack(BytesView packet, const Opening& opening, CountedReasons<PacketReject>& rejected);
+  std::span<const Part> unpack(BytesView packet, std::string_view label, CountedReasons<PacketReject>& rejected) {
+    return unpack(packet, Opening{label}, rejected);
+  }
+  /// The last datagram came in clear although there is a key, accepted or not.
+  [[nodiscard]] bool in_clear() const noexcept { return in_clear_; }
 
  private:
+  std::optional<BytesView> decrypt(BytesView message, const Opening& opening);
   void open_layer(BytesView message, int depth);
   void open_compound(BytesView body, int depth);
   void open_compressed(BytesView body, int depth);
 
   std::vector<Part> parts_;
   std::deque<Buffer> buffers_;
+  Buffer opened_;
+  bool in_clear_ = false;
   std::size_t decompressed_ = 0;
   Scratch scratch_;
   CountedReasons<PacketReject>* rejected_ = nullptr;
@@ -69,7 +87,22 @@ std::optional<PacketReject> decode_probe(BytesView body, Message& out, Scratch& 
   return decoded ? std::nullopt : std::optional(PacketReject::malformed);
 }
 
+/// What we put around that which we send.
+struct Layers {
+  std::string_view label;
+  bool compress = false;       ///< packets only if they get smaller, streams always
+  bool crc = false;            ///< packets only
+  Keyring* keyring = nullptr;  ///< null or empty: in clear
+  SealVersion version = SealVersion::bare;
+  [[nodiscard]] bool sealed() const noexcept { return keyring != nullptr && !keyring->empty(); }
+};
+
 /// One datagram of 1 to `kCompoundPartsMax` messages, none empty: bare if there is one, a compound otherwise.
-Bytes pack(std::string_view label, std::span<const BytesView> messages);
+Bytes pack(const Layers& layers, std::span<const BytesView> messages);
+inline Bytes pack(std::string_view label, std::span<const BytesView> messages) { return pack(Layers{label}, messages); }
+/// Appends `message` compressed, as a message of its own.
+void append_compressed(BytesView message, Buffer& out);
+/// One datagram of one complete message, which may be a compound.
+Bytes wrap_packet(const Layers& layers, BytesView message);
 
 }  // namespace plumvine::swim::wire

@@ -1,7 +1,6 @@
 #include "stream.hpp"
 
 #include "lzw.hpp"
-#include "packet.hpp"
 
 namespace plumvine::swim::wire {
 
@@ -32,13 +31,46 @@ StreamReader::Progress StreamReader::advance() {
   }
   const BytesView message = BytesView(buffer_).subspan(start_);
   if (message.empty()) return Progress::more;
-  if (message[0] == static_cast<std::byte>(MessageType::encrypt)) return fail(PacketReject::encrypted);
-  if (message[0] == static_cast<std::byte>(MessageType::compress)) return inflate();
-  return scan(message);
+  const bool has_key = keyring_ != nullptr && !keyring_->empty();
+  if (message[0] == static_cast<std::byte>(MessageType::encrypt))
+    return has_key ? decrypt(message) : fail(PacketReject::encrypted);
+  if (!judged_) {
+    judged_ = true;
+    in_clear_ = has_key;
+    if (has_key && verify_) return fail(PacketReject::plaintext);
+  }
+  return start(message);
 }
 
-StreamReader::Progress StreamReader::inflate() {
-  const BytesView message = BytesView(buffer_).subspan(start_);
+/// The envelope: type, length, blob. What is inside must be whole.
+StreamReader::Progress StreamReader::decrypt(BytesView message) {
+  constexpr std::size_t kHeader = 5;
+  if (message.size() < kHeader) return Progress::more;
+  std::size_t size = 0;
+  for (std::size_t i = 1; i < kHeader; ++i) size = size << 8 | std::to_integer<std::size_t>(message[i]);
+  if (size > kSealedStreamMax) return fail(PacketReject::too_large);
+  if (message.size() - kHeader < size) return Progress::more;
+  Buffer aad(message.begin(), message.begin() + kHeader);
+  const BytesView label = as_bytes(label_);
+  aad.insert(aad.end(), label.begin(), label.end());
+  if (!keyring_->open(aad, message.subspan(kHeader, size), opened_)) return fail(PacketReject::undecryptable);
+  buffer_ = {};
+  if (opened_.empty()) return fail(PacketReject::empty);
+  sealed_ = true;
+  return whole(opened_);
+}
+
+StreamReader::Progress StreamReader::start(BytesView message) {
+  return message[0] == static_cast<std::byte>(MessageType::compress) ? inflate(message) : scan(message);
+}
+
+/// For a message that cannot go on: too few bytes are a mistake.
+StreamReader::Progress StreamReader::whole(BytesView message) {
+  const Progress progress = sealed_ && !compressed_ ? start(message) : scan(message);
+  return progress == Progress::more ? fail(PacketReject::malformed) : progress;
+}
+
+StreamReader::Progress StreamReader::inflate(BytesView message) {
   MsgpackReader reader(message.subspan(1));
   Compressed compressed;
   scratch_.clear();
@@ -54,8 +86,7 @@ StreamReader::Progress StreamReader::inflate() {
   }
   compressed_ = true;
   if (plain_.empty()) return fail(PacketReject::empty);
-  const Progress progress = scan(plain_);
-  return progress == Progress::more ? fail(PacketReject::malformed) : progress;  // the inner message must be whole
+  return whole(plain_);
 }
 
 StreamReader::Progress StreamReader::scan(BytesView message) {
@@ -97,7 +128,7 @@ StreamReader::Progress StreamReader::scan(BytesView message) {
       bytes_left_ = header.size - static_cast<std::int64_t>(std::min(have, static_cast<std::size_t>(header.size)));
       stage_ = Stage::user_message;
       if (bytes_left_ == 0) return Progress::done;
-      if (!compressed_) buffer_ = {};
+      if (!compressed_ && !sealed_) buffer_ = {};
       return Progress::more;
     }
     default: return fail(PacketReject::unknown_type);
@@ -124,6 +155,7 @@ StreamReader::Progress StreamReader::need_more(std::size_t held) {
 StreamReader::Progress StreamReader::fail(PacketReject why) {
   failure_ = why;
   buffer_ = {};
+  opened_ = {};
   plain_ = {};
   body_ = {};
   return progress_ = Progress::failed;
@@ -149,6 +181,29 @@ std::optional<PushNodeState> PushPullRows::next() {
   ok_ = decode(reader_, row, scratch_);
   if (!ok_) return std::nullopt;
   return row;
+}
+
+Bytes wrap_stream(const Layers& layers, bool dialling, BytesView message) {
+  Buffer compressed;
+  if (layers.compress) {
+    append_compressed(message, compressed);
+    message = compressed;
+  }
+  Buffer out;
+  out.reserve(2 + layers.label.size() + 5 + Keyring::sealed_size(message.size(), layers.version));
+  if (dialling) append_label(layers.label, out);
+  if (!layers.sealed()) {
+    out.insert(out.end(), message.begin(), message.end());
+    return Bytes::copy_of(out);
+  }
+  Buffer aad{static_cast<std::byte>(MessageType::encrypt)};
+  const std::size_t size = Keyring::sealed_size(message.size(), layers.version);
+  for (int shift = 24; shift >= 0; shift -= 8) aad.push_back(static_cast<std::byte>(size >> shift & 0xff));
+  out.insert(out.end(), aad.begin(), aad.end());
+  const BytesView label = as_bytes(layers.label);
+  aad.insert(aad.end(), label.begin(), label.end());
+  layers.keyring->seal(aad, message, out, layers.version);
+  return Bytes::copy_of(out);
 }
 
 }  // namespace plumvine::swim::wire

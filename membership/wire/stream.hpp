@@ -11,25 +11,30 @@
 #include <plumvine/stats.hpp>
 
 #include "codec.hpp"
+#include "packet.hpp"
 
 namespace plumvine::swim::wire {
 
 /// Bounds of one stream; the numbers are memberlist's.
 inline constexpr std::size_t kStreamMax = std::size_t{40} << 20;  ///< plain or decompressed bytes
+inline constexpr std::size_t kSealedStreamMax = std::size_t{20} << 20;
 inline constexpr std::int64_t kStreamNodesMax = 1 << 20;
 inline constexpr std::int64_t kUserStateMax = std::int64_t{20} << 20;
 /// One row of a table, or one header: far more than the field bounds allow to be useful.
 inline constexpr std::size_t kStreamObjectMax = std::size_t{64} << 10;
 
 /// Reads the one message of one direction of a membership stream, as its bytes come in. Plain streams have no
-/// overall length: the end is where the counts of the header are satisfied. One level of compression is undone.
+/// overall length: the end is where the counts of the header are satisfied. Sealed ones come in one envelope, which
+/// is opened when it is whole. One level of compression is undone.
 /// Not more memory than the message; nothing is read twice.
 class StreamReader {
  public:
   enum class Progress : std::uint8_t { more, done, failed };
 
   /// The accepting side expects the label header (nothing for an empty label); replies carry none.
-  StreamReader(bool expect_label, std::string label) : label_(std::move(label)), labelled_(!expect_label) {}
+  StreamReader(bool expect_label, const Opening& opening)
+      : label_(opening.label), keyring_(opening.keyring), verify_(opening.verify), labelled_(!expect_label) {}
+  StreamReader(bool expect_label, std::string_view label) : StreamReader(expect_label, Opening{label}) {}
   StreamReader(StreamReader&&) = default;
   StreamReader& operator=(StreamReader&&) = default;
 
@@ -37,10 +42,12 @@ class StreamReader {
   Progress feed(BytesView data);
 
   [[nodiscard]] PacketReject failure() const noexcept { return failure_; }
+  /// It came in clear although there is a key, accepted or not.
+  [[nodiscard]] bool in_clear() const noexcept { return in_clear_; }
   [[nodiscard]] MessageType type() const noexcept { return type_; }
   /// The message without its type byte, once `done`. Empty for user messages, which are read and dropped.
   [[nodiscard]] BytesView body() const noexcept { return body_; }
-  [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() + plain_.size(); }
+  [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() + opened_.size() + plain_.size(); }
   /// Bytes arrived, but not the whole message.
   [[nodiscard]] bool started() const noexcept { return progress_ == Progress::more && !buffer_.empty(); }
 
@@ -48,20 +55,29 @@ class StreamReader {
   enum class Stage : std::uint8_t { type, object, rows, user_state, user_message };
 
   Progress advance();
+  Progress start(BytesView message);
+  Progress decrypt(BytesView message);
+  Progress whole(BytesView message);
   Progress scan(BytesView message);
   Progress scan_rows(BytesView message);
-  Progress inflate();
+  Progress inflate(BytesView message);
   Progress fail(PacketReject why);
   Progress need_more(std::size_t held);
 
   std::string label_;
+  Keyring* keyring_;
+  bool verify_;
   bool labelled_;
+  bool judged_ = false;  ///< sealed or in clear: known and accepted
+  bool in_clear_ = false;
   Progress progress_ = Progress::more;
   PacketReject failure_ = PacketReject::malformed;
   Stage stage_ = Stage::type;
   MessageType type_ = MessageType::error;
+  bool sealed_ = false;
   bool compressed_ = false;
   Buffer buffer_;
+  Buffer opened_;             ///< out of the envelope
   Buffer plain_;              ///< decompressed message
   std::size_t start_ = 0;     ///< where the message begins, behind the label
   std::size_t scanned_ = 0;   ///< bytes of the message that are understood
@@ -91,5 +107,8 @@ class PushPullRows {
   BytesView user_state_;
   bool ok_ = true;
 };
+
+/// All bytes of one direction of a stream that carries `message`. The dialling side says the label.
+Bytes wrap_stream(const Layers& layers, bool dialling, BytesView message);
 
 }  // namespace plumvine::swim::wire

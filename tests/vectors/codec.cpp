@@ -110,6 +110,15 @@ TEST_CASE("every truncation of a message is refused, whatever was cut off", "[co
   }
 }
 
+TEST_CASE("LZW has the bytes of Go's", "[lzw]") {
+  for (const json& v : load("lzw.jsonl")) {
+    INFO(v["id"]);
+    std::vector<std::byte> out;
+    lzw_encode(bytes_of(v["plain"]).view(), out);
+    CHECK(to_hex(out) == v["lzw"]);
+  }
+}
+
 TEST_CASE("LZW is undone byte for byte", "[lzw]") {
   for (const json& v : load("lzw.jsonl")) {
     INFO(v["id"]);

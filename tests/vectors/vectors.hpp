@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,9 @@
 #include <nlohmann/json.hpp>
 
 #include <plumvine/bytes.hpp>
+
+#include "membership/keyring.hpp"
+#include "transport/crypto/gnutls_aead.hpp"
 
 namespace plumvine::test {
 
@@ -47,6 +52,19 @@ inline std::string to_hex(BytesView bytes) {
     text += digits[static_cast<unsigned>(b) & 15];
   }
   return text;
+}
+
+/// A ring of these keys, primary first, whose nonces are all `nonce`: what it seals can be compared.
+inline std::shared_ptr<Keyring> ring_of(const std::vector<json>& keys, const Bytes& nonce = Bytes::copy_of("012345678901")) {
+  auto ring = std::make_shared<Keyring>(make_gnutls_aead([nonce](std::span<std::byte> out) {
+    REQUIRE(out.size() == nonce.size());
+    std::copy_n(nonce.data(), nonce.size(), out.data());
+  }));
+  for (const json& key : keys) REQUIRE(ring->add(bytes_of(key)).has_value());
+  return ring;
+}
+inline std::shared_ptr<Keyring> ring_of(const json& keys, const Bytes& nonce = Bytes::copy_of("012345678901")) {
+  return ring_of(std::vector<json>(keys.begin(), keys.end()), nonce);
 }
 
 }  // namespace plumvine::test
