@@ -34,6 +34,8 @@ inline constexpr std::size_t kClusterMax = 255;
 
 /// What a dialling side sends first: magic, 'p', 'v', version.
 Bytes preface();
+/// Set in the last byte of the preface: randoms and sealed records follow, see WIRE.md.
+inline constexpr std::byte kSealedBit{0x80};
 
 /// A frame ready to send: `head` holds length and fields, `payload` follows it unchanged (empty but for Gossip).
 struct Encoded {

@@ -49,6 +49,8 @@ constexpr std::array kTable{
     Explanation{kStrangeStream, "a connection that speaks neither protocol",
                 "The first byte is neither of a link nor of a membership stream. A port scanner or an HTTP client perhaps."},
     Explanation{kByeReceived, "a neighbour closed its link", "The line gives the neighbour's reason."},
+    Explanation{kBadSeal, "a link without the right key",
+                "The other end has none of our keys, or has no key at all. Compare `encrypt` or the keyring file on both."},
     Explanation{"PV1301", "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},

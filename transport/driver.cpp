@@ -200,6 +200,10 @@ Status Driver::set_tags(Tags tags) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.set_tags(std::move(tags)); });
 }
+Status Driver::set_keys(const std::vector<Bytes>& keys) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.set_keys(keys); });
+}
 void Driver::pause_delivery(bool paused) {
   if (impl_->stopped()) return;
   impl_->enter([=](Engine& e) { e.pause_delivery(paused); });

@@ -15,11 +15,15 @@
 
 namespace plumvine {
 
+class Keyring;
+
 /// What a driver must know of its node beside the configuration.
 struct DriverIdentity {
   InstanceId instance{};
   Endpoint advertise;   ///< what others dial, real port
   std::uint64_t seed = 0;
+  /// Gossip keys; null or empty: nothing is sealed.
+  std::shared_ptr<Keyring> keyring = {};
 };
 
 /// What the driver tells its owner beside the user's handlers. Called on the loop thread.
@@ -46,6 +50,9 @@ class Driver final : public LoopEvents, public TransportEvents {
   void leave();                     ///< `on_leave_done` follows
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
+  /// Takes these keys, the first is primary, instead of those there are. Links that rest on a key that is gone are
+  /// closed. Keys cannot be turned on or off at run time.
+  Status set_keys(const std::vector<Bytes>& keys);
   void pause_delivery(bool paused);
   /// Closes every connection; no handler runs any more.
   void stop();

@@ -24,6 +24,7 @@ swim::Identity swim_identity(const Config& config, const DriverIdentity& identit
   self.address = identity.advertise.raw();
   self.port = identity.advertise.port;
   self.label = config.cluster;
+  self.keyring = identity.keyring;
   return self;
 }
 }  // namespace
@@ -359,6 +360,7 @@ Status Engine::set_meta(Bytes meta) {
   return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
 }
 Status Engine::set_tags(Tags tags) { return impl_->set_user_tags(std::move(tags)); }
+Status Engine::set_keys(const std::vector<Bytes>& keys) { return impl_->set_keys(keys); }
 void Engine::pause_delivery(bool paused) {
   impl_->tree().pause_delivery(paused, impl_->now_);
   impl_->touch();

@@ -53,6 +53,7 @@ class Engine {
   void leave();
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
+  Status set_keys(const std::vector<Bytes>& keys);
   void pause_delivery(bool paused);
   /// Closes every connection. No event follows.
   void stop();

@@ -91,14 +91,15 @@ void Engine::Impl::connected(ConnId id) {
     if (!conn->closing) swim_->stream_connected(conn->stream, now_);
   } else if (conn->link) {
     conn->link->connected(now_);
+    if (conn->link->seal) return put_bytes(*conn, conn->link->seal->opening());
     put(*conn, {wire::preface(), {}}, Lane::control);
-    put_control(*conn, frame::Hello{.cluster = self_.cluster, .name = self_.name, .instance = self_.instance});
+    greet(*conn);
   }
 }
 
 std::span<std::byte> Engine::Impl::read_buffer(ConnId id) {
   Connection* conn = find(id);
-  if (conn && conn->link && !conn->closing) return conn->link->decoder.buffer();
+  if (conn && conn->link && !conn->link->seal && !conn->closing) return conn->link->decoder.buffer();
   if (!scratch_) scratch_ = chunks_.take();
   return {scratch_.get(), ChunkPool::kChunkSize};
 }
@@ -108,13 +109,15 @@ void Engine::Impl::read(ConnId id, std::size_t bytes) {
   Connection* conn = find(id);
   // What comes after the end of the conversation is read and dropped.
   if (!conn || bytes == 0 || conn->closing) return;
-  if (conn->link) return read_link(*conn, bytes);
+  if (conn->link && !conn->link->seal) return read_link(*conn, bytes);
   auto scratch = std::exchange(scratch_, nullptr);
   const BytesView view{scratch.get(), bytes};
   if (conn->kind == ConnKind::unknown) classify(*conn, view);
   if (conn->link) {
     conn->link->received(bytes, now_);
-    feed(*conn, view);
+    if (conn->link->seal) read_sealed(*conn, view);
+    else feed(*conn, view);
+    if (conn->link->greeted()) seen(*conn);
   } else if (conn->kind == ConnKind::membership && !conn->closed) {
     swim_->stream_received(conn->stream, view, now_);
   }
@@ -131,6 +134,7 @@ void Engine::Impl::classify(Connection& conn, BytesView first) {
     conn.kind = ConnKind::link;
     conn.link = std::make_unique<Link>(config_.link, false, chunks_, config_.tree.max_message_size, now_);
     conn.link->set_deadline(deadline);
+    if (has_key()) seal_inbound(conn);
     return;
   }
   if (byte > kLastStreamType && byte != kLabelType) {
@@ -194,7 +198,7 @@ void Engine::Impl::closed(ConnId id, const Error& why) {
 }
 
 void Engine::Impl::put(Connection& conn, wire::Encoded frame, Lane lane) {
-  if (conn.closed) return;
+  if (conn.closed || (conn.link && !conn.link->may_send())) return;
   conn.queue.push(std::move(frame), lane);
   mark(conn);
 }

@@ -17,6 +17,7 @@
 #include "engine.hpp"
 #include "link.hpp"
 #include "log_limiter.hpp"
+#include "membership/keyring.hpp"
 #include "membership/swim.hpp"
 #include "peer_registry.hpp"
 #include "plumtree/overlay.hpp"
@@ -67,6 +68,7 @@ class Engine::Impl {
   void leave();
   void rejoin();
   Status set_user_tags(Tags tags);
+  Status set_keys(const std::vector<Bytes>& keys);
   void handle_timeout();
   void settle();
   [[nodiscard]] Timestamp next_timeout() const;
@@ -136,6 +138,7 @@ class Engine::Impl {
   void open_stream(swim::StreamId id, const Endpoint& to);
   void classify(Connection& conn, BytesView first);
   void read_link(Connection& conn, std::size_t bytes);
+  void read_sealed(Connection& conn, BytesView bytes);
   void feed(Connection& conn, BytesView bytes);
   void put(Connection& conn, wire::Encoded frame, Lane lane);
   void put_control(Connection& conn, const Frame& frame);
@@ -144,7 +147,15 @@ class Engine::Impl {
   [[nodiscard]] std::int64_t full_credit() const;
   void on_deadline(ConnId id);
 
+  // engine_seals.cpp
+  [[nodiscard]] bool has_key() const noexcept { return identity_.keyring != nullptr && !identity_.keyring->empty(); }
+  void seal_outbound(Connection& conn);
+  void seal_inbound(Connection& conn);
+  void seal_failed(Connection& conn);
+  void put_bytes(Connection& conn, BytesView bytes);
+
   // engine_links.cpp
+  void greet(Connection& conn);
   void dial(PeerId peer);
   void dial_over(Connection& conn, std::string_view why);
   void dial_failed(Connection& conn, std::string_view why);

@@ -45,6 +45,7 @@ void Engine::Impl::dial(PeerId id) {
   conn.link->name = peer.name;
   conn.link->instance = peer.instance;
   conn.link->peer = id;
+  if (has_key() && config_.swim.gossip_verify_outgoing) seal_outbound(conn);
   peer.dialling = conn_id;
   set_timer(conn);
   actions_.push(engine::Dial{conn_id, to});
@@ -133,6 +134,10 @@ void Engine::Impl::on_frame(Connection& conn, Frame frame) {
 
 // ---- greeting ----
 
+void Engine::Impl::greet(Connection& conn) {
+  put_control(conn, frame::Hello{.cluster = self_.cluster, .name = self_.name, .instance = self_.instance});
+}
+
 void Engine::Impl::on_greeting(Connection& conn, Frame frame) {
   if (auto* hello = std::get_if<frame::Hello>(&frame); hello && !conn.link->waiting) {
     return on_hello(conn, std::move(*hello));
@@ -197,7 +202,7 @@ void Engine::Impl::try_accept(Connection& conn) {
     log(LogLevel::debug, "link", code::kLinkRefused, peer.name, "No room for a link from " + peer.name);
     return end_link(conn, Why::not_accepted, "no room");
   }
-  put_control(conn, frame::Hello{.cluster = self_.cluster, .name = self_.name, .instance = self_.instance});
+  greet(conn);
   link_up(conn, id);
 }
 
@@ -297,9 +302,11 @@ void Engine::Impl::end_link(Connection& conn, Why why, const std::string& reason
   } else {
     dial_over(conn, reason);
   }
+  if (!link.may_send()) conn.closing = true;  // no word can be said yet
   put(conn, wire::encode(frame::Bye{why}), Lane::data);
   link.drain(now_);
   set_timer(conn);
+  mark(conn);
 }
 
 void Engine::Impl::break_link(Connection& conn, const std::string& reason) {

@@ -100,6 +100,10 @@ std::optional<Result<Frame>> FrameDecoder::read_preface(FrameReject& reason) {
   if (!same) {
     const bool version_only = std::equal(wanted.data(), wanted.data() + wanted.size() - 1, at(0));
     reason = version_only ? FrameReject::bad_hello : FrameReject::malformed;
+    if (version_only && *at(wanted.size() - 1) == (wanted.data()[wanted.size() - 1] | wire::kSealedBit)) {
+      reason = FrameReject::undecryptable;
+      return Result<Frame>{Errc::malformed, "it seals what it sends, and we have no key"};
+    }
     return Result<Frame>{Errc::malformed, version_only ? "another version of the link protocol" : "no link preface"};
   }
   begin_ += wire::kPrefaceSize;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "clock_filter.hpp"
 #include "frame_decoder.hpp"
+#include "link_seal.hpp"
 #include "plumtree/frames.hpp"
 
 namespace plumvine {
@@ -68,7 +70,11 @@ class Link {
   /// 1 = well; falls with silence and congestion.
   [[nodiscard]] double score(Timestamp now, bool congested) const;
 
+  /// May frames be sent? Not before the key of a sealed link is known.
+  [[nodiscard]] bool may_send() const noexcept { return !seal || seal->ready() || seal->in_clear(); }
+
   FrameDecoder decoder;
+  std::shared_ptr<LinkSeal> seal;      ///< null: in clear; the send queue shares it
   std::string name;                    ///< expected (outbound) or greeted
   InstanceId instance{};
   std::optional<PeerId> peer;          ///< set for outbound links and once accepted

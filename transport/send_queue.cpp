@@ -1,6 +1,7 @@
 #include "send_queue.hpp"
 
 #include <cstring>
+#include <numeric>
 #include <memory>
 #include <span>
 #include <utility>
@@ -19,7 +20,10 @@ void SendQueue::push(wire::Encoded frame, Lane lane) {
 std::size_t SendQueue::flush(Transport& transport, ConnId conn) {
   std::size_t taken = 0;
   while (!blocked_ && bytes_ != 0) {
-    if (next_ == batch_.size()) gather();
+    if (next_ == batch_.size()) {
+      gather();
+      if (seal_) seal_batch();
+    }
     const std::span<const Bytes> rest = std::span{batch_}.subspan(next_);
     std::size_t offered = 0;
     for (const Bytes& piece : rest) offered += piece.size();
@@ -66,6 +70,18 @@ void SendQueue::gather() {
     }
   }
   join(run);
+}
+
+/// One piece in place of the batch; what sealing adds counts as queued.
+void SendQueue::seal_batch() {
+  std::size_t size = 0;
+  for (const Bytes& piece : batch_) size += piece.size();
+  Bytes sealed = seal_(batch_);
+  bytes_ += sealed.size() - size;
+  const std::uint32_t frames = std::accumulate(frames_ended_.begin(), frames_ended_.end(), std::uint32_t{0});
+  batch_.clear();
+  frames_ended_.clear();
+  put(std::move(sealed), frames);
 }
 
 /// Copies a run of small frames into one piece.

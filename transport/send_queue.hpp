@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
@@ -31,6 +34,8 @@ class SendQueue {
   void push(wire::Encoded frame, Lane lane);
   /// Writes until the queue is empty or the transport takes no more; returns how many bytes it took.
   std::size_t flush(Transport& transport, ConnId conn);
+  /// From the next batch on what goes out is what `seal` makes of it.
+  void seal_with(std::function<Bytes(std::span<const Bytes>)> seal) { seal_ = std::move(seal); }
   /// The transport has room again.
   void unblock() noexcept { blocked_ = false; }
 
@@ -42,10 +47,12 @@ class SendQueue {
 
  private:
   void gather();
+  void seal_batch();
   void join(std::vector<wire::Encoded>& run);
   void put(Bytes piece, std::uint32_t frames_ended);
   void consume(std::size_t bytes);
 
+  std::function<Bytes(std::span<const Bytes>)> seal_;
   std::deque<wire::Encoded> control_;
   std::deque<wire::Encoded> data_;
   std::vector<Bytes> batch_;

@@ -44,6 +44,7 @@ struct SwimStats {
 /// Why a link frame was refused.
 enum class FrameReject : std::uint8_t {
   malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, sequence_jump,
+  undecryptable, plaintext,
   count_,
 };
 std::string_view to_string(FrameReject reason) noexcept;

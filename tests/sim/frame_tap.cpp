@@ -3,6 +3,8 @@
 #include <array>
 #include <string_view>
 
+#include <membership/wire/codec.hpp>
+#include <membership/wire/lzw.hpp>
 #include <plumtree/wire.hpp>
 
 namespace plumvine::sim {
@@ -42,6 +44,14 @@ std::string packet_kinds(BytesView packet) {
   if (packet.empty()) return "empty packet";
   std::string text{packet_kind(packet[0])};
   if (packet[0] == std::byte{12} && packet.size() > 5) return packet_kinds(packet.subspan(5));
+  if (packet[0] == std::byte{9}) {
+    swim::wire::Compressed compressed;
+    swim::wire::Scratch scratch;
+    std::vector<std::byte> plain;
+    if (!swim::wire::decode_body(packet.subspan(1), compressed, scratch)) return "compressed";
+    if (swim::wire::lzw_decode(compressed.data, 65536, plain) != swim::wire::LzwResult::ok) return "compressed";
+    return "compressed " + packet_kinds(plain);
+  }
   if (packet[0] != std::byte{7} || packet.size() < 2) return text;
   const std::size_t count = std::to_integer<std::size_t>(packet[1]);
   std::size_t at = 2 + 2 * count;
@@ -107,8 +117,11 @@ void FrameTap::stream(std::uint64_t connection, bool from_dialler, HostId from, 
   if (!reader.greeted) {
     reader.greeted = true;
     if (from_dialler) {
-      reader.is_link = !bytes.empty() && bytes[0] == wire::kLinkMagic;
-      if (!reader.is_link) line(from, to, "swim stream: push-pull or ping");
+      const bool link = !bytes.empty() && bytes[0] == wire::kLinkMagic;
+      const bool sealed = link && bytes.size() >= wire::kPrefaceSize && (bytes[wire::kPrefaceSize - 1] & wire::kSealedBit) != std::byte{0};
+      reader.is_link = link && !sealed;
+      if (sealed) line(from, to, "sealed link");
+      else if (!link) line(from, to, "swim stream: push-pull or ping");
       readers_[{connection, false}].is_link = reader.is_link;
     }
     if (reader.is_link && from_dialler) bytes = bytes.subspan(std::min(bytes.size(), wire::kPrefaceSize));

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <plumvine/detail/key_text.hpp>
+
+#include "transport/crypto/gnutls_aead.hpp"
+
 namespace plumvine::sim {
 
 namespace {
@@ -48,7 +52,14 @@ void SimNode::start(Config config, ClockSkew skew) {
     feed();
   };
   hooks.on_leave_done = [this] { leave_done_ = true; };
-  driver_ = std::make_unique<Driver>(config_, DriverIdentity{instance_, network_.address(host_), rng_.next()},
+  DriverIdentity identity{instance_, network_.address(host_), rng_.next()};
+  if (!config_.encrypt.empty()) {
+    // Nonces from the seed: these keys guard nothing, and the same seed gives the same bytes.
+    identity.keyring = *make_keyring({*parse_key(config_.encrypt)}, [rng = rng_.fork()](std::span<std::byte> out) mutable {
+      for (std::byte& b : out) b = static_cast<std::byte>(rng.next() & 0xff);
+    });
+  }
+  driver_ = std::make_unique<Driver>(config_, std::move(identity),
                                      static_cast<Loop&>(*this), *transport_, make_handlers(), std::move(hooks));
   network_.process_started(host_, *transport_);
   command([this](Driver& driver) {

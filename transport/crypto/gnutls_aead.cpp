@@ -7,6 +7,8 @@
 
 #include <plumvine/detail/check.hpp>
 
+#include "membership/keyring.hpp"
+
 namespace plumvine {
 namespace {
 
@@ -80,6 +82,13 @@ class GnutlsAead final : public Aead {
 
 std::shared_ptr<Aead> make_gnutls_aead(std::function<void(std::span<std::byte>)> random) {
   return std::make_shared<GnutlsAead>(std::move(random));
+}
+
+Result<std::shared_ptr<Keyring>> make_keyring(const std::vector<Bytes>& keys, std::function<void(std::span<std::byte>)> random) {
+  if (keys.empty()) return std::shared_ptr<Keyring>{};
+  auto ring = std::make_shared<Keyring>(make_gnutls_aead(std::move(random)));
+  if (auto taken = ring->replace(keys); !taken) return taken.error();
+  return ring;
 }
 
 }  // namespace plumvine

@@ -3,6 +3,10 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
+
+#include <plumvine/bytes.hpp>
+#include <plumvine/result.hpp>
 
 #include "membership/wire/aead.hpp"
 
@@ -10,5 +14,9 @@ namespace plumvine {
 
 /// AES-GCM and HKDF by GnuTLS. `random` replaces the library's random device; the simulator gives a seeded one.
 std::shared_ptr<Aead> make_gnutls_aead(std::function<void(std::span<std::byte>)> random = {});
+
+class Keyring;
+/// A ring of these keys, primary first; null for no keys.
+Result<std::shared_ptr<Keyring>> make_keyring(const std::vector<Bytes>& keys, std::function<void(std::span<std::byte>)> random = {});
 
 }  // namespace plumvine

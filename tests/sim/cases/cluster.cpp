@@ -338,6 +338,40 @@ TEST_CASE("twenty nodes over a wide area with loss form one cluster and deliver"
   c.require_rest(60s);
 }
 
+TEST_CASE("a cluster with a key forms, delivers through a kill, and locks out who has another key", "[sim]") {
+  ClusterOptions options = lan(7, 3);
+  options.tune = [](Config& config) {
+    config.encrypt = config.name == "n6" ? "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=" : "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+  };
+  SimCluster c(std::move(options));
+  c.start_all();
+  const auto links = [&](std::size_t i) {
+    const auto snapshot = c.node(i).snapshot();
+    return std::count_if(snapshot->links.begin(), snapshot->links.end(), [](const LinkInfo& l) { return l.state == LinkState::up; });
+  };
+  c.run_for(20s);
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(links(i) > 0);
+    CHECK_FALSE(c.state_of(i, 6).has_value());
+  }
+  CHECK(links(6) == 0);
+  CHECK(c.node(6).snapshot()->members.size() == 1);
+  CHECK(c.node(0).snapshot()->swim.rejected[PacketReject::undecryptable] > 0);
+  c.kill(6);
+  std::vector<std::size_t> got(6, 0);
+  c.on_delivered = [&](std::size_t node, const Message&) { ++got.at(node); };
+  for (std::size_t i = 0; i < 3; ++i) c.start_traffic(i, 50, 300);
+  c.run_for(2s);
+  c.kill(5);
+  c.run_for(2s);
+  c.stop_all_traffic();
+  const bool delivered = c.run_until([&] { return c.all_delivered(); }, 60s);
+  INFO(joined(c.unrest()));
+  CHECK(delivered);
+  CHECK(got[4] > 400);
+  CHECK(c.violations().empty());
+}
+
 TEST_CASE("a run is the same run twice", "[sim]") {
   auto hash_of = [](std::uint64_t seed) {
     SimCluster c(lan(4, seed));

@@ -45,7 +45,7 @@ class Cluster {
     node.inbox.clear();
     const Endpoint self = endpoint(i);
     node.swim = std::make_unique<swim::Swim>(
-        config_, swim::Identity{name(i), self.raw(), self.port, encode_tags({{"pvi", to_string(node.instance)}}), label}, rng_.fork());
+        config_, swim::Identity{name(i), self.raw(), self.port, encode_tags({{"pvi", to_string(node.instance)}}), label, keyring}, rng_.fork());
     node.swim->start(now_);
     std::vector<HostPort> names;
     for (const std::size_t s : seeds) names.push_back(*HostPort::parse(endpoint(s).to_string()));
@@ -139,8 +139,13 @@ class Cluster {
     at(now_ + delay(), to, [this, from, to, packet] { node(to).handle_packet(from, packet.view(), now_); });
   }
 
+  /// For the nodes that are started from now on.
+  void reconfigure(const std::function<void(SwimConfig&)>& change) { change(config_); }
+
   double loss = 0;
   std::string label;
+  /// Of the nodes that are started from now on; several may share one.
+  std::shared_ptr<Keyring> keyring;
   bool timer_first = false;
   /// May these two talk? Default: yes.
   std::function<bool(std::size_t, std::size_t)> connected = [](std::size_t, std::size_t) { return true; };

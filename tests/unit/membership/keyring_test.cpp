@@ -133,14 +133,14 @@ TEST_CASE("the padding of version 0 is checked", "[keyring]") {
     return opened(ring, blob);
   };
   const std::string fifteen(15, 'x');
-  CHECK(as_padded(fifteen + '\x01') == fifteen);
+  CHECK(as_padded(fifteen + "\x01") == fifteen);
   CHECK(as_padded(std::string(16, '\x10')).empty());
   CHECK(as_padded(std::string(13, 'x').append(3, '\x03')) == std::string(13, 'x'));
   CHECK(as_padded(fifteen + '\0') == "(refused)");
   CHECK(as_padded(fifteen + '\x11') == "(refused)");
   CHECK(as_padded(fifteen + '\x02') == "(refused)");
   CHECK(as_padded(fifteen) == "(refused)");
-  CHECK(as_padded(std::string(32, 'x') + '\x01') == "(refused)");
+  CHECK(as_padded(std::string(32, 'x').append(1, '\x01')) == "(refused)");
 }
 
 TEST_CASE("derived keys depend on the secret, both randoms and the purpose", "[keyring]") {

@@ -5,13 +5,16 @@
 #include <utility>
 #include <vector>
 
+#include <plumvine/detail/key_text.hpp>
 #include <plumvine/detail/rng.hpp>
 #include <plumvine/handlers.hpp>
 
+#include "membership/keyring.hpp"
 #include "membership/swim.hpp"
 #include "plumtree/wire.hpp"
 #include "support/memory_net.hpp"
 #include "support/pch.hpp"
+#include "transport/crypto/gnutls_aead.hpp"
 #include "transport/driver.hpp"
 #include "transport/frame_decoder.hpp"
 
@@ -63,6 +66,7 @@ struct TestCluster {
   MemoryNet net;
   std::vector<std::unique_ptr<TestNode>> nodes;
   std::uint64_t seed = 1;
+  std::shared_ptr<Keyring> keys;  ///< of the node added last
 
   TestNode& add(const std::string& name, const std::function<void(Config&)>& adjust = {}, InstanceId instance = {}) {
     const std::string address = "10.0.0." + std::to_string(nodes.size() + 1) + ":7946";
@@ -91,10 +95,15 @@ struct TestCluster {
     handlers.on_peer = [&node](const PeerEvent& e) { node.peers.push_back(e); };
     handlers.on_partition = [&node](const PartitionEvent& e) { node.partitions.push_back(e); };
     handlers.on_lost = [&node](const LostEvent& e) { node.lost.push_back(e); };
-    ++seed;
+    DriverIdentity identity{{}, host.address(), ++seed};
+    if (!config.encrypt.empty()) {
+      keys = make_keyring({*parse_key(config.encrypt)}).value();
+      identity.keyring = keys;
+    }
     if (instance == InstanceId{}) instance = InstanceId{mix64(seed)};
+    identity.instance = instance;
     node.driver = std::make_unique<Driver>(
-        std::move(config), DriverIdentity{instance, host.address(), seed}, host, host, std::move(handlers),
+        std::move(config), std::move(identity), host, host, std::move(handlers),
         DriverHooks{.on_acked = [&node](Sequence s) { node.acked = s; }, .on_leave_done = [&node] { ++node.leaves_done; }});
     host.attach(*node.driver);
     node.driver->start();

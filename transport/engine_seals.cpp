@@ -1,0 +1,74 @@
+// Links under a keyring: proving the key, sealed batches, keys that change. The records are in link_seal.cpp.
+#include <utility>
+
+#include "codes.hpp"
+#include "engine_impl.hpp"
+
+namespace plumvine {
+
+void Engine::Impl::seal_outbound(Connection& conn) {
+  conn.link->seal = std::make_shared<LinkSeal>(identity_.keyring, true, false);
+}
+
+void Engine::Impl::seal_inbound(Connection& conn) {
+  conn.link->seal = std::make_shared<LinkSeal>(identity_.keyring, false, !config_.swim.gossip_verify_incoming);
+}
+
+/// Bytes of the handshake, which no frame surrounds and nothing seals.
+void Engine::Impl::put_bytes(Connection& conn, BytesView bytes) {
+  if (conn.closed || bytes.empty()) return;
+  conn.queue.push({Bytes::copy_of(bytes), {}}, Lane::control);
+  mark(conn);
+}
+
+void Engine::Impl::read_sealed(Connection& conn, BytesView bytes) {
+  const std::shared_ptr<LinkSeal> seal = conn.link->seal;  // the link may end meanwhile
+  const bool was_ready = seal->ready();
+  std::vector<std::byte> text, answer;
+  const bool good = seal->receive(bytes, text, answer);
+  put_bytes(conn, answer);
+  if (!was_ready && seal->ready()) {
+    // What was sent in clear has arrived, since the other end answered it: nothing of it is left in the queue.
+    conn.queue.seal_with([seal](std::span<const Bytes> pieces) { return seal->seal(pieces); });
+    if (conn.link->outbound() && conn.link->state() == LinkState::greeting) {
+      conn.link->connected(now_);  // the round trip counts from here
+      greet(conn);
+    }
+  }
+  feed(conn, text);
+  if (!good && !conn.closed) seal_failed(conn);
+}
+
+void Engine::Impl::seal_failed(Connection& conn) {
+  const FrameReject why = conn.link->seal->failure();
+  rejected_.add(why);
+  const std::string where = conn.remote.to_string();
+  const std::string who = conn.link->name.empty() ? where : conn.link->name;
+  std::string text = "it broke the protocol of sealed links";
+  if (why == FrameReject::undecryptable) text = "none of our keys opens what it sends";
+  if (why == FrameReject::plaintext) text = "it speaks in clear, and we have a key";
+  if (why == FrameReject::bad_hello) text = "it speaks another version of the link protocol";
+  log(LogLevel::warn, "link", code::kBadSeal, where, "No link to " + who + " at " + where + ": " + text);
+  if (conn.link->state() == LinkState::up) link_down(conn, text);
+  else dial_over(conn, text);
+  close_now(conn, CloseMode::abort);
+}
+
+Status Engine::Impl::set_keys(const std::vector<Bytes>& keys) {
+  if (has_key() != !keys.empty())
+    return {Errc::invalid_argument, "keys can be changed but not turned on or off while the node runs"};
+  if (!has_key()) return {};
+  if (auto replaced = identity_.keyring->replace(keys); !replaced) return replaced;
+  std::vector<Connection*> orphans;
+  for (auto& [id, conn] : conns_) {
+    const LinkSeal* seal = conn->link ? conn->link->seal.get() : nullptr;
+    if (seal != nullptr && seal->ready() && !identity_.keyring->contains(seal->secret())) orphans.push_back(conn.get());
+  }
+  for (Connection* conn : orphans) {
+    if (!conn->closed) end_link(*conn, frame::Bye::Why::overlay, "its key was removed");
+  }
+  touch();
+  return {};
+}
+
+}  // namespace plumvine
