@@ -201,6 +201,12 @@ struct Config {
   std::vector<std::string> seeds;
   /// Cluster label; frames of another label are dropped and counted. Empty = none.
   std::string cluster;
+  /// Gossip key in base64: 16, 24 or 32 bytes. Membership is sealed as memberlist and Serf seal it, links with keys
+  /// derived from it; who has no such key is no member. Empty = none. `describe()` shows `kHidden` instead.
+  std::string encrypt;
+  /// File with several such keys, as Serf writes it: a JSON array, the first is primary. A key in `encrypt` goes before
+  /// them. Read at start and by `Node::reload_keys`.
+  std::string keyring;
   /// Where HTTP is served, `HOST:PORT`; empty = off.
   std::string http;
   /// Which preset this came from, for `describe()`.
@@ -223,6 +229,9 @@ struct Config {
   std::uint32_t mailbox_max_messages = 65536;
   /// Seed of all random choices; 0 = from the system. Tests only.
   std::uint64_t seed = 0;
+
+  /// Stands for a secret where configurations are shown.
+  static constexpr std::string_view kHidden = "(hidden)";
 
   LogLevel log_level = LogLevel::info;
   /// Called on the loop thread. Empty = nothing is logged.

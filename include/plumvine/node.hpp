@@ -68,6 +68,11 @@ class Node {
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
 
+  /// Reads the gossip keys again, from these values of `Config::encrypt` and `Config::keyring`, and takes them over:
+  /// another primary, keys more or less. Links that rest on a key that is gone are made anew. On an error nothing
+  /// changes; a node without keys cannot be given any while it runs, nor lose its last one.
+  Status reload_keys(const std::string& encrypt, const std::string& keyring_file);
+
   /// Stops (or resumes) handing messages to `on_message`. Meanwhile they wait in the repair store, publishers
   /// are paced by it for `lag_grace`; what leaves the store undelivered is reported by `on_lost`.
   void pause_delivery(bool paused);

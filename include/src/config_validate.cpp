@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <plumvine/config.hpp>
+#include <plumvine/detail/key_text.hpp>
 
 namespace plumvine {
 namespace {
@@ -39,6 +40,11 @@ bool good_name(std::string_view name) {
 void check_node(const Config& c, Rules& rules) {
   rules.require(good_name(c.name), "name", fmt::format("is '{}', must be 1 to 128 of [A-Za-z0-9._-]", c.name));
   rules.require(c.cluster.size() <= 255, "cluster", fmt::format("has {} bytes, at most 255", c.cluster.size()));
+  if (!c.encrypt.empty()) {
+    const auto key = parse_key(c.encrypt);
+    rules.require(key.has_value(), "encrypt", key ? "" : c.encrypt == Config::kHidden ? "is hidden where it is shown; give the key itself"
+                                                                                    : "is no key: " + key.error().message);
+  }
   for (const auto& [field, text] : {std::pair{"bind", c.bind}, {"advertise", c.advertise}}) {
     if (text.empty()) continue;
     auto endpoint = Endpoint::parse(text);

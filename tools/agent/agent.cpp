@@ -223,7 +223,7 @@ void Agent::reload() {
   std::string restart;
   const auto needs_restart = [&restart](const std::string& key) { restart += (restart.empty() ? "" : ", ") + key; };
   for (const auto& [key, value] : fresh.config.describe()) {
-    if (key == "join" || key == "log_level" || before.at(key) == value) continue;
+    if (key == "join" || key == "log_level" || key == "encrypt" || key == "keyring" || before.at(key) == value) continue;
     needs_restart(key);
   }
   if (fresh.publish != options_.publish) needs_restart("publish");
@@ -234,6 +234,9 @@ void Agent::reload() {
   if (fresh.print != options_.print) {
     options_.print = fresh.print;
     if (!printer_ && !options_.print.empty()) start_printer();
+  }
+  if (auto taken = node_->reload_keys(fresh.config.encrypt, fresh.config.keyring); !taken) {
+    logger_.line(LogLevel::error, "PV5006", "the keys were not taken over: " + taken.error().message);
   }
   if (fresh.config.seeds != options_.config.seeds) {
     options_.config.seeds = fresh.config.seeds;

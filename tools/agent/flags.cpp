@@ -21,6 +21,8 @@ constexpr std::array kFlags{
     Flag{"--config", "", "FILE", "TOML file of configuration keys"},
     Flag{"--set", "", "key=value", "override one key; repeatable", true},
     Flag{"--cluster", "cluster", "LABEL", "cluster label; frames of another label are dropped"},
+    Flag{"--encrypt", "encrypt", "BASE64", "gossip key of 16, 24 or 32 bytes; others on this machine may see it here"},
+    Flag{"--keyring", "keyring", "FILE", "gossip keys as Serf writes them: a JSON array of base64, the first is primary"},
     Flag{"--transport", "transport", "tcp", "tree links (tcp)"},
     Flag{"--publish", "", "TOPIC", "broadcast each line of standard input"},
     Flag{"--print", "", "TOPIC", "print delivered messages as JSON lines; repeatable; * = all but reserved topics",
@@ -30,8 +32,7 @@ constexpr std::array kFlags{
 };
 
 // Flags of parts that this version does not have: refused, never passed over.
-constexpr std::array<std::string_view, 7> kNotBuilt{"--keyring", "--encrypt",     "--tls-cert", "--tls-key",
-                                                    "--tls-ca",  "--serf-events", "--data-dir"};
+constexpr std::array<std::string_view, 5> kNotBuilt{"--tls-cert", "--tls-key", "--tls-ca", "--serf-events", "--data-dir"};
 
 std::string allowed() {
   std::string out;

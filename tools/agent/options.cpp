@@ -16,6 +16,7 @@
 
 #include "flags.hpp"
 #include "health/json_text.hpp"
+#include "transport/uv/keys.hpp"
 
 extern char** environ;
 
@@ -172,6 +173,14 @@ std::optional<Refusal> apply_config_file(const std::string& path, Options& optio
   return std::nullopt;
 }
 
+/// The keyring file, looked at before the node does: a file that cannot be read is the machine's refusal.
+std::optional<Refusal> check_keys(const Config& config) {
+  const auto keys = uv::read_keys(config.encrypt, config.keyring);
+  if (keys) return std::nullopt;
+  const std::string& message = keys.error().message;
+  return Refusal{keys.error().code == Errc::system ? 1 : 2, {(message.starts_with("keyring") ? "--" : "") + message}};
+}
+
 std::string chosen(const std::string& flag, const char* variable) {
   if (!flag.empty()) return flag;
   const char* value = std::getenv(variable);
@@ -264,7 +273,7 @@ std::optional<Refusal> read_options(const std::vector<std::string>& arguments, O
   if (auto problems = apply_flags(*typed, options); !problems.empty()) return Refusal{2, std::move(problems)};
   if (auto problems = resolve_names(options.config); !problems.empty()) return Refusal{1, std::move(problems)};
   if (auto problems = check(options, *typed); !problems.empty()) return Refusal{2, std::move(problems)};
-  return std::nullopt;
+  return check_keys(options.config);
 }
 
 std::optional<Refusal> validate_file(const std::string& path) {
@@ -274,7 +283,7 @@ std::optional<Refusal> validate_file(const std::string& path) {
   auto problems = refusal ? std::move(refusal->problems) : std::vector<std::string>{};
   for (auto& name : resolve_names(options.config)) problems.push_back(std::move(name));
   for (auto& problem : check(options, {})) problems.push_back(std::move(problem));
-  if (problems.empty()) return std::nullopt;
+  if (problems.empty()) return check_keys(options.config);
   return Refusal{2, std::move(problems)};
 }
 

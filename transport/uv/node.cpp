@@ -2,6 +2,7 @@
 
 #include <plumvine/uv.hpp>
 
+#include "keys.hpp"
 #include "node_impl.hpp"
 
 namespace plumvine {
@@ -58,6 +59,11 @@ Status Node::set_meta(Bytes meta) {
 }
 Status Node::set_tags(Tags tags) {
   return impl_->change([tags = std::move(tags)](Driver& driver) { return driver.set_tags(tags); });
+}
+Status Node::reload_keys(const std::string& encrypt, const std::string& keyring_file) {
+  auto keys = uv::read_keys(encrypt, keyring_file);
+  if (!keys) return keys.error();
+  return impl_->change([keys = std::move(*keys)](Driver& driver) { return driver.set_keys(keys); });
 }
 void Node::pause_delivery(bool paused) {
   // A stopped node delivers nothing anyway.

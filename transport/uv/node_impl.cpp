@@ -11,6 +11,9 @@
 #include <plumvine/detail/check.hpp>
 #include <plumvine/uv.hpp>
 
+#include "keys.hpp"
+#include "transport/crypto/gnutls_aead.hpp"
+
 namespace plumvine {
 namespace {
 
@@ -79,6 +82,11 @@ Result<std::shared_ptr<Node::Impl>> Node::Impl::create(uv_loop_t* loop, Config c
 
 /// Everything that can fail, in an order that leaves nothing behind: sockets first, then handles.
 Status Node::Impl::prepare() {
+  auto keys = uv::read_keys(config_.encrypt, config_.keyring);
+  if (!keys) return keys.error();
+  auto ring = make_keyring(*keys);
+  if (!ring) return ring.error().with("keyring");
+  identity_.keyring = std::move(*ring);
   auto where = uv::bind_address(config_.bind);
   if (!where) return where.error();
   auto bound = uv::bind_pair(*where);

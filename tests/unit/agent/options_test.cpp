@@ -127,11 +127,30 @@ TEST_CASE("a bad flag or value is refused in one line that names it and what is 
 }
 
 TEST_CASE("a flag whose part is not built is refused, never passed over", "[agent]") {
-  for (const char* flag : {"--keyring", "--encrypt", "--tls-cert", "--tls-key", "--tls-ca", "--data-dir"}) {
+  for (const char* flag : {"--tls-cert", "--tls-key", "--tls-ca", "--data-dir"}) {
     CHECK(has(refusal({flag, "x"}), flag));
     CHECK(has(refusal({std::string(flag) + "=x"}), flag));
   }
   CHECK(has(refusal({"--serf-events"}), "--serf-events"));
+}
+
+TEST_CASE("keys are checked before anything starts, and never shown", "[agent]") {
+  const std::string key = "MDEyMzQ1Njc4OWFiY2RlZg==";
+  CHECK(taken({"--encrypt", key}).config.encrypt == key);
+  CHECK(has(refusal({"--encrypt", "MDEyMzQ1Njc4OWFiY2RlZmc="}), "--encrypt is no key: the key has 17 bytes, must have 16, 24 or 32"));
+  const auto wrong = refusal({"--encrypt", "MDEyMzQ1Njc4OWFiY2Rl!!=="});
+  CHECK(has(wrong, "not base64"));
+  CHECK_FALSE(has(wrong, "MDEy"));
+  const File ring("[\"" + key + "\"]"), broken("[\"" + key + "\", \"QUJD\"]"), object("{}");
+  CHECK(taken({"--keyring", ring.path()}).config.keyring == ring.path());
+  CHECK(has(refusal({"--keyring", broken.path()}), "key 2: the key has 3 bytes"));
+  CHECK(has(refusal({"--keyring", object.path()}), "--keyring: '" + object.path() + "': not a JSON array"));
+  CHECK(has(refusal({"--keyring", "/nonexistent/ring"}, 1), "--keyring: cannot read '/nonexistent/ring': No such file"));
+  for (const auto& [name, value] : taken({"--encrypt", key}).config.describe()) {
+    CHECK_FALSE(has(value, key));
+    if (name == "encrypt") CHECK(value == Config::kHidden);
+  }
+  CHECK(has(refusal({"--set", "encrypt=" + std::string(Config::kHidden)}), "is hidden where it is shown"));
 }
 
 TEST_CASE("help names every flag, and asking for it is no mistake", "[agent]") {

@@ -1,0 +1,52 @@
+#include "keys.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include <plumvine/detail/key_text.hpp>
+
+namespace plumvine::uv {
+namespace {
+
+/// `kKeysMax` keys and much white space.
+constexpr std::size_t kFileMax = 64 * 1024;
+
+Result<std::string> read_file(const std::string& path) {
+  const auto refused = [&](const char* why) {
+    return Error{Errc::system, "keyring: cannot read '" + path + "': " + why};
+  };
+  errno = 0;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
+  if (!file) return refused(std::strerror(errno));
+  std::string text(kFileMax + 1, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  if (std::ferror(file.get()) != 0) return refused(std::strerror(errno));
+  if (text.size() > kFileMax) return refused("it is larger than 64 KiB");
+  return text;
+}
+
+}  // namespace
+
+Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::string& keyring_file) {
+  std::vector<Bytes> keys;
+  if (!encrypt.empty()) {
+    const auto key = parse_key(encrypt);
+    if (!key) return key.error().with("encrypt");
+    keys.push_back(*key);
+  }
+  if (keyring_file.empty()) return keys;
+  const auto text = read_file(keyring_file);
+  if (!text) return text.error();
+  const auto listed = parse_keyring(*text);
+  if (!listed) return Error{Errc::invalid_argument, listed.error().message}.with("keyring: '" + keyring_file + "'");
+  for (const Bytes& key : *listed)
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  if (keys.size() > kKeysMax)
+    return Error{Errc::invalid_argument, "more than " + std::to_string(kKeysMax) + " keys with `encrypt`"}.with("keyring");
+  return keys;
+}
+
+}  // namespace plumvine::uv
