@@ -2,6 +2,7 @@
 // two bytes in front (the last one may be cut). A choice says whether a piece arrives as it is or sealed with our key: the
 // first tries the seals, the second what lies under them.
 // May hold 96 MiB: a stream holds at most 20 MiB sealed and 40 MiB of plain bytes.
+#include <membership/wire/stream.hpp>
 #include <transport/crypto/gnutls_aead.hpp>
 #include <transport/link_seal.hpp>
 

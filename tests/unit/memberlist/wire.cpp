@@ -145,7 +145,7 @@ TEST_CASE("TCPPushPull", "[memberlist]") {
   }
   with_request(lone, request);
   REQUIRE(lone.streamed.size() == 1);
-  wire::StreamReader reader(false, {});
+  wire::StreamReader reader(false, "");
   REQUIRE(reader.feed(lone.streamed[0].second.view()) == wire::StreamReader::Progress::done);
   wire::Scratch scratch;
   wire::PushPullRows rows(reader.body(), scratch);
