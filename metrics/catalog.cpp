@@ -87,11 +87,12 @@ constexpr std::string_view kLoss = "reason: evicted, expired, slow_consumer";
 constexpr std::string_view kEviction = "reason: ttl, count, bytes";
 constexpr std::string_view kFrame =
     "reason: malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, "
-    "sequence_jump";
+    "sequence_jump, undecryptable, plaintext";
 constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "
-    "too_deep, too_large, wrong_name, incompatible_version, not_allowed, table_full, stream_limit, timed_out";
+    "too_deep, too_large, wrong_name, incompatible_version, not_allowed, table_full, stream_limit, timed_out, "
+    "undecryptable, plaintext";
 
 #define COUNT(field) [](const Source& s, Out& out) { one(out, s.snapshot.field); }
 #define HISTOGRAM(field) [](const Source& s, Out& out) { buckets(out, s.snapshot.field); }
