@@ -236,10 +236,10 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now) {
   Record* record = find(news.node);
   if (record == nullptr || news.incarnation < static_cast<std::uint32_t>(record->member.incarnation)) return;
   if (record->suspicion) {
-    if (record->suspicion->confirm(news.from)) {
-      core_.queue.queue(record->member.name, wire::encoded(news));
-      core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->deadline());
-    }
+    const bool confirmed = record->suspicion->confirm(news.from, now);
+    const bool refuted = record->suspicion->accuse(news.incarnation, now);
+    if (confirmed) core_.queue.queue(record->member.name, wire::encoded(news));
+    if (confirmed || refuted) core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->deadline());
     return;
   }
   if (record->member.state != MemberState::alive) return;
@@ -289,9 +289,12 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now) {
 
 void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
   switch (static_cast<MemberState>(row.state)) {
-    case MemberState::alive:
+    case MemberState::alive: {
+      const std::uint64_t known = last_id_;
       alive({row.incarnation, row.name, row.address, row.port, row.meta, row.versions}, now);
+      merged_ += last_id_ - known;
       return;
+    }
     case MemberState::left: return dead({row.incarnation, row.name, row.name}, now);
     case MemberState::suspect:
     case MemberState::dead: return suspect({row.incarnation, row.name, core_.identity.name}, now);
@@ -340,7 +343,8 @@ void MemberTable::start_suspicion(Record& record, std::string_view accuser, Time
   std::uint32_t k = config.suspicion_mult > 2 ? config.suspicion_mult - 2 : 0;
   if (members < k + 2) k = 0;
   const Duration min = suspicion_timeout(config.suspicion_mult, members, config.probe_interval);
-  record.suspicion = std::make_unique<Suspicion>(accuser, k, min, min * config.suspicion_max_timeout_mult, now);
+  record.suspicion = std::make_unique<Suspicion>(accuser, static_cast<std::uint32_t>(record.member.incarnation), k, min,
+                                                 min * config.suspicion_max_timeout_mult, now);
   suspects_.push_back(&record);
   core_.timers.set({TimerKind::suspicion, record.id}, record.suspicion->deadline());
 }
@@ -355,9 +359,20 @@ void MemberTable::end_suspicion(Record& record) {
 void MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
   const auto it = std::find_if(suspects_.begin(), suspects_.end(), [id](const Record* r) { return r->id == id; });
   if (it == suspects_.end()) return;
-  const Record& record = **it;
+  Record& record = **it;
+  if (doubtful(*record.suspicion, now)) {
+    record.suspicion->restart(now);
+    core_.timers.set({TimerKind::suspicion, id}, record.suspicion->deadline());
+    return;
+  }
   const std::string name = record.member.name;
   dead({static_cast<std::uint32_t>(record.member.incarnation), name, core_.identity.name}, now);
+}
+
+bool MemberTable::doubtful(const Suspicion& suspicion, Timestamp now) const {
+  if (suspicion.k() == 0 || suspicion.confirmations() > 0 || core_.awareness.score() == 0) return false;
+  constexpr int kSilentPeriods = 5;
+  return heard_ != Timestamp{INT64_MIN} && now - heard_ < kSilentPeriods * core_.config.probe_interval;
 }
 
 void MemberTable::extend_suspicions(Duration by) {

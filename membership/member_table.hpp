@@ -82,6 +82,8 @@ class MemberTable {
 
   // Suspicions.
   void suspicion_due(std::uint64_t id, Timestamp now);
+  /// Something came in from another member: we are not cut off.
+  void heard(Timestamp now) noexcept { heard_ = now; }
   void extend_suspicions(Duration by);
 
   // Queries.
@@ -96,6 +98,8 @@ class MemberTable {
   [[nodiscard]] const std::vector<std::unique_ptr<Record>>& records() const noexcept { return order_; }
   /// Those that the table dropped and people still see.
   [[nodiscard]] const Departed& departed() const noexcept { return departed_; }
+  /// Members that exchanges of tables, not gossip, made known.
+  [[nodiscard]] std::uint64_t merged() const noexcept { return merged_; }
   /// An alive or suspect member other than us at this address.
   [[nodiscard]] const Record* living_at(const Endpoint& endpoint) const;
   /// Ticket of the broadcast that says we left.
@@ -119,6 +123,9 @@ class MemberTable {
   void broadcast_self();
   void start_suspicion(Record& record, std::string_view accuser, Timestamp now);
   void end_suspicion(Record& record);
+  /// Nobody confirmed it in all the time there was, we are unwell ourselves, and others are to be heard: then it is
+  /// more likely that we cannot be heard than that the member is dead. Those who are well will find out.
+  [[nodiscard]] bool doubtful(const Suspicion& suspicion, Timestamp now) const;
   void set_state(Record& record, MemberState state, Timestamp now);
   void notify(MemberEvent::Kind kind, const Member& member, std::string_view from);
   void changed(const Record& record, std::optional<MemberState> before);
@@ -136,9 +143,11 @@ class MemberTable {
   std::size_t alive_ = 0;
   std::uint64_t last_id_ = 0;
   std::uint64_t version_ = 0;
+  std::uint64_t merged_ = 0;
   std::uint32_t incarnation_ = 0;  ///< our own counter, beside our record's field
   BroadcastQueue::Ticket leave_ticket_ = 0;
   Timestamp conflict_logged_{INT64_MIN};
+  Timestamp heard_{INT64_MIN};
   bool left_ = false;
   bool spread_ = true;
 };

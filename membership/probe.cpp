@@ -53,8 +53,8 @@ void Probe::begin(Timestamp now) {
 void Probe::ping_directly(Record& target) {
   const Identity& self = core_.identity;
   const wire::Ping ping{sequence_, target.member.name, self.address.view(), self.port, self.name};
-  if (target.member.state != MemberState::suspect) return core_.send_with_news(endpoint_, ping, table_.size());
-  // A suspected member is told so, that it can refute.
+  if (target.member.state != MemberState::suspect || !core_.config.buddy_system) return core_.send_with_news(endpoint_, ping, table_.size());
+  // Lifeguard, section IV-C: a suspected member is told so, that it can refute.
   wire::Buffer first;
   wire::encode(ping, first);
   wire::Buffer second;

@@ -206,8 +206,11 @@ bool Rejoin::answered(std::uint32_t sequence, Timestamp now) {
 
 void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
   switch (result.purpose) {
-    case StreamPurpose::accepted:
     case StreamPurpose::periodic:
+      // It brought members that gossip had not: more may be missing. Compare again soon, until nothing is new.
+      if (result.ok && table_.merged() != merged_) streams_.tick_early(now);
+      break;
+    case StreamPurpose::accepted:
     case StreamPurpose::stranger:
       break;
     case StreamPurpose::seed:
@@ -229,6 +232,7 @@ void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
       break;
     case StreamPurpose::probe_ping: return;
   }
+  merged_ = table_.merged();
   const bool exchange = result.purpose != StreamPurpose::lost_ping;
   if (!exchange || !result.ok || result.self || joined_) return;
   joined_ = true;

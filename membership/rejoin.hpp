@@ -80,6 +80,7 @@ class Rejoin {
   std::map<std::string, std::uint64_t, std::less<>> lost_by_name_;
   std::map<std::uint32_t, std::uint64_t> pinged_;    ///< sequence number to lost member
   std::uint64_t last_lost_ = 0;
+  std::uint64_t merged_ = 0;                         ///< the table's, when the last exchange was over
   bool joined_ = false;
 };
 

@@ -29,20 +29,36 @@ inline Duration suspicion_remaining(std::uint32_t confirmations, std::uint32_t k
 /// One running suspicion: who confirmed it, and when it ends. At most `k` accusers beside the first are kept.
 class Suspicion {
  public:
-  Suspicion(std::string_view accuser, std::uint32_t k, Duration min, Duration max, Timestamp now)
-      : accusers_{std::string(accuser)}, k_(k), min_(min), max_(k < 1 ? min : max), start_(now) {}
+  Suspicion(std::string_view accuser, std::uint32_t incarnation, std::uint32_t k, Duration min, Duration max, Timestamp now)
+      : accusers_{std::string(accuser)}, incarnation_(incarnation), k_(k), min_(min), max_(k < 1 ? min : max), start_(now) {}
 
-  /// Counts an independent accuser. False if it is known or if there are enough.
-  bool confirm(std::string_view accuser) {
+  /// Counts an independent accuser. False if it is known or if there are enough. Where the clock was past the least
+  /// time already, a confirmation would end the suspicion at once, although the member may hear of it only now, for
+  /// example when an accuser that nobody could hear is heard for once: it gets the time that an answer takes.
+  bool confirm(std::string_view accuser, Timestamp now) {
     if (confirmations() >= k_ || std::find(accusers_.begin(), accusers_.end(), accuser) != accusers_.end()) return false;
     accusers_.emplace_back(accuser);
+    if (now - start_ > min_) answer_by_ = now + min_ / 4;  // like the least time it grows as news takes to spread
     return true;
   }
+  /// Another accusation, maybe of a later incarnation. Only the member itself raises that: then it lived and refuted after
+  /// this suspicion began, which we missed, and the clock starts again. True if it did. memberlist lets the old clock
+  /// run on, and a member that refutes all the time dies of an accusation that it has long answered.
+  bool accuse(std::uint32_t incarnation, Timestamp now) {
+    if (incarnation <= incarnation_) return false;
+    incarnation_ = incarnation;
+    restart(now);
+    return true;
+  }
+  void restart(Timestamp now) { start_ = now; }
   [[nodiscard]] Timestamp deadline() const {
-    return start_ + suspicion_remaining(confirmations(), k_, Duration{0}, min_, max_);
+    return std::max(answer_by_, start_ + suspicion_remaining(confirmations(), k_, Duration{0}, min_, max_));
   }
   /// The clock stood still for us: so it did for the suspicion.
-  void extend(Duration by) { start_ = start_ + by; }
+  void extend(Duration by) {
+    start_ = start_ + by;
+    if (answer_by_ != Timestamp{INT64_MIN}) answer_by_ = answer_by_ + by;
+  }
 
   [[nodiscard]] std::uint32_t confirmations() const { return static_cast<std::uint32_t>(accusers_.size() - 1); }
   [[nodiscard]] std::uint32_t k() const noexcept { return k_; }
@@ -50,10 +66,12 @@ class Suspicion {
 
  private:
   std::vector<std::string> accusers_;
+  std::uint32_t incarnation_;
   std::uint32_t k_;
   Duration min_;
   Duration max_;
   Timestamp start_;
+  Timestamp answer_by_{INT64_MIN};
 };
 
 }  // namespace plumvine::swim

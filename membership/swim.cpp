@@ -156,6 +156,7 @@ void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp
   const auto parts = unpacker.unpack(packet, core.opening(), core.stats.rejected);
   if (unpacker.in_clear()) ++core.stats.plaintext_frames;
   if (core.stats.rejected[PacketReject::undecryptable] != strange) core.no_key_fits(from, now);
+  if (!parts.empty()) table.heard(now);
   for (const wire::Part& part : parts) handle_part(from, part, now);
 }
 

@@ -50,6 +50,9 @@ struct SwimConfig {
   Duration tcp_timeout = seconds{10};
   /// Upper bound of the local health multiplier (Lifeguard, section IV-A). 8.
   std::uint32_t awareness_max_multiplier = 8;
+  /// A member that is pinged while suspected is told so in the same packet, that it can refute at once (Lifeguard,
+  /// section IV-C). Off only to measure what that is worth. true.
+  bool buddy_system = true;
   /// After this time a dead member's name may be taken by another address. 0 = not before `gossip_to_the_dead_time`.
   Duration dead_node_reclaim_time{0};
   /// Target size of a packet in bytes. 1400.

@@ -229,6 +229,7 @@ std::vector<Key> make_catalogue() {
       key("push_pull_interval", &SwimConfig::push_pull_interval),
       key("tcp_timeout", &SwimConfig::tcp_timeout),
       key("awareness_max_multiplier", &SwimConfig::awareness_max_multiplier),
+      key("buddy_system", &SwimConfig::buddy_system),
       key("dead_node_reclaim_time", &SwimConfig::dead_node_reclaim_time),
       key("udp_buffer_size", &SwimConfig::udp_buffer_size),
       {"cidrs_allowed", set_networks, show_networks},

@@ -14,6 +14,7 @@ std::string_view to_string(Flag flag) noexcept {
     case Flag::seconds: return "--seconds";
     case Flag::tree_rule: return "--tree-rule";
     case Flag::repair: return "--repair";
+    case Flag::starved: return "--starved";
   }
   return "?";
 }
@@ -21,7 +22,8 @@ std::string_view to_string(Flag flag) noexcept {
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all = [] {
     std::vector<Scenario> list = tree_scenarios();
-    for (Scenario& scenario : cluster_scenarios()) list.push_back(std::move(scenario));
+    for (const auto& more : {cluster_scenarios(), swim_scenarios(), lifeguard_scenarios(), membership_scenarios()})
+      list.insert(list.end(), more.begin(), more.end());
     return list;
   }();
   return all;

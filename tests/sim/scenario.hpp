@@ -17,7 +17,7 @@ namespace plumvine::sim {
 
 /// Flags that a scenario may understand; each overrides one of its defaults.
 enum class Flag : std::uint8_t {
-  nodes, rounds, senders, loss, latency, kill, crash_per_round, seconds, tree_rule, repair,
+  nodes, rounds, senders, loss, latency, kill, crash_per_round, seconds, tree_rule, repair, starved,
 };
 /// As written on the command line, for example `--crash-per-round`.
 std::string_view to_string(Flag flag) noexcept;
@@ -32,6 +32,7 @@ struct Request {
   std::optional<double> loss;          ///< share, 0 to below 1
   std::optional<Duration> latency_min, latency_max;
   std::optional<double> kill;          ///< share, 0 to below 1
+  std::optional<double> starved;       ///< share of members that get too little of their processor
   std::optional<double> seconds;
   std::optional<TreeConfig::Rule> tree_rule;
   std::optional<bool> repair;
@@ -53,5 +54,8 @@ const Scenario* find_scenario(std::string_view name);
 
 std::vector<Scenario> tree_scenarios();
 std::vector<Scenario> cluster_scenarios();
+std::vector<Scenario> swim_scenarios();        ///< s1 s2 s3 idle: what the SWIM paper computes, and what rest costs
+std::vector<Scenario> lifeguard_scenarios();   ///< g1 g2: members that are slow, not dead
+std::vector<Scenario> membership_scenarios();  ///< r1 r2: join storm, one-way faults
 
 }  // namespace plumvine::sim

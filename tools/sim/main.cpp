@@ -35,13 +35,14 @@ constexpr std::string_view kHelp =
 Flags of run (a flag that the scenario cannot honour is refused):
   --nodes N                 how many nodes
   --seed S                  seed of everything random (default 1)
-  --rounds N                broadcasts that are counted
+  --rounds N                broadcasts that are counted; crashes (s1), independent clusters (g1, g2)
   --senders one|changing|all
   --loss PERCENT            each packet and each tree frame is lost on its own
   --latency-ms MIN-MAX      one way, per link
   --kill PERCENT            of the nodes, together, before the first counted round
   --crash-per-round N       nodes that crash as each round begins
-  --seconds T               how long the fault or the churn lasts
+  --starved PERCENT         of the members, that get too little of their processor
+  --seconds T               how long the fault, the churn or the measurement lasts
   --tree-rule rooted|classic
   --repair on|off           replace lost links
   --trace                   print every frame and event
@@ -104,6 +105,7 @@ Status set_flag(Request& request, const Scenario& scenario, std::string_view fla
   if (flag == "--crash-per-round") return count(request.crash_per_round, 0, scenario.nodes_max);
   if (flag == "--loss") return share(request.loss);
   if (flag == "--kill") return share(request.kill);
+  if (flag == "--starved") return share(request.starved);
   if (flag == "--seconds") {
     request.seconds = parse_number<double>(text, 0.001, 86400);
     return request.seconds ? Status{} : bad("seconds from 0.001 to 86400");
@@ -137,7 +139,7 @@ Status set_flag(Request& request, const Scenario& scenario, std::string_view fla
 
 /// The scenario's flag of that name; nullopt: no flag at all of that name.
 std::optional<Flag> flag_named(std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(Flag::repair); ++i) {
+  for (int i = 0; i <= static_cast<int>(Flag::starved); ++i) {
     if (to_string(static_cast<Flag>(i)) == name) return static_cast<Flag>(i);
   }
   return std::nullopt;

@@ -1,0 +1,258 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "membership_sim.hpp"
+#include "scenario.hpp"
+
+namespace plumvine::sim {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr double kE = std::numbers::e;
+
+Duration span(const Request& request, double seconds) {
+  return Duration{static_cast<std::int64_t>(request.seconds.value_or(seconds) * 1e9)};
+}
+
+Report report_of(const char* name, std::uint64_t nodes, const Request& request) {
+  Report report;
+  report.scenario = name;
+  report.nodes = nodes;
+  report.seed = request.seed;
+  return report;
+}
+
+// --- s1: first detection -----------------------------------------------------------------------------------
+
+/// SWIM, section 3.1: how many protocol periods pass until somebody has chosen the failed member, found it silent to
+/// the end of its period, and said so. Every member begins one period in each span of that length, at its own phase,
+/// so the paper's count of periods is the number of complete spans between the crash and the first suspicion.
+Report first_detection(const Request& request) {
+  const std::uint64_t nodes = request.nodes.value_or(1000);
+  const std::uint64_t crashes = request.rounds.value_or(1000);
+  Report report = report_of("s1", nodes, request);
+  Trace trace;
+  trace.print_to(request.trace);
+  MembershipSimOptions options{.nodes = nodes, .seed = request.seed};
+  options.swim.push_pull_interval = 0s;
+  MembershipSim sim(options, trace);
+  const double period = to_seconds(options.swim.probe_interval);
+
+  struct Crash {
+    Timestamp at = kNever;
+    bool detected = false;
+  };
+  std::vector<Crash> down(nodes);
+  std::vector<std::size_t> found;
+  std::vector<double> periods, seconds;
+  sim.on_event = [&](std::size_t, const MemberEvent& event) {
+    if (event.kind != MemberEvent::Kind::suspected) return;
+    const std::size_t i = MembershipSim::index(event.member.name);
+    if (down[i].at == kNever || down[i].detected) return;
+    down[i].detected = true;
+    const double took = to_seconds(sim.now() - down[i].at);
+    seconds.push_back(took);
+    periods.push_back(std::max(1.0, std::floor(took / period)));
+    found.push_back(i);
+  };
+  sim.start_all();
+  sim.run_for(10s);
+  Rng rng{mix64(request.seed) ^ 0x7331};
+  // Crashes come one a second at random times; whoever was found starts again, so that all but a few are well.
+  const std::uint64_t together = nodes < 100 ? 1 : 4;
+  std::uint64_t begun = 0;
+  for (std::uint64_t i = 0; i < crashes * 60 && periods.size() < crashes; ++i) {
+    const Duration before = rng.jitter(1s);
+    sim.run_for(before);
+    if (begun < crashes && begun - periods.size() < together) {
+      std::size_t victim = rng.below(nodes);
+      while (!sim.up(victim)) victim = (victim + 1) % nodes;
+      down[victim] = {sim.now(), false};
+      sim.crash(victim);
+      ++begun;
+    }
+    sim.run_for(1s - before);
+    for (const std::size_t victim : std::exchange(found, {})) {
+      std::size_t seed = rng.below(nodes);
+      while (!sim.up(seed)) seed = (seed + 1) % nodes;
+      down[victim] = {};
+      sim.start(victim, seed);
+    }
+  }
+  if (periods.size() < crashes) report.violations.push_back(std::to_string(crashes - periods.size()) + " crashes were never detected");
+  report.detect_ms_p50 = percentile(seconds, 0.5);
+  report.detect_ms_p99 = percentile(seconds, 0.99);
+  for (auto* ms : {&report.detect_ms_p50, &report.detect_ms_p99})
+    if (*ms) **ms *= 1000;
+  const double average = mean(periods).value_or(0);
+  double squares = 0;
+  for (const double p : periods) squares += (p - average) * (p - average);
+  const auto n = static_cast<double>(std::max<std::size_t>(periods.size(), 2));
+  report.notes = {{"crashes", n},
+                  {"periods, mean", average},
+                  {"periods, standard error", std::sqrt(squares / (n - 1) / n)},
+                  {"periods, SWIM's formula", kE / (kE - 1)},
+                  {"periods, most", percentile(periods, 1.0).value_or(0)},
+                  {"seconds, mean", mean(seconds).value_or(0)}};
+  report.trace_hash = trace.hash();
+  return report;
+}
+
+// --- s2: load ----------------------------------------------------------------------------------------------
+
+Report load(const Request& request) {
+  const std::uint64_t nodes = request.nodes.value_or(1000);
+  Report report = report_of("s2", nodes, request);
+  Trace trace;
+  trace.print_to(request.trace);
+  MembershipSimOptions options{.nodes = nodes, .seed = request.seed};
+  options.swim.push_pull_interval = 0s;
+  MembershipSim sim(options, trace);
+  sim.start_all();
+  sim.run_for(30s);
+  sim.reset_traffic();
+  const Duration length = span(request, 120);
+  sim.run_for(length);
+  const double periods = to_seconds(length) / to_seconds(options.swim.probe_interval);
+  double sent = 0, received = 0, other = 0, most = 0, bytes = 0;
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const auto& t = sim.traffic(i);
+    sent += static_cast<double>(t.probes_sent);
+    received += static_cast<double>(t.probes_received);
+    most = std::max(most, static_cast<double>(t.probes_received) / periods);
+    other += static_cast<double>(t.packets_sent - t.probes_sent);
+    bytes += static_cast<double>(t.packet_bytes_sent + t.stream_bytes_sent);
+  }
+  const double member_periods = periods * static_cast<double>(nodes);
+  report.bytes_per_node_s = bytes / static_cast<double>(nodes) / to_seconds(length);
+  report.notes = {{"sent a member and period", sent / member_periods},
+                  {"received a member and period", received / member_periods},
+                  {"received, busiest member", most},
+                  {"other packets a period", other / member_periods}};
+  // A period that is cut by the end of the measurement may miss one message of either kind.
+  for (const double rate : {sent / member_periods, received / member_periods})
+    if (std::abs(rate - 2) > 2 / periods) report.violations.push_back("load is not two messages a member and period: " + number(rate));
+  report.trace_hash = trace.hash();
+  return report;
+}
+
+// --- s3: false positives of one probe ----------------------------------------------------------------------
+
+/// SWIM, section 3.1: with loss alone, a member that lives is found silent in the time T of the first detection
+/// qf (1 - qml^2) (1 - qf qml^4)^k e^qf / (e^qf - 1) times. Here all are well, so qf = 1. No stream pings, no local
+/// health, and no suspicion ever ends in a death: each probe that fails is one false positive of plain SWIM.
+Report false_positives(const Request& request) {
+  const std::uint64_t nodes = request.nodes.value_or(50);
+  Report report = report_of("s3", nodes, request);
+  const std::vector<double> losses = request.loss ? std::vector<double>{*request.loss} : std::vector<double>{0.01, 0.05, 0.1, 0.2, 0.3};
+  const Duration length = span(request, 600);
+  Trace trace;
+  trace.print_to(request.trace);
+  report.false_positives = 0;
+  double worst = 0;
+  for (const double loss : losses) {
+    for (std::uint32_t k = 0; k <= 3; ++k) {
+      MembershipSimOptions options{.nodes = nodes, .seed = mix64(request.seed) + k};
+      options.loss = loss;
+      options.swim.push_pull_interval = 0s;
+      options.swim.indirect_checks = k;
+      options.swim.awareness_max_multiplier = 1;
+      options.swim.suspicion_mult = 100000;
+      options.swim.disable_tcp_pings = true;
+      MembershipSim sim(options, trace);
+      sim.start_all();
+      std::uint64_t probes = 0, failed = 0;
+      const auto count = [&](std::int64_t sign) {
+        for (std::size_t i = 0; i < nodes; ++i) {
+          const auto& results = sim.node(i).stats().probes;
+          const auto n = [&](ProbeResult r) { return static_cast<std::uint64_t>(sign) * results[r]; };
+          failed += n(ProbeResult::failed);
+          probes += n(ProbeResult::failed) + n(ProbeResult::ack) + n(ProbeResult::indirect_ack);
+        }
+      };
+      sim.run_for(10s);
+      count(-1);
+      sim.run_for(length);
+      count(1);
+      const double q = 1 - loss;
+      const double expected = (1 - q * q) * std::pow(1 - q * q * q * q, k);
+      const auto n = static_cast<double>(probes);
+      const double measured = static_cast<double>(failed) / n;
+      // Continuity correction: where few are expected, the last one is not significant.
+      const double off = std::max(0.0, std::abs(static_cast<double>(failed) - n * expected) - 0.5) / std::sqrt(n * expected * (1 - expected));
+      worst = std::max(worst, off);
+      const double scale = kE / (kE - 1);
+      const std::string cell = "loss " + number(loss * 100) + " % k " + std::to_string(k);
+      report.notes.emplace_back(cell + " measured", measured * scale);
+      report.notes.emplace_back(cell + " formula", expected * scale);
+      report.notes.emplace_back(cell + " deviations", off);
+      *report.false_positives += failed;
+      // 99.99 %: about one run in five hundred of all twenty cells goes beyond by chance.
+      if (off > 3.9) report.violations.push_back(cell + ": " + number(off) + " standard deviations off SWIM's formula");
+    }
+  }
+  report.notes.emplace_back("worst deviation", worst);
+  report.trace_hash = trace.hash();
+  return report;
+}
+
+// --- idle --------------------------------------------------------------------------------------------------
+
+Report idle(const Request& request) {
+  const std::uint64_t nodes = request.nodes.value_or(1000);
+  Report report = report_of("idle", nodes, request);
+  Trace trace;
+  trace.print_to(request.trace);
+  MembershipSim sim({.nodes = nodes, .seed = request.seed}, trace);
+  sim.start_all();
+  // Tables are compared again soon after a join; at rest from then on.
+  sim.run_for(request.seconds ? span(request, 0) / 2 : Duration{200s});
+  sim.reset_traffic();
+  const Duration length = span(request, 720);
+  sim.run_for(length);
+  const double seconds = to_seconds(length);
+  std::vector<double> sent, received;
+  double packets = 0, streams = 0;
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const auto& t = sim.traffic(i);
+    sent.push_back(static_cast<double>(t.packet_bytes_sent + t.stream_bytes_sent) / seconds);
+    received.push_back(static_cast<double>(t.packet_bytes_received + t.stream_bytes_received) / seconds);
+    packets += static_cast<double>(t.packet_bytes_sent) / seconds / static_cast<double>(nodes);
+    streams += static_cast<double>(t.stream_bytes_sent) / seconds / static_cast<double>(nodes);
+  }
+  report.bytes_per_node_s = mean(sent);
+  report.notes = {{"sent bytes/s, mean", mean(sent).value_or(0)},         {"sent bytes/s, p99", percentile(sent, 0.99).value_or(0)},
+                  {"received bytes/s, mean", mean(received).value_or(0)}, {"received bytes/s, p99", percentile(received, 0.99).value_or(0)},
+                  {"of sent, packets", packets},                          {"of sent, streams", streams}};
+  report.trace_hash = trace.hash();
+  return report;
+}
+
+Scenario make(std::string name, std::string summary, std::set<Flag> flags, std::uint64_t nodes_max, std::function<Report(const Request&)> run) {
+  Scenario scenario;
+  scenario.name = std::move(name);
+  scenario.summary = std::move(summary);
+  scenario.flags = std::move(flags);
+  scenario.nodes_min = 5;
+  scenario.nodes_max = nodes_max;
+  scenario.run = std::move(run);
+  return scenario;
+}
+
+}  // namespace
+
+std::vector<Scenario> swim_scenarios() {
+  return {
+      make("s1", "SWIM's first detection in periods: 1,000 members, 1,000 crashes", {Flag::nodes, Flag::rounds}, 4000, first_detection),
+      make("s2", "SWIM's load, probes and acks a member and period: 1,000 members, 120 s", {Flag::nodes, Flag::seconds}, 4000, load),
+      make("s3", "SWIM's false positives with loss 1 to 30 % and 0 to 3 helpers: 50 members, 600 s each",
+           {Flag::nodes, Flag::loss, Flag::seconds}, 1000, false_positives),
+      make("idle", "what rest costs: 1,000 members, 720 s", {Flag::nodes, Flag::seconds}, 4000, idle),
+  };
+}
+
+}  // namespace plumvine::sim
