@@ -29,7 +29,7 @@ refused() {
 
 expect 0 "Exit status" --help
 expect 0 "plumvine-sim " --version
-for scenario in p1 p2 p3 p7 demo split-heal churn stop-continue; do expect 0 "$scenario" list; done
+for scenario in p1 p2 p3 p7 s1 s2 s3 g1 g1-swim g2 r1 r2 idle demo split-heal churn stop-continue; do expect 0 "$scenario" list; done
 expect 2 "split-heal" run p99
 refused "nothing to do"
 refused "unknown command 'walk'" walk
@@ -44,6 +44,8 @@ refused "--latency-ms '50-10'" run p7 --latency-ms 50-10
 refused "--senders 'some'" run p7 --senders some
 refused "--tree-rule 'oak'" run p7 --tree-rule oak
 refused "--repair 'maybe'" run p7 --repair maybe
+refused "--starved '200'" run g1 --starved 200
+refused "cannot honour --starved" run p7 --starved 10
 refused "compare takes two files" compare one
 refused "cannot read /nonexistent" compare /nonexistent /nonexistent
 

@@ -28,5 +28,9 @@ demo --seed 6
 split-heal --seconds 30 --loss 1 --seed 7
 churn --seconds 200 --seed 8
 stop-continue --seed 9
+s3 --nodes 20 --seconds 20 --seed 10
+g1 --nodes 30 --rounds 2 --seed 11
+r1 --nodes 60 --seed 12
+r2 --nodes 50 --seconds 60 --seed 13
 RUNS
 exit $failed

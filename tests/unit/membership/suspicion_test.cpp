@@ -1,0 +1,105 @@
+#include <catch2/catch.hpp>
+
+#include "cluster.hpp"
+#include "membership/suspicion.hpp"
+#include "membership/wire/codec.hpp"
+
+using namespace plumvine;
+using namespace plumvine::swim;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Timestamp at(Duration since) { return Timestamp{} + since; }
+Suspicion suspicion() { return {"a", 1, 3, 8s, 48s, at(0s)}; }
+
+}  // namespace
+
+TEST_CASE("confirmations shorten a suspicion down to the least time") {
+  Suspicion s = suspicion();
+  CHECK(s.deadline() == at(48s));
+  CHECK(s.confirm("b", at(1s)));
+  CHECK_FALSE(s.confirm("b", at(1s)));
+  CHECK(s.deadline() == at(28s));
+  CHECK(s.confirm("c", at(2s)));
+  CHECK(s.confirm("d", at(3s)));
+  CHECK(s.deadline() == at(8s));
+  CHECK_FALSE(s.confirm("e", at(4s)));
+}
+
+TEST_CASE("a confirmation of an old suspicion leaves the member time to answer") {
+  Suspicion s = suspicion();
+  CHECK(s.confirm("b", at(40s)));
+  CHECK(s.deadline() == at(42s));  // not 28 s, which are over
+  Suspicion fresh = suspicion();
+  fresh.confirm("b", at(7s));
+  CHECK(fresh.deadline() == at(28s));
+}
+
+TEST_CASE("an accusation of a later incarnation starts the clock again, once") {
+  Suspicion s = suspicion();
+  CHECK_FALSE(s.accuse(1, at(5s)));
+  CHECK(s.deadline() == at(48s));
+  CHECK(s.accuse(2, at(20s)));
+  CHECK(s.deadline() == at(68s));
+  CHECK_FALSE(s.accuse(2, at(30s)));
+  CHECK(s.deadline() == at(68s));
+  s.extend(2s);
+  CHECK(s.deadline() == at(70s));
+}
+
+TEST_CASE("a member that cannot be heard does not execute accusations that nobody confirms") {
+  SwimConfig config;
+  config.disable_tcp_pings = true;
+  config.push_pull_interval = 0s;
+  test::Cluster cluster(8, 1, config);
+  cluster.start_all();
+  cluster.run(5s);
+  // n3 hears all, and nobody hears n3: its probes fail.
+  cluster.packets_pass = [](std::size_t from, std::size_t) { return from != 3; };
+  for (int second = 0; second < 35; ++second) {  // the longest suspicion lasts 24 s
+    cluster.run(1s);
+    cluster.with(0, [&](Swim& swim) { CHECK(swim.set_meta(Bytes::copy_of(std::to_string(second)), cluster.now())); });
+  }
+  CHECK(cluster.node(3).stats().suspicions > 0);
+  for (std::size_t i = 0; i < 8; ++i)
+    if (i != 3) CHECK(cluster.state(3, i) != MemberState::dead);
+  CHECK(cluster.state(0, 3) == MemberState::dead);
+  // Cut off altogether it has nobody to leave the decision to.
+  cluster.connected = [](std::size_t a, std::size_t b) { return a != 3 && b != 3; };
+  cluster.run(240s);
+  for (std::size_t i = 0; i < 8; ++i)
+    if (i != 3) CHECK(cluster.state(3, i) == MemberState::dead);
+}
+
+TEST_CASE("a suspected member is told with the ping, unless the buddy system is off") {
+  const bool buddy = GENERATE(true, false);
+  SwimConfig config;
+  config.buddy_system = buddy;
+  config.gossip_nodes = 0;  // news travels with pings and acks alone
+  config.push_pull_interval = 0s;
+  config.suspicion_mult = 100;
+  config.awareness_max_multiplier = 1;
+  Swim swim(config, {"me", test::Cluster::endpoint(0).raw(), 7946, {}, {}}, Rng{1});
+  swim.start(at(0s));
+  const auto versions = std::array<std::byte, 6>{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
+  const Endpoint other = test::Cluster::endpoint(1);
+  const auto tell = [&](const auto& message) {
+    const Bytes bytes = wire::encoded(message);
+    swim.handle_packet(other, bytes.view(), at(0s));
+  };
+  const Bytes address = other.raw();
+  tell(wire::Alive{1, "n1", address.view(), other.port, {}, versions});
+  tell(wire::Suspect{1, "n1", "n2"});
+  // Let the queue run dry, so that only the buddy system can speak of the suspicion.
+  std::size_t told = 0;
+  for (int second = 1; second <= 20; ++second) {
+    while (swim.next_timeout() <= at(second * 1s)) swim.handle_timeout(std::max(swim.next_timeout(), at((second - 1) * 1s)));
+    while (auto output = swim.poll_output()) {
+      const auto* packet = std::get_if<SendPacket>(&*output);
+      if (packet == nullptr || second < 12) continue;
+      told += packet->packet.text().find("n1") != std::string_view::npos && packet->packet.text().find("From") != std::string_view::npos ? 1 : 0;
+    }
+  }
+  CHECK((told > 0) == buddy);
+}
