@@ -343,8 +343,8 @@ void MemberTable::start_suspicion(Record& record, std::string_view accuser, Time
   std::uint32_t k = config.suspicion_mult > 2 ? config.suspicion_mult - 2 : 0;
   if (members < k + 2) k = 0;
   const Duration min = suspicion_timeout(config.suspicion_mult, members, config.probe_interval);
-  record.suspicion = std::make_unique<Suspicion>(accuser, static_cast<std::uint32_t>(record.member.incarnation), k, min,
-                                                 min * config.suspicion_max_timeout_mult, now);
+  record.suspicion = std::make_unique<Suspicion>(accuser, k, min, min * config.suspicion_max_timeout_mult, now,
+                                                 static_cast<std::uint32_t>(record.member.incarnation));
   suspects_.push_back(&record);
   core_.timers.set({TimerKind::suspicion, record.id}, record.suspicion->deadline());
 }

@@ -29,7 +29,7 @@ inline Duration suspicion_remaining(std::uint32_t confirmations, std::uint32_t k
 /// One running suspicion: who confirmed it, and when it ends. At most `k` accusers beside the first are kept.
 class Suspicion {
  public:
-  Suspicion(std::string_view accuser, std::uint32_t incarnation, std::uint32_t k, Duration min, Duration max, Timestamp now)
+  Suspicion(std::string_view accuser, std::uint32_t k, Duration min, Duration max, Timestamp now, std::uint32_t incarnation = 0)
       : accusers_{std::string(accuser)}, incarnation_(incarnation), k_(k), min_(min), max_(k < 1 ? min : max), start_(now) {}
 
   /// Counts an independent accuser. False if it is known or if there are enough. Where the clock was past the least

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr Timestamp at(Duration since) { return Timestamp{} + since; }
-Suspicion suspicion() { return {"a", 1, 3, 8s, 48s, at(0s)}; }
+Suspicion suspicion() { return {"a", 3, 8s, 48s, at(0s), 1}; }
 
 }  // namespace
 
