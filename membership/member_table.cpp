@@ -61,7 +61,7 @@ Bytes encode_alive(const Member& m) {
                                    m.meta.view(), BytesView(reinterpret_cast<const std::byte*>(m.versions.data()), m.versions.size())});
 }
 
-MemberTable::MemberTable(Core& core) : core_(core), departed_(core.config) {}
+MemberTable::MemberTable(Core& core) : core_(core), departed_(core.config), tombstones_(core) {}
 
 Record* MemberTable::find(std::string_view name) { return by_name_.find(name); }
 const Record* MemberTable::find(std::string_view name) const { return by_name_.find(name); }
@@ -100,6 +100,7 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
   bool replaced = false;
   if (record == nullptr) {
     if (own && !bootstrap) return AliveOutcome::ignored;
+    if (!own && tombstones_.refuses(news, now)) return AliveOutcome::ignored;
     record = insert(news);
     if (record == nullptr) return AliveOutcome::ignored;
   } else if (!same_address(*record, news)) {
@@ -219,7 +220,10 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   record.accuser.clear();
   if (spread_) core_.queue.queue(member.name, wire::encoded(news));  // passed on as it came
   record.died = false;
+  if (before != MemberState::suspect && before != MemberState::alive) record.alive_since = now;
   set_state(record, MemberState::alive, now);
+  if (const auto* stone = tombstones_.find(member.name, now); stone != nullptr && news.incarnation > stone->incarnation)
+    tombstones_.drop(member.name);
 
   if (before == MemberState::dead || before == MemberState::left || restarted)
     notify(MemberEvent::Kind::joined, record.member, {});
@@ -285,6 +289,11 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now) {
   }
   notify(gone ? MemberEvent::Kind::left : MemberEvent::Kind::died, record->member, news.from);
   changed(*record, before);
+  if (const auto* stone = tombstones_.find(news.node, now); stone != nullptr && record != self_) {
+    const std::string by = stone->by;
+    tombstones_.fulfil(news.node);
+    erase(std::string(news.node), by);
+  }
 }
 
 void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
@@ -449,10 +458,84 @@ void MemberTable::drop_dead(Timestamp now) {
   while (const auto member = departed_.expired(now)) forgotten(member);
 }
 
-void MemberTable::forgotten(const std::optional<Member>& member) {
+void MemberTable::forgotten(const std::optional<Member>& member, std::string_view by) {
   if (!member) return;
   ++version_;
-  notify(MemberEvent::Kind::forgotten, *member, {});
+  notify(MemberEvent::Kind::forgotten, *member, by);
+}
+
+// --- forgetting on somebody's order ------------------------------------------------------------------------
+
+Status MemberTable::forget(std::string_view name, Timestamp now) {
+  if (is_self(name)) return {Errc::invalid_argument, "this is the member itself; leave takes it out of the cluster"};
+  if (name.empty() || name.size() > kForgetNameMax)
+    return {Errc::invalid_argument, fmt::format("a name of 1 to {} bytes can be forgotten", kForgetNameMax)};
+  const Record* record = find(name);
+  const Member* member = record != nullptr ? &record->member : departed_.find(name);
+  if (member == nullptr) {
+    if (tombstones_.find(name, now) != nullptr) return {};  // done already
+    return {Errc::not_found, fmt::format("no member '{}' is known here", name)};
+  }
+  if (member->state == MemberState::alive || member->state == MemberState::suspect)
+    return {Errc::invalid_argument,
+            fmt::format("member '{}' is {}; only the dead and the left can be forgotten", name, to_string(member->state))};
+  forget_told({std::string(name), member->incarnation, core_.identity.name, Duration{0}}, now);
+  return {};
+}
+
+void MemberTable::forget_told(const Forget& order, Timestamp now) {
+  const Timestamp given = now - order.age;
+  auto incarnation = static_cast<std::uint32_t>(order.incarnation);
+  if (is_self(order.name)) {
+    // Somebody forgot us while we were out of reach.
+    if (left_ || incarnation < static_cast<std::uint32_t>(self_->member.incarnation)) return;
+    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting an order to forget this member, given at {}", order.by));
+    refute(incarnation);
+    return;
+  }
+  bool pending = false;
+  if (const Record* record = find(order.name)) {
+    const Member& member = record->member;
+    const auto known = static_cast<std::uint32_t>(member.incarnation);
+    const bool over = member.state == MemberState::dead || member.state == MemberState::left;
+    // It lived after the order was given, or died another death.
+    if (member.since != kLongAgo && record->alive_since > given) return;
+    if (known > incarnation && (!over || member.since > given)) return;
+    incarnation = std::max(incarnation, known);
+    pending = !over;
+  } else if (const Member* member = departed_.find(order.name)) {
+    const auto known = static_cast<std::uint32_t>(member->incarnation);
+    if (known > incarnation && member->since > given) return;
+    incarnation = std::max(incarnation, known);
+  }
+  Tombstones::Stone stone;
+  stone.incarnation = incarnation;
+  stone.by = order.by;
+  stone.at = given;
+  stone.pending = pending;
+  stone.heard = now;
+  if (tombstones_.set(order.name, std::move(stone), now) && !pending) erase(order.name, order.by);
+}
+
+void MemberTable::erase(std::string_view name, std::string_view by) {
+  std::optional<Member> gone;
+  if (const Member* member = departed_.find(name)) gone = *member;
+  departed_.drop(name);
+  if (Record* record = find(name)) {
+    // Of whom we only ever heard, and never as alive, nobody was told.
+    if (record->member.since != kLongAgo) gone = record->member;
+    end_suspicion(*record);
+    by_name_.erase(record);
+    const auto at = std::find_if(order_.begin(), order_.end(), [&](const auto& entry) { return entry.get() == record; });
+    if (static_cast<std::size_t>(at - order_.begin()) < next_probe_) --next_probe_;
+    order_.erase(at);
+    ++version_;
+  }
+  if (forget_observer_) forget_observer_(name);
+  if (!gone) return;
+  ++core_.stats.forgotten;
+  core_.log(LogLevel::info, "PV1111", fmt::format("Member {} is forgotten, by an order given at {}", gone->name, by));
+  forgotten(gone, by);
 }
 
 void MemberTable::encode_rows(wire::Buffer& out) const {

@@ -16,6 +16,7 @@
 #include "departed.hpp"
 #include "name_index.hpp"
 #include "suspicion.hpp"
+#include "tombstones.hpp"
 
 namespace plumvine::swim {
 
@@ -32,12 +33,16 @@ struct Record {
   std::string accuser;            ///< who said dead; empty otherwise
   InstanceId instance{};          ///< of the `pvi` tag; 0 for foreign members
   Duration rtt{0};                ///< smoothed; 0 = unknown
+  Timestamp alive_since;          ///< when it last became alive here
   Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
   Timestamp told_at{INT64_MIN};   ///< when we last told it that its news is stale
 };
 
 /// Hears of every change of a member's state, after it was made. `before` is nullopt for a new member.
 using MemberObserver = std::function<void(const Record& record, std::optional<MemberState> before)>;
+
+/// Hears that nothing is to be known of a member any more.
+using ForgetObserver = std::function<void(std::string_view name)>;
 
 /// The instance in our members' metadata; 0 for foreign ones.
 InstanceId instance_of(BytesView meta);
@@ -79,6 +84,14 @@ class MemberTable {
 
   /// Whether `cidrs_allowed` lets members be at this address.
   [[nodiscard]] bool allowed(const Endpoint& endpoint) const;
+
+  // Forgetting on somebody's order.
+  /// The order was given here. Errc::not_found for an unknown name, invalid_argument for a member that lives.
+  Status forget(std::string_view name, Timestamp now);
+  /// The order was given elsewhere.
+  void forget_told(const Forget& order, Timestamp now);
+  void observe_forgotten(ForgetObserver observer) { forget_observer_ = std::move(observer); }
+  [[nodiscard]] Tombstones& tombstones() noexcept { return tombstones_; }
 
   // Suspicions.
   void suspicion_due(std::uint64_t id, Timestamp now);
@@ -130,14 +143,18 @@ class MemberTable {
   void notify(MemberEvent::Kind kind, const Member& member, std::string_view from);
   void changed(const Record& record, std::optional<MemberState> before);
   void drop_dead(Timestamp now);
-  void forgotten(const std::optional<Member>& member);
+  void forgotten(const std::optional<Member>& member, std::string_view by = {});
+  /// Takes the member out of everything.
+  void erase(std::string_view name, std::string_view by);
 
   Core& core_;
   MemberObserver observer_;
+  ForgetObserver forget_observer_;
   std::vector<std::unique_ptr<Record>> order_;  ///< the probe order
   NameIndex<Record> by_name_;
   std::vector<Record*> suspects_;
   Departed departed_;
+  Tombstones tombstones_;
   Record* self_ = nullptr;
   std::size_t next_probe_ = 0;
   std::size_t alive_ = 0;

@@ -10,6 +10,9 @@
 
 namespace plumvine::swim {
 
+/// Longest name of a member that can be forgotten by order; foreign members may have longer ones.
+inline constexpr std::size_t kForgetNameMax = 512;
+
 /// A membership stream (one connection, one request, at most one reply). Numbers of streams that we open have
 /// the top bit set and are chosen by `Swim`; those of accepted streams are chosen by the caller, without it.
 enum class StreamId : std::uint64_t {};
@@ -26,6 +29,15 @@ struct Notify { MemberEvent event; };
 /// The leave broadcast was sent as often as needed, or nobody is left to hear it.
 struct LeaveDone {};
 struct Log { LogRecord record; };
+
+/// Somebody's order to forget a member that is dead or left, as our own nodes pass it on.
+struct Forget {
+  std::string name;
+  Incarnation incarnation{};
+  std::string by;           ///< the node where the order was given
+  Duration age{0};          ///< since it was given
+  std::uint64_t number = 0; ///< of the order at this node; whoever passes orders on remembers how far it came
+};
 
 using Output = std::variant<SendPacket, OpenStream, SendStream, CloseStream, Resolve, Notify, LeaveDone, Log>;
 

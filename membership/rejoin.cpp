@@ -165,6 +165,10 @@ void Rejoin::drop_lost(std::uint64_t id) {
   lost_.erase(it);
 }
 
+void Rejoin::forget(std::string_view name) {
+  if (const auto it = lost_by_name_.find(name); it != lost_by_name_.end()) drop_lost(it->second);
+}
+
 Duration Rejoin::lost_pause_max() const {
   return std::max(kLostPauseMax, kLostPauseEach * static_cast<std::int64_t>(lost_.size()));
 }

@@ -35,6 +35,8 @@ class Rejoin {
   void seed_due(std::uint64_t index, Timestamp now);
   void lost_due(std::uint64_t id, Timestamp now);
   void member_changed(const Record& record, std::optional<MemberState> before, Timestamp now);
+  /// Nothing is to be known of this member any more; seeds stay.
+  void forget(std::string_view name);
   void stream_done(const StreamResult& result, Timestamp now);
   /// True if the number belongs to a ping of a lost member.
   bool answered(std::uint32_t sequence, Timestamp now);

@@ -29,6 +29,10 @@ class Swim::Impl {
         relays(core, table),
         rejoin(core, table, streams) {
     table.observe([this](const Record& record, std::optional<MemberState> before) { rejoin.member_changed(record, before, time); });
+    table.observe_forgotten([this](std::string_view name) { rejoin.forget(name); });
+    table.tombstones().use_streams([this](const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp now) {
+      streams.ping(to, name, sequence, StreamPurpose::probe_ping, sequence, now + core.config.tcp_timeout);
+    });
   }
 
   void start(Timestamp now);
@@ -41,6 +45,7 @@ class Swim::Impl {
   void handle_part(const Endpoint& from, const wire::Part& part, Timestamp now);
   void on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now);
   void on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now);
+  void on_proof(std::uint32_t sequence, Timestamp now);
   void on_alive(const Endpoint& from, wire::Alive alive, Timestamp now);
   void tell(const Endpoint& from, const wire::Alive& news, Timestamp now);
   void handle_timeout(Timestamp now);
@@ -224,7 +229,16 @@ void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp
 
 void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now) {
   if (probe.answered(ack.sequence, from, now) || relays.answered(ack.sequence)) return;
-  rejoin.answered(ack.sequence, now);
+  if (!rejoin.answered(ack.sequence, now)) on_proof(ack.sequence, now);
+}
+
+/// A member that was forgotten answers: it lives.
+void Swim::Impl::on_proof(std::uint32_t sequence, Timestamp now) {
+  const auto claim = table.tombstones().answered(sequence);
+  if (!claim) return;
+  wire::Alive news;
+  wire::Scratch own;
+  if (wire::decode_body(claim->view().subspan(1), news, own)) table.alive(news, now);
 }
 
 void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now) {
@@ -261,7 +275,8 @@ void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp n
 
 void Swim::Impl::stream_done(const StreamResult& result, Timestamp now) {
   if (result.purpose == StreamPurpose::probe_ping) {
-    if (result.ok) probe.stream_answered(static_cast<std::uint32_t>(result.context), now);
+    const auto sequence = static_cast<std::uint32_t>(result.context);
+    if (result.ok && !probe.stream_answered(sequence, now)) on_proof(sequence, now);
     return;
   }
   rejoin.stream_done(result, now);
@@ -351,6 +366,25 @@ void Swim::leave(Timestamp now) {
   impl_->leave_input(now);
 }
 
+Status Swim::forget(std::string_view name, Timestamp now) {
+  impl_->enter(now);
+  Status status = impl_->table.forget(name, now);
+  impl_->leave_input(now);
+  return status;
+}
+
+void Swim::forget_told(const Forget& order, Timestamp now) {
+  impl_->enter(now);
+  impl_->table.forget_told(order, now);
+  impl_->leave_input(now);
+}
+
+std::vector<Forget> Swim::forgets_after(std::uint64_t number, std::size_t count, Timestamp now) const {
+  return impl_->table.tombstones().after(number, count, now);
+}
+
+std::uint64_t Swim::last_forget() const { return impl_->table.tombstones().last_number(); }
+
 Status Swim::set_meta(Bytes meta, Timestamp now) {
   if (meta.size() > wire::kMetaMax)
     return {Errc::invalid_argument, fmt::format("metadata of {} bytes: at most {} fit", meta.size(), wire::kMetaMax)};
@@ -406,6 +440,7 @@ bool Swim::has_left() const { return impl_->table.has_left(); }
 
 const SwimStats& Swim::stats() const {
   impl_->core.stats.health_score = impl_->core.awareness.score();
+  impl_->core.stats.tombstones = impl_->table.tombstones().size();
   impl_->core.stats.gossip_queue_length = impl_->core.queue.size();
   return impl_->core.stats;
 }

@@ -55,6 +55,11 @@ class Swim {
   void rejoin(Timestamp now);
   /// Spreads that we leave; `LeaveDone` follows. The machine goes on, so that others can still ask.
   void leave(Timestamp now);
+  /// Forgets a dead or left member here, and wherever `forgets_after` is passed on to. Errc::not_found where the name
+  /// is unknown, invalid_argument where the member lives. A second order for the same name is fine.
+  Status forget(std::string_view name, Timestamp now);
+  /// An order of another node.
+  void forget_told(const Forget& order, Timestamp now);
   /// New metadata with the next incarnation. Errc::invalid_argument above 512 bytes.
   Status set_meta(Bytes meta, Timestamp now);
   /// Authenticated traffic of another kind proved that this run of the member lives: a running probe of it
@@ -74,6 +79,9 @@ class Swim {
   [[nodiscard]] std::uint64_t version() const;
   /// Smoothed round trip of direct pings; nullopt where unknown.
   [[nodiscard]] std::optional<Duration> rtt(std::string_view name) const;
+  /// The orders to forget that stand, by number: those above `number`, at most `count`.
+  [[nodiscard]] std::vector<Forget> forgets_after(std::uint64_t number, std::size_t count, Timestamp now) const;
+  [[nodiscard]] std::uint64_t last_forget() const;
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.
   [[nodiscard]] bool joined() const;
   [[nodiscard]] bool has_left() const;

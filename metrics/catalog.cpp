@@ -201,6 +201,12 @@ constexpr std::array kRows{
         COUNT(swim.plaintext_frames)},
     Row{"swim_rejoin_attempts_total", counter, "", "", "Seeds and lost members contacted again.",
         COUNT(swim.rejoin_attempts)},
+    Row{"swim_forgotten_total", counter, "", "", "Members forgotten by somebody's order.", COUNT(swim.forgotten)},
+    Row{"swim_tombstones", gauge, "members", "", "Orders to forget a member that stand.", COUNT(swim.tombstones)},
+    Row{"swim_tombstones_evicted_total", counter, "", "", "Orders to forget that were dropped for lack of room.",
+        COUNT(swim.tombstones_evicted)},
+    Row{"swim_resurrections_refused_total", counter, "", "", "Old news of forgotten members that was not believed.",
+        COUNT(swim.resurrections_refused)},
     // The node.
     Row{"plumvine_build_info", gauge, "", "version", "Always 1; the version is the label.",
         [](const Source& s, Out& out) {

@@ -135,7 +135,20 @@ struct Bye {
   friend bool operator==(const Bye&, const Bye&) = default;
 };
 
-using Frame = std::variant<Hello, Gossip, IHave, Graft, Prune, Beacon, Digest, Pull, Gone, Progress, Ping, Pong, Bye>;
+/// Members that are dead or left and shall be forgotten everywhere. Each link carries each order once.
+struct Forget {
+  struct Order {
+    std::string name;
+    std::uint32_t incarnation = 0;
+    std::uint64_t age_ms = 0;    ///< since the order was given
+    std::string by;              ///< the member where it was given
+    friend bool operator==(const Order&, const Order&) = default;
+  };
+  std::vector<Order> orders;
+  friend bool operator==(const Forget&, const Forget&) = default;
+};
+
+using Frame = std::variant<Hello, Gossip, IHave, Graft, Prune, Beacon, Digest, Pull, Gone, Progress, Ping, Pong, Bye, Forget>;
 
 }  // namespace plumvine::frame
 

@@ -19,10 +19,10 @@ using namespace frame;
 
 /// First element of every frame: the position of its type in `Frame`, from 1. `WIRE.md` lists them.
 enum class Type : std::uint8_t {
-  hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye,
+  hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye, forget,
 };
 constexpr std::uint64_t kLastType = std::variant_size_v<Frame>;
-static_assert(kLastType == static_cast<std::uint64_t>(Type::bye));
+static_assert(kLastType == static_cast<std::uint64_t>(Type::forget));
 
 template <class F>
 constexpr Type type_of() noexcept {
@@ -90,6 +90,19 @@ void put(Sink& sink, const std::vector<Progress::Entry>& entries) {
   }
 }
 
+template <class Sink>
+void put(Sink& sink, const std::vector<Forget::Order>& orders) {
+  PLUMVINE_CHECK(orders.size() <= kForgetsMax, "a forget frame has too many orders");
+  sink.array(orders.size());
+  for (const auto& order : orders) {
+    sink.array(4);
+    sink.str(order.name, kForgetNameMax);
+    sink.uint(order.incarnation);
+    sink.uint(order.age_ms);
+    sink.str(order.by, kNameMax);
+  }
+}
+
 /// Fields of each frame after its type; `kFields` counts them.
 template <class F>
 constexpr std::size_t kFields = 0;
@@ -106,6 +119,7 @@ template <> inline constexpr std::size_t kFields<Progress> = 1;
 template <> inline constexpr std::size_t kFields<Ping> = 3;
 template <> inline constexpr std::size_t kFields<Pong> = 4;
 template <> inline constexpr std::size_t kFields<Bye> = 1;
+template <> inline constexpr std::size_t kFields<Forget> = 1;
 
 template <class Sink>
 struct FieldWriter {
@@ -168,6 +182,7 @@ struct FieldWriter {
     sink.sint(f.wall_us);
   }
   void operator()(const Bye& f) { sink.uint(static_cast<std::uint64_t>(f.why)); }
+  void operator()(const Forget& f) { put(sink, f.orders); }
 };
 
 template <class Sink>
@@ -377,6 +392,25 @@ Bye get(Reader& in) {
   return Bye{static_cast<Bye::Why>(in.uint(static_cast<std::uint64_t>(Bye::Why::misbehaved)))};
 }
 
+template <>
+Forget get(Reader& in) {
+  Forget f;
+  const std::size_t count = in.array();
+  if (count > kForgetsMax) in.fail("too many orders");
+  if (!in.enough_for(count, 5)) return f;
+  f.orders.resize(count);
+  for (auto& order : f.orders) {
+    in.array_of(4);
+    order.name = in.str(kForgetNameMax);
+    order.incarnation = static_cast<std::uint32_t>(in.uint(UINT32_MAX));
+    order.age_ms = in.uint();
+    order.by = in.str(kNameMax);
+    if (in.good() && order.name.empty()) in.fail("a name is empty");
+    if (!in.good()) break;
+  }
+  return f;
+}
+
 Result<Frame> refuse(FrameReject* reason, FrameReject why, const char* what) {
   if (reason != nullptr) *reason = why;
   return {Errc::malformed, std::string("frame: ") + what};
@@ -396,7 +430,7 @@ using DecodeAs = Result<Frame> (*)(Reader&, std::size_t, FrameReject*);
 constexpr std::array<DecodeAs, kLastType + 1> kDecoders{
     nullptr,           decode_as<Hello>,  nullptr,        decode_as<IHave>, decode_as<Graft>,
     decode_as<Prune>,  decode_as<Beacon>, decode_as<Digest>, decode_as<Pull>,  decode_as<Gone>,
-    decode_as<Progress>, decode_as<Ping>, decode_as<Pong>, decode_as<Bye>,
+    decode_as<Progress>, decode_as<Ping>, decode_as<Pong>, decode_as<Bye>, decode_as<Forget>,
 };
 
 }  // namespace
@@ -472,7 +506,7 @@ Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_messag
 
 std::string_view name_of(const Frame& frame) noexcept {
   static constexpr std::array<std::string_view, kLastType> kNames{"hello", "gossip", "ihave",    "graft", "prune", "beacon", "digest",
-                                                                  "pull",  "gone",   "progress", "ping",  "pong",  "bye"};
+                                                                  "pull",  "gone",   "progress", "ping",  "pong",  "bye", "forget"};
   return kNames[frame.index()];
 }
 

@@ -31,6 +31,9 @@ inline constexpr std::size_t kEntriesMax = 1024;
 inline constexpr std::size_t kTopicMax = 128;
 inline constexpr std::size_t kNameMax = 128;
 inline constexpr std::size_t kClusterMax = 255;
+/// Names of members that are to be forgotten may be foreign ones. So many in one frame.
+inline constexpr std::size_t kForgetNameMax = 512;
+inline constexpr std::size_t kForgetsMax = 64;
 
 /// What a dialling side sends first: magic, 'p', 'v', version.
 Bytes preface();

@@ -22,6 +22,9 @@ constexpr std::array kTable{
                 "suspected it meanwhile."},
     Explanation{"PV1109", "a table exchange failed at the other end", "The line gives the other end's reason."},
     Explanation{"PV1110", "too many seeds", "More than 256 seeds are configured; a few are enough."},
+    Explanation{"PV1111", "a member was forgotten by order",
+                "Somebody ran `plumvine forget` at the node that the line names. The member may come back only by itself: with "
+                "a higher incarnation, or when it answers at its address."},
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},

@@ -192,6 +192,10 @@ void Driver::leave() {
   if (impl_->stopped()) return;
   impl_->enter([](Engine& e) { e.leave(); });
 }
+Status Driver::forget(std::string_view name) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.forget(name); });
+}
 Status Driver::set_meta(Bytes meta) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.set_meta(std::move(meta)); });

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <plumvine/config.hpp>
@@ -48,6 +49,7 @@ class Driver final : public LoopEvents, public TransportEvents {
   void join(std::vector<HostPort> seeds);
   void rejoin();
   void leave();                     ///< `on_leave_done` follows
+  Status forget(std::string_view name);
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
   /// Takes these keys, the first is primary, instead of those there are. Links that rest on a key that is gone are

@@ -165,6 +165,7 @@ Timestamp Engine::Impl::next_timeout() const {
   Timestamp next = std::min({swim_->next_timeout(), overlay_.next_timeout(), tree_.next_timeout(), conn_timers_.next(),
                              leave_deadline_});
   if (members_changed_) next = std::min(next, members_due_);
+  if (forgets_wanted_) next = std::min(next, forgets_due_);
   return next;
 }
 
@@ -183,6 +184,7 @@ void Engine::Impl::settle() {
     more = settle_overlay() || more;
     more = settle_tree() || more;
   }
+  pass_forgets();
   if (byes_sent_) finish_leave();
   if (self_check_due_ <= now_) self_check();
   graveyard_.clear();
@@ -356,6 +358,7 @@ void Engine::publish(Sequence sequence, std::string topic, Bytes payload) {
 void Engine::join(std::vector<HostPort> seeds) { impl_->join(std::move(seeds)); }
 void Engine::rejoin() { impl_->rejoin(); }
 void Engine::leave() { impl_->leave(); }
+Status Engine::forget(std::string_view name) { return impl_->forget(name); }
 Status Engine::set_meta(Bytes meta) {
   return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -51,6 +52,7 @@ class Engine {
   void join(std::vector<HostPort> seeds);
   void rejoin();
   void leave();
+  Status forget(std::string_view name);
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
   Status set_keys(const std::vector<Bytes>& keys);

@@ -21,6 +21,7 @@
 #include "membership/swim.hpp"
 #include "peer_registry.hpp"
 #include "plumtree/overlay.hpp"
+#include "plumtree/wire.hpp"
 #include "plumtree/tree.hpp"
 #include "rate_window.hpp"
 #include "send_queue.hpp"
@@ -79,6 +80,9 @@ class Engine::Impl {
   void apply_members();
   void finish_leave();
 
+  // engine_forget.cpp: orders to forget a member.
+  Status forget(std::string_view name);
+
   // engine_connections.cpp: connections of every kind.
   void accepted(ConnId id, const Endpoint& from);
   void connected(ConnId id);
@@ -126,6 +130,10 @@ class Engine::Impl {
   void retire_peer(KnownMember& known, std::string_view why);
   void count_state(MemberState state, int change);
   void judge_partition();
+
+  // engine_forget.cpp
+  void on_forget(const frame::Forget& frame);
+  void pass_forgets();
 
   // engine_connections.cpp
   [[nodiscard]] Connection* find(ConnId id);
@@ -220,6 +228,8 @@ class Engine::Impl {
   bool leaving_ = false;
   bool left_ = false;
   bool byes_sent_ = false;
+  bool forgets_wanted_ = false;  ///< a link may lack an order to forget
+  Timestamp forgets_due_{INT64_MIN / 2};
   Timestamp leave_deadline_ = kNever;
 
   std::map<ConnId, std::unique_ptr<Connection>> conns_;

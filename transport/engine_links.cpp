@@ -113,6 +113,7 @@ void Engine::Impl::on_frame(Connection& conn, Frame frame) {
     case LinkState::up:
       if (const auto* ping = std::get_if<frame::Ping>(&frame)) return on_ping(conn, *ping);
       if (const auto* pong = std::get_if<frame::Pong>(&frame)) return on_pong(conn, *pong);
+      if (const auto* forget = std::get_if<frame::Forget>(&frame)) return on_forget(*forget);
       if (std::holds_alternative<frame::Hello>(frame)) {
         rejected_.add(FrameReject::unexpected);
         return misbehaved(*link.peer, FrameReject::unexpected);
@@ -124,6 +125,7 @@ void Engine::Impl::on_frame(Connection& conn, Frame frame) {
       if (!link.superseded || !link.peer || !peers_.valid(*link.peer) || peers_[*link.peer].link == kNoConn) return;
       if (std::holds_alternative<frame::Ping>(frame) || std::holds_alternative<frame::Pong>(frame)) return;
       if (std::holds_alternative<frame::Hello>(frame)) return;
+      if (const auto* forget = std::get_if<frame::Forget>(&frame)) return on_forget(*forget);
       tree_.handle_frame(*link.peer, std::move(frame), now_);
       return;
     case LinkState::dialling:
@@ -269,6 +271,7 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   overlay_.link_up(id, link.outbound(), now_);
   tree_.peer_up(id, std::move(traits), now_);
   link.credit = full_credit();
+  forgets_wanted_ = true;
   tree_.set_credit(id, link.credit, now_);
   put_control(conn, link.ping(now_, wall_us_));
   // Pings of a node that got all its links at once shall not stay in step.

@@ -82,6 +82,7 @@ class Link {
   Timestamp leave_at = kNever;         ///< the member left: the link ends then
   std::uint64_t sent_bytes = 0;
   std::int64_t credit = INT64_MAX;     ///< mirror of what the tree may still send
+  std::uint64_t forgets_sent = 0;      ///< number of the last order to forget that went over this link
   bool superseded = false;             ///< lost against a second link: frames still count
 
  private:

@@ -33,6 +33,10 @@ struct SwimStats {
   std::uint64_t false_positives = 0;  ///< deaths later refuted by the member
   std::uint64_t rejoin_attempts = 0;
   std::uint64_t conflicts = 0;        ///< same name at another address, refused
+  std::uint64_t forgotten = 0;        ///< members forgotten by somebody's order
+  std::uint64_t tombstones = 0;       ///< such orders that stand (gauge)
+  std::uint64_t tombstones_evicted = 0;     ///< for lack of room
+  std::uint64_t resurrections_refused = 0;  ///< old news of forgotten members
   CountedReasons<PushPullResult> push_pulls;
   CountedReasons<PacketReject> rejected;
   std::uint64_t plaintext_frames = 0; ///< packets and streams in clear although there is a key, accepted or not

@@ -100,6 +100,11 @@ std::string describe(const Frame& frame, const std::function<std::string(Instanc
           },
           [&](const frame::Ping&) { return std::string("link-ping"); },
           [&](const frame::Pong&) { return std::string("link-pong"); },
+          [&](const frame::Forget& f) {
+            std::string out = "forget";
+            for (const auto& order : f.orders) out += " " + order.name;
+            return out;
+          },
           [&](const frame::Bye& f) { return "bye why=" + std::to_string(static_cast<int>(f.why)); },
       },
       frame);

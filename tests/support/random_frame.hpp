@@ -51,7 +51,7 @@ inline std::vector<frame::OriginRanges> any_ids(Rng& rng, std::size_t max_entrie
   return ids;
 }
 
-/// A frame of the kind `kind % 13` in the order of `Frame`. `size` scales lists and payload.
+/// A frame of the kind `kind % 14` in the order of `Frame`. `size` scales lists and payload.
 inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
   using namespace frame;
   switch (kind % std::variant_size_v<Frame>) {
@@ -93,7 +93,16 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
     }
     case 10: return Ping{any_number(rng), any_signed(rng), any_signed(rng)};
     case 11: return Pong{any_number(rng), any_signed(rng), any_signed(rng), any_signed(rng)};
-    default: return Bye{static_cast<Bye::Why>(rng.below(7))};
+    case 12: return Bye{static_cast<Bye::Why>(rng.below(7))};
+    default: {
+      Forget forget;
+      forget.orders.resize(rng.below(std::min(size, wire::kForgetsMax) + 1));
+      for (auto& order : forget.orders) {
+        order = {"m" + any_text(rng, wire::kForgetNameMax - 1), static_cast<std::uint32_t>(any_number(rng, UINT32_MAX)),
+                 any_number(rng), any_text(rng, wire::kNameMax)};
+      }
+      return forget;
+    }
   }
 }
 

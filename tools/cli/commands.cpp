@@ -256,6 +256,11 @@ int join(const Call& call) {
   return operation(call, "/join", Json(call.arguments).dump());
 }
 
+int forget(const Call& call) {
+  if (call.arguments.size() != 1) return complain(kUsage, "forget NAME");
+  return operation(call, "/forget/" + percent_encode(call.arguments[0]), "");
+}
+
 int config_validate(const Call& call) {
   const std::string& file = call.arguments[1];
   const auto refusal = agent::validate_file(file);
@@ -293,6 +298,7 @@ const std::map<std::string, Command>& commands() {
       {"publish", publish},
       {"subscribe", subscribe},
       {"join", join},
+      {"forget", forget},
       {"config", config},
       {"leave", [](const Call& c) { return operation(c, "/leave", ""); }},
       {"rejoin", [](const Call& c) { return operation(c, "/rejoin", ""); }}};
@@ -316,7 +322,7 @@ int run(const Call& call) {
     return complain(kUsage,
                     fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
   }
-  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "config"};
+  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "config"};
   const bool takes =
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())

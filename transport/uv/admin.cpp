@@ -41,6 +41,8 @@ HttpResponse refused(const Error& error) {
       response.headers["Retry-After"] = "1";
       return response;
     }
+    case Errc::not_found:
+      return fail(404, "not_found", error.message, "GET /members lists the names");
     case Errc::stopped:
       return fail(503, "stopped", error.message, "POST /rejoin brings a member back that has left");
     case Errc::system:
@@ -140,6 +142,7 @@ class Admin::Impl {
   HttpResponse join(const HttpRequest&, std::string_view);
   HttpResponse leave(const HttpRequest&, std::string_view);
   HttpResponse rejoin(const HttpRequest&, std::string_view);
+  HttpResponse forget(const HttpRequest&, std::string_view name);
 
   HealthReport judge(const Snapshot& snapshot) const { return assess(snapshot, host_.config().health); }
 
@@ -165,6 +168,7 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"POST", "/join", "/join", true, &Impl::join},
       Route{"POST", "/leave", "/leave", true, &Impl::leave},
       Route{"POST", "/rejoin", "/rejoin", true, &Impl::rejoin},
+      Route{"POST", "/forget/", "/forget/NAME", true, &Impl::forget},
   };
   return table;
 }
@@ -305,6 +309,11 @@ HttpResponse Admin::Impl::rejoin(const HttpRequest&, std::string_view) {
   return json(202, R"({"status":"rejoining"})");
 }
 
+HttpResponse Admin::Impl::forget(const HttpRequest&, std::string_view name) {
+  if (auto forgotten = host_.forget(name); !forgotten) return refused(forgotten.error());
+  return json(202, R"({"status":"forgotten"})");
+}
+
 void Admin::Impl::observe(const std::string& path, int status) {
   const Route* route = find(path);
   const bool known = std::find(kStatuses.begin(), kStatuses.end(), status) != kStatuses.end();
@@ -321,6 +330,7 @@ std::vector<HttpCount> Admin::Impl::requests() const {
     if (route.guarded) counts.try_emplace({route.label, 400}, 0), counts.try_emplace({route.label, 403}, 0);
   }
   for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);
+  counts.try_emplace({"/forget/NAME", 404}, 0);
   counts.try_emplace({"/publish/TOPIC", 413}, 0);
   counts.try_emplace({"/publish/TOPIC", 429}, 0);
   std::vector<HttpCount> out;

@@ -27,6 +27,7 @@ class AdminHost {
   virtual Status join(std::vector<std::string> seeds) = 0;
   virtual Status leave() = 0;
   virtual Status rejoin() = 0;
+  virtual Status forget(std::string_view name) = 0;
   /// Calls `sink` for every message delivered on `topic` (`*` = all but reserved ones) until it returns false.
   virtual void subscribe(std::string topic, std::function<bool(const Message&)> sink) = 0;
 };

@@ -365,6 +365,10 @@ Status Node::Impl::rejoin_cluster() {
   return posted;
 }
 
+Status Node::Impl::forget_member(std::string_view name) {
+  return change([name = std::string(name)](Driver& driver) { return driver.forget(name); });
+}
+
 void Node::Impl::observe_handler(std::uint64_t started_ns) {
   if (core_) core_->driver.loop_stats().handlers.observe(static_cast<double>(uv_hrtime() - started_ns) / 1e9);
 }

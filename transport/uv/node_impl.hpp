@@ -38,6 +38,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status join_seeds(const std::vector<std::string>& seeds);
   Status leave_cluster(Duration deadline);
   Status rejoin_cluster();
+  Status forget_member(std::string_view name);
   void stop();
   /// The last owner goes.
   void abandon();
@@ -59,6 +60,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status join(std::vector<std::string> seeds) override { return join_seeds(seeds); }
   Status leave() override { return leave_cluster(Duration::zero()); }
   Status rejoin() override { return rejoin_cluster(); }
+  Status forget(std::string_view name) override { return forget_member(name); }
   void subscribe(std::string topic, std::function<bool(const Message&)> sink) override;
 
  private:

@@ -128,6 +128,23 @@ expect 1 ask publish t text
 expect 0 ask rejoin
 within 20 alive b 3
 
+# Forgetting: one that left or died, by any node, everywhere; never one that lives.
+"$agent" --name gone --bind 127.0.0.1:0 --http off --join "$(field b bind)" 2>"$work/gone.err" &
+gone=$!
+pids+=("$gone")
+within 20 alive b 4
+kill -TERM "$gone"
+wait "$gone" || fail "SIGTERM ended with $?"
+gone_left() { "$cli" --http "$(field b http)" --json members | grep -q '"name":"gone"[^}]*"state":"left"'; }
+within 10 gone_left
+expect 2 ask forget
+expect 1 ask forget b && says "member 'b' is alive"
+expect 1 ask forget nobody && says "no member 'nobody'"
+expect 0 ask forget gone
+forgotten() { ! "$cli" --http "$(field b http)" --json members | grep -q '"name":"gone"'; }
+within 5 forgotten
+expect 0 ask metrics --grep '^swim_forgotten_total 1$'
+
 # Signals: a state dump, the configuration again, and a graceful end.
 kill -USR1 "${pids[0]}"
 dumped() { grep -q 'PV5007' "$work/a.err"; }

@@ -35,6 +35,7 @@ class FakeHost final : public AdminHost {
   }
   Status leave() override { return answer("leave"); }
   Status rejoin() override { return answer("rejoin"); }
+  Status forget(std::string_view name) override { return answer("forget " + std::string(name)); }
   void subscribe(std::string topic, std::function<bool(const Message&)> wanted) override {
     calls.push_back("subscribe " + topic);
     sink = std::move(wanted);
@@ -160,8 +161,9 @@ TEST_CASE("operations reach the node", "[admin]") {
   CHECK(f.post("/join", "h3 [::1]:7\n").status == 202);
   CHECK(f.post("/leave").status == 202);
   CHECK(f.post("/rejoin").status == 202);
+  CHECK(f.post("/forget/odd name").status == 202);
   CHECK(f.host.calls == std::vector<std::string>{"publish a/b hello", "publish t ", "join h:1 h2", "join h3 [::1]:7",
-                                                 "leave", "rejoin"});
+                                                 "leave", "rejoin", "forget odd name"});
   for (const char* body : {"", "  ", "[]", "[1]", R"(["a")", R"([["a"]])"}) CHECK(f.post("/join", body).status == 400);
 }
 
@@ -177,13 +179,14 @@ TEST_CASE("the node's refusals have their statuses", "[admin]") {
   CHECK(status_of(Errc::too_large) == 413);
   CHECK(status_of(Errc::overloaded) == 429);
   CHECK(status_of(Errc::stopped) == 503);
+  CHECK(status_of(Errc::not_found) == 404);
   f.host.refuse = Error{Errc::overloaded, "because"};
   CHECK(f.post("/publish/t", "x").headers["Retry-After"] == "1");
 }
 
 TEST_CASE("what changes state is for this machine and for no other page", "[admin]") {
   Fixture f;
-  for (const char* path : {"/publish/t", "/join", "/leave", "/rejoin"}) {
+  for (const char* path : {"/publish/t", "/join", "/leave", "/rejoin", "/forget/x"}) {
     auto remote = f.request("POST", path, "h:1");
     remote.from = Endpoint::parse("10.1.2.3:40000").value();
     CHECK(f.admin.handle(remote).status == 403);

@@ -89,6 +89,7 @@ TEST_CASE("every frame has the bytes that WIRE.md describes", "[wire]") {
       {"ping", Ping{1, -33, 128}, "94 0b 01 d0df cc80"},
       {"pong", Pong{1, INT64_MIN, -32769, -129}, "95 0c 01 d38000000000000000 d2ffff7fff d1ff7f"},
       {"bye", Bye{Bye::Why::misbehaved}, "92 0d 06"},
+      {"forget", Forget{{{"m", 3, 1000, "a"}}}, "92 0e 91 94 a1 6d 03 cd 03 e8 a1 61"},
   };
   REQUIRE(rows.size() == kKinds);
   for (const auto& row : rows) {
@@ -165,7 +166,7 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
       {"an empty array", "90", malformed, "the bytes end too early"},
       {"a type that is no number", "91 a0", malformed, "not a number"},
       {"type 0", "92 00 01", FrameReject::unknown_type, "unknown type"},
-      {"a type of a later version", "93 0e c0 c0", FrameReject::unknown_type, "unknown type"},
+      {"a type of a later version", "93 0f c0 c0", FrameReject::unknown_type, "unknown type"},
       {"a type of many bits", "91 cfffffffffffffffff", FrameReject::unknown_type, "unknown type"},
       {"a field too few", "91 05", malformed, "wrong number of fields"},
       {"a field too many", "93 05 01 01", malformed, "wrong number of fields"},
@@ -201,6 +202,8 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
       {"4 billion ranges", "92 08 91 92 09 ddfffffffe 05 02", malformed, "too many ranges"},
       {"1025 progress entries", "92 0a dc0401" + list(1025, "92 09 00"), malformed, "too many entries"},
       {"a bye for no known reason", "92 0d 07", malformed, "a number is too large"},
+      {"an order to forget nobody", "92 0e 91 94 a0 03 00 a1 61", malformed, "a name is empty"},
+      {"too many orders to forget", "92 0e dc 00 41" + std::string(3 * 65 * 5, '0'), malformed, "too many orders"},
       {"a body above 64 KiB", "92 05 01" + list(65536, "00"), FrameReject::too_large, "longer than 64 KiB"},
   };
   for (const auto& row : rows) {
