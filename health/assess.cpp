@@ -75,6 +75,10 @@ class Judge {
     const std::vector<std::pair<std::string, double>> evidence{{"unreachable", number(s_.unreachable.size())},
                                                                {"members_alive", number(p.members_alive)},
                                                                {"members_dead", number(p.members_dead)}};
+    const auto packets_blocked = std::count_if(s_.members.begin(), s_.members.end(), [](const MemberInfo& m) {
+      return m.packets != PacketPath::open && m.member.state == MemberState::alive;
+    });
+    if (packets_blocked > 0) blame("PV2007", {{"members", static_cast<double>(packets_blocked)}});
     if (p.partition == PartitionState::partial) blame("PV2005", evidence);
     if (p.partition == PartitionState::majority_lost) blame("PV2006", evidence);
   }

@@ -24,6 +24,8 @@ constexpr std::array kCodes{
     Code{"PV2006", unhealthy, "membership",
          "more than half of the members that speak links are dead: this side is probably the cut-off one",
          "check this host's network first; both sides go on and are repaired when the network is back"},
+    Code{"PV2007", degraded, "membership", "packets (UDP) between some members and this one do not pass; streams do the work",
+         "plumvine members names them (packets: out_blocked or blocked); open the UDP port that the log line PV1107 names"},
     Code{"PV2101", degraded, "delivery", "messages known to exist have been missing for long",
          "see plumvine lag for the origins concerned; the members that hold them may be unreachable or overloaded"},
     Code{"PV2102", degraded, "tree", "many payloads arrive more than once",

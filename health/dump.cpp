@@ -78,7 +78,9 @@ Json member_json(const Snapshot& s, const MemberInfo& info) {
           {"rtt_ms", milliseconds_or_null(info.rtt_s)},
           {"link", info.speaks_links},
           {"self", info.self},
-          {"since_s", rounded(std::max(0.0, to_seconds(s.at - m.since)))}};
+          {"since_s", rounded(std::max(0.0, to_seconds(s.at - m.since)))},
+          {"packets", to_string(info.packets)},
+          {"accused_by", info.accused_by}};
 }
 
 Json reason_json(const HealthReason& reason) {

@@ -178,14 +178,16 @@ bool MemberTable::may_replace(const Record& record, const wire::Alive& news, Tim
   return false;
 }
 
-void MemberTable::conflict(const Record& record, const wire::Alive& news, Timestamp now) {
+void MemberTable::conflict(Record& record, const wire::Alive& news, Timestamp now) {
   ++core_.stats.conflicts;
-  constexpr Duration kLogInterval = std::chrono::seconds{10};
-  if (conflict_logged_ != Timestamp{INT64_MIN} && now - conflict_logged_ < kLogInterval) return;
-  conflict_logged_ = now;
-  core_.log(LogLevel::warn, "PV1104",
-            fmt::format("Name {} is claimed by {} but belongs to {}; the claim is refused", record.member.name,
-                        endpoint_of(news.address, news.port).to_string(), record.endpoint.to_string()));
+  constexpr Duration kTellInterval = std::chrono::seconds{10};
+  if (record.conflict_at != Timestamp{INT64_MIN} && now - record.conflict_at < kTellInterval) return;
+  record.conflict_at = now;
+  const std::string claimant = endpoint_of(news.address, news.port).to_string();
+  std::string text = fmt::format("Name {} is claimed by {} but belongs to {}; the claim is refused", record.member.name,
+                                 claimant, record.endpoint.to_string());
+  notify(MemberEvent::Kind::conflict, record.member, claimant, text);
+  core_.log(LogLevel::warn, "PV1104", std::move(text));
 }
 
 void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool replaced, Timestamp now) {
@@ -197,6 +199,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   const bool restarted = !fresh && instance != record.instance && instance != InstanceId{} && record.instance != InstanceId{};
   const bool meta_changed = !same(member.meta.view(), news.meta);
   if (record.died && before == MemberState::dead && !replaced && !restarted) ++core_.stats.false_positives;
+  if (before == MemberState::suspect || (record.died && before == MemberState::dead && !replaced && !restarted)) flapped(record, now);
   if (restarted && (before == MemberState::alive || before == MemberState::suspect)) {
     // The process was started again before anybody missed it: its old run ends here.
     member.state = MemberState::dead;
@@ -236,7 +239,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
 
 // --- suspect and dead --------------------------------------------------------------------------------------
 
-void MemberTable::suspect(const wire::Suspect& news, Timestamp now) {
+void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation source, std::string why) {
   Record* record = find(news.node);
   if (record == nullptr || news.incarnation < static_cast<std::uint32_t>(record->member.incarnation)) return;
   if (record->suspicion) {
@@ -249,6 +252,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now) {
   if (record->member.state != MemberState::alive) return;
   if (record == self_) {
     core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting a suspicion of this member by {}", news.from));
+    notify(MemberEvent::Kind::accused, record->member, news.from, "suspected");
     return refute(news.incarnation);
   }
   core_.queue.queue(record->member.name, wire::encoded(news));
@@ -256,12 +260,14 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now) {
   set_state(*record, MemberState::suspect, now);
   start_suspicion(*record, news.from, now);
   ++core_.stats.suspicions;
-  core_.log(LogLevel::info, "PV1101", fmt::format("Member {} is suspected by {}", record->member.name, news.from));
-  notify(MemberEvent::Kind::suspected, record->member, news.from);
+  core_.stats.accusations.add(source);
+  if (why.empty()) why = source == Accusation::exchange ? "in a table exchange it was not alive" : "told by others";
+  core_.log(LogLevel::info, "PV1101", fmt::format("Member {} is suspected by {}: {}", record->member.name, news.from, why));
+  notify(MemberEvent::Kind::suspected, record->member, news.from, std::move(why));
   changed(*record, MemberState::alive);
 }
 
-void MemberTable::dead(const wire::Dead& news, Timestamp now) {
+void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   Record* record = find(news.node);
   if (record == nullptr || news.incarnation < static_cast<std::uint32_t>(record->member.incarnation)) return;
   end_suspicion(*record);
@@ -269,6 +275,7 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now) {
   if (before == MemberState::dead || before == MemberState::left) return;
   if (record == self_ && !left_) {
     core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting the death of this member, declared by {}", news.from));
+    notify(MemberEvent::Kind::accused, record->member, news.from, "declared dead");
     return refute(news.incarnation);
   }
   const auto ticket = core_.queue.queue(record->member.name, wire::encoded(news));
@@ -285,9 +292,10 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now) {
     core_.log(LogLevel::info, "PV1105", fmt::format("Member {} left", record->member.name));
   } else {
     ++core_.stats.deaths;
-    core_.log(LogLevel::warn, "PV1102", fmt::format("Member {} is dead, declared by {}", record->member.name, news.from));
+    core_.log(LogLevel::warn, "PV1102", fmt::format("Member {} is dead, declared by {}{}{}", record->member.name, news.from,
+                                                    why.empty() ? "" : ": ", why));
   }
-  notify(gone ? MemberEvent::Kind::left : MemberEvent::Kind::died, record->member, news.from);
+  notify(gone ? MemberEvent::Kind::left : MemberEvent::Kind::died, record->member, news.from, std::move(why));
   changed(*record, before);
   if (const auto* stone = tombstones_.find(news.node, now); stone != nullptr && record != self_) {
     const std::string by = stone->by;
@@ -306,7 +314,7 @@ void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
     }
     case MemberState::left: return dead({row.incarnation, row.name, row.name}, now);
     case MemberState::suspect:
-    case MemberState::dead: return suspect({row.incarnation, row.name, core_.identity.name}, now);
+    case MemberState::dead: return suspect({row.incarnation, row.name, core_.identity.name}, now, Accusation::exchange);
   }
 }
 
@@ -351,11 +359,37 @@ void MemberTable::start_suspicion(Record& record, std::string_view accuser, Time
   const std::size_t members = order_.size();
   std::uint32_t k = config.suspicion_mult > 2 ? config.suspicion_mult - 2 : 0;
   if (members < k + 2) k = 0;
-  const Duration min = suspicion_timeout(config.suspicion_mult, members, config.probe_interval);
+  const Duration min = suspicion_timeout(config.suspicion_mult, members, config.probe_interval) * damping(record, now);
   record.suspicion = std::make_unique<Suspicion>(accuser, k, min, min * config.suspicion_max_timeout_mult, now,
                                                  static_cast<std::uint32_t>(record.member.incarnation));
   suspects_.push_back(&record);
   core_.timers.set({TimerKind::suspicion, record.id}, record.suspicion->deadline());
+}
+
+namespace {
+constexpr Duration kFlapForgiven = std::chrono::minutes{5};
+/// So many flaps are ordinary.
+constexpr std::uint32_t kFlapsFree = 3;
+
+std::uint32_t flaps_left(const Record& record, Timestamp now) {
+  const std::int64_t forgiven = (now - record.flapped_at) / kFlapForgiven;
+  return record.flaps > forgiven ? record.flaps - static_cast<std::uint32_t>(forgiven) : 0;
+}
+}  // namespace
+
+void MemberTable::flapped(Record& record, Timestamp now) {
+  record.flaps = std::min(flaps_left(record, now), kFlapsFree + core_.config.flap_damping_max) + 1;
+  record.flapped_at = now;
+}
+
+std::uint32_t MemberTable::damping(Record& record, Timestamp now) {
+  const std::uint32_t flaps = flaps_left(record, now);
+  const std::uint32_t extra = flaps > kFlapsFree ? std::min(flaps - kFlapsFree, core_.config.flap_damping_max) : 0;
+  if (extra == 0) return 1;
+  ++core_.stats.flaps_damped;
+  core_.log(LogLevel::info, "PV1112",
+            fmt::format("Member {} comes and goes: it gets {} times as long to refute a suspicion", record.member.name, extra + 1));
+  return extra + 1;
 }
 
 void MemberTable::end_suspicion(Record& record) {
@@ -375,7 +409,9 @@ void MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
     return;
   }
   const std::string name = record.member.name;
-  dead({static_cast<std::uint32_t>(record.member.incarnation), name, core_.identity.name}, now);
+  std::string why = "it did not refute the suspicion of ";
+  for (const std::string& accuser : record.suspicion->accusers()) why += (why.ends_with(' ') ? "" : ", ") + accuser;
+  dead({static_cast<std::uint32_t>(record.member.incarnation), name, core_.identity.name}, now, std::move(why));
 }
 
 bool MemberTable::doubtful(const Suspicion& suspicion, Timestamp now) const {
@@ -402,8 +438,8 @@ void MemberTable::set_state(Record& record, MemberState state, Timestamp now) {
   ++version_;
 }
 
-void MemberTable::notify(MemberEvent::Kind kind, const Member& member, std::string_view from) {
-  core_.outbox.push(Notify{MemberEvent{kind, member, std::string(from)}});
+void MemberTable::notify(MemberEvent::Kind kind, const Member& member, std::string_view from, std::string reason) {
+  core_.outbox.push(Notify{MemberEvent{kind, member, std::string(from), std::move(reason)}});
 }
 
 void MemberTable::changed(const Record& record, std::optional<MemberState> before) {

@@ -36,6 +36,12 @@ struct Record {
   Timestamp alive_since;          ///< when it last became alive here
   Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
   Timestamp told_at{INT64_MIN};   ///< when we last told it that its news is stale
+  Timestamp conflict_at{INT64_MIN};  ///< when its name was last claimed by somebody else
+  Timestamp packet_at{INT64_MIN / 4};  ///< when a ping of its own last came by packet
+  PacketPath packets = PacketPath::open;
+  std::uint32_t packet_misses = 0;   ///< probes in a row that it answered, but not by packet
+  std::uint32_t flaps = 0;           ///< suspicions and deaths that it refuted of late
+  Timestamp flapped_at;
 };
 
 /// Hears of every change of a member's state, after it was made. `before` is nullopt for a new member.
@@ -65,8 +71,8 @@ class MemberTable {
 
   // News, from packets and table exchanges.
   AliveOutcome alive(const wire::Alive& news, Timestamp now) { return alive(news, false, now); }
-  void suspect(const wire::Suspect& news, Timestamp now);
-  void dead(const wire::Dead& news, Timestamp now);
+  void suspect(const wire::Suspect& news, Timestamp now, Accusation source = Accusation::gossip, std::string why = {});
+  void dead(const wire::Dead& news, Timestamp now, std::string why = {});
   /// One row of another member's table: nobody else's word is taken for a death, it becomes a suspicion of ours.
   void merge(const wire::PushNodeState& row, Timestamp now);
   /// Whether alive members that become known are news to others. A newcomer's first table is not: those who
@@ -131,16 +137,19 @@ class MemberTable {
   Record* insert(const wire::Alive& news);
   void accept_alive(Record& record, const wire::Alive& news, bool restarted, Timestamp now);
   [[nodiscard]] bool may_replace(const Record& record, const wire::Alive& news, Timestamp now) const;
-  void conflict(const Record& record, const wire::Alive& news, Timestamp now);
+  void conflict(Record& record, const wire::Alive& news, Timestamp now);
   void refute(std::uint32_t accused);
   void broadcast_self();
   void start_suspicion(Record& record, std::string_view accuser, Timestamp now);
+  void flapped(Record& record, Timestamp now);
+  /// How many times longer a suspicion of it lasts.
+  [[nodiscard]] std::uint32_t damping(Record& record, Timestamp now);
   void end_suspicion(Record& record);
   /// Nobody confirmed it in all the time there was, we are unwell ourselves, and others are to be heard: then it is
   /// more likely that we cannot be heard than that the member is dead. Those who are well will find out.
   [[nodiscard]] bool doubtful(const Suspicion& suspicion, Timestamp now) const;
   void set_state(Record& record, MemberState state, Timestamp now);
-  void notify(MemberEvent::Kind kind, const Member& member, std::string_view from);
+  void notify(MemberEvent::Kind kind, const Member& member, std::string_view from, std::string reason = {});
   void changed(const Record& record, std::optional<MemberState> before);
   void drop_dead(Timestamp now);
   void forgotten(const std::optional<Member>& member, std::string_view by = {});
@@ -163,7 +172,6 @@ class MemberTable {
   std::uint64_t merged_ = 0;
   std::uint32_t incarnation_ = 0;  ///< our own counter, beside our record's field
   BroadcastQueue::Ticket leave_ticket_ = 0;
-  Timestamp conflict_logged_{INT64_MIN};
   Timestamp heard_{INT64_MIN};
   bool left_ = false;
   bool spread_ = true;

@@ -44,6 +44,8 @@ void Probe::begin(Timestamp now) {
   started_ = now;
   interval_ = core_.awareness.scale(core_.config.probe_interval);
   nacks_expected_ = nacks_received_ = 0;
+  helpers_asked_ = 0;
+  stream_tried_ = false;
   grace_given_ = false;
   due_ = now + std::min(core_.config.probe_timeout, interval_);
   core_.timers.set({TimerKind::probe_phase}, due_);
@@ -68,7 +70,10 @@ void Probe::phase_due(Timestamp now) {
   Record* target = table_.find(target_);
   if (target == nullptr) return finish(now);
   if (phase_ == Phase::direct) {
-    if (target->seen_at >= started_) return succeed(ProbeResult::stream_ack, now);
+    if (target->seen_at >= started_) {
+      judge_packets(false, now);
+      return succeed(ProbeResult::stream_ack, now);
+    }
     phase_ = Phase::indirect;
     due_ = now + std::max(interval_ - core_.config.probe_timeout, Duration{0});
     core_.timers.set({TimerKind::probe_phase}, due_);
@@ -82,7 +87,10 @@ void Probe::phase_due(Timestamp now) {
     core_.timers.set({TimerKind::probe_phase}, due_);
     return;
   }
-  if (target->seen_at >= started_) return succeed(ProbeResult::stream_ack, now);
+  if (target->seen_at >= started_) {
+    judge_packets(false, now);
+    return succeed(ProbeResult::stream_ack, now);
+  }
   fail(now);
 }
 
@@ -94,20 +102,24 @@ void Probe::ask_others(const Record& target, Timestamp now) {
   for (const Record* helper : helpers) {
     const bool nack = protocol_max(helper->member) >= kNackSince;
     if (nack) ++nacks_expected_;
+    ++helpers_asked_;
     ++core_.stats.indirect_probes;
     core_.send_with_news(helper->endpoint,
                          wire::IndirectPing{sequence_, target.member.address.view(), target.member.port, target.member.name, nack,
                                             self.address.view(), self.port, self.name},
                          table_.size());
   }
-  if (!core_.config.disable_tcp_pings && protocol_max(target.member) >= kStreamPingSince && due_ > now)
+  if (!core_.config.disable_tcp_pings && protocol_max(target.member) >= kStreamPingSince && due_ > now) {
+    stream_tried_ = true;
     stream_ping_(endpoint_, target_, sequence_, due_);
+  }
 }
 
 bool Probe::answered(std::uint32_t sequence, const Endpoint& from, Timestamp now) {
   if (phase_ == Phase::idle || sequence != sequence_) return false;
   const bool direct = phase_ == Phase::direct || from == endpoint_;
   if (direct) measure(now);
+  judge_packets(direct, now);
   succeed(direct ? ProbeResult::ack : ProbeResult::indirect_ack, now);
   return true;
 }
@@ -120,8 +132,7 @@ bool Probe::nacked(std::uint32_t sequence) {
 
 bool Probe::stream_answered(std::uint32_t sequence, Timestamp now) {
   if (phase_ == Phase::idle || sequence != sequence_) return false;
-  core_.log(LogLevel::warn, "PV1107",
-            fmt::format("Member {} answers over TCP but not over UDP: check that UDP port {} is open both ways", target_, endpoint_.port));
+  judge_packets(false, now);
   succeed(ProbeResult::stream_ack, now);
   return true;
 }
@@ -130,6 +141,37 @@ void Probe::seen_alive(std::string_view name, Timestamp now) {
   Record* record = table_.find(name);
   if (record == nullptr) return;
   record->seen_at = now;
+}
+
+void Probe::packet_from(std::string_view name, Timestamp now) {
+  if (Record* record = table_.find(name)) record->packet_at = now;
+}
+
+void Probe::judge_packets(bool by_packet, Timestamp now) {
+  /// So many probes in a row: a packet lost now and then is no blocked path.
+  constexpr std::uint32_t kMissesMin = 5;
+  Record* record = table_.find(target_);
+  if (record == nullptr) return;
+  const bool was_open = record->packets == PacketPath::open;
+  if (by_packet) {
+    record->packet_misses = 0;
+    record->packets = PacketPath::open;
+    if (!was_open) core_.log(LogLevel::info, "PV1113", fmt::format("Packets to member {} get through again", target_));
+    return;
+  }
+  if (++record->packet_misses < kMissesMin) return;
+  // It pings each member once per pass, as we do; three passes without a ping are no accident.
+  const auto pass = static_cast<std::int64_t>(std::max<std::size_t>(table_.size(), 10));
+  const bool arrives = now - record->packet_at < core_.config.probe_interval * pass * 3;
+  record->packets = arrives ? PacketPath::out_blocked : PacketPath::blocked;
+  if (!was_open) return;
+  core_.log(LogLevel::warn, "PV1107",
+            arrives ? fmt::format("Packets of member {} arrive here, but ours do not reach it: open UDP port {} of {} for packets "
+                                  "from here. Streams and other members do the work meanwhile",
+                                  target_, endpoint_.port, endpoint_.host())
+                    : fmt::format("No packets between member {} and here: open UDP port {} of {} for packets from here, and UDP port "
+                                  "{} here for packets from there. Streams and other members do the work meanwhile",
+                                  target_, endpoint_.port, endpoint_.host(), core_.identity.port));
 }
 
 void Probe::measure(Timestamp now) {
@@ -151,8 +193,11 @@ void Probe::fail(Timestamp now) {
   core_.awareness.apply(nacks_expected_ > 0 ? static_cast<std::int64_t>(nacks_expected_ - nacks_received_) : 1);
   const std::string target = target_;
   const std::uint32_t incarnation = incarnation_;
+  std::string why = fmt::format("no answer to a ping, {} members asked to try ({} of them heard nothing either)", helpers_asked_,
+                                nacks_received_);
+  if (stream_tried_) why += ", no answer over TCP";
   finish(now);
-  table_.suspect({incarnation, target, core_.identity.name}, now);
+  table_.suspect({incarnation, target, core_.identity.name}, now, Accusation::probe, std::move(why));
 }
 
 void Probe::finish(Timestamp now) {

@@ -34,6 +34,8 @@ class Probe {
   bool stream_answered(std::uint32_t sequence, Timestamp now);
   /// Another channel proved that the member lives.
   void seen_alive(std::string_view name, Timestamp now);
+  /// A ping of this member itself came by packet.
+  void packet_from(std::string_view name, Timestamp now);
   /// We were stalled: the answer may be here, unread.
   void extend(Duration by);
 
@@ -47,6 +49,8 @@ class Probe {
   void fail(Timestamp now);
   void finish(Timestamp now);
   void measure(Timestamp now);
+  /// The target answered: by packet, or only in another way. Says so once when packets stay away.
+  void judge_packets(bool by_packet, Timestamp now);
 
   Core& core_;
   MemberTable& table_;
@@ -62,6 +66,8 @@ class Probe {
   Duration interval_{0};
   std::uint32_t nacks_expected_ = 0;
   std::uint32_t nacks_received_ = 0;
+  std::size_t helpers_asked_ = 0;
+  bool stream_tried_ = false;
   bool grace_given_ = false;
   bool owed_ = false;  ///< an interval passed while a probe was running
 };

@@ -94,6 +94,7 @@ void Swim::Impl::enter(Timestamp now) {
   const Duration late = now - due;
   if (late <= core.config.stall_threshold) return;
   stall_noticed = now;
+  ++core.stats.stalls;
   // We did not run for a while. What is unanswered may lie unread in our sockets: nobody is accused for that.
   core.log(LogLevel::warn, "PV1108",
            fmt::format("This member stood still for {:.1f} s; running probes and suspicions are extended", to_seconds(late)));
@@ -216,6 +217,8 @@ Endpoint Swim::Impl::answer_to(const Endpoint& from, BytesView address, std::uin
 
 void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now) {
   if (!ping.node.empty() && !table.is_self(ping.node)) return core.stats.rejected.add(PacketReject::wrong_name);
+  if (!ping.source_node.empty()) probe.packet_from(ping.source_node, now);
+  else if (const Record* known = table.living_at(from)) probe.packet_from(known->member.name, now);
   const Endpoint to = answer_to(from, ping.source_address, ping.source_port, ping.source_node);
   core.send_with_news(to, wire::Ack{ping.sequence, {}}, table.size());
   // Somebody whom we do not know calls us by name: we may be a new run of what it remembers, or it is what we
@@ -433,6 +436,18 @@ std::optional<Duration> Swim::rtt(std::string_view name) const {
   const Record* record = std::as_const(impl_->table).find(name);
   if (record == nullptr || record->rtt == Duration{0}) return std::nullopt;
   return record->rtt;
+}
+
+PacketPath Swim::packets(std::string_view name) const {
+  const Record* record = std::as_const(impl_->table).find(name);
+  return record == nullptr || record->member.state == MemberState::left ? PacketPath::open : record->packets;
+}
+
+std::vector<std::string> Swim::accusers(std::string_view name) const {
+  const Record* record = std::as_const(impl_->table).find(name);
+  if (record == nullptr) return {};
+  if (record->suspicion) return record->suspicion->accusers();
+  return record->accuser.empty() ? std::vector<std::string>{} : std::vector{record->accuser};
 }
 
 bool Swim::joined() const { return impl_->rejoin.joined(); }

@@ -82,6 +82,10 @@ class Swim {
   /// The orders to forget that stand, by number: those above `number`, at most `count`.
   [[nodiscard]] std::vector<Forget> forgets_after(std::uint64_t number, std::size_t count, Timestamp now) const;
   [[nodiscard]] std::uint64_t last_forget() const;
+  /// How packets between the member and us fare.
+  [[nodiscard]] PacketPath packets(std::string_view name) const;
+  /// Who accuses a suspect, who declared a dead member dead; empty otherwise.
+  [[nodiscard]] std::vector<std::string> accusers(std::string_view name) const;
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.
   [[nodiscard]] bool joined() const;
   [[nodiscard]] bool has_left() const;

@@ -53,6 +53,15 @@ void read_members(const Source& s, Out& out) {
   }
 }
 
+void read_packets_blocked(const Source& s, Out& out) {
+  for (auto path : {PacketPath::out_blocked, PacketPath::blocked}) {
+    const auto n = std::count_if(s.snapshot.members.begin(), s.snapshot.members.end(), [path](const MemberInfo& m) {
+      return m.packets == path && m.member.state == MemberState::alive;
+    });
+    out.push_back({{{"direction", path == PacketPath::blocked ? "both" : "out"}}, static_cast<double>(n)});
+  }
+}
+
 void read_links(const Source& s, Out& out) {
   for (auto state : {LinkState::dialling, LinkState::greeting, LinkState::up, LinkState::draining}) {
     const auto n = std::count_if(s.snapshot.links.begin(), s.snapshot.links.end(),
@@ -181,6 +190,17 @@ constexpr std::array kRows{
     Row{"swim_indirect_probes_total", counter, "", "", "Members asked to probe for this one.",
         COUNT(swim.indirect_probes)},
     Row{"swim_suspicions_total", counter, "", "", "Members that became suspect.", COUNT(swim.suspicions)},
+    Row{"swim_accusations_total", counter, "", "source: probe, gossip, exchange",
+        "Suspicions by where they came from: a probe of ours, a message, a row of a table.",
+        [](const Source& s, Out& out) { by_reason(out, "source", s.snapshot.swim.accusations); }},
+    Row{"swim_flaps_damped_total", counter, "", "", "Suspicions made longer since the member comes and goes.",
+        COUNT(swim.flaps_damped)},
+    Row{"swim_stalls_total", counter, "", "", "Times that this process stood still for longer than stall_threshold.",
+        COUNT(swim.stalls)},
+    Row{"swim_name_conflicts_total", counter, "", "", "Claims of a name that belongs to another member.",
+        COUNT(swim.conflicts)},
+    Row{"swim_packets_blocked", gauge, "members", "direction: out, both",
+        "Members that live while packets to them, or both ways, are lost.", read_packets_blocked},
     Row{"swim_refutations_total", counter, "", "", "Wrong claims about this member that it refuted.",
         COUNT(swim.refutations)},
     Row{"swim_deaths_total", counter, "", "", "Members declared dead.", COUNT(swim.deaths)},

@@ -12,11 +12,14 @@ constexpr std::array kTable{
                 "Nobody heard of it during the suspicion time. It is contacted again; if it only was cut off, it comes back "
                 "by itself."},
     Explanation{"PV1103", "others suspected this node",
-                "It refutes that now. If it happens often, this process is stalled at times or packets to it are lost."},
+                "The line names who did. This node refutes that now. If it happens often, this process is stalled at times or packets "
+                "to it are lost."},
     Explanation{"PV1104", "a name is claimed twice", "Two members with one name and different addresses: rename one."},
     Explanation{"PV1105", "a member left", "It said so itself; it is not missed."},
     Explanation{"PV1106", "a table exchange was refused", "The line names the member whose versions do not go with ours."},
-    Explanation{"PV1107", "packets to a member are lost", "It answers over TCP only. Open its UDP port both ways."},
+    Explanation{"PV1107", "packets between a member and this node are blocked",
+                "It lives, but did not answer five pings in a row by packet (UDP); streams (TCP) and other members carry the "
+                "answers. The line says which way is closed, and which port to open where. Detection is slower until then."},
     Explanation{"PV1108", "this process stood still",
                 "It did not run for the time given: stopped, swapped out, or a handler took too long. Others may have "
                 "suspected it meanwhile."},
@@ -25,6 +28,10 @@ constexpr std::array kTable{
     Explanation{"PV1111", "a member was forgotten by order",
                 "Somebody ran `plumvine forget` at the node that the line names. The member may come back only by itself: with "
                 "a higher incarnation, or when it answers at its address."},
+    Explanation{"PV1112", "a member comes and goes",
+                "It was suspected or dead several times of late and came back each time. It gets longer to refute, up to "
+                "flap_damping_max times. Look for a stalled process or a bad network at that member."},
+    Explanation{"PV1113", "packets to a member get through again", "What PV1107 told is over."},
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},

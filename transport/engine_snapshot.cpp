@@ -28,6 +28,8 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
     s.members.push_back({.member = *member,
                          .tags = decode_tags(member->meta.view()),
                          .rtt_s = rtt ? to_seconds(*rtt) : -1,
+                         .packets = swim_->packets(member->name),
+                         .accused_by = swim_->accusers(member->name),
                          .speaks_links = self || known_.contains(member->name),
                          .self = self});
   }

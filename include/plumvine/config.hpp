@@ -77,6 +77,9 @@ struct SwimConfig {
   Duration rejoin_interval_max = seconds{15};
   /// Members kept in the table at most; alive messages about further ones are dropped and counted.
   std::uint32_t members_max = 65536;
+  /// A member that comes and goes is suspected this many times longer at most, before others hear that it is dead.
+  /// Counted from its fourth flap on; one flap is forgiven every five minutes. 0 = off. 3.
+  std::uint32_t flap_damping_max = 3;
   /// A wake-up that late means that this process was stalled: it must not accuse others for it.
   Duration stall_threshold = seconds{1};
 };

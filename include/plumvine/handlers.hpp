@@ -24,10 +24,15 @@ struct Message {
 
 /// A member joined, changed or went.
 struct MemberEvent {
-  enum class Kind : std::uint8_t { joined, updated, suspected, refuted, died, left, forgotten };
+  enum class Kind : std::uint8_t {
+    joined, updated, suspected, refuted, died, left, forgotten,
+    conflict,  ///< somebody else claims the name of `member`, and is refused; `from` is the address of the claim
+    accused,   ///< this node itself was suspected or declared dead, and refutes it
+  };
   Kind kind;
   Member member;
-  std::string from;  ///< who said so (the accuser of a suspicion or death); empty where nobody did
+  std::string from;         ///< who said so (the accuser of a suspicion or death); empty where nobody did
+  std::string reason = {};  ///< why, in words, where it is known
 };
 std::string_view to_string(MemberEvent::Kind kind) noexcept;
 

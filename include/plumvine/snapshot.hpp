@@ -15,6 +15,8 @@ struct MemberInfo {
   Member member;
   Tags tags;
   double rtt_s = -1;      ///< negative = unknown
+  PacketPath packets = PacketPath::open;
+  std::vector<std::string> accused_by;  ///< while it is suspect: who said so; while dead: who declared it
   bool speaks_links = false;
   bool self = false;
 };

@@ -21,6 +21,10 @@ std::string_view to_string(PacketReject reason) noexcept;
 enum class ProbeResult : std::uint8_t { ack, indirect_ack, stream_ack, failed, count_ };
 std::string_view to_string(ProbeResult result) noexcept;
 
+/// Where a suspicion came from: a probe of ours, somebody's message, a row of somebody's table.
+enum class Accusation : std::uint8_t { probe, gossip, exchange, count_ };
+std::string_view to_string(Accusation source) noexcept;
+
 enum class PushPullResult : std::uint8_t { in_ok, in_failed, out_ok, out_failed, count_ };
 
 /// What the membership machine counted since start.
@@ -28,6 +32,9 @@ struct SwimStats {
   CountedReasons<ProbeResult> probes;
   std::uint64_t indirect_probes = 0;
   std::uint64_t suspicions = 0;
+  CountedReasons<Accusation> accusations;  ///< suspicions by where they came from
+  std::uint64_t flaps_damped = 0;     ///< suspicions that last longer since the member comes and goes
+  std::uint64_t stalls = 0;           ///< times that this process stood still
   std::uint64_t refutations = 0;      ///< of ours, about ourselves
   std::uint64_t deaths = 0;
   std::uint64_t false_positives = 0;  ///< deaths later refuted by the member

@@ -109,6 +109,14 @@ struct HostPort {
 enum class MemberState : std::uint8_t { alive = 0, suspect = 1, dead = 2, left = 3 };
 std::string_view to_string(MemberState state) noexcept;
 
+/// How packets (UDP) between a member and us fare, as the probes show.
+enum class PacketPath : std::uint8_t {
+  open,         ///< they pass, or nothing is known
+  out_blocked,  ///< its packets arrive here, ours do not reach it
+  blocked,      ///< nothing of it arrives here
+};
+std::string_view to_string(PacketPath path) noexcept;
+
 /// A peer's role in one tree: eager peers get payloads, lazy ones announcements (Plumtree, section 3.3).
 enum class PeerRole : std::uint8_t { eager, lazy };
 std::string_view to_string(PeerRole role) noexcept;

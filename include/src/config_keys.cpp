@@ -245,6 +245,7 @@ std::vector<Key> make_catalogue() {
       key("rejoin_interval", &SwimConfig::rejoin_interval),
       key("rejoin_interval_max", &SwimConfig::rejoin_interval_max),
       key("members_max", &SwimConfig::members_max),
+      key("flap_damping_max", &SwimConfig::flap_damping_max),
       key("stall_threshold", &SwimConfig::stall_threshold),
       // Links.
       key("queue_high_bytes", &LinkConfig::queue_high_bytes),

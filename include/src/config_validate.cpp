@@ -89,6 +89,7 @@ void check_swim(const SwimConfig& s, Rules& rules) {
   rules.between(s.retransmit_mult, 1, 100, "retransmit_mult");
   rules.between(s.gossip_nodes, 1, 64, "gossip_nodes");
   rules.between(s.awareness_max_multiplier, 1, 64, "awareness_max_multiplier");
+  rules.between(s.flap_damping_max, 0, 20, "flap_damping_max");
   rules.between(s.udp_buffer_size, 576, 65000, "udp_buffer_size");
   rules.between(s.members_max, 2, 1u << 20, "members_max");
   const auto [low, high, current] = s.delegate_protocol;

@@ -29,6 +29,16 @@ std::string_view to_string(MemberState state) noexcept {
   return pick(names, state);
 }
 
+std::string_view to_string(PacketPath path) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"open", "out_blocked", "blocked"};
+  return pick(names, path);
+}
+
+std::string_view to_string(Accusation source) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"probe", "gossip", "exchange"};
+  return pick(names, source);
+}
+
 std::string_view to_string(PeerRole role) noexcept { return role == PeerRole::eager ? "eager" : "lazy"; }
 
 std::string_view to_string(LossReason reason) noexcept {
@@ -42,8 +52,8 @@ std::string_view to_string(LogLevel level) noexcept {
 }
 
 std::string_view to_string(MemberEvent::Kind kind) noexcept {
-  static constexpr std::array<std::string_view, 7> names{"joined",  "updated", "suspected", "refuted",
-                                                         "died",    "left",    "forgotten"};
+  static constexpr std::array<std::string_view, 9> names{"joined", "updated",   "suspected", "refuted", "died",
+                                                         "left",   "forgotten", "conflict",  "accused"};
   return pick(names, kind);
 }
 

@@ -75,14 +75,14 @@ std::string tags_text(const Json& tags) {
 
 int members(const Call& call) {
   return fetch(call, "/members", [](const Json& json) {
-    Table table({"NAME", "ADDRESS", "STATE", "INCARNATION", "RTT ms", "LINKS", "TAGS"});
+    Table table({"NAME", "ADDRESS", "STATE", "INCARNATION", "RTT ms", "LINKS", "PACKETS", "TAGS"});
     for (const auto& m : json) {
       const auto addr = m["addr"].get<std::string>();
       table.row(
           {m["name"].get<std::string>() + (m["self"].get<bool>() ? " *" : ""),
            fmt::format("{}:{}", addr.find(':') == std::string::npos ? addr : "[" + addr + "]", m["port"].get<int>()),
            m["state"].get<std::string>(), fmt::format("{}", m["incarnation"].get<std::uint32_t>()),
-           milliseconds_text(m["rtt_ms"]), m["link"].get<bool>() ? "yes" : "no", tags_text(m["tags"])});
+           milliseconds_text(m["rtt_ms"]), m["link"].get<bool>() ? "yes" : "no", m.value("packets", "open"), tags_text(m["tags"])});
     }
     say(table.text());
     return kGood;

@@ -53,6 +53,15 @@ TEST_CASE("zero eager links while a link-speaking member is known is unhealthy",
   CHECK(judged(s).status == HealthStatus::healthy);
 }
 
+TEST_CASE("blocked packets degrade, as long as the member lives", "[health]") {
+  auto s = cluster();
+  s.members[1].packets = PacketPath::out_blocked;
+  s.members[2].packets = PacketPath::blocked;
+  s.members[2].member.state = MemberState::dead;
+  CHECK(codes_of(judged(s)) == Codes{"PV2007"});
+  CHECK(judged(s).reasons[0].evidence[0].second == 1);
+}
+
 TEST_CASE("a link that is only being made is no neighbour", "[health]") {
   auto s = cluster();
   s.links = {link("b", PeerRole::eager, LinkState::dialling), link("c", PeerRole::lazy)};

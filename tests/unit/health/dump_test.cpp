@@ -120,7 +120,8 @@ TEST_CASE("members have the documented fields", "[dump]") {
   const auto members = nlohmann::ordered_json::parse(dump::members_json(s));
   REQUIRE(members.size() == 4);
   CHECK(keys_of(members[1]) ==
-        Keys{"name", "addr", "port", "state", "incarnation", "meta", "tags", "rtt_ms", "link", "self", "since_s"});
+        Keys{"name", "addr", "port", "state", "incarnation", "meta", "tags", "rtt_ms", "link", "self", "since_s",
+             "packets", "accused_by"});
   CHECK(members[0]["self"] == true);
   CHECK(members[0]["rtt_ms"].is_null());
   CHECK(members[1]["addr"] == "10.0.0.1");

@@ -1,0 +1,165 @@
+// What the machine says about itself and others: accusations, blocked packets, conflicts, flaps, stalls.
+#include "cluster.hpp"
+
+#include "membership/wire/codec.hpp"
+
+using namespace plumvine;
+using namespace plumvine::test;
+namespace wire = plumvine::swim::wire;
+
+namespace {
+
+Cluster joined(std::size_t nodes, std::uint64_t seed = 1, SwimConfig config = {}) {
+  Cluster c(nodes, seed, config);
+  c.start_all();
+  REQUIRE(c.run_until(10s, [&] { return c.one_view(); }));
+  return c;
+}
+
+std::size_t lines(Cluster& c, std::size_t node, std::string_view code, std::string_view part = "") {
+  const auto& logs = c.logs(node);
+  return static_cast<std::size_t>(std::count_if(logs.begin(), logs.end(), [&](const LogRecord& l) {
+    return l.code == code && l.text.find(part) != std::string::npos;
+  }));
+}
+
+const MemberEvent* event(Cluster& c, std::size_t node, MemberEvent::Kind kind, const std::string& subject) {
+  for (const MemberEvent& e : c.events(node))
+    if (e.kind == kind && e.member.name == subject) return &e;
+  return nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("who accused whom, and why, is told to both sides", "[swim][diagnosis]") {
+  Cluster c = joined(4);
+  c.stop(2);
+  REQUIRE(c.run_until(60s, [&] { return c.state(0, 2) == MemberState::suspect; }));
+  const auto accusers = c.node(0).accusers("n2");
+  REQUIRE(!accusers.empty());
+  const MemberEvent* suspected = event(c, 0, MemberEvent::Kind::suspected, "n2");
+  REQUIRE(suspected != nullptr);
+  CHECK(suspected->from == accusers[0]);
+  CHECK(!suspected->reason.empty());
+  // Somebody's own probe found it, and says what was tried.
+  bool found = false;
+  for (const std::size_t i : {0, 1, 3}) {
+    if (const auto* e = event(c, i, MemberEvent::Kind::suspected, "n2"); e != nullptr && e->from == Cluster::name(i)) {
+      CHECK(e->reason.find("no answer to a ping, 2 members asked to try") == 0);
+      CHECK(c.node(i).stats().accusations[Accusation::probe] == 1);
+      found = true;
+    }
+  }
+  CHECK(found);
+  REQUIRE(c.run_until(60s, [&] { return c.everyone_says(2, MemberState::dead); }));
+  CHECK(c.node(0).accusers("n2").size() == 1);
+  bool named = false;
+  for (const std::size_t i : {0, 1, 3})
+    if (const auto* e = event(c, i, MemberEvent::Kind::died, "n2"); e->from == Cluster::name(i))
+      named = e->reason.find("it did not refute the suspicion of n") == 0;
+  CHECK(named);
+  c.resume(2);
+  REQUIRE(c.run_until(20s, [&] { return c.one_view(); }));
+  const MemberEvent* accused = event(c, 2, MemberEvent::Kind::accused, "n2");
+  REQUIRE(accused != nullptr);
+  CHECK(accused->from.starts_with("n"));
+  CHECK(c.node(2).stats().stalls == 1);
+  CHECK(lines(c, 2, "PV1108") == 1);
+}
+
+TEST_CASE("a claim of a name is an event with both addresses, once in ten seconds", "[swim][diagnosis]") {
+  Cluster c = joined(3);
+  const Endpoint other = *Endpoint::parse("10.7.7.7:7946");
+  const Bytes address = other.raw();
+  constexpr std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
+  for (int i = 0; i < 15; ++i) {
+    c.inject(other, 0, wire::encoded(wire::Alive{9, "n2", address.view(), other.port, {}, BytesView(versions)}));
+    c.run(1s);
+  }
+  const auto& events = c.events(0);
+  CHECK(std::count_if(events.begin(), events.end(), [](const MemberEvent& e) { return e.kind == MemberEvent::Kind::conflict; }) == 2);
+  const MemberEvent* conflict = event(c, 0, MemberEvent::Kind::conflict, "n2");
+  CHECK(conflict->from == "10.7.7.7:7946");
+  CHECK(conflict->reason.find(Cluster::endpoint(2).to_string()) != std::string::npos);
+  CHECK(c.node(0).stats().conflicts == 15);
+}
+
+TEST_CASE("packets blocked both ways are named once per member, and when they pass again", "[swim][diagnosis]") {
+  Cluster c = joined(4, 4);
+  c.packets_pass = [](std::size_t a, std::size_t b) { return a != 3 && b != 3; };
+  c.run(180s);
+  CHECK(c.one_view());
+  CHECK(c.node(0).packets("n3") == PacketPath::blocked);
+  CHECK(lines(c, 0, "PV1107") == 1);
+  CHECK(lines(c, 0, "PV1107", "No packets between member n3 and here: open UDP port 7946 of 10.0.0.4") == 1);
+  CHECK(lines(c, 3, "PV1107") == 3);
+  CHECK(c.node(0).packets("n1") == PacketPath::open);
+  c.packets_pass = [](std::size_t, std::size_t) { return true; };
+  c.run(30s);
+  CHECK(c.node(0).packets("n3") == PacketPath::open);
+  CHECK(lines(c, 0, "PV1113", "n3") == 1);
+}
+
+TEST_CASE("packets blocked one way: each side says what it can see", "[swim][diagnosis]") {
+  Cluster c = joined(4, 4);
+  // What 0 sends does not reach 3; what 3 sends, its pings included, arrives.
+  c.packets_pass = [](std::size_t a, std::size_t b) { return !(a == 0 && b == 3); };
+  c.run(180s);
+  CHECK(c.one_view());
+  CHECK(c.node(0).packets("n3") == PacketPath::out_blocked);
+  CHECK(lines(c, 0, "PV1107", "arrive here, but ours do not reach it: open UDP port 7946 of 10.0.0.4") == 1);
+  CHECK(c.node(3).packets("n0") == PacketPath::blocked);
+  CHECK(lines(c, 3, "PV1107") == 1);
+  CHECK(c.node(1).packets("n3") == PacketPath::open);
+  std::uint64_t deaths = 0;
+  for (std::size_t i = 0; i < 4; ++i) deaths += c.node(i).stats().deaths;
+  CHECK(deaths == 0);
+}
+
+TEST_CASE("lost packets are no blocked path", "[swim][diagnosis]") {
+  Cluster c = joined(5, 2);
+  c.loss = 0.05;
+  c.run(300s);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(lines(c, i, "PV1107") == 0);
+}
+
+TEST_CASE("a member that flaps is held longer in suspicion, bounded; others are not", "[swim][diagnosis]") {
+  constexpr std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
+  SwimConfig config;
+  config.flap_damping_max = GENERATE(0U, 2U);
+  Cluster c = joined(3, 1, config);
+  std::uint32_t incarnation = 1;
+  const auto flap = [&] {
+    c.inject(Cluster::endpoint(1), 0, wire::encoded(wire::Suspect{incarnation, "n2", "n1"}));
+    c.run(700ms);
+    const bool suspected = c.state(0, 2) == MemberState::suspect;
+    c.inject(Cluster::endpoint(1), 0, wire::encoded(wire::Alive{++incarnation, "n2", Cluster::endpoint(2).raw().view(), 7946,
+                                                                c.node(0).find("n2")->meta.view(), BytesView(versions)}));
+    c.run(700ms);
+    return suspected;
+  };
+  // How long until the death of a member that is really gone, seen from the one node that is left to judge.
+  const auto time_to_die = [&](std::size_t who) {
+    c.kill(who);
+    c.inject(Cluster::endpoint(1), 0,
+             wire::encoded(wire::Suspect{static_cast<std::uint32_t>(c.node(0).find(Cluster::name(who))->incarnation), Cluster::name(who), "n9"}));
+    return to_seconds(*c.run_until(120s, [&] { return c.state(0, who) == MemberState::dead; }));
+  };
+  c.connected = [](std::size_t a, std::size_t b) { return a != 2 && b != 2; };
+  int suspected = 0;
+  for (int i = 0; i < 8; ++i) suspected += flap() ? 1 : 0;
+  CHECK(suspected >= 6);
+  const std::uint64_t damped = c.node(0).stats().flaps_damped;
+  const double took = time_to_die(2);
+  if (config.flap_damping_max == 0) {
+    CHECK(damped == 0);
+    CHECK(took < 5);
+  } else {
+    CHECK(damped > 0);
+    CHECK(took > 11);   // 4 s, three times
+    CHECK(took < 14);
+    CHECK(lines(c, 0, "PV1112", "n2 comes and goes: it gets 3 times") > 0);
+  }
+  c.connected = [](std::size_t, std::size_t) { return true; };
+  CHECK(time_to_die(1) < 6);  // never flapped
+}
