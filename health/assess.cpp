@@ -78,6 +78,10 @@ class Judge {
     const auto packets_blocked = std::count_if(s_.members.begin(), s_.members.end(), [](const MemberInfo& m) {
       return m.packets != PacketPath::open && m.member.state == MemberState::alive;
     });
+    const auto incompatible = std::count_if(s_.members.begin(), s_.members.end(), [](const MemberInfo& m) {
+      return !m.incompatible.empty() && (m.member.state == MemberState::alive || m.member.state == MemberState::suspect);
+    });
+    if (incompatible > 0) blame("PV2008", {{"members", static_cast<double>(incompatible)}});
     if (packets_blocked > 0) blame("PV2007", {{"members", static_cast<double>(packets_blocked)}});
     if (p.partition == PartitionState::partial) blame("PV2005", evidence);
     if (p.partition == PartitionState::majority_lost) blame("PV2006", evidence);

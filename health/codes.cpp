@@ -26,6 +26,9 @@ constexpr std::array kCodes{
          "check this host's network first; both sides go on and are repaired when the network is back"},
     Code{"PV2007", degraded, "membership", "packets (UDP) between some members and this one do not pass; streams do the work",
          "plumvine members names them (packets: out_blocked or blocked); open the UDP port that the log line PV1107 names"},
+    Code{"PV2008", degraded, "membership", "members are known whose protocol or delegate versions do not go with ours",
+         "plumvine members --json names them and says why (incompatible); upgrade them, set delegate_protocol alike, or take "
+         "them out of the cluster"},
     Code{"PV2101", degraded, "delivery", "messages known to exist have been missing for long",
          "see plumvine lag for the origins concerned; the members that hold them may be unreachable or overloaded"},
     Code{"PV2102", degraded, "tree", "many payloads arrive more than once",

@@ -80,6 +80,7 @@ Json member_json(const Snapshot& s, const MemberInfo& info) {
           {"self", info.self},
           {"since_s", rounded(std::max(0.0, to_seconds(s.at - m.since)))},
           {"packets", to_string(info.packets)},
+          {"incompatible", info.incompatible.empty() ? Json(nullptr) : Json(info.incompatible)},
           {"accused_by", info.accused_by}};
 }
 

@@ -44,6 +44,11 @@ bool same_address(const Record& record, const wire::Alive& news) {
          std::memcmp(known.data() + (16 - size), news.address.data(), size) == 0;
 }
 
+Versions own_versions(const SwimConfig& config) {
+  const auto& d = config.delegate_protocol;
+  return {1, 5, 2, d[0], d[1], d[2]};
+}
+
 /// Keeps the bytes we have if they are the same: a refreshed member costs no memory.
 void assign(Bytes& field, BytesView value) {
   if (!same(field.view(), value)) field = Bytes::copy_of(value);
@@ -210,6 +215,12 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
 
   if (news.versions.size() >= 6)
     for (std::size_t i = 0; i < 6; ++i) member.versions[i] = static_cast<std::uint8_t>(news.versions[i]);
+  std::string problem;
+  if (&record != self_)
+    problem = version_problem(member.name, BytesView(reinterpret_cast<const std::byte*>(member.versions.data()), member.versions.size()), true);
+  if (!problem.empty() && problem != record.incompatible)
+    core_.log(LogLevel::warn, "PV1114", fmt::format("{}; it is kept out of table exchanges", problem));
+  record.incompatible = std::move(problem);
   assign(member.meta, news.meta);
   assign(member.address, news.address);
   member.port = news.port;
@@ -321,8 +332,7 @@ void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
 // --- ourselves ---------------------------------------------------------------------------------------------
 
 void MemberTable::announce_self(Bytes meta, Timestamp now) {
-  const auto& d = core_.config.delegate_protocol;
-  const Versions versions{1, 5, 2, d[0], d[1], d[2]};
+  const Versions versions = own_versions(core_.config);
   const auto known = self_ != nullptr ? static_cast<std::uint32_t>(self_->member.incarnation) : 0U;
   incarnation_ = std::max(incarnation_, known) + 1;
   const wire::Alive news{incarnation_, core_.identity.name, core_.identity.address.view(), core_.identity.port, meta.view(),
@@ -574,8 +584,24 @@ void MemberTable::erase(std::string_view name, std::string_view by) {
   forgotten(gone, by);
 }
 
+std::size_t MemberTable::row_count() const {
+  return static_cast<std::size_t>(
+      std::count_if(order_.begin(), order_.end(), [](const auto& record) { return record->incompatible.empty(); }));
+}
+
+std::string MemberTable::version_problem(std::string_view name, BytesView versions, bool alive) const {
+  const Versions own = own_versions(core_.config);
+  const BytesView ours(reinterpret_cast<const std::byte*>(own.data()), own.size());
+  VersionCheck check;
+  check.add(ours, true, false);
+  check.add(versions, alive, true);
+  if (const auto problem = check.check(name, versions)) return *problem;
+  return check.check(core_.identity.name, ours).value_or(std::string{});
+}
+
 void MemberTable::encode_rows(wire::Buffer& out) const {
   for (const auto& record : order_) {
+    if (!record->incompatible.empty()) continue;
     const Member& m = record->member;
     wire::encode(wire::PushNodeState{m.name, m.address.view(), m.port, m.meta.view(),
                                      static_cast<std::uint32_t>(m.incarnation), static_cast<std::int64_t>(m.state),

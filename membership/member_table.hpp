@@ -40,6 +40,7 @@ struct Record {
   Timestamp packet_at{INT64_MIN / 4};  ///< when a ping of its own last came by packet
   PacketPath packets = PacketPath::open;
   std::uint32_t packet_misses = 0;   ///< probes in a row that it answered, but not by packet
+  std::string incompatible;          ///< why its versions do not go with ours: kept out of table exchanges
   std::uint32_t flaps = 0;           ///< suspicions and deaths that it refuted of late
   Timestamp flapped_at;
 };
@@ -131,6 +132,10 @@ class MemberTable {
   Record* next_to_probe(Timestamp now);
   /// Everything we know as rows of a table exchange, without header.
   void encode_rows(wire::Buffer& out) const;
+  /// How many rows that are: all members but the incompatible ones.
+  [[nodiscard]] std::size_t row_count() const;
+  /// Why a member of these versions does not go with ours; empty where it does.
+  [[nodiscard]] std::string version_problem(std::string_view name, BytesView versions, bool alive) const;
 
  private:
   AliveOutcome alive(const wire::Alive& news, bool bootstrap, Timestamp now);

@@ -42,7 +42,7 @@ void Streams::start(Timestamp now) {
 
 void Streams::tick(Timestamp now) {
   core_.timers.set({TimerKind::push_pull}, now + push_pull_scaled(core_.config.push_pull_interval, table_.size()));
-  const auto chosen = table_.random(1, [](const Record& r) { return r.member.state == MemberState::alive; });
+  const auto chosen = table_.random(1, [](const Record& r) { return r.member.state == MemberState::alive && r.incompatible.empty(); });
   if (!chosen.empty()) exchange(chosen[0]->endpoint, false, StreamPurpose::periodic, 0, now);
 }
 
@@ -96,7 +96,7 @@ void Streams::connected(StreamId stream_id, Timestamp now) {
 void Streams::send_table(std::uint64_t id, Stream& stream, bool dialling) {
   wire::Buffer out;
   out.reserve(64 + 160 * table_.size());
-  wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(table_.size()), 0, stream.join}, out);
+  wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(table_.row_count()), 0, stream.join}, out);
   table_.encode_rows(out);
   stream.request_hash = hash_of(BytesView(out).subspan(1));
   send_bytes(id, out, dialling);
@@ -210,31 +210,59 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
   finish(it, fine, true, now);
 }
 
+/// Rows about ourselves are always taken: what others remember of an old version of us is to be refuted.
+bool Streams::usable(const wire::PushNodeState& row) const {
+  constexpr auto alive = static_cast<std::int64_t>(MemberState::alive);
+  return table_.is_self(row.name) || table_.version_problem(row.name, row.versions, row.state == alive).empty();
+}
+
 bool Streams::acceptable(BytesView body, const Endpoint& peer) {
   constexpr auto alive = static_cast<std::int64_t>(MemberState::alive);
   wire::Scratch scratch;
   VersionCheck versions;
+  std::optional<std::string> culprit;
+  std::size_t used = 0;
+  // memberlist refuses a table for one row. We leave that row out, and refuse only where nothing else is there.
   wire::PushPullRows rows(body, scratch);
-  while (const auto row = rows.next()) versions.add(row->versions, row->state == alive, true);
+  while (const auto row = rows.next()) {
+    if (usable(*row)) {
+      ++used;
+      if (!table_.is_self(row->name)) versions.add(row->versions, row->state == alive, true);
+    } else if (!culprit) {
+      culprit = table_.version_problem(row->name, row->versions, row->state == alive);
+    }
+  }
   if (!rows.ok()) {
     core_.stats.rejected.add(PacketReject::malformed);
     return false;
   }
-  const auto view = [](const Versions& v) { return BytesView(reinterpret_cast<const std::byte*>(v.data()), v.size()); };
-  for (const auto& record : table_.records())
-    versions.add(view(record->member.versions), record->member.state == MemberState::alive, false);
-  std::optional<std::string> culprit;
-  wire::PushPullRows again(body, scratch);
-  while (const auto row = again.next()) {
-    culprit = versions.check(row->name, row->versions);
-    if (culprit) break;
+  if (culprit) {
+    core_.stats.rejected.add(PacketReject::incompatible_version);
+    if (used > 0 && *culprit != last_left_out_) {
+      core_.log(LogLevel::warn, "PV1106",
+                fmt::format("Table exchange with {}: a member was left out: {}", peer.to_string(), *culprit));
+      last_left_out_ = *culprit;
+    }
   }
-  for (const auto& record : table_.records()) {
-    if (culprit) break;
-    culprit = versions.check(record->member.name, view(record->member.versions));
+  if (used > 0 || !culprit) {
+    culprit.reset();
+    const auto view = [](const Versions& v) { return BytesView(reinterpret_cast<const std::byte*>(v.data()), v.size()); };
+    for (const auto& record : table_.records())
+      if (record->incompatible.empty())
+        versions.add(view(record->member.versions), record->member.state == MemberState::alive, false);
+    wire::PushPullRows again(body, scratch);
+    while (const auto row = again.next()) {
+      if (!usable(*row) || table_.is_self(row->name)) continue;
+      culprit = versions.check(row->name, row->versions);
+      if (culprit) break;
+    }
+    for (const auto& record : table_.records()) {
+      if (culprit) break;
+      if (record->incompatible.empty()) culprit = versions.check(record->member.name, view(record->member.versions));
+    }
+    if (!culprit) return true;
+    core_.stats.rejected.add(PacketReject::incompatible_version);
   }
-  if (!culprit) return true;
-  core_.stats.rejected.add(PacketReject::incompatible_version);
   core_.log(LogLevel::warn, "PV1106", fmt::format("Table exchange with {} refused: {}", peer.to_string(), *culprit));
   return false;
 }
@@ -242,7 +270,8 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
 void Streams::merge(BytesView body, Timestamp now) {
   wire::Scratch scratch;
   wire::PushPullRows rows(body, scratch);
-  while (const auto row = rows.next()) table_.merge(*row, now);
+  while (const auto row = rows.next())
+    if (usable(*row)) table_.merge(*row, now);
 }
 
 // --- ending ------------------------------------------------------------------------------------------------

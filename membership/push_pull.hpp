@@ -82,9 +82,11 @@ class Streams {
   void reply_complete(Map::iterator it, Timestamp now);
   void serve_push_pull(Map::iterator it, Timestamp now);
   void serve_ping(std::uint64_t id, BytesView body);
-  /// Reads all rows; logs and counts why not if they cannot be merged.
+  /// Reads all rows; logs and counts those that cannot be merged. False: none can.
   bool acceptable(BytesView body, const Endpoint& peer);
   void merge(BytesView body, Timestamp now);
+  /// Whether the versions of this row go with ours.
+  [[nodiscard]] bool usable(const wire::PushNodeState& row) const;
   void reject(Map::iterator it, PacketReject why, Timestamp now);
   /// Ends the stream and reports what became of it.
   void finish(Map::iterator it, bool ok, bool close, Timestamp now);
@@ -97,7 +99,7 @@ class Streams {
   std::size_t accepted_ = 0;
   std::size_t opened_ = 0;
   std::size_t buffered_ = 0;
-  Timestamp last_culprit_logged_{INT64_MIN};
+  std::string last_left_out_;  ///< what was last said of a row that was left out
 };
 
 /// The pause between periodic exchanges in a table of `members`: longer above 32, so that their load stays level.

@@ -450,6 +450,11 @@ std::vector<std::string> Swim::accusers(std::string_view name) const {
   return record->accuser.empty() ? std::vector<std::string>{} : std::vector{record->accuser};
 }
 
+std::string Swim::incompatible(std::string_view name) const {
+  const Record* record = std::as_const(impl_->table).find(name);
+  return record == nullptr ? std::string{} : record->incompatible;
+}
+
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }
 

@@ -84,6 +84,8 @@ class Swim {
   [[nodiscard]] std::uint64_t last_forget() const;
   /// How packets between the member and us fare.
   [[nodiscard]] PacketPath packets(std::string_view name) const;
+  /// Why the member's versions do not go with ours; empty where they do.
+  [[nodiscard]] std::string incompatible(std::string_view name) const;
   /// Who accuses a suspect, who declared a dead member dead; empty otherwise.
   [[nodiscard]] std::vector<std::string> accusers(std::string_view name) const;
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.

@@ -199,6 +199,11 @@ constexpr std::array kRows{
         COUNT(swim.stalls)},
     Row{"swim_name_conflicts_total", counter, "", "", "Claims of a name that belongs to another member.",
         COUNT(swim.conflicts)},
+    Row{"swim_incompatible_members", gauge, "members", "", "Members kept out of table exchanges for their versions.",
+        [](const Source& s, Out& out) {
+          one(out, static_cast<std::uint64_t>(std::count_if(s.snapshot.members.begin(), s.snapshot.members.end(),
+                                                            [](const MemberInfo& m) { return !m.incompatible.empty(); })));
+        }},
     Row{"swim_packets_blocked", gauge, "members", "direction: out, both",
         "Members that live while packets to them, or both ways, are lost.", read_packets_blocked},
     Row{"swim_refutations_total", counter, "", "", "Wrong claims about this member that it refuted.",

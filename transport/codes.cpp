@@ -16,7 +16,8 @@ constexpr std::array kTable{
                 "to it are lost."},
     Explanation{"PV1104", "a name is claimed twice", "Two members with one name and different addresses: rename one."},
     Explanation{"PV1105", "a member left", "It said so itself; it is not missed."},
-    Explanation{"PV1106", "a table exchange was refused", "The line names the member whose versions do not go with ours."},
+    Explanation{"PV1106", "a table exchange was refused, or a row of it left out",
+                "The line names the member whose versions do not go with ours. The rest of the table is used if there is any."},
     Explanation{"PV1107", "packets between a member and this node are blocked",
                 "It lives, but did not answer five pings in a row by packet (UDP); streams (TCP) and other members carry the "
                 "answers. The line says which way is closed, and which port to open where. Detection is slower until then."},
@@ -32,6 +33,10 @@ constexpr std::array kTable{
                 "It was suspected or dead several times of late and came back each time. It gets longer to refute, up to "
                 "flap_damping_max times. Look for a stalled process or a bad network at that member."},
     Explanation{"PV1113", "packets to a member get through again", "What PV1107 told is over."},
+    Explanation{"PV1114", "a member with incompatible versions",
+                "Its protocol or delegate versions, as the line says, do not go with ours. It is not passed on in table "
+                "exchanges, so that the rest of the cluster goes on; memberlist's own members refuse every exchange while they "
+                "know of it. Set delegate_protocol alike everywhere, or take it out."},
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},
@@ -84,6 +89,8 @@ constexpr std::array kTable{
     Explanation{kAdvertising, "the address that others dial",
                 "Chosen as the line says. If others cannot reach it, set `advertise`."},
     Explanation{kServingHttp, "HTTP is served", "Metrics, health and commands are answered at this address."},
+    Explanation{"PV1503", "a loopback address is advertised, but a seed is elsewhere",
+                "Only members on this host can dial it. Set advertise, or bind to an address of the network."},
 };
 }  // namespace
 

@@ -29,6 +29,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
                          .tags = decode_tags(member->meta.view()),
                          .rtt_s = rtt ? to_seconds(*rtt) : -1,
                          .packets = swim_->packets(member->name),
+                         .incompatible = swim_->incompatible(member->name),
                          .accused_by = swim_->accusers(member->name),
                          .speaks_links = self || known_.contains(member->name),
                          .self = self});

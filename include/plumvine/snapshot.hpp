@@ -16,6 +16,7 @@ struct MemberInfo {
   Tags tags;
   double rtt_s = -1;      ///< negative = unknown
   PacketPath packets = PacketPath::open;
+  std::string incompatible;  ///< why its protocol or delegate versions do not go with ours; empty where they do
   std::vector<std::string> accused_by;  ///< while it is suspect: who said so; while dead: who declared it
   bool speaks_links = false;
   bool self = false;

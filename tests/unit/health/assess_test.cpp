@@ -62,6 +62,14 @@ TEST_CASE("blocked packets degrade, as long as the member lives", "[health]") {
   CHECK(judged(s).reasons[0].evidence[0].second == 1);
 }
 
+TEST_CASE("an incompatible member degrades while it lives", "[health]") {
+  auto s = cluster();
+  s.members[1].incompatible = "Node 'b' delegate protocol version (0) is incompatible: [2, 0]";
+  CHECK(codes_of(judged(s)) == Codes{"PV2008"});
+  s.members[1].member.state = MemberState::left;
+  CHECK(judged(s).status == HealthStatus::healthy);
+}
+
 TEST_CASE("a link that is only being made is no neighbour", "[health]") {
   auto s = cluster();
   s.links = {link("b", PeerRole::eager, LinkState::dialling), link("c", PeerRole::lazy)};

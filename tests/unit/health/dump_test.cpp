@@ -121,7 +121,7 @@ TEST_CASE("members have the documented fields", "[dump]") {
   REQUIRE(members.size() == 4);
   CHECK(keys_of(members[1]) ==
         Keys{"name", "addr", "port", "state", "incarnation", "meta", "tags", "rtt_ms", "link", "self", "since_s",
-             "packets", "accused_by"});
+             "packets", "incompatible", "accused_by"});
   CHECK(members[0]["self"] == true);
   CHECK(members[0]["rtt_ms"].is_null());
   CHECK(members[1]["addr"] == "10.0.0.1");

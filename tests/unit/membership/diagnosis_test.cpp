@@ -116,6 +116,61 @@ TEST_CASE("packets blocked one way: each side says what it can see", "[swim][dia
   CHECK(deaths == 0);
 }
 
+TEST_CASE("an odd member that came by gossip stops no table exchange", "[swim][diagnosis]") {
+  SwimConfig config;
+  config.push_pull_interval = 5s;
+  Cluster c(5, 1, config);
+  for (std::size_t i = 0; i < 4; ++i) c.start(i, {0});
+  REQUIRE(c.run_until(10s, [&] { return c.state(0, 3) == MemberState::alive && c.state(3, 1) == MemberState::alive; }));
+  const Bytes address = Cluster::endpoint(4).raw();
+  const auto announce = [&](std::uint32_t incarnation, std::uint8_t delegate) {
+    const std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, std::byte{2},
+                                            std::byte{delegate}, std::byte{delegate}, std::byte{delegate}};
+    for (std::size_t i = 0; i < 4; ++i)
+      c.inject(Cluster::endpoint(4), i, wire::encoded(wire::Alive{incarnation, "odd", address.view(), 7946, {}, BytesView(versions)}));
+    c.run(100ms);
+  };
+  announce(1, 0);
+  CHECK(c.node(0).incompatible("odd").find("'odd' delegate protocol version (0) is incompatible") != std::string::npos);
+  CHECK(lines(c, 0, "PV1114", "odd") == 1);
+  const auto before = c.node(0).stats();
+  c.run(3s);
+  // A newcomer joins, and the exchanges go on.
+  c.start(4, {0});
+  REQUIRE(c.run_until(5s, [&] { return c.state(4, 3) == MemberState::alive && c.state(0, 4) == MemberState::alive; }));
+  CHECK(!c.node(4).find("odd"));
+  c.run(20s);
+  const auto& after = c.node(0).stats();
+  CHECK(after.push_pulls[PushPullResult::in_failed] == 0);
+  CHECK(after.push_pulls[PushPullResult::out_failed] == before.push_pulls[PushPullResult::out_failed]);
+  CHECK(after.push_pulls[PushPullResult::in_ok] > before.push_pulls[PushPullResult::in_ok]);
+  // It is mended: back in the exchanges.
+  announce(2, 4);
+  CHECK(c.node(0).incompatible("odd").empty());
+}
+
+TEST_CASE("one odd row of a foreign table is left out, the others are used", "[swim][diagnosis]") {
+  Cluster c = joined(2);
+  wire::Buffer request;
+  wire::encode(wire::PushPullHeader{2, 0, true}, request);
+  const Bytes one = Cluster::endpoint(8).raw(), two = Cluster::endpoint(9).raw();
+  constexpr std::array<std::byte, 6> odd{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{0}, std::byte{0}, std::byte{0}};
+  constexpr std::array<std::byte, 6> good{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
+  wire::encode(wire::PushNodeState{"odd", one.view(), 7946, {}, 1, 0, BytesView(odd)}, request);
+  wire::encode(wire::PushNodeState{"good", two.view(), 7946, {}, 1, 0, BytesView(good)}, request);
+  for (std::uint64_t id = 1; id <= 2; ++id) {
+    c.with(0, [&](swim::Swim& s) {
+      s.stream_accepted(swim::StreamId{(1 << 20) + id}, Cluster::endpoint(9), c.now());
+      s.stream_received(swim::StreamId{(1 << 20) + id}, request, c.now());
+    });
+  }
+  CHECK(c.node(0).find("good") != nullptr);
+  CHECK(c.node(0).find("odd") == nullptr);
+  CHECK(c.node(0).stats().push_pulls[PushPullResult::in_failed] == 0);
+  CHECK(c.node(0).stats().rejected[PacketReject::incompatible_version] == 2);
+  CHECK(lines(c, 0, "PV1106", "a member was left out: Node 'odd'") == 1);
+}
+
 TEST_CASE("lost packets are no blocked path", "[swim][diagnosis]") {
   Cluster c = joined(5, 2);
   c.loss = 0.05;
