@@ -302,10 +302,27 @@ TEST_CASE("the advertised address follows the configuration, then the bound addr
   CHECK(uv::choose_advertised("10.1.2.3:99", bound)->endpoint == *Endpoint::parse("10.1.2.3:99"));
   CHECK(uv::choose_advertised("10.1.2.3", bound)->endpoint == *Endpoint::parse("10.1.2.3:4000"));
   CHECK_FALSE(uv::choose_advertised("0.0.0.0:99", bound));
+  for (const char* bad : {"224.0.0.1:99", "239.255.255.250", "255.255.255.255:99", "240.0.0.1:99", "[ff02::1]:99", "[fe80::1]:99"}) {
+    CAPTURE(bad);
+    const auto refused = uv::choose_advertised(bad, bound);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find(std::string("advertise: ") + bad) == 0);
+    CHECK(refused.error().message.find("give a") != std::string::npos);
+  }
+  CHECK(uv::choose_advertised("[2001:db8::7]:99", bound)->endpoint == *Endpoint::parse("[2001:db8::7]:99"));
+  CHECK_FALSE(uv::choose_advertised("", *Endpoint::parse("[fe80::1]:4000")));
   const auto any = uv::choose_advertised("", *Endpoint::parse("0.0.0.0:4000"));
   REQUIRE(any);
   CHECK_FALSE(any->endpoint.is_unspecified());
   CHECK(any->endpoint.is_v4());
   CHECK(any->endpoint.port == 4000);
   CHECK_FALSE(any->reason.empty());
+}
+
+TEST_CASE("loopback advertised to seeds elsewhere is worth a warning, nothing else is", "[uv]") {
+  const Endpoint loopback = *Endpoint::parse("127.0.0.1:7946");
+  CHECK(uv::loopback_warning(loopback, {"127.0.0.1:1", "10.1.2.3:7946"}).find("the seed 10.1.2.3:7946 is elsewhere") != std::string::npos);
+  CHECK_FALSE(uv::loopback_warning(*Endpoint::parse("[::1]:7946"), {"[2001:db8::1]:7946"}).empty());
+  CHECK(uv::loopback_warning(loopback, {"127.0.0.1:1", "[::1]:2", "localhost", "srv+x.example", "0.0.0.0:5"}).empty());
+  CHECK(uv::loopback_warning(*Endpoint::parse("10.0.0.1:7946"), {"10.1.2.3:7946"}).empty());
 }

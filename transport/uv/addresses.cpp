@@ -79,7 +79,35 @@ Advertised choose_for_wildcard(bool v6_too) {
   return {loopback, "this host has no address but loopback, only local members can reach it"};
 }
 
+/// Why others cannot dial this address; nullptr where they may.
+const char* undiallable(const Endpoint& endpoint) {
+  if (endpoint.is_unspecified()) return "a wildcard cannot be dialled, give an address of this host";
+  const auto& a = endpoint.address;
+  if (endpoint.is_v4()) {
+    if (a[12] >= 224 && a[12] <= 239) return "a multicast address is no member's, give an address of this host";
+    if (a[12] >= 240) return "a broadcast or reserved address cannot be dialled, give an address of this host";
+    return nullptr;
+  }
+  if (a[0] == 0xff) return "a multicast address is no member's, give an address of this host";
+  if (scope_of(endpoint) == Scope::link_local)
+    return "a link-local IPv6 address means nothing without an interface, and messages carry none; give a global or private one";
+  return nullptr;
+}
+
 }  // namespace
+
+std::string loopback_warning(const Endpoint& advertised, const std::vector<std::string>& seeds) {
+  if (!advertised.is_loopback()) return {};
+  for (const std::string& seed : seeds) {
+    const auto parsed = HostPort::parse(seed);
+    if (!parsed || parsed->srv) continue;
+    const auto address = Endpoint::parse((parsed->host.find(':') == std::string::npos ? parsed->host : '[' + parsed->host + ']') + ":1");
+    if (!address || address->is_loopback() || address->is_unspecified()) continue;
+    return "Advertising the loopback address " + advertised.to_string() + " although the seed " + seed +
+           " is elsewhere: members on other hosts cannot dial this one. Set advertise to an address of this host";
+  }
+  return {};
+}
 
 Result<Endpoint> bind_address(const std::string& configured) {
   if (configured.empty()) {
@@ -103,12 +131,14 @@ Result<Advertised> choose_advertised(const std::string& configured, const Endpoi
     }
     auto found = resolve_local(parsed->to_string());
     if (!found) return found.error().with("advertise");
-    if (found->front().is_unspecified())
-      return Error{Errc::invalid_argument, "a wildcard cannot be dialled, give an address of this host"}.with(
-          "advertise: " + configured);
+    if (const char* why = undiallable(found->front())) return Error{Errc::invalid_argument, why}.with("advertise: " + configured);
     return Advertised{found->front(), "as configured"};
   }
-  if (!bound.is_unspecified()) return Advertised{bound, "the bound address"};
+  if (!bound.is_unspecified()) {
+    if (const char* why = undiallable(bound))
+      return Error{Errc::invalid_argument, std::string(why) + " as advertise"}.with("bind: " + bound.to_string());
+    return Advertised{bound, "the bound address"};
+  }
   Advertised chosen = choose_for_wildcard(!bound.is_v4());
   chosen.endpoint.port = bound.port;
   return chosen;

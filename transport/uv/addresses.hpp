@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <plumvine/result.hpp>
 #include <plumvine/types.hpp>
@@ -18,5 +19,8 @@ struct Advertised {
 /// `configured` if not empty (without a port: the bound one), else the bound address; for a wildcard the default
 /// route's source address, IPv4 first, else a private, else any global one, else loopback. No packet is sent.
 Result<Advertised> choose_advertised(const std::string& configured, const Endpoint& bound);
+
+/// What to say where a loopback address is advertised but a seed is on another host; empty where all is well.
+std::string loopback_warning(const Endpoint& advertised, const std::vector<std::string>& seeds);
 
 }  // namespace plumvine::uv

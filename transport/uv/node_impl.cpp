@@ -195,6 +195,8 @@ void Node::Impl::run_own_loop() {
 void Node::Impl::begin() {
   if (closing_) return;
   log(LogLevel::info, "PV1501", "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
+  if (auto warning = uv::loopback_warning(identity_.advertise, config_.seeds); !warning.empty())
+    log(LogLevel::warn, "PV1503", std::move(warning));
   if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
   core_->driver.start();
 }
