@@ -16,10 +16,17 @@ std::size_t Core::packet_room() const {
   return config.udp_buffer_size > overhead ? config.udp_buffer_size - overhead : 0;
 }
 
+void Core::take_news(std::size_t room, std::size_t members, std::size_t count, std::vector<Bytes>& news) {
+  queue.take(kPartOverhead, room, members, count, news);
+  std::size_t used = 0;
+  for (const Bytes& item : news) used += kPartOverhead + item.size();
+  if (used < room) user_queue.take(kPartOverhead, room - used, members, count - news.size(), news);
+}
+
 void Core::send_with_news(const Endpoint& to, BytesView message, std::size_t members) {
   const std::size_t room = packet_room();
   std::vector<Bytes> news;
-  if (room > message.size()) queue.take(kPartOverhead, room - message.size(), members, wire::kCompoundPartsMax - 1, news);
+  if (room > message.size()) take_news(room - message.size(), members, wire::kCompoundPartsMax - 1, news);
   std::vector<BytesView> parts;
   parts.reserve(news.size() + 1);
   parts.push_back(message);
@@ -29,7 +36,7 @@ void Core::send_with_news(const Endpoint& to, BytesView message, std::size_t mem
 
 bool Core::send_news(const Member& to, const Endpoint& at, std::size_t members) {
   std::vector<Bytes> news;
-  queue.take(kPartOverhead, packet_room(), members, wire::kCompoundPartsMax, news);
+  take_news(packet_room(), members, wire::kCompoundPartsMax, news);
   if (news.empty()) return false;
   std::vector<BytesView> parts;
   parts.reserve(news.size());

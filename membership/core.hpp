@@ -33,7 +33,7 @@ struct TimerKey {
 struct Core {
   Core(SwimConfig c, Identity s, Rng r)
       : config(std::move(c)), identity(std::move(s)), rng(r), awareness(config.awareness_max_multiplier),
-        queue(config.retransmit_mult, config.members_max) {
+        queue(config.retransmit_mult, config.members_max), user_queue(config.retransmit_mult, kUserQueueMax) {
     if (const auto own = Endpoint::from_raw(identity.address.view(), identity.port)) self_endpoint = *own;
   }
   Core(const Core&) = delete;
@@ -48,6 +48,11 @@ struct Core {
   TimerQueue<TimerKey> timers;
   Awareness awareness;
   BroadcastQueue queue;
+  /// Messages of the application on top; offered the room that news of members leave (memberlist's delegate).
+  static constexpr std::size_t kUserQueueMax = 1024;
+  BroadcastQueue user_queue;
+  Bytes user_state;
+  Bytes ack_payload;
   std::uint32_t last_sequence = 0;
   wire::Buffer encode_buffer;
   Timestamp complained_at{INT64_MIN};
@@ -89,6 +94,8 @@ struct Core {
   [[nodiscard]] wire::Opening opening() const {
     return {identity.label, identity.keyring.get(), config.gossip_verify_incoming};
   }
+  /// Takes news and user messages for one datagram with `room` bytes left, at most `count` of them.
+  void take_news(std::size_t room, std::size_t members, std::size_t count, std::vector<Bytes>& news);
   /// Bytes of a datagram that messages may fill.
   [[nodiscard]] std::size_t packet_room() const;
 };

@@ -22,6 +22,14 @@ std::optional<Member> Departed::keep(Member member) {
   return take(std::min_element(members_.begin(), members_.end(), goes_first));
 }
 
+const Member* Departed::believe_left(std::string_view name, Timestamp now) {
+  const auto it = members_.find(name);
+  if (it == members_.end() || it->second.state != MemberState::dead) return nullptr;
+  it->second.state = MemberState::left;
+  it->second.since = now;
+  return &it->second;
+}
+
 bool Departed::drop(std::string_view name) { return take(members_.find(name)).has_value(); }
 
 std::optional<Member> Departed::expired(Timestamp now) {

@@ -26,6 +26,8 @@ class Departed {
 
   /// Keeps the member. Returns the one that had to go for it, if any.
   std::optional<Member> keep(Member member);
+  /// A dead one turns out to have left. Null if it is not here or left already.
+  const Member* believe_left(std::string_view name, Timestamp now);
   /// The member is back, or is to be forgotten. False: it was not here.
   bool drop(std::string_view name);
   /// Takes one out whose time is over; call until nullopt.

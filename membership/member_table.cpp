@@ -315,6 +315,23 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   }
 }
 
+void MemberTable::believe_left(std::string_view name, Timestamp now) {
+  Record* record = find(name);
+  if (record == nullptr) {
+    if (const Member* member = departed_.believe_left(name, now)) {
+      ++version_;
+      notify(MemberEvent::Kind::left, *member, member->name);
+    }
+    return;
+  }
+  if (record == self_ || record->member.state != MemberState::dead || record->member.since == kLongAgo) return;
+  record->died = false;
+  set_state(*record, MemberState::left, now);
+  core_.log(LogLevel::info, "PV1105", fmt::format("Member {} left", record->member.name));
+  notify(MemberEvent::Kind::left, record->member, record->member.name);
+  changed(*record, MemberState::dead);
+}
+
 void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
   switch (static_cast<MemberState>(row.state)) {
     case MemberState::alive: {

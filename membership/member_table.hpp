@@ -74,6 +74,8 @@ class MemberTable {
   AliveOutcome alive(const wire::Alive& news, Timestamp now) { return alive(news, false, now); }
   void suspect(const wire::Suspect& news, Timestamp now, Accusation source = Accusation::gossip, std::string why = {});
   void dead(const wire::Dead& news, Timestamp now, std::string why = {});
+  /// A dead member is known to have wanted that.
+  void believe_left(std::string_view name, Timestamp now);
   /// One row of another member's table: nobody else's word is taken for a death, it becomes a suspicion of ours.
   void merge(const wire::PushNodeState& row, Timestamp now);
   /// Whether alive members that become known are news to others. A newcomer's first table is not: those who

@@ -39,6 +39,17 @@ struct Forget {
   std::uint64_t number = 0; ///< of the order at this node; whoever passes orders on remembers how far it came
 };
 
-using Output = std::variant<SendPacket, OpenStream, SendStream, CloseStream, Resolve, Notify, LeaveDone, Log>;
+// What the application on top (Serf) is told; only when one is configured (`speaks_serf`).
+/// A user message, by packet or stream.
+struct UserMessage { Endpoint from; Bytes message; };
+/// The user message that was to be watched has gone out as often as needed.
+struct UserSent {};
+/// What came with a table exchange, after the table was merged.
+struct UserState { Bytes state; };
+/// What came with the answer to a direct probe.
+struct AckPayload { std::string name; Duration rtt; Bytes payload; };
+
+using Output = std::variant<SendPacket, OpenStream, SendStream, CloseStream, Resolve, Notify, LeaveDone, Log, UserMessage,
+                            UserSent, UserState, AckPayload>;
 
 }  // namespace plumvine::swim

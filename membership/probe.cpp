@@ -115,6 +115,11 @@ void Probe::ask_others(const Record& target, Timestamp now) {
   }
 }
 
+std::optional<std::pair<std::string, Duration>> Probe::round_trip(std::uint32_t sequence, Timestamp now) const {
+  if (phase_ != Phase::direct || sequence != sequence_) return std::nullopt;
+  return std::pair(target_, std::max(now - started_, Duration{1}));
+}
+
 bool Probe::answered(std::uint32_t sequence, const Endpoint& from, Timestamp now) {
   if (phase_ == Phase::idle || sequence != sequence_) return false;
   const bool direct = phase_ == Phase::direct || from == endpoint_;

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core.hpp"
 #include "member_table.hpp"
@@ -28,6 +30,8 @@ class Probe {
   void tick(Timestamp now);
   /// The running probe waited long enough.
   void phase_due(Timestamp now);
+  /// The member whose direct ping has this number, and how long it took; nullopt where that is not being waited for.
+  [[nodiscard]] std::optional<std::pair<std::string, Duration>> round_trip(std::uint32_t sequence, Timestamp now) const;
   /// True if the number belongs to the running probe.
   bool answered(std::uint32_t sequence, const Endpoint& from, Timestamp now);
   bool nacked(std::uint32_t sequence);

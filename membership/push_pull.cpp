@@ -96,8 +96,11 @@ void Streams::connected(StreamId stream_id, Timestamp now) {
 void Streams::send_table(std::uint64_t id, Stream& stream, bool dialling) {
   wire::Buffer out;
   out.reserve(64 + 160 * table_.size());
-  wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(table_.row_count()), 0, stream.join}, out);
+  wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(table_.row_count()),
+                                    static_cast<std::int64_t>(core_.user_state.size()), stream.join}, out);
   table_.encode_rows(out);
+  const BytesView state = core_.user_state.view();
+  out.insert(out.end(), state.begin(), state.end());
   stream.request_hash = hash_of(BytesView(out).subspan(1));
   send_bytes(id, out, dialling);
 }
@@ -146,7 +149,10 @@ void Streams::request_complete(Map::iterator it, Timestamp now) {
   switch (reader.type()) {
     case wire::MessageType::push_pull: return serve_push_pull(it, now);
     case wire::MessageType::ping: serve_ping(it->first, reader.body()); return finish(it, true, true, now);
-    case wire::MessageType::user: return finish(it, true, true, now);
+    case wire::MessageType::user:
+      if (speaks_serf(core_.config) && !reader.body().empty())
+        core_.outbox.push(UserMessage{it->second.peer, Bytes::copy_of(reader.body())});
+      return finish(it, true, true, now);
     default: return reject(it, PacketReject::unknown_type, now);
   }
 }
@@ -272,6 +278,13 @@ void Streams::merge(BytesView body, Timestamp now) {
   wire::PushPullRows rows(body, scratch);
   while (const auto row = rows.next())
     if (usable(*row)) table_.merge(*row, now);
+  hand_up(rows.user_state());
+}
+
+void Streams::hand_up(BytesView state) {
+  if (state.empty() || !speaks_serf(core_.config)) return;
+  if (state.size() > kUserStateKeptMax) return core_.stats.rejected.add(PacketReject::too_large);
+  core_.outbox.push(UserState{Bytes::copy_of(state)});
 }
 
 // --- ending ------------------------------------------------------------------------------------------------

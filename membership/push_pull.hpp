@@ -33,6 +33,8 @@ class Streams {
   static constexpr std::size_t kAcceptedMax = 128;
   static constexpr std::size_t kOpenedMax = 64;
   static constexpr std::size_t kBufferedMax = std::size_t{128} << 20;
+  /// User state that is handed up, at most: Serf's in a cluster of 65,536 members takes less.
+  static constexpr std::size_t kUserStateKeptMax = std::size_t{4} << 20;
 
   using Observer = std::function<void(const StreamResult&, Timestamp now)>;
 
@@ -87,6 +89,7 @@ class Streams {
   void merge(BytesView body, Timestamp now);
   /// Whether the versions of this row go with ours.
   [[nodiscard]] bool usable(const wire::PushNodeState& row) const;
+  void hand_up(BytesView state);
   void reject(Map::iterator it, PacketReject why, Timestamp now);
   /// Ends the stream and reports what became of it.
   void finish(Map::iterator it, bool ok, bool close, Timestamp now);

@@ -70,6 +70,7 @@ class Swim::Impl {
   Timestamp stall_noticed;
   Timestamp last_asked{INT64_MIN};
   bool started = false;
+  std::uint64_t last_user = 0;
   bool leaving = false;
 };
 
@@ -112,8 +113,9 @@ void Swim::Impl::leave_input(Timestamp now) {
       core.outbox.push(LeaveDone{});
     }
   }
+  if (!core.user_queue.take_finished().empty()) core.outbox.push(UserSent{});
   const bool gossips = core.config.gossip_interval > Duration{0} && core.config.gossip_nodes > 0;
-  if (core.queue.empty() || !gossips || core.timers.contains({TimerKind::gossip})) return;
+  if ((core.queue.empty() && core.user_queue.empty()) || !gossips || core.timers.contains({TimerKind::gossip})) return;
   // Ticks keep their own rhythm, but none is spent while there is nothing to say.
   if (next_gossip < now) {
     const Duration interval = core.config.gossip_interval;
@@ -203,7 +205,10 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
       wire::Dead news;
       return wire::decode_body(part.body, news, scratch) ? table.dead(news, now) : malformed();
     }
-    default: return;  // user messages: Serf's events and the like mean nothing to us, silently
+    case MessageType::user:
+      if (speaks_serf(core.config) && !part.body.empty()) core.outbox.push(UserMessage{from, Bytes::copy_of(part.body)});
+      return;
+    default: return;
   }
 }
 
@@ -220,7 +225,7 @@ void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp
   if (!ping.source_node.empty()) probe.packet_from(ping.source_node, now);
   else if (const Record* known = table.living_at(from)) probe.packet_from(known->member.name, now);
   const Endpoint to = answer_to(from, ping.source_address, ping.source_port, ping.source_node);
-  core.send_with_news(to, wire::Ack{ping.sequence, {}}, table.size());
+  core.send_with_news(to, wire::Ack{ping.sequence, core.ack_payload.view()}, table.size());
   // Somebody whom we do not know calls us by name: we may be a new run of what it remembers, or it is what we
   // have forgotten. Ask it for its table; not more than once a second, whoever claims to ask.
   constexpr Duration kAskInterval = std::chrono::seconds{1};
@@ -231,6 +236,10 @@ void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp
 }
 
 void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now) {
+  if (!ack.payload.empty() && speaks_serf(core.config)) {
+    if (auto trip = probe.round_trip(ack.sequence, now))
+      core.outbox.push(AckPayload{std::move(trip->first), trip->second, Bytes::copy_of(ack.payload)});
+  }
   if (probe.answered(ack.sequence, from, now) || relays.answered(ack.sequence)) return;
   if (!rejoin.answered(ack.sequence, now)) on_proof(ack.sequence, now);
 }
@@ -404,6 +413,39 @@ void Swim::seen_alive(std::string_view name, Timestamp now) {
   impl_->leave_input(now);
 }
 
+bool Swim::gossip_user(BytesView message, bool watched, Timestamp now) {
+  constexpr std::size_t kOverhead = 3;  // length and type
+  Core& core = impl_->core;
+  if (message.empty() || message.size() + kOverhead > core.packet_room()) return false;
+  impl_->enter(now);
+  if (core.user_queue.size() >= Core::kUserQueueMax) ++core.stats.user_dropped;
+  wire::Buffer typed{static_cast<std::byte>(wire::MessageType::user)};
+  typed.insert(typed.end(), message.begin(), message.end());
+  const auto ticket = core.user_queue.queue(fmt::format("{}", ++impl_->last_user), Bytes::copy_of(typed));
+  if (watched) core.user_queue.watch(ticket);
+  impl_->leave_input(now);
+  return true;
+}
+
+void Swim::send_user(const Endpoint& to, BytesView message, Timestamp now) {
+  if (message.empty() || message.size() + 1 > impl_->core.packet_room()) return;
+  impl_->enter(now);
+  wire::Buffer typed{static_cast<std::byte>(wire::MessageType::user)};
+  typed.insert(typed.end(), message.begin(), message.end());
+  const BytesView view(typed);
+  impl_->core.send_packet(to, {&view, 1});
+  impl_->leave_input(now);
+}
+
+void Swim::set_user_state(Bytes state) { impl_->core.user_state = std::move(state); }
+void Swim::set_ack_payload(Bytes payload) { impl_->core.ack_payload = std::move(payload); }
+
+void Swim::believe_left(std::string_view name, Timestamp now) {
+  impl_->enter(now);
+  impl_->table.believe_left(name, now);
+  impl_->leave_input(now);
+}
+
 void Swim::handle_timeout(Timestamp now) {
   impl_->enter(now);
   impl_->handle_timeout(now);
@@ -429,6 +471,8 @@ std::vector<const Member*> Swim::members() const {
   std::sort(all.begin(), all.end(), [](const Member* a, const Member* b) { return a->name < b->name; });
   return all;
 }
+
+bool Swim::lives_at(const Endpoint& endpoint) const { return impl_->table.living_at(endpoint) != nullptr; }
 
 std::uint64_t Swim::version() const { return impl_->table.version(); }
 

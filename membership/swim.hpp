@@ -16,6 +16,9 @@
 
 namespace plumvine::swim {
 
+/// Whether Serf's part of the protocol is spoken: with `delegate_protocol` at zeros nothing of it is sent.
+inline bool speaks_serf(const SwimConfig& config) { return config.delegate_protocol[2] != 0; }
+
 /// Who we are, as others will read it.
 struct Identity {
   std::string name;
@@ -67,6 +70,18 @@ class Swim {
   void seen_alive(std::string_view name, Timestamp now);
   void handle_timeout(Timestamp now);
 
+  // What an application on top (Serf) may have sent along: memberlist's delegate.
+  /// Queues a message for gossip behind the news of members; `UserSent` follows where it is watched (one at a time).
+  /// False: it does not fit a packet. A full queue drops what was sent most, counted.
+  bool gossip_user(BytesView message, bool watched, Timestamp now);
+  /// Sends a message to one address, in a packet of its own.
+  void send_user(const Endpoint& to, BytesView message, Timestamp now);
+  /// What goes with every table exchange, and with every answer to a ping by packet. Empty: nothing.
+  void set_user_state(Bytes state);
+  void set_ack_payload(Bytes payload);
+  /// The member is dead and is known to have wanted that: it left.
+  void believe_left(std::string_view name, Timestamp now);
+
   // Outputs.
   [[nodiscard]] std::optional<Output> poll_output();
   [[nodiscard]] Timestamp next_timeout() const;
@@ -76,6 +91,8 @@ class Swim {
   [[nodiscard]] const Member* find(std::string_view name) const;
   /// All members, ourselves and those that are dead or left included, by name. `version()` changes when anything in it does.
   [[nodiscard]] std::vector<const Member*> members() const;
+  /// An alive or suspect member other than us has this address.
+  [[nodiscard]] bool lives_at(const Endpoint& endpoint) const;
   [[nodiscard]] std::uint64_t version() const;
   /// Smoothed round trip of direct pings; nullopt where unknown.
   [[nodiscard]] std::optional<Duration> rtt(std::string_view name) const;

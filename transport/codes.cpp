@@ -37,6 +37,8 @@ constexpr std::array kTable{
                 "Its protocol or delegate versions, as the line says, do not go with ours. It is not passed on in table "
                 "exchanges, so that the rest of the cluster goes on; memberlist's own members refuse every exchange while they "
                 "know of it. Set delegate_protocol alike everywhere, or take it out."},
+    Explanation{"PV1115", "others believed that this node leaves",
+                "Somebody said so in its name (`serf force-leave`, or an old farewell). It says that it stays."},
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},

@@ -50,6 +50,7 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
   swim::Identity self = swim_identity(config_, identity_);
   self.meta = *meta;
   swim_ = std::make_unique<swim::Swim>(config_.swim, std::move(self), rng_.fork());
+  if (swim::speaks_serf(config_.swim)) serf_ = std::make_unique<serf::Serf>(*swim_, config_.name, rng_.fork());
 }
 
 void Engine::Impl::log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject,
@@ -69,6 +70,7 @@ void Engine::Impl::start() {
   self_check_due_ = now_ + kSelfCheckPeriod;
   window_.start(now_);
   swim_->start(now_);
+  if (serf_) serf_->start();
   std::vector<HostPort> seeds;
   for (const std::string& text : config_.seeds) {
     if (auto seed = HostPort::parse(text)) {
@@ -112,7 +114,8 @@ void Engine::Impl::leave() {
     return;
   }
   if (std::exchange(leaving_, true)) return;
-  swim_->leave(now_);
+  if (serf_) serf_->leave(now_);
+  else swim_->leave(now_);
 }
 
 void Engine::Impl::rejoin() {
@@ -122,6 +125,7 @@ void Engine::Impl::rejoin() {
   leave_deadline_ = kNever;
   members_changed_ = true;
   swim_->rejoin(now_);
+  if (serf_) serf_->come_back(now_);
 }
 
 Tags Engine::Impl::own_tags() const {
@@ -166,11 +170,13 @@ Timestamp Engine::Impl::next_timeout() const {
                              leave_deadline_});
   if (members_changed_) next = std::min(next, members_due_);
   if (forgets_wanted_) next = std::min(next, forgets_due_);
+  if (serf_) next = std::min(next, serf_->next_timeout());
   return next;
 }
 
 void Engine::Impl::handle_timeout() {
   if (swim_->next_timeout() <= now_) swim_->handle_timeout(now_);
+  if (serf_ && serf_->next_timeout() <= now_) serf_->handle_timeout(now_);
   if (overlay_.next_timeout() <= now_) overlay_.handle_timeout(now_);
   if (tree_.next_timeout() <= now_) tree_.handle_timeout(now_);
   while (auto conn = conn_timers_.pop_due(now_)) on_deadline(*conn);
@@ -201,6 +207,10 @@ void Engine::Impl::self_check() {
 bool Engine::Impl::settle_swim() {
   bool any = false;
   while (auto output = swim_->poll_output()) {
+    if (!serf_ || !serf_->on_output(*output, now_)) perform(std::move(*output));
+    any = true;
+  }
+  while (auto output = serf_ ? serf_->poll_output() : std::nullopt) {
     perform(std::move(*output));
     any = true;
   }
@@ -277,6 +287,26 @@ void Engine::Impl::perform(swim::Output output) {
                    }
                  },
                  [&](swim::Log& o) { log_.write(std::move(o.record), "", now_); },
+                 // The Serf layer has had these.
+                 [](swim::UserMessage&) {},
+                 [](swim::UserSent&) {},
+                 [](swim::UserState&) {},
+                 [](swim::AckPayload&) {},
+             },
+             output);
+}
+
+void Engine::Impl::perform(serf::Output output) {
+  std::visit(overloaded{
+                 [&](serf::EventSeen&) {},
+                 [&](serf::KeyQuery& o) {
+                   const bool lists = o.command == serf::KeyCommand::list;
+                   serf_->answer_keys(o,
+                                      {.message = lists ? "Keyring is empty (encryption not enabled)"
+                                                        : "No keyring to modify (encryption not enabled)"},
+                                      now_);
+                 },
+                 [&](serf::Log& o) { log_.write(std::move(o.record), "", now_); },
              },
              output);
 }

@@ -18,6 +18,7 @@
 #include "link.hpp"
 #include "log_limiter.hpp"
 #include "membership/keyring.hpp"
+#include "membership/serf/serf.hpp"
 #include "membership/swim.hpp"
 #include "peer_registry.hpp"
 #include "plumtree/overlay.hpp"
@@ -114,6 +115,7 @@ class Engine::Impl {
   bool settle_overlay();
   bool settle_tree();
   void perform(swim::Output output);
+  void perform(serf::Output output);
   void perform(tree::Output output);
   void send(const tree::Send& send);
   void misbehaved(PeerId peer, FrameReject what);
@@ -213,6 +215,7 @@ class Engine::Impl {
   LogLimiter log_;
 
   std::unique_ptr<swim::Swim> swim_;
+  std::unique_ptr<serf::Serf> serf_;  ///< null with `delegate_protocol` at zeros
   Overlay overlay_;
   Tree tree_;
 

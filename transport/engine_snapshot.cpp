@@ -24,7 +24,8 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.members.reserve(members.size());
   for (const Member* member : members) {
     const bool self = member->name == config_.name;
-    const auto rtt = self ? std::nullopt : swim_->rtt(member->name);
+    auto rtt = self ? std::nullopt : swim_->rtt(member->name);
+    if (!rtt && !self && serf_) rtt = serf_->estimate(member->name);
     s.members.push_back({.member = *member,
                          .tags = decode_tags(member->meta.view()),
                          .rtt_s = rtt ? to_seconds(*rtt) : -1,
@@ -39,6 +40,8 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.origins = tree_.origins();
 
   s.swim = swim_->stats();
+  if (serf_) s.swim.serf_messages = serf_->messages();
+  s.swim.serf_messages.add(SerfMessage::dropped, s.swim.user_dropped);
   s.tree = tree_.stats(now_);
   for (std::size_t i = 0; i < CountedReasons<FrameReject>::kSize; ++i) {
     const auto reason = static_cast<FrameReject>(i);

@@ -27,6 +27,12 @@ std::string_view to_string(Accusation source) noexcept;
 
 enum class PushPullResult : std::uint8_t { in_ok, in_failed, out_ok, out_failed, count_ };
 
+/// What became of a message of Serf's, received or our own.
+enum class SerfMessage : std::uint8_t {
+  fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped, count_,
+};
+std::string_view to_string(SerfMessage what) noexcept;
+
 /// What the membership machine counted since start.
 struct SwimStats {
   CountedReasons<ProbeResult> probes;
@@ -50,6 +56,8 @@ struct SwimStats {
   SecondsHistogram probe_rtt{kSecondsBuckets};
   std::uint32_t health_score = 0;     ///< Lifeguard's local health multiplier, 0 = well
   std::uint64_t gossip_queue_length = 0;
+  CountedReasons<SerfMessage> serf_messages;
+  std::uint64_t user_dropped = 0;     ///< user messages that had to leave the full queue early
 };
 
 /// Why a link frame was refused.

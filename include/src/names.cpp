@@ -76,6 +76,12 @@ std::string_view to_string(PacketReject reason) noexcept {
   return pick(names, reason);
 }
 
+std::string_view to_string(SerfMessage what) noexcept {
+  static constexpr std::array<std::string_view, CountedReasons<SerfMessage>::kSize> names{
+      "fresh", "repeated", "old", "malformed", "unknown_type", "stranger", "too_large", "sent", "dropped"};
+  return pick(names, what);
+}
+
 std::string_view to_string(ProbeResult result) noexcept {
   static constexpr std::array<std::string_view, 4> names{"ack", "indirect_ack", "stream_ack", "failed"};
   return pick(names, result);

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "msgpack_writer.hpp"
+
 namespace plumvine::swim::wire {
 namespace {
 
@@ -165,45 +167,6 @@ bool decode_struct(MsgpackReader& reader, Message& out, Scratch& scratch) {
   else decode_map(reader, out, read);
   return reader.ok();
 }
-
-/// Appends msgpack as go-msgpack writes it: shortest integers, old raw strings, never str8 or bin.
-class Writer {
- public:
-  explicit Writer(Buffer& out) : out_(out) {}
-  Writer& type(MessageType type) { return byte(static_cast<std::uint8_t>(type)); }
-  Writer& map(std::uint8_t pairs) { return byte(static_cast<std::uint8_t>(0x80 | pairs)); }
-  Writer& key(std::string_view name) { return raw(as_bytes(name)); }
-  Writer& boolean(bool value) { return byte(value ? 0xc3 : 0xc2); }
-  Writer& number(std::uint64_t value) {
-    if (value <= 0x7f) return byte(static_cast<std::uint8_t>(value));
-    if (value <= 0xff) return byte(0xcc).big_endian(value, 1);
-    if (value <= 0xffff) return byte(0xcd).big_endian(value, 2);
-    if (value <= 0xffffffff) return byte(0xce).big_endian(value, 4);
-    return byte(0xcf).big_endian(value, 8);
-  }
-  Writer& integer(std::int64_t value) { return number(value < 0 ? 0 : static_cast<std::uint64_t>(value)); }
-  Writer& raw(BytesView bytes) {
-    const std::size_t size = bytes.size();
-    if (size < 32) byte(static_cast<std::uint8_t>(0xa0 | size));
-    else if (size <= 0xffff) byte(0xda).big_endian(size, 2);
-    else byte(0xdb).big_endian(size, 4);
-    out_.insert(out_.end(), bytes.begin(), bytes.end());
-    return *this;
-  }
-  Writer& text(std::string_view text) { return raw(as_bytes(text)); }
-  Writer& bytes(BytesView bytes) { return bytes.data() == nullptr ? byte(0xc0) : raw(bytes); }
-
- private:
-  Writer& byte(std::uint8_t value) {
-    out_.push_back(static_cast<std::byte>(value));
-    return *this;
-  }
-  Writer& big_endian(std::uint64_t value, int width) {
-    for (int i = width - 1; i >= 0; --i) byte(static_cast<std::uint8_t>(value >> (8 * i)));
-    return *this;
-  }
-  Buffer& out_;
-};
 
 /// The three fields that tell where an answer goes; each is left out when empty.
 struct Source {

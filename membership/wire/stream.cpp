@@ -125,6 +125,11 @@ StreamReader::Progress StreamReader::scan(BytesView message) {
         return reader.truncated() ? need_more(reader.remaining()) : fail(PacketReject::malformed);
       if (header.size < 0 || header.size > kUserStateMax) return fail(PacketReject::too_large);
       const std::size_t have = reader.remaining();
+      if (header.size <= kUserMessageKeptMax) {
+        if (have < static_cast<std::size_t>(header.size)) return Progress::more;
+        body_ = reader.rest().first(static_cast<std::size_t>(header.size));
+        return Progress::done;
+      }
       bytes_left_ = header.size - static_cast<std::int64_t>(std::min(have, static_cast<std::size_t>(header.size)));
       stage_ = Stage::user_message;
       if (bytes_left_ == 0) return Progress::done;

@@ -20,6 +20,8 @@ inline constexpr std::size_t kStreamMax = std::size_t{40} << 20;  ///< plain or 
 inline constexpr std::size_t kSealedStreamMax = std::size_t{20} << 20;
 inline constexpr std::int64_t kStreamNodesMax = 1 << 20;
 inline constexpr std::int64_t kUserStateMax = std::int64_t{20} << 20;
+/// A user message that is handed up, at most; a longer one is read and dropped.
+inline constexpr std::int64_t kUserMessageKeptMax = std::int64_t{64} << 10;
 /// One row of a table, or one header: far more than the field bounds allow to be useful.
 inline constexpr std::size_t kStreamObjectMax = std::size_t{64} << 10;
 
@@ -45,7 +47,7 @@ class StreamReader {
   /// It came in clear although there is a key, accepted or not.
   [[nodiscard]] bool in_clear() const noexcept { return in_clear_; }
   [[nodiscard]] MessageType type() const noexcept { return type_; }
-  /// The message without its type byte, once `done`. Empty for user messages, which are read and dropped.
+  /// The message without its type byte, once `done`. Of a user message its payload; empty if that was too long to keep.
   [[nodiscard]] BytesView body() const noexcept { return body_; }
   [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() + opened_.size() + plain_.size(); }
   /// Bytes arrived, but not the whole message.

@@ -12,7 +12,8 @@ target_compile_definitions(plumvine_msgpack INTERFACE MSGPACK_NO_BOOST)
 
 set(root ${PROJECT_SOURCE_DIR})
 function(plumvine_object name folder)
-  file(GLOB sources CONFIGURE_DEPENDS ${root}/${folder}/*.cpp ${root}/${folder}/wire/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${root}/${folder}/*.cpp ${root}/${folder}/wire/*.cpp
+    ${root}/${folder}/serf/*.cpp)
   if(NOT sources)
     file(WRITE ${CMAKE_BINARY_DIR}/${name}_empty.cpp "")
     set(sources ${CMAKE_BINARY_DIR}/${name}_empty.cpp)
@@ -24,6 +25,7 @@ endfunction()
 
 plumvine_object(plumvine_base include/src)
 plumvine_object(plumvine_membership membership)
+target_include_directories(plumvine_membership PRIVATE ${root})
 plumvine_object(plumvine_plumtree plumtree)
 plumvine_object(plumvine_runtime transport)
 target_include_directories(plumvine_runtime PRIVATE ${root})

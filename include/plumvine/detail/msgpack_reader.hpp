@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -87,6 +88,18 @@ class MsgpackReader {
     if (tag == 0xc2 || tag == 0x00) return false;
     if (tag == 0xc3 || tag == 0x01) return true;
     return wrong();
+  }
+  /// A floating point number; an integer counts as one.
+  std::optional<double> read_real() noexcept {
+    if (peek() != Kind::real) {
+      const auto value = read_integer(INT64_MIN, INT64_MAX);
+      return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
+    }
+    const bool narrow = take() == 0xca;
+    const std::uint64_t bits = big_endian(narrow ? 4 : 8);
+    if (!ok()) return std::nullopt;
+    if (narrow) return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+    return std::bit_cast<double>(bits);
   }
   /// A string or byte string of any encoding, at most `max` bytes.
   std::optional<BytesView> read_raw(std::size_t max = SIZE_MAX) noexcept {

@@ -259,7 +259,7 @@ class Cluster {
       nodes_[i]->events.push_back(std::move(notify->event));
     } else if (auto* log = std::get_if<swim::Log>(&output)) {
       nodes_[i]->logs.push_back(std::move(log->record));
-    } else {
+    } else if (std::holds_alternative<swim::LeaveDone>(output)) {
       nodes_[i]->leave_done = true;
     }
   }

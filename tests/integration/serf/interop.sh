@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# Agents of ours and of Serf's in one cluster on loopback, each watched through its own command line tool.
+# Usage: interop.sh PLUMVINED PLUMVINE SERF_RETAG
+set -u
+agent=$1 cli=$2 retag=$3
+command -v serf >/dev/null || { echo "FAILED: the program serf is missing; tools/deps installs it" >&2; exit 1; }
+work=$(mktemp -d)
+declare -A pid rpc gossip
+cleanup() {
+  exec 9>&- 2>/dev/null
+  for p in "${pid[@]}"; do kill -KILL "$p" 2>/dev/null; done
+  wait 2>/dev/null
+  rm -rf "$work"
+}
+trap cleanup EXIT
+fail() {
+  echo "FAILED: $*" >&2
+  for log in "$work"/*.err "$work"/*.log; do echo "-- $log" >&2; tail -n 15 "$log" >&2; done
+  exit 1
+}
+# Runs the rest until it succeeds, at most so many seconds.
+within() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ $SECONDS -lt $deadline ] || fail "not within the time given: $*"
+    sleep 0.1
+  done
+}
+
+# serf_start NAME HOST ARGUMENTS…: an agent on ports that turn out to be free.
+answers() { serf members -rpc-addr="${rpc[$1]}" >/dev/null 2>&1; }
+serf_up() {
+  local name=$1
+  if ! kill -0 "${pid[$name]}" 2>/dev/null; then return 2; fi
+  answers "$name"
+}
+serf_start() {
+  local name=$1 host=$2 deadline=$((SECONDS + 60)) port status
+  shift 2
+  while :; do
+    port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+    gossip[$name]=$host:$port rpc[$name]=$host:$((port + 1))
+    serf agent -node="$name" -bind="${gossip[$name]}" -rpc-addr="${rpc[$name]}" -profile=local -log-level=debug "$@" \
+      >>"$work/$name.log" 2>&1 &
+    pid[$name]=$!
+    while serf_up "$name"; status=$?; [ $status -eq 1 ]; do
+      [ $SECONDS -lt $deadline ] || fail "serf agent $name does not answer"
+      sleep 0.1
+    done
+    [ $status -eq 0 ] && return
+    grep -q 'address already in use' "$work/$name.log" || fail "serf agent $name ended"
+    : >"$work/$name.log"  # the port was taken: another one
+  done
+}
+# start NAME HOST FLAGS…: an agent of ours.
+ready() { grep -q "^plumvined ready name=$1 " "$work/$1.err"; }
+field() { sed -n "s/^plumvined ready name=$1 .*$2=\([^ ]*\).*/\1/p" "$work/$1.err"; }
+start() {
+  local name=$1 host=$2
+  shift 2
+  : >"$work/$name.err"
+  "$agent" --name "$name" --bind "$host:0" --http 127.0.0.1:0 --preset local "$@" </dev/null >>"$work/$name.out" 2>>"$work/$name.err" &
+  pid[$name]=$!
+  within 20 ready "$name"
+}
+end() {
+  kill "-$2" "${pid[$1]}"
+  wait "${pid[$1]}" 2>/dev/null
+  unset "pid[$1]"
+}
+# What others say: `theirs AGENT NAME` prints Serf's status, `ours AGENT NAME` our state.
+theirs() { serf members -rpc-addr="${rpc[$1]}" -name="^$2\$" 2>/dev/null | awk -v n="$2" '$1 == n {print $3}'; }
+ours() { "$cli" --http "$(field "$1" http)" --json members 2>/dev/null | tr '{' '\n' | sed -n "s/.*\"name\":\"$2\".*\"state\":\"\([a-z]*\)\".*/\1/p"; }
+theirs_is() { [ "$(theirs "$1" "$2")" = "$3" ]; }
+ours_is() { [ "$(ours "$1" "$2")" = "$3" ]; }
+their_tag() { serf members -rpc-addr="${rpc[$1]}" -name="^$2\$" 2>/dev/null | awk '{print $4}' | tr , '\n' | grep -qx "$3"; }
+our_tag() { "$cli" --http "$(field "$1" http)" --json members | grep -o "\"name\":\"$2\".*" | sed 's/"self".*//' | grep -q "\"tags\":{[^}]*\"$3\":\"$4\""; }
+all_alive() {
+  local seer name
+  for name in "$@"; do
+    for seer in s1 s2; do theirs_is $seer "$name" alive || return 1; done
+    for seer in p1 p2; do ours_is $seer "$name" alive || return 1; done
+  done
+}
+
+# --- joining, both ways --------------------------------------------------------------------------------------
+serf_start s1 127.0.0.2 -tag role=web
+start p1 127.0.0.11 --join "${gossip[s1]}"                 # ours joins theirs
+start p2 127.0.0.12 --join "$(field p1 bind)"              # ours joins ours
+serf_start s2 127.0.0.3 -join="$(field p2 bind)" -tag role=db -tag zone=east   # theirs joins ours
+within 30 all_alive s1 s2 p1 p2
+within 10 our_tag p2 s1 role web
+within 10 our_tag p1 s2 zone east
+pvl() { their_tag s2 p1 pvl=1; }
+within 10 pvl
+"$cli" --http "$(field p1 http)" --json members | grep -q '"name":"s1","addr":"127.0.0.2","port":'"${gossip[s1]#*:}"',"state":"alive"' \
+  || fail "the address of a Serf member is wrong"
+"$cli" --http "$(field p1 http)" --json members | grep -o '"name":"s1".*' | sed 's/"self".*//' | grep -q '"link":false' \
+  || fail "a Serf member is said to carry links"
+echo "joined both ways"
+
+# --- queries, reachability, round trips ----------------------------------------------------------------------
+serf reachability -rpc-addr="${rpc[s1]}" >"$work/answer" 2>&1 || fail "reachability: $(cat "$work/answer")"
+grep -q 'Successfully contacted all live nodes' "$work/answer" || fail "reachability: $(cat "$work/answer")"
+serf query -rpc-addr="${rpc[s1]}" -timeout=3s -format=text uptime >"$work/answer" 2>&1
+for name in p1 p2; do grep -q "Ack from '$name'" "$work/answer" || fail "no ack from $name: $(cat "$work/answer")"; done
+serf query -rpc-addr="${rpc[s1]}" -timeout=3s -node=p2 uptime >"$work/answer" 2>&1
+grep -q "Ack from 'p2'" "$work/answer" || fail "a query for p2: $(cat "$work/answer")"
+grep -q "Ack from 'p1'" "$work/answer" && fail "p1 answered a query for p2"
+serf query -rpc-addr="${rpc[s1]}" -timeout=3s -tag 'pvl=^[0-9]+$' uptime >"$work/answer" 2>&1
+grep -q "Ack from 'p1'" "$work/answer" || fail "a query by tag: $(cat "$work/answer")"
+grep -q "Ack from 's1'" "$work/answer" && fail "s1 has no such tag"
+round_trip() { serf rtt -rpc-addr="${rpc[s1]}" s1 p1 2>&1 | grep -q 'Estimated.*rtt'; }
+within 30 round_trip
+echo "queries answered"
+
+# --- force-leave of a member that lives is refuted -----------------------------------------------------------
+serf force-leave -rpc-addr="${rpc[s1]}" p1 >/dev/null 2>&1
+refuted() { grep -q PV1115 "$work/p1.err"; }
+within 15 refuted
+within 15 theirs_is s1 p1 alive
+within 15 theirs_is s2 p1 alive
+echo "force-leave refuted"
+
+# --- tags that change ----------------------------------------------------------------------------------------
+serf tags -rpc-addr="${rpc[s2]}" -set zone=west >/dev/null || fail "serf tags"
+within 15 our_tag p1 s2 zone west
+mkfifo "$work/lines"
+"$retag" r1 127.0.0.13:0 "${gossip[s2]}" <"$work/lines" >"$work/r1.err" 2>&1 &
+pid[r1]=$!
+exec 9>"$work/lines"
+first_tag() { their_tag s1 r1 dc=one; }
+second_tag() { their_tag s1 r1 dc=two; }
+within 30 first_tag
+echo 'dc=two' >&9
+within 15 second_tag
+exec 9>&-
+wait "${pid[r1]}" || fail "the member with tags did not end well"
+unset 'pid[r1]'
+within 15 theirs_is s1 r1 left
+within 15 theirs_is s2 r1 left
+echo "tags changed"
+
+# --- leaving, dying, coming back under the same name ---------------------------------------------------------
+end p2 TERM
+within 15 theirs_is s1 p2 left
+within 15 theirs_is s2 p2 left
+within 15 ours_is p1 p2 left
+start p2 127.0.0.12 --join "${gossip[s2]}"
+within 30 all_alive s1 s2 p1 p2
+end p2 KILL
+within 60 theirs_is s1 p2 failed
+within 60 ours_is p1 p2 dead
+start p2 127.0.0.12 --join "${gossip[s1]}"
+within 30 all_alive s1 s2 p1 p2
+end s2 INT                                                 # Serf's graceful leave
+within 30 ours_is p1 s2 left
+within 30 ours_is p2 s2 left
+serf_start s2 127.0.0.3 -join="$(field p1 bind)" -tag role=db
+within 30 all_alive s1 s2 p1 p2
+end s2 KILL
+within 60 ours_is p1 s2 dead
+within 60 theirs_is s1 s2 failed
+serf force-leave -rpc-addr="${rpc[s1]}" s2 >/dev/null 2>&1 # a failed member is declared to have left
+within 15 theirs_is s1 s2 left
+within 15 ours_is p1 s2 left
+within 15 ours_is p2 s2 left
+echo "left, died, came back"
+
+# --- nothing that we sent made Serf complain -----------------------------------------------------------------
+# What remains is about the members that were killed on purpose.
+complaints() {
+  grep -hE '\[(WARN|ERR)\]' "$work"/s1.log "$work"/s2.log | grep -vE \
+    'Failed (to send|fallback ping)|failed ping|Suspect .* has failed|Push/Pull with .* failed|connection refused|Refuting (a suspect|an alive)|was able to connect to|agent: Join failed|Shutdown without a Leave|Got signal'
+}
+complaints && fail "Serf complained"
+echo "passed"
