@@ -87,6 +87,8 @@ constexpr std::array kTable{
     Explanation{kPeerLimit, "too many members that speak links", "The bound on members that can be linked to was reached."},
     Explanation{kInvariant, "a promise of the program to itself was broken",
                 "This is a defect. The node goes on; please report the line with a state dump."},
+    Explanation{kEventTooLarge, "a broadcast is too large for a Serf user event",
+                "Serf takes 512 bytes, name and framing included. Members of ours got the broadcast; Serf's did not."},
     Explanation{kSuppressed, "repeated lines were held back", "The line says how many of which code."},
     Explanation{kAdvertising, "the address that others dial",
                 "Chosen as the line says. If others cannot reach it, set `advertise`."},

@@ -27,6 +27,7 @@ inline constexpr std::string_view kBadSeed = "PV1404";
 inline constexpr std::string_view kBadMeta = "PV1405";
 inline constexpr std::string_view kPeerLimit = "PV1406";
 inline constexpr std::string_view kInvariant = "PV1407";
+inline constexpr std::string_view kEventTooLarge = "PV1408";
 inline constexpr std::string_view kSuppressed = "PV1499";
 inline constexpr std::string_view kAdvertising = "PV1501";
 inline constexpr std::string_view kServingHttp = "PV1502";

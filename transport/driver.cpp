@@ -155,6 +155,8 @@ void Driver::Impl::tell(engine::Event& event) {
     call(hooks_.on_acked, acked->up_to);
   } else if (std::holds_alternative<engine::LeaveDone>(event)) {
     call(hooks_.on_leave_done);
+  } else if (auto* bridge = std::get_if<engine::BridgePublish>(&event)) {
+    if (hooks_.on_bridge && !hooks_.on_bridge(bridge->message)) engine_.bridge_refused(std::move(bridge->message));
   }
 }
 

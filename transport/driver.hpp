@@ -32,6 +32,8 @@ struct DriverHooks {
   /// Own broadcasts up to here have reached every member that keeps up.
   std::function<void(Sequence)> on_acked = {};
   std::function<void()> on_leave_done = {};
+  /// Broadcast this on `kSerfTopic`; false: not now, it is handed over again.
+  std::function<bool(Bytes)> on_bridge = {};
 };
 
 /// Pumps `Engine` against the two seams: events in, outputs out, frames into send queues, queues into the

@@ -51,6 +51,7 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
   self.meta = *meta;
   swim_ = std::make_unique<swim::Swim>(config_.swim, std::move(self), rng_.fork());
   if (swim::speaks_serf(config_.swim)) serf_ = std::make_unique<serf::Serf>(*swim_, config_.name, rng_.fork());
+  if (serf_ && config_.serf_events) bridge_ = std::make_unique<EventBridge>();
 }
 
 void Engine::Impl::log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject,
@@ -132,6 +133,7 @@ Tags Engine::Impl::own_tags() const {
   Tags tags;
   tags.emplace(kTagInstance, to_string(identity_.instance));
   tags.emplace(kTagLinks, "1");
+  if (config_.serf_events) tags.emplace(kTagSerf, "1");
   if (!config_.tree.zone.empty()) tags.emplace(kTagZone, config_.tree.zone);
   return tags;
 }
@@ -171,12 +173,14 @@ Timestamp Engine::Impl::next_timeout() const {
   if (members_changed_) next = std::min(next, members_due_);
   if (forgets_wanted_) next = std::min(next, forgets_due_);
   if (serf_) next = std::min(next, serf_->next_timeout());
+  if (bridge_) next = std::min(next, bridge_->next_timeout());
   return next;
 }
 
 void Engine::Impl::handle_timeout() {
   if (swim_->next_timeout() <= now_) swim_->handle_timeout(now_);
   if (serf_ && serf_->next_timeout() <= now_) serf_->handle_timeout(now_);
+  if (bridge_ && bridge_->next_timeout() <= now_) bridge_->handle_timeout(now_);
   if (overlay_.next_timeout() <= now_) overlay_.handle_timeout(now_);
   if (tree_.next_timeout() <= now_) tree_.handle_timeout(now_);
   while (auto conn = conn_timers_.pop_due(now_)) on_deadline(*conn);
@@ -189,6 +193,7 @@ void Engine::Impl::settle() {
     more = settle_swim();
     more = settle_overlay() || more;
     more = settle_tree() || more;
+    more = settle_bridge() || more;
   }
   pass_forgets();
   if (byes_sent_) finish_leave();
@@ -298,7 +303,11 @@ void Engine::Impl::perform(swim::Output output) {
 
 void Engine::Impl::perform(serf::Output output) {
   std::visit(overloaded{
-                 [&](serf::EventSeen&) {},
+                 [&](serf::EventSeen& o) {
+                   if (!bridge_) return;
+                   rank_bridge();
+                   bridge_->event(o.time, std::move(o.name), std::move(o.payload), now_);
+                 },
                  [&](serf::KeyQuery& o) {
                    const bool lists = o.command == serf::KeyCommand::list;
                    serf_->answer_keys(o,
@@ -314,7 +323,9 @@ void Engine::Impl::perform(serf::Output output) {
 void Engine::Impl::perform(tree::Output output) {
   std::visit(overloaded{
                  [&](tree::Send& o) { send(o); },
-                 [&](tree::Deliver& o) { events_.push(std::move(o)); },
+                 [&](tree::Deliver& o) {
+                   if (take_delivery(o)) events_.push(std::move(o));
+                 },
                  [&](tree::Lost& o) {
                    events_.push(LostEvent{std::move(o.name), o.origin, o.range, o.reason});
                  },
@@ -382,8 +393,7 @@ void Engine::begin(Timestamp now, std::int64_t wall_us) { impl_->begin(now, wall
 void Engine::start() { impl_->start(); }
 
 void Engine::publish(Sequence sequence, std::string topic, Bytes payload) {
-  impl_->tree().publish(sequence, std::move(topic), std::move(payload), impl_->config().deliver_local, impl_->now_);
-  impl_->touch();
+  impl_->publish(sequence, std::move(topic), std::move(payload));
 }
 void Engine::join(std::vector<HostPort> seeds) { impl_->join(std::move(seeds)); }
 void Engine::rejoin() { impl_->rejoin(); }
@@ -398,6 +408,7 @@ void Engine::pause_delivery(bool paused) {
   impl_->tree().pause_delivery(paused, impl_->now_);
   impl_->touch();
 }
+void Engine::bridge_refused(Bytes message) { impl_->bridge_refused(std::move(message)); }
 void Engine::stop() { impl_->stop(); }
 
 void Engine::packet(const Endpoint& from, BytesView packet) {

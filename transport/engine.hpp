@@ -30,7 +30,9 @@ using Action = std::variant<SendPacket, Dial, Close, Resolve>;
 
 // What the driver tells the user, after everything was forwarded.
 struct LeaveDone {};
-using Event = std::variant<tree::Deliver, LostEvent, MemberEvent, PeerEvent, PartitionEvent, tree::Acked, LeaveDone>;
+/// To be broadcast on `kSerfTopic`; `bridge_refused` if that is not possible now.
+struct BridgePublish { Bytes message; };
+using Event = std::variant<tree::Deliver, LostEvent, MemberEvent, PeerEvent, PartitionEvent, tree::Acked, LeaveDone, BridgePublish>;
 }  // namespace engine
 
 /// `Swim`, `Overlay`, `Tree` and the links of one node, put together: membership tells who could be a neighbour, the
@@ -57,6 +59,7 @@ class Engine {
   Status set_tags(Tags tags);
   Status set_keys(const std::vector<Bytes>& keys);
   void pause_delivery(bool paused);
+  void bridge_refused(Bytes message);
   /// Closes every connection. No event follows.
   void stop();
 

@@ -15,6 +15,7 @@
 #include <plumvine/detail/timer_queue.hpp>
 
 #include "engine.hpp"
+#include "event_bridge.hpp"
 #include "link.hpp"
 #include "log_limiter.hpp"
 #include "membership/keyring.hpp"
@@ -69,6 +70,8 @@ class Engine::Impl {
   void join(std::vector<HostPort> seeds);
   void leave();
   void rejoin();
+  void publish(Sequence sequence, std::string topic, Bytes payload);
+  void bridge_refused(Bytes message) { bridge_->refused(std::move(message), now_); }
   Status set_user_tags(Tags tags);
   Status set_keys(const std::vector<Bytes>& keys);
   void handle_timeout();
@@ -116,6 +119,12 @@ class Engine::Impl {
   bool settle_tree();
   void perform(swim::Output output);
   void perform(serf::Output output);
+  // engine_events.cpp: Serf's user events.
+  bool settle_bridge();
+  void rank_bridge();
+  /// False: the message is not for the user.
+  bool take_delivery(tree::Deliver& message);
+  bool unwrap_event(tree::Deliver& message);
   void perform(tree::Output output);
   void send(const tree::Send& send);
   void misbehaved(PeerId peer, FrameReject what);
@@ -215,6 +224,10 @@ class Engine::Impl {
   LogLimiter log_;
 
   std::unique_ptr<swim::Swim> swim_;
+  std::unique_ptr<EventBridge> bridge_;  ///< only with `serf_events`
+  DeliveredEvents delivered_events_;
+  std::uint64_t bridge_ranked_ = 0;      ///< the version of the member list that ranks were made from
+  CountedReasons<SerfMessage> bridge_counts_;
   std::unique_ptr<serf::Serf> serf_;  ///< null with `delegate_protocol` at zeros
   Overlay overlay_;
   Tree tree_;

@@ -41,7 +41,9 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
 
   s.swim = swim_->stats();
   if (serf_) s.swim.serf_messages = serf_->messages();
-  s.swim.serf_messages.add(SerfMessage::dropped, s.swim.user_dropped);
+  s.swim.serf_messages.add(SerfMessage::dropped, s.swim.user_dropped + (bridge_ ? bridge_->dropped() : 0));
+  for (const auto what : {SerfMessage::malformed, SerfMessage::too_large, SerfMessage::repeated})
+    s.swim.serf_messages.add(what, bridge_counts_[what]);
   s.tree = tree_.stats(now_);
   for (std::size_t i = 0; i < CountedReasons<FrameReject>::kSize; ++i) {
     const auto reason = static_cast<FrameReject>(i);

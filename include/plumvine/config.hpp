@@ -227,6 +227,8 @@ struct Config {
   Tags tags;
   /// Deliver a node's own broadcasts to itself too.
   bool deliver_local = false;
+  /// Carry Serf's user events NAME to topic `serf.NAME`, and broadcasts on such topics to Serf as events.
+  bool serf_events = false;
   /// Graceful leave and stop are bounded by these.
   Duration leave_timeout = seconds{5};
   Duration stop_timeout = seconds{2};

@@ -174,6 +174,7 @@ std::vector<Key> make_catalogue() {
       key("keyring", &Config::keyring),
       {"log_level", set_log_level, [](const Config& c) { return std::string(to_string(c.log_level)); }},
       key("deliver_local", &Config::deliver_local),
+      key("serf_events", &Config::serf_events),
       key("leave_timeout", &Config::leave_timeout),
       key("stop_timeout", &Config::stop_timeout),
       key("mailbox_max_bytes", &Config::mailbox_max_bytes),

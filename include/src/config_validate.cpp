@@ -66,6 +66,7 @@ void check_node(const Config& c, Rules& rules) {
   rules.require(c.mailbox_max_bytes >= c.tree.max_message_size, "mailbox_max_bytes",
                 fmt::format("is {}, must hold one message of max_message_size ({})", c.mailbox_max_bytes, c.tree.max_message_size));
   rules.between(c.mailbox_max_messages, 1, 1u << 24, "mailbox_max_messages");
+  rules.require(!c.serf_events || c.swim.delegate_protocol[2] != 0, "serf_events", "needs delegate_protocol = \"serf\"");
 }
 
 void check_swim(const SwimConfig& s, Rules& rules) {

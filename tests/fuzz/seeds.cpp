@@ -111,9 +111,11 @@ std::string from_hex(std::string_view digits) {
 void vectors(const fs::path& out, const fs::path& from) {
   Folder packets(out, "packet");
   Folder streams(out, "stream");
+  Folder serf(out, "serf");
   unsigned number = 0;
   for (const auto& file : fs::directory_iterator(from)) {
     const std::string name = file.path().filename();
+    const bool is_serf = name.starts_with("serf-");
     const bool is_stream = name.find("-streams") != std::string::npos;
     if (!is_stream && name.find("-packets") == std::string::npos && name.find("-ingest") == std::string::npos &&
         name.find("-messages") == std::string::npos)
@@ -127,7 +129,10 @@ void vectors(const fs::path& out, const fs::path& from) {
       if (end == std::string::npos || end - at >= 2 * 4096) continue;
       const std::string bytes = from_hex(std::string_view(text).substr(at, end - at));
       const std::string length{static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size() & 0xff)};
-      if (is_stream) streams.add(std::string(1, static_cast<char>(number++ * 37)) + bytes);
+      if (is_serf) {
+        for (const char kind : {5, 0, 9}) serf.add(std::string(1, kind) + length + bytes);
+        serf.add(std::string("\x02\x00\x08", 3) + "^we.web" + "\x05" + length + bytes);
+      } else if (is_stream) streams.add(std::string(1, static_cast<char>(number++ * 37)) + bytes);
       else packets.add(std::string(1, static_cast<char>(number++ * 2)) + length + bytes);
     }
   }

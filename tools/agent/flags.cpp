@@ -24,6 +24,7 @@ constexpr std::array kFlags{
     Flag{"--encrypt", "encrypt", "BASE64", "gossip key of 16, 24 or 32 bytes; others on this machine may see it here"},
     Flag{"--keyring", "keyring", "FILE", "gossip keys as Serf writes them: a JSON array of base64, the first is primary"},
     Flag{"--transport", "transport", "tcp", "tree links (tcp)"},
+    Flag{"--serf-events", "serf_events", "", "carry Serf's user events NAME to topic serf.NAME and back"},
     Flag{"--publish", "", "TOPIC", "broadcast each line of standard input"},
     Flag{"--print", "", "TOPIC", "print delivered messages as JSON lines; repeatable; * = all but reserved topics",
          true},
@@ -32,7 +33,7 @@ constexpr std::array kFlags{
 };
 
 // Flags of parts that this version does not have: refused, never passed over.
-constexpr std::array<std::string_view, 5> kNotBuilt{"--tls-cert", "--tls-key", "--tls-ca", "--serf-events", "--data-dir"};
+constexpr std::array<std::string_view, 4> kNotBuilt{"--tls-cert", "--tls-key", "--tls-ca", "--data-dir"};
 
 std::string allowed() {
   std::string out;
@@ -121,6 +122,12 @@ Result<Typed> parse_flags(const std::vector<std::string>& arguments) {
     }
     const auto flag = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& f) { return f.flag == name; });
     if (flag == kFlags.end()) return unknown(name);
+    if (flag->value.empty()) {  // a switch
+      if (equals != std::string::npos)
+        return {Errc::invalid_argument, fmt::format("{}: '{}' is a value, it takes none", name, argument.substr(equals + 1))};
+      typed.keys[std::string(flag->key)] = "true";
+      continue;
+    }
     std::string value;
     if (equals != std::string::npos) {
       value = argument.substr(equals + 1);

@@ -13,6 +13,7 @@
 
 #include "keys.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
+#include "transport/event_bridge.hpp"
 
 namespace plumvine {
 namespace {
@@ -57,6 +58,10 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                                const std::lock_guard lock{node.mutex_};
                                node.leave_done_ = true;
                                node.changed_.notify_all();
+                             },
+                         .on_bridge =
+                             [&node](Bytes message) {
+                               return node.mailbox_.publish(std::string(kSerfTopic), std::move(message), Duration{0}).has_value();
                              }}) {
   loop.bind(&driver);
   loop.on_turn([&node] { node.turn_snapshot_.reset(); });
@@ -291,6 +296,11 @@ Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, D
   if (payload.size() > config_.tree.max_message_size)
     return Error{Errc::too_large, std::to_string(payload.size()) + " bytes, max_message_size is " +
                                       std::to_string(config_.tree.max_message_size)};
+  if (config_.serf_events && topic.starts_with(kSerfPrefix)) {
+    if (const auto size = event_size(topic.substr(kSerfPrefix.size()), payload.view()); size > kEventMax)
+      return Error{Errc::too_large, "a Serf user event has at most " + std::to_string(kEventMax) +
+                                        " bytes with its name and framing, this one " + std::to_string(size)};
+  }
   if (wait > Duration::zero() && on_loop_thread())
     return Error{Errc::would_deadlock, "the loop thread cannot wait for itself; use on_writable"};
   if (left_) return Error{Errc::stopped, "the node has left the cluster; rejoin first"};

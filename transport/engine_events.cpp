@@ -1,0 +1,89 @@
+// Serf's user events on their way to topics, and broadcasts on theirs to Serf.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "codes.hpp"
+#include "engine_impl.hpp"
+
+namespace plumvine {
+
+void Engine::Impl::publish(Sequence sequence, std::string topic, Bytes payload) {
+  touch();
+  if (bridge_ && topic == kSerfTopic) {
+    // What a bridge puts on the tree is delivered to its own user here, since the tree does not do it.
+    tree::Deliver own{{identity_.instance, sequence}, config_.name, topic, 0, Duration{0}, payload};
+    if (unwrap_event(own)) events_.push(std::move(own));
+  } else if (bridge_ && topic.starts_with(kSerfPrefix)) {
+    rank_bridge();
+    bridge_->broadcast(topic.substr(kSerfPrefix.size()), payload, now_);
+  }
+  tree_.publish(sequence, std::move(topic), std::move(payload), config_.deliver_local, now_);
+}
+
+/// Who acts first is the same everywhere: the alive bridge whose name comes first.
+void Engine::Impl::rank_bridge() {
+  if (bridge_ranked_ == swim_->version()) return;
+  bridge_ranked_ = swim_->version();
+  std::size_t rank = 0;
+  std::size_t bridges = 1;
+  for (const Member* member : swim_->members()) {  // by name
+    if (member->name == config_.name || !is_there(member->state)) continue;
+    if (!decode_tags(member->meta.view()).contains(std::string{kTagSerf})) continue;
+    ++bridges;
+    if (member->name < config_.name) ++rank;
+  }
+  bridge_->set_rank(rank, bridges);
+}
+
+bool Engine::Impl::take_delivery(tree::Deliver& message) {
+  if (message.topic == kSerfTopic) return unwrap_event(message);
+  // Our own broadcasts were seen when they were published.
+  if (bridge_ && message.topic.starts_with(kSerfPrefix) && message.id.origin != identity_.instance) {
+    rank_bridge();
+    bridge_->broadcast(message.topic.substr(kSerfPrefix.size()), message.payload, now_);
+  }
+  return true;
+}
+
+/// Makes a user event out of the message that carried it; false if it is none or was delivered before.
+bool Engine::Impl::unwrap_event(tree::Deliver& message) {
+  serf::Event event;
+  const BytesView body = message.payload.view();
+  const bool typed = !body.empty() && body[0] == static_cast<std::byte>(serf::MessageType::event);
+  std::string topic;
+  if (typed && serf::decode(body.subspan(1), event)) topic = std::string{kSerfPrefix} + std::string{event.name};
+  if (topic.size() <= kSerfPrefix.size() || !is_user_topic(topic)) {
+    bridge_counts_.add(SerfMessage::malformed);
+    return false;
+  }
+  if (bridge_) bridge_->carried(event.time, event.name, event.payload);
+  if (!delivered_events_.add(event.time, serf::identity_of(event.name, event.payload))) {
+    bridge_counts_.add(SerfMessage::repeated);
+    return false;
+  }
+  const std::size_t at = event.payload.empty() ? 0 : static_cast<std::size_t>(event.payload.data() - body.data());
+  message.payload = event.payload.empty() ? Bytes{} : message.payload.slice(at, event.payload.size());
+  message.topic = std::move(topic);
+  return true;
+}
+
+bool Engine::Impl::settle_bridge() {
+  bool any = false;
+  while (auto fire = bridge_ ? bridge_->poll_fire() : std::nullopt) {
+    any = true;
+    const auto time = serf_->send_event(fire->name, fire->payload.view(), now_);
+    if (time) continue;
+    bridge_counts_.add(SerfMessage::too_large);
+    log(LogLevel::warn, "node", code::kEventTooLarge, fire->name,
+        "A broadcast on serf." + fire->name + " of " + std::to_string(fire->payload.size()) +
+            " bytes does not fit a Serf user event (512 bytes in all) and was not sent to Serf");
+  }
+  while (auto message = bridge_ ? bridge_->poll_publish(now_) : std::nullopt) {
+    any = true;
+    events_.push(engine::BridgePublish{std::move(*message)});
+  }
+  return any;
+}
+
+}  // namespace plumvine

@@ -1,0 +1,131 @@
+#include "event_bridge.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace plumvine {
+namespace {
+
+constexpr std::size_t kTopicMax = 128;
+
+}  // namespace
+
+std::size_t event_size(std::string_view name, BytesView payload) {
+  return serf::encode(serf::Event{UINT64_MAX, name, payload, false}).size();
+}
+
+bool is_user_topic(std::string_view topic) {
+  if (topic.empty() || topic.size() > kTopicMax || topic.starts_with('_')) return false;
+  for (std::size_t i = 0; i < topic.size();) {
+    const auto byte = [&](std::size_t k) { return i + k < topic.size() ? static_cast<unsigned char>(topic[i + k]) : 0U; };
+    const unsigned first = byte(0);
+    const std::size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (size == 0 || first < 0x20 || first == 0x7f) return false;
+    for (std::size_t k = 1; k < size; ++k)
+      if ((byte(k) & 0xc0U) != 0x80) return false;
+    const unsigned second = byte(1);
+    if ((first == 0xc2 && second < 0xa0) || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+        (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
+      return false;
+    i += size;
+  }
+  return true;
+}
+
+bool DeliveredEvents::add(serf::LTime time, serf::Recent::Identity what) {
+  const Key key{time, what.high, what.low};
+  if (!known_.insert(key).second) return false;
+  order_.push_back(key);
+  if (order_.size() > kMax) {
+    known_.erase(order_.front());
+    order_.pop_front();
+  }
+  return true;
+}
+
+void EventBridge::event(serf::LTime time, std::string name, Bytes payload, Timestamp now) {
+  if (pair_off(false, name, payload.view())) return;
+  const Duration first = bridges_ > 1 ? kEcho : Duration{0};
+  add({.event = true, .time = time, .name = std::move(name), .payload = std::move(payload),
+       .due = now + first + kStep * static_cast<std::int64_t>(rank_)},
+      now);
+}
+
+void EventBridge::broadcast(std::string name, Bytes payload, Timestamp now) {
+  if (pair_off(true, name, payload.view())) return;
+  add({.name = std::move(name), .payload = std::move(payload), .due = now + kStep * static_cast<std::int64_t>(rank_)}, now);
+}
+
+bool EventBridge::pair_off(bool event, std::string_view name, BytesView payload) {
+  const auto it = std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& w) {
+    return w.event == event && w.name == name && std::ranges::equal(w.payload.view(), payload);
+  });
+  if (it == waiting_.end()) return false;
+  waiting_.erase(it);
+  return true;
+}
+
+void EventBridge::carried(serf::LTime time, std::string_view name, BytesView payload) {
+  std::erase_if(waiting_, [&](const Waiting& w) {
+    return w.event && w.time == time && w.name == name && std::ranges::equal(w.payload.view(), payload);
+  });
+}
+
+void EventBridge::add(Waiting item, Timestamp now) {
+  if (item.due <= now) return act(item);
+  if (waiting_.size() >= kWaitingMax) {
+    ++dropped_;
+    waiting_.pop_front();
+  }
+  waiting_.push_back(std::move(item));
+}
+
+void EventBridge::act(Waiting& item) {
+  if (!item.event) {
+    fire_.push_back({std::move(item.name), std::move(item.payload)});
+    return;
+  }
+  if (publish_.size() >= kOutMax) {
+    ++dropped_;
+    publish_.pop_front();
+  }
+  publish_.push_back(serf::encode(serf::Event{item.time, item.name, item.payload.view(), false}));
+}
+
+void EventBridge::handle_timeout(Timestamp now) {
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    if (it->due > now) {
+      ++it;
+      continue;
+    }
+    act(*it);
+    it = waiting_.erase(it);
+  }
+}
+
+std::optional<EventBridge::Fire> EventBridge::poll_fire() {
+  if (fire_.empty()) return std::nullopt;
+  Fire next = std::move(fire_.front());
+  fire_.pop_front();
+  return next;
+}
+
+std::optional<Bytes> EventBridge::poll_publish(Timestamp now) {
+  if (publish_.empty() || now < retry_) return std::nullopt;
+  Bytes next = std::move(publish_.front());
+  publish_.pop_front();
+  return next;
+}
+
+void EventBridge::refused(Bytes message, Timestamp now) {
+  publish_.push_front(std::move(message));
+  retry_ = now + kRetry;
+}
+
+Timestamp EventBridge::next_timeout() const {
+  Timestamp next = publish_.empty() ? kNever : std::max(retry_, Timestamp{INT64_MIN});
+  for (const Waiting& w : waiting_) next = std::min(next, w.due);
+  return next;
+}
+
+}  // namespace plumvine
