@@ -15,7 +15,7 @@ cleanup() {
 trap cleanup EXIT
 fail() {
   echo "FAILED: $*" >&2
-  for log in "$work"/*.err "$work"/*.log; do echo "-- $log" >&2; tail -n 15 "$log" >&2; done
+  for log in "$work"/*.err "$work"/*.log "$work"/*.out "$work"/*.events; do echo "-- $log" >&2; tail -n 15 "$log" >&2; done
   exit 1
 }
 # Runs the rest until it succeeds, at most so many seconds.
@@ -181,12 +181,12 @@ end p2 TERM
 within 15 theirs_is s1 p2 left
 within 15 theirs_is s2 p2 left
 within 15 ours_is p1 p2 left
-start p2 "$place" --join "${gossip[s2]}"
+start p2 "$place" --join "${gossip[s2]}" --serf-events --print '*'
 within 30 all_alive s1 s2 p1 p2
 end p2 KILL
 within 60 theirs_is s1 p2 failed
 within 60 ours_is p1 p2 dead
-start p2 "$place" --join "${gossip[s1]}"
+start p2 "$place" --join "${gossip[s1]}" --serf-events --print '*'
 within 30 all_alive s1 s2 p1 p2
 end s2 INT                                                 # Serf's graceful leave
 within 30 ours_is p1 s2 left
