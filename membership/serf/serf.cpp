@@ -69,7 +69,9 @@ void Serf::member(const MemberEvent& event, Timestamp now) {
     }
     case MemberEvent::Kind::updated:
     case MemberEvent::Kind::suspected:  // Serf shows a suspect as alive
-    case MemberEvent::Kind::refuted: return;
+    case MemberEvent::Kind::refuted:
+    case MemberEvent::Kind::conflict:
+    case MemberEvent::Kind::accused: return;
   }
 }
 
