@@ -172,7 +172,7 @@ Report ablation(const Request& request) {
     counts.insert(std::max<std::size_t>(1, static_cast<std::size_t>(std::llround(*request.starved * static_cast<double>(nodes)))));
   } else {
     // The paper's 1 to 32 of 128.
-    for (const std::size_t c : {1, 4, 8, 12, 16, 20, 24, 28, 32}) counts.insert(std::max<std::size_t>(1, c * nodes / 128));
+    for (const std::size_t c : std::initializer_list<std::size_t>{1, 4, 8, 12, 16, 20, 24, 28, 32}) counts.insert(std::max<std::size_t>(1, c * nodes / 128));
   }
   Trace trace;
   trace.print_to(request.trace);

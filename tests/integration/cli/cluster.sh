@@ -133,10 +133,12 @@ within 20 alive b 3
 gone=$!
 pids+=("$gone")
 within 20 alive b 4
+sees_gone() { "$cli" --http "$(field "$1" http)" --json members | grep -q '"name":"gone"[^}]*"state":"'"$2"'"'; }
+within 10 sees_gone a alive
 kill -TERM "$gone"
 wait "$gone" || fail "SIGTERM ended with $?"
-gone_left() { "$cli" --http "$(field b http)" --json members | grep -q '"name":"gone"[^}]*"state":"left"'; }
-within 10 gone_left
+within 10 sees_gone a left
+within 10 sees_gone b left
 expect 2 ask forget
 expect 1 ask forget b && says "member 'b' is alive"
 expect 1 ask forget nobody && says "no member 'nobody'"
