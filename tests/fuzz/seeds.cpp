@@ -130,7 +130,7 @@ void vectors(const fs::path& out, const fs::path& from) {
       const std::string bytes = from_hex(std::string_view(text).substr(at, end - at));
       const std::string length{static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size() & 0xff)};
       if (is_serf) {
-        for (const char kind : {5, 0, 9}) serf.add(std::string(1, kind) + length + bytes);
+        for (const char kind : {'\x05', '\x00', '\x09'}) serf.add(std::string(1, kind) + length + bytes);
         serf.add(std::string("\x02\x00\x08", 3) + "^we.web" + "\x05" + length + bytes);
       } else if (is_stream) streams.add(std::string(1, static_cast<char>(number++ * 37)) + bytes);
       else packets.add(std::string(1, static_cast<char>(number++ * 2)) + length + bytes);
