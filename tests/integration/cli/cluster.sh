@@ -2,42 +2,16 @@
 # Three agents on loopback, asked and steered by the command line tool. Usage: cluster.sh PLUMVINED PLUMVINE METRICS_PAGE
 set -u
 agent=$1 cli=$2 page=$3
-work=$(mktemp -d)
-pids=()
-cleanup() {
-  for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
-  wait 2>/dev/null
-  rm -rf "$work"
-}
-trap cleanup EXIT
+# shellcheck source=tests/integration/agents.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 
-fail() {
-  echo "FAILED: $*" >&2
-  tail -n 20 "$work"/*.err >&2
-  exit 1
-}
-# Runs the rest until it succeeds, at most so many seconds.
-within() {
-  local deadline=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ $SECONDS -lt $deadline ] || fail "not within the time given: $*"
-    sleep 0.05
-  done
-}
-ready() { grep -q "^plumvined ready name=$1 " "$work/$1.err"; }
-field() { sed -n "s/^plumvined ready name=$1 .*$2=\([^ ]*\).*/\1/p" "$work/$1.err"; }
 # start NAME INPUT FLAGS…
 start() {
   local name=$1 input=$2
   shift 2
-  : >"$work/$name.err"
-  "$agent" --name "$name" --bind 127.0.0.1:0 --http 127.0.0.1:0 --preset local "$@" \
-    <"$input" >"$work/$name.out" 2>>"$work/$name.err" &
-  pids+=($!)
-  within 20 ready "$name"
+  launch "$name" 127.0.0.1:0 "$input" --preset local "$@"
 }
-ask() { "$cli" --http "$http" "$@"; }
+ask() { at a "$@"; }
 # expect STATUS COMMAND…: runs it, its output goes to $work/answer
 expect() {
   local wanted=$1
@@ -48,7 +22,7 @@ expect() {
 }
 says() { grep -q -- "$1" "$work/answer" || fail "'$1' is not in: $(head -c 800 "$work/answer")"; }
 lines() { [ "$(wc -l <"$work/$1.out")" -ge "$2" ]; }
-alive() { [ "$("$cli" --http "$(field "$1" http)" --json members | grep -o '"state":"alive"' | wc -l)" -eq "$2" ]; }
+alive() { [ "$(at "$1" --json members | grep -o '"state":"alive"' | wc -l)" -eq "$2" ]; }
 
 seq 1 2000 | sed 's/^/line /' >"$work/input"
 printf '\ncarriage\r\nlast without end' >>"$work/input"
@@ -94,8 +68,8 @@ if command -v promtool >/dev/null; then
 fi
 
 # The bus from a shell.
-"$cli" --http "$(field b http)" subscribe shell >"$work/shell.out" 2>"$work/shell.err" &
-pids+=($!)
+at b subscribe shell >"$work/shell.out" 2>"$work/shell.err" &
+pid[shell]=$!
 subscribed() { ask publish shell ping >/dev/null && grep -q ping "$work/shell.out"; }
 within 10 subscribed
 printf 'one\n\nthree' >"$work/three"
@@ -122,42 +96,35 @@ expect 1 "$agent" --bind 127.0.0.1:0 --http "$http" && says "$http"
 # Leaving and coming back, on an operator's word.
 expect 0 ask join "$(field b bind)"
 expect 0 ask leave
-left() { "$cli" --http "$(field b http)" --json members | grep -q '"name":"a"[^}]*"state":"left"'; }
-within 10 left
+within 10 ours_is b a left
 expect 1 ask publish t text
 expect 0 ask rejoin
 within 20 alive b 3
 
 # Forgetting: one that left or died, by any node, everywhere; never one that lives.
-"$agent" --name gone --bind 127.0.0.1:0 --http off --join "$(field b bind)" 2>"$work/gone.err" &
-gone=$!
-pids+=("$gone")
-within 20 alive b 4
-sees_gone() { "$cli" --http "$(field "$1" http)" --json members | grep -q '"name":"gone"[^}]*"state":"'"$2"'"'; }
-within 10 sees_gone a alive
-kill -TERM "$gone"
-wait "$gone" || fail "SIGTERM ended with $?"
-within 10 sees_gone a left
-within 10 sees_gone b left
+start gone /dev/null --join "$(field b bind)"
+within 10 ours_is a gone alive
+within 10 ours_is b gone alive
+end gone TERM || fail "SIGTERM ended with $?"
+within 10 ours_is a gone left
+within 10 ours_is b gone left
 expect 2 ask forget
 expect 1 ask forget b && says "member 'b' is alive"
 expect 1 ask forget nobody && says "no member 'nobody'"
 expect 0 ask forget gone
-forgotten() { ! "$cli" --http "$(field b http)" --json members | grep -q '"name":"gone"'; }
-within 5 forgotten
+within 5 ours_is b gone ""
 expect 0 ask metrics --grep '^swim_forgotten_total 1$'
 
 # Signals: a state dump, the configuration again, and a graceful end.
-kill -USR1 "${pids[0]}"
+kill -USR1 "${pid[a]}"
 dumped() { grep -q 'PV5007' "$work/a.err"; }
 within 10 dumped
 dump=$(sed -n 's/.*PV5007\] state written to //p' "$work/a.err")
 grep -q '"instance":"[0-9a-f]*".*"members":\[' "$dump" || fail "not a state dump: $dump"
 rm -f "$dump"
-kill -HUP "${pids[0]}"
+kill -HUP "${pid[a]}"
 again() { grep -q 'PV5002' "$work/a.err"; }
 within 10 again
-kill -TERM "${pids[0]}"
-wait "${pids[0]}" || fail "SIGTERM ended with $?"
-within 5 left
+end a TERM || fail "SIGTERM ended with $?"
+within 5 ours_is b a left
 echo "passed"

@@ -3,79 +3,18 @@
 # Usage: interop.sh PLUMVINED PLUMVINE SERF_RETAG
 set -u
 agent=$1 cli=$2 retag=$3
-command -v serf >/dev/null || { echo "FAILED: the program serf is missing; tools/deps installs it" >&2; exit 1; }
-work=$(mktemp -d)
-declare -A pid rpc gossip
-cleanup() {
-  exec 9>&- 2>/dev/null
-  for p in "${pid[@]}"; do kill -KILL "$p" 2>/dev/null; done
-  wait 2>/dev/null
-  rm -rf "$work"
-}
-trap cleanup EXIT
-fail() {
-  echo "FAILED: $*" >&2
-  for log in "$work"/*.err "$work"/*.log "$work"/*.out "$work"/*.events; do echo "-- $log" >&2; tail -n 15 "$log" >&2; done
-  exit 1
-}
-# Runs the rest until it succeeds, at most so many seconds.
-within() {
-  local deadline=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ $SECONDS -lt $deadline ] || fail "not within the time given: $*"
-    sleep 0.1
-  done
-}
+# shellcheck source=tests/integration/agents.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
+# shellcheck source=tests/integration/serf/serf_agents.sh
+source "$(dirname "${BASH_SOURCE[0]}")/serf_agents.sh"
 
-# serf_start NAME HOST ARGUMENTS…: an agent on ports that turn out to be free.
-answers() { serf members -rpc-addr="${rpc[$1]}" >/dev/null 2>&1; }
-serf_up() {
-  local name=$1
-  if ! kill -0 "${pid[$name]}" 2>/dev/null; then return 2; fi
-  answers "$name"
-}
-serf_start() {
-  local name=$1 host=$2 deadline=$((SECONDS + 60)) port status
-  shift 2
-  while :; do
-    port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
-    gossip[$name]=$host:$port rpc[$name]=$host:$((port + 1))
-    serf agent -node="$name" -bind="${gossip[$name]}" -rpc-addr="${rpc[$name]}" -profile=local -log-level=debug "$@" \
-      >>"$work/$name.log" 2>&1 &
-    pid[$name]=$!
-    while serf_up "$name"; status=$?; [ $status -eq 1 ]; do
-      [ $SECONDS -lt $deadline ] || fail "serf agent $name does not answer"
-      sleep 0.1
-    done
-    [ $status -eq 0 ] && return
-    grep -q 'address already in use' "$work/$name.log" || fail "serf agent $name ended"
-    : >"$work/$name.log"  # the port was taken: another one
-  done
-}
 # start NAME BIND FLAGS…: an agent of ours. The local preset sends news twice, which does not reach everybody each time.
-ready() { grep -q "^plumvined ready name=$1 " "$work/$1.err"; }
-field() { sed -n "s/^plumvined ready name=$1 .*$2=\([^ ]*\).*/\1/p" "$work/$1.err"; }
 start() {
   local name=$1 bind=$2
   shift 2
-  : >"$work/$name.err"
-  "$agent" --name "$name" --bind "$bind" --http 127.0.0.1:0 --preset local --set retransmit_mult=4 "$@" </dev/null >>"$work/$name.out" 2>>"$work/$name.err" &
-  pid[$name]=$!
-  within 20 ready "$name"
+  launch "$name" "$bind" /dev/null --preset local --set retransmit_mult=4 "$@"
 }
-end() {
-  kill "-$2" "${pid[$1]}"
-  wait "${pid[$1]}" 2>/dev/null
-  unset "pid[$1]"
-}
-# What others say: `theirs AGENT NAME` prints Serf's status, `ours AGENT NAME` our state.
-theirs() { serf members -rpc-addr="${rpc[$1]}" -name="^$2\$" 2>/dev/null | awk -v n="$2" '$1 == n {print $3}'; }
-ours() { "$cli" --http "$(field "$1" http)" --json members 2>/dev/null | tr '{' '\n' | sed -n "s/.*\"name\":\"$2\".*\"state\":\"\([a-z]*\)\".*/\1/p"; }
-theirs_is() { [ "$(theirs "$1" "$2")" = "$3" ]; }
-ours_is() { [ "$(ours "$1" "$2")" = "$3" ]; }
-their_tag() { serf members -rpc-addr="${rpc[$1]}" -name="^$2\$" 2>/dev/null | awk '{print $4}' | tr , '\n' | grep -qx "$3"; }
-our_tag() { "$cli" --http "$(field "$1" http)" --json members | grep -o "\"name\":\"$2\".*" | sed 's/"self".*//' | grep -q "\"tags\":{[^}]*\"$3\":\"$4\""; }
+our_tag() { at "$1" --json members | grep -o "\"name\":\"$2\".*" | sed 's/"self".*//' | grep -q "\"tags\":{[^}]*\"$3\":\"$4\""; }
 all_alive() {
   local seer name
   for name in "$@"; do
@@ -96,9 +35,9 @@ within 10 our_tag p2 s1 role web
 within 10 our_tag p1 s2 zone east
 pvl() { their_tag s2 p1 pvl=1; }
 within 10 pvl
-"$cli" --http "$(field p1 http)" --json members | grep -q '"name":"s1","addr":"127.0.0.2","port":'"${gossip[s1]#*:}"',"state":"alive"' \
+at p1 --json members | grep -q '"name":"s1","addr":"127.0.0.2","port":'"${gossip[s1]#*:}"',"state":"alive"' \
   || fail "the address of a Serf member is wrong"
-"$cli" --http "$(field p1 http)" --json members | grep -o '"name":"s1".*' | sed 's/"self".*//' | grep -q '"link":false' \
+at p1 --json members | grep -o '"name":"s1".*' | sed 's/"self".*//' | grep -q '"link":false' \
   || fail "a Serf member is said to carry links"
 echo "joined both ways"
 
@@ -119,7 +58,7 @@ echo "queries answered"
 
 # --- user events to topics and back, each once, with two bridges ---------------------------------------------
 times() { [ "$(grep -c -- "$2" "$work/$1" 2>/dev/null)" -eq "$3" ]; }
-synced() { "$cli" --http "$(field p3 http)" health --component tree >/dev/null && "$cli" --http "$(field p3 http)" peers | grep -q eager; }
+synced() { at p3 health --component tree >/dev/null && at p3 peers | grep -q eager; }
 within 20 synced
 serf event -rpc-addr="${rpc[s1]}" -coalesce=false deploy v1 >/dev/null || fail "serf event"
 serf event -rpc-addr="${rpc[s2]}" -coalesce=false deploy >/dev/null || fail "serf event"
@@ -127,15 +66,15 @@ for name in p1 p2 p3; do
   within 15 times $name.out '"topic":"serf.deploy".*"payload":"v1"' 1
   within 15 times $name.out '"topic":"serf.deploy".*"payload":""' 1
 done
-"$cli" --http "$(field p3 http)" publish serf.hello 'from p3' >/dev/null || fail "publishing at a member that is no bridge"
-"$cli" --http "$(field p1 http)" publish serf.hello 'from p1' >/dev/null || fail "publishing at the first bridge"
-"$cli" --http "$(field p2 http)" publish serf.hello 'from p2' >/dev/null || fail "publishing at the second bridge"
+at p3 publish serf.hello 'from p3' >/dev/null || fail "publishing at a member that is no bridge"
+at p1 publish serf.hello 'from p1' >/dev/null || fail "publishing at the first bridge"
+at p2 publish serf.hello 'from p2' >/dev/null || fail "publishing at the second bridge"
 for name in p1 p2 p3; do
   within 15 times s1.events "^hello from $name\$" 1
   within 15 times s2.log 'user-event: hello' 3
 done
 within 15 times p2.out '"topic":"serf.hello".*"payload":"from p1"' 1
-"$cli" --http "$(field p1 http)" publish serf.big "$(head -c 600 /dev/zero | tr '\0' x)" >"$work/answer" 2>&1 && fail "a broadcast too large for Serf was taken"
+at p1 publish serf.big "$(head -c 600 /dev/zero | tr '\0' x)" >"$work/answer" 2>&1 && fail "a broadcast too large for Serf was taken"
 grep -q '512 bytes' "$work/answer" || fail "not a clear error: $(cat "$work/answer")"
 echo "events carried"
 
@@ -206,7 +145,7 @@ echo "left, died, came back"
 once
 end p1 KILL
 serf event -rpc-addr="${rpc[s1]}" -coalesce=false last v9 >/dev/null || fail "serf event"
-"$cli" --http "$(field p3 http)" publish serf.bye 'from p3' >/dev/null || fail "publishing after a death"
+at p3 publish serf.bye 'from p3' >/dev/null || fail "publishing after a death"
 for name in p2 p3; do within 30 times $name.out '"topic":"serf.last".*"payload":"v9"' 1; done
 within 30 times s1.events '^bye from p3$' 1
 within 60 theirs_is s1 p1 failed
