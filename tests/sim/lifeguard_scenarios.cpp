@@ -51,11 +51,8 @@ Report late_readers(const char* scenario, const Arm& arm, const Request& request
   const std::uint64_t rounds = request.rounds.value_or(1);
   const double share = request.starved.value_or(0.1);
   const double loss = request.loss.value_or(0.05);
-  const Duration half{static_cast<std::int64_t>(request.seconds.value_or(120) * 0.5e9)};
-  Report report;
-  report.scenario = scenario;
-  report.nodes = nodes;
-  report.seed = request.seed;
+  const Duration half = span(request, 120) / 2;
+  Report report = report_of(scenario, nodes, request);
   Trace trace;
   trace.print_to(request.trace);
   std::vector<double> detected;
@@ -162,11 +159,8 @@ Positives anomalies(const Arm& arm, std::uint64_t nodes, std::size_t anomalous, 
 Report ablation(const Request& request) {
   const std::uint64_t nodes = request.nodes.value_or(128);
   const std::uint64_t rounds = request.rounds.value_or(1);
-  const Duration length{static_cast<std::int64_t>(request.seconds.value_or(120) * 1e9)};
-  Report report;
-  report.scenario = "g2";
-  report.nodes = nodes;
-  report.seed = request.seed;
+  const Duration length = span(request, 120);
+  Report report = report_of("g2", nodes, request);
   std::set<std::size_t> counts;
   if (request.starved) {
     counts.insert(std::max<std::size_t>(1, static_cast<std::size_t>(std::llround(*request.starved * static_cast<double>(nodes)))));

@@ -16,11 +16,8 @@ using namespace std::chrono_literals;
 /// until every member has every other alive in its table; sizes are looked at once a second, as Rapid's are.
 Report join_storm(const Request& request) {
   const std::uint64_t nodes = request.nodes.value_or(2000);
-  const Duration limit{static_cast<std::int64_t>(request.seconds.value_or(120) * 1e9)};
-  Report report;
-  report.scenario = "r1";
-  report.nodes = nodes;
-  report.seed = request.seed;
+  const Duration limit = span(request, 120);
+  Report report = report_of("r1", nodes, request);
   report.false_positives = 0;
   Trace trace;
   trace.print_to(request.trace);
@@ -79,65 +76,73 @@ struct Fault {
   Duration on, off;  ///< 0 = always on
 };
 
+/// What healthy members made of one kind of fault.
+struct Removals {
+  std::uint64_t healthy = 0;    ///< deaths of healthy members that healthy ones declared or believed
+  std::uint64_t at_faulty = 0;  ///< the same in the view of the faulty
+  std::uint64_t of_faulty = 0;  ///< deaths of faulty members, over all healthy views
+  std::uint64_t returns = 0;
+  std::uint64_t out = 0;        ///< faulty members that most healthy ones take for dead at the end
+};
+
+Removals live_with(const Fault& fault, std::uint64_t nodes, const std::vector<std::size_t>& faulty, Duration length, std::uint64_t seed,
+                   Trace& trace) {
+  MembershipSim sim({.nodes = nodes, .seed = seed}, trace);
+  std::vector<bool> ill(nodes, false);
+  for (const std::size_t i : faulty) ill[i] = true;
+  Removals seen;
+  std::vector<std::size_t> believed_dead(nodes, 0);  // by how many healthy members
+  sim.on_event = [&](std::size_t observer, const MemberEvent& event) {
+    const std::size_t subject = MembershipSim::index(event.member.name);
+    const bool died = event.kind == MemberEvent::Kind::died;
+    if (!died && event.kind != MemberEvent::Kind::joined) return;
+    if (!ill[subject]) {
+      if (died) ++(ill[observer] ? seen.at_faulty : seen.healthy);
+    } else if (!ill[observer] && died) {
+      ++believed_dead[subject];
+      ++seen.of_faulty;
+    } else if (!ill[observer] && believed_dead[subject] > 0) {
+      --believed_dead[subject];
+      ++seen.returns;
+    }
+  };
+  sim.start_all();
+  sim.run_for(90s);
+  const Timestamp end = sim.now() + length;
+  for (bool on = true; sim.now() < end; on = !on || fault.on == 0s) {
+    for (const std::size_t i : faulty) sim.set_loss(i, on ? fault.inbound : 0, on ? fault.outbound : 0);
+    sim.run_until(fault.on == 0s ? end : std::min(end, sim.now() + (on ? fault.on : fault.off)));
+  }
+  for (const std::size_t i : faulty) seen.out += believed_dead[i] > (nodes - faulty.size()) / 2 ? 1 : 0;
+  return seen;
+}
+
 /// Rapid, section 7: from 90 s on, one per cent of the members loses 80 % of what it receives, or of what it sends, or
 /// hears nothing for 20 s and everything for the next 20. No healthy member may be declared dead by a healthy one.
 Report one_way_faults(const Request& request) {
   const std::uint64_t nodes = request.nodes.value_or(1000);
-  const Duration length{static_cast<std::int64_t>(request.seconds.value_or(200) * 1e9)};
-  Report report;
-  report.scenario = "r2";
-  report.nodes = nodes;
-  report.seed = request.seed;
+  Report report = report_of("r2", nodes, request);
   report.false_positives = 0;
   Trace trace;
   trace.print_to(request.trace);
+  Rng rng{mix64(request.seed) ^ 0x7232};
+  std::vector<std::size_t> faulty;
+  for (std::size_t i = 0; i < nodes; ++i) faulty.push_back(i);
+  rng.shuffle(faulty);
+  faulty.resize(std::max<std::size_t>(1, nodes / 100));
+  const auto healthy = static_cast<double>(nodes - faulty.size());
   for (const Fault& fault : {Fault{"80 % lost in", 0.8, 0, 0s, 0s}, Fault{"80 % lost out", 0, 0.8, 0s, 0s}, Fault{"flip-flop in", 1, 0, 20s, 20s}}) {
-    MembershipSim sim({.nodes = nodes, .seed = request.seed}, trace);
-    Rng rng{mix64(request.seed) ^ 0x7232};
-    std::vector<std::size_t> all;
-    for (std::size_t i = 0; i < nodes; ++i) all.push_back(i);
-    rng.shuffle(all);
-    const std::vector<std::size_t> faulty(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(1, nodes / 100)));
-    std::vector<bool> ill(nodes, false);
-    for (const std::size_t i : faulty) ill[i] = true;
-    std::uint64_t healthy_removed = 0, at_faulty = 0, removals = 0, returns = 0;
-    std::vector<std::size_t> believed_dead(nodes, 0);  // by how many healthy members
-    sim.on_event = [&](std::size_t observer, const MemberEvent& event) {
-      const std::size_t subject = MembershipSim::index(event.member.name);
-      const bool died = event.kind == MemberEvent::Kind::died;
-      if (!died && event.kind != MemberEvent::Kind::joined) return;
-      if (!ill[subject]) {
-        if (died) ++(ill[observer] ? at_faulty : healthy_removed);
-      } else if (!ill[observer] && died) {
-        ++believed_dead[subject];
-        ++removals;
-      } else if (!ill[observer] && believed_dead[subject] > 0) {
-        --believed_dead[subject];
-        ++returns;
-      }
-    };
-    sim.start_all();
-    sim.run_for(90s);
-    const Timestamp end = sim.now() + length;
-    bool on = true;
-    while (sim.now() < end) {
-      for (const std::size_t i : faulty) sim.set_loss(i, on ? fault.inbound : 0, on ? fault.outbound : 0);
-      sim.run_until(fault.on == 0s ? end : std::min(end, sim.now() + (on ? fault.on : fault.off)));
-      on = !on || fault.on == 0s;
-    }
-    std::uint64_t out = 0;
-    for (const std::size_t i : faulty) out += believed_dead[i] > (nodes - faulty.size()) / 2 ? 1 : 0;
-    const auto healthy = static_cast<double>(nodes - faulty.size());
+    const Removals seen = live_with(fault, nodes, faulty, span(request, 200), request.seed, trace);
     const std::string name = fault.name;
-    report.notes.emplace_back(name + ": healthy removed", static_cast<double>(healthy_removed));
-    report.notes.emplace_back(name + ": healthy removed, in the view of the faulty", static_cast<double>(at_faulty));
+    report.notes.emplace_back(name + ": healthy removed", static_cast<double>(seen.healthy));
+    report.notes.emplace_back(name + ": healthy removed, in the view of the faulty", static_cast<double>(seen.at_faulty));
     report.notes.emplace_back(name + ": faulty", static_cast<double>(faulty.size()));
-    report.notes.emplace_back(name + ": faulty out at the end", static_cast<double>(out));
-    report.notes.emplace_back(name + ": removals of faulty a view", static_cast<double>(removals) / healthy);
-    report.notes.emplace_back(name + ": returns of faulty a view", static_cast<double>(returns) / healthy);
-    *report.false_positives += healthy_removed;
-    if (healthy_removed > 0)
-      report.violations.push_back(name + ": healthy members were declared dead " + std::to_string(healthy_removed) + " times by healthy ones");
+    report.notes.emplace_back(name + ": faulty out at the end", static_cast<double>(seen.out));
+    report.notes.emplace_back(name + ": removals of faulty a view", static_cast<double>(seen.of_faulty) / healthy);
+    report.notes.emplace_back(name + ": returns of faulty a view", static_cast<double>(seen.returns) / healthy);
+    *report.false_positives += seen.healthy;
+    if (seen.healthy > 0)
+      report.violations.push_back(name + ": healthy members were declared dead " + std::to_string(seen.healthy) + " times by healthy ones");
   }
   report.trace_hash = trace.hash();
   return report;

@@ -19,6 +19,18 @@ std::string_view to_string(Flag flag) noexcept {
   return "?";
 }
 
+Report report_of(std::string_view name, std::uint64_t nodes, const Request& request) {
+  Report report;
+  report.scenario = name;
+  report.nodes = nodes;
+  report.seed = request.seed;
+  return report;
+}
+
+Duration span(const Request& request, double seconds) {
+  return Duration{static_cast<std::int64_t>(request.seconds.value_or(seconds) * 1e9)};
+}
+
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all = [] {
     std::vector<Scenario> list = tree_scenarios();

@@ -48,6 +48,11 @@ struct Scenario {
   std::function<Report(const Request&)> run;
 };
 
+/// An empty report of this scenario.
+Report report_of(std::string_view name, std::uint64_t nodes, const Request& request);
+/// How long the scenario runs: `seconds` unless the request says otherwise.
+Duration span(const Request& request, double seconds);
+
 /// All there are, in the order of `plumvine-sim list`.
 const std::vector<Scenario>& scenarios();
 const Scenario* find_scenario(std::string_view name);

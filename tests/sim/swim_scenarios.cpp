@@ -14,18 +14,6 @@ using namespace std::chrono_literals;
 
 constexpr double kE = std::numbers::e;
 
-Duration span(const Request& request, double seconds) {
-  return Duration{static_cast<std::int64_t>(request.seconds.value_or(seconds) * 1e9)};
-}
-
-Report report_of(const char* name, std::uint64_t nodes, const Request& request) {
-  Report report;
-  report.scenario = name;
-  report.nodes = nodes;
-  report.seed = request.seed;
-  return report;
-}
-
 // --- s1: first detection -----------------------------------------------------------------------------------
 
 /// SWIM, section 3.1: how many protocol periods pass until somebody has chosen the failed member, found it silent to

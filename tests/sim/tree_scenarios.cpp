@@ -143,10 +143,7 @@ Report run_experiment(const std::string& name, Experiment e, const Request& requ
     if (request.crash_per_round) sim.crash(pick_victims(sim, *request.crash_per_round, fixed, rng));
     for (const auto& broadcast : sim.round(pick_origins(sim, e.senders, fixed, rng), e.round_limit)) tally.add(broadcast);
   }
-  Report report;
-  report.scenario = name;
-  report.nodes = e.nodes;
-  report.seed = request.seed;
+  Report report = report_of(name, e.nodes, request);
   tally.fill(report, sim, e.nodes, sim.now() - start);
   report.trace_hash = trace.hash();
   report.violations = sim.violations();
