@@ -13,6 +13,8 @@ namespace {
 // Fewer messages or grafts than these in the window say nothing about a rate.
 constexpr std::uint64_t kMessagesMin = 100;
 constexpr std::uint64_t kGraftsMin = 10;
+// Seconds for which somebody of another cluster is shown.
+constexpr double kOtherClusterShown = 60;
 
 double ratio(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
@@ -20,6 +22,22 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 
 double number(std::uint64_t n) {
   return static_cast<double>(n);
+}
+
+using Facts = std::vector<std::pair<std::string, Evidence>>;
+
+/// The first seeds that do not answer, each with what its last contact failed with.
+std::string silent_seeds(const Snapshot& s) {
+  constexpr std::size_t kNamedMax = 3;
+  std::string out;
+  std::size_t silent = 0;
+  for (const SeedInfo& seed : s.seeds) {
+    if (seed.alive || seed.self) continue;
+    if (++silent > kNamedMax) continue;
+    out += (out.empty() ? "" : "; ") + seed.name + " (" + (seed.problem.empty() ? "no answer yet" : seed.problem) + ")";
+  }
+  if (silent > kNamedMax) out += fmt::format("; {} more", silent - kNamedMax);
+  return out;
 }
 
 PeerHealth peer_health(const Snapshot& s) {
@@ -69,10 +87,17 @@ class Judge {
     if (s_.left) {
       blame("PV2004", {});
     } else if (!s_.joined) {
-      blame("PV2002", {{"members", number(s_.members.size())}});
+      blame("PV2002", {{"members", number(s_.members.size())}, {"seeds", silent_seeds(s_)}});
+    } else if (alone()) {
+      blame("PV2009", {{"seeds", silent_seeds(s_)}});
+    }
+    if (s_.other_cluster.count > 0 && s_.other_cluster.age_s < kOtherClusterShown) {
+      blame("PV2010", {{"from", s_.other_cluster.from},
+                       {"refused", number(s_.other_cluster.count)},
+                       {"last_s", s_.other_cluster.age_s}});
     }
     const auto& p = report_.peer_health;
-    const std::vector<std::pair<std::string, double>> evidence{{"unreachable", number(s_.unreachable.size())},
+    const Facts evidence{{"unreachable", number(s_.unreachable.size())},
                                                                {"members_alive", number(p.members_alive)},
                                                                {"members_dead", number(p.members_dead)}};
     const auto packets_blocked = std::count_if(s_.members.begin(), s_.members.end(), [](const MemberInfo& m) {
@@ -145,7 +170,14 @@ class Judge {
            report_.delivery_health.graft_failure_rate > limits_.graft_failure_rate_degraded;
   }
 
-  void blame(std::string_view code, std::vector<std::pair<std::string, double>> evidence) {
+  /// Nobody else is alive or known to be dead, and a seed that is somebody else does not answer.
+  [[nodiscard]] bool alone() const {
+    const auto& p = report_.peer_health;
+    return p.members_alive <= 1 && p.members_suspect + p.members_dead == 0 &&
+           std::any_of(s_.seeds.begin(), s_.seeds.end(), [](const SeedInfo& seed) { return !seed.alive && !seed.self; });
+  }
+
+  void blame(std::string_view code, Facts evidence) {
     const auto* row = health::find_code(code);
     PLUMVINE_CHECK(row != nullptr, "every reason has a row in the table of codes");
     report_.reasons.push_back({.code = std::string(code),

@@ -86,12 +86,14 @@ Json member_json(const Snapshot& s, const MemberInfo& info) {
 
 Json reason_json(const HealthReason& reason) {
   auto evidence = Json::object();
-  for (const auto& [name, value] : reason.evidence) {
-    // Counts are shown as whole numbers.
-    if (value == std::floor(value) && std::abs(value) < 1e15) {
-      evidence[name] = static_cast<std::int64_t>(value);
+  for (const auto& [name, fact] : reason.evidence) {
+    const double* value = std::get_if<double>(&fact);
+    if (value == nullptr) {
+      evidence[name] = std::get<std::string>(fact);
+    } else if (*value == std::floor(*value) && std::abs(*value) < 1e15) {  // counts are shown as whole numbers
+      evidence[name] = static_cast<std::int64_t>(*value);
     } else {
-      evidence[name] = rounded(value);
+      evidence[name] = rounded(*value);
     }
   }
   return {{"code", reason.code},

@@ -54,11 +54,11 @@ void read_members(const Source& s, Out& out) {
 }
 
 void read_packets_blocked(const Source& s, Out& out) {
-  for (auto path : {PacketPath::out_blocked, PacketPath::blocked}) {
+  for (auto path : {PacketPath::out_blocked, PacketPath::in_blocked}) {
     const auto n = std::count_if(s.snapshot.members.begin(), s.snapshot.members.end(), [path](const MemberInfo& m) {
       return m.packets == path && m.member.state == MemberState::alive;
     });
-    out.push_back({{{"direction", path == PacketPath::blocked ? "both" : "out"}}, static_cast<double>(n)});
+    out.push_back({{{"direction", path == PacketPath::in_blocked ? "in" : "out"}}, static_cast<double>(n)});
   }
 }
 
@@ -204,8 +204,8 @@ constexpr std::array kRows{
           one(out, static_cast<std::uint64_t>(std::count_if(s.snapshot.members.begin(), s.snapshot.members.end(),
                                                             [](const MemberInfo& m) { return !m.incompatible.empty(); })));
         }},
-    Row{"swim_packets_blocked", gauge, "members", "direction: out, both",
-        "Members that live while packets to them, or both ways, are lost.", read_packets_blocked},
+    Row{"swim_packets_blocked", gauge, "members", "direction: out, in",
+        "Members that live while packets to them (out) or from them (in) are lost.", read_packets_blocked},
     Row{"swim_refutations_total", counter, "", "", "Wrong claims about this member that it refuted.",
         COUNT(swim.refutations)},
     Row{"swim_deaths_total", counter, "", "", "Members declared dead.", COUNT(swim.deaths)},

@@ -201,6 +201,8 @@ class Engine::Impl {
   // engine_snapshot.cpp
   [[nodiscard]] std::vector<LinkInfo> link_infos() const;
   [[nodiscard]] std::vector<TreeInfo> tree_infos() const;
+  void label_differs(const Connection& conn);
+  [[nodiscard]] OtherCluster other_cluster() const;
   [[nodiscard]] std::string not_ready() const;
   void check_members(std::vector<std::string>& broken) const;
   void check_links(std::vector<std::string>& broken) const;
@@ -260,6 +262,7 @@ class Engine::Impl {
   std::uint64_t refused_ = 0;            ///< connections over a limit of number or time
   std::uint64_t queues_overflowed_ = 0;
   CountedReasons<FrameReject> rejected_;
+  swim::Stranger other_cluster_link_;  ///< whose label at a link was another
   std::uint64_t invariant_violations_ = 0;
   Timestamp self_check_due_ = kNever;    ///< done with the next event after it, not by a timer
   RateWindow window_;

@@ -162,13 +162,18 @@ void Engine::Impl::on_hello(Connection& conn, frame::Hello hello) {
   link_up(conn, *link.peer);
 }
 
+void Engine::Impl::label_differs(const Connection& conn) {
+  rejected_.add(FrameReject::wrong_label);
+  other_cluster_link_ = {conn.remote, now_, other_cluster_link_.count + 1};
+}
+
 void Engine::Impl::refuse(Connection& conn, Greeting greeting, const frame::Hello& hello) {
   const std::string where = conn.remote.to_string();
   Why why = Why::not_accepted;
   std::string text;
   if (greeting == Greeting::wrong_cluster) {
     why = Why::wrong_cluster;
-    rejected_.add(FrameReject::wrong_label);
+    label_differs(conn);
     text = "No link to " + hello.name + " at " + where + ": its cluster is \"" + hello.cluster + "\", ours is \"" +
            self_.cluster + "\"";
     log(LogLevel::warn, "link", code::kWrongLabel, where, text);
@@ -322,7 +327,7 @@ void Engine::Impl::on_bye(Connection& conn, Why why) {
   const std::string reason{to_text(why)};
   const std::string who = link.name.empty() ? conn.remote.to_string() : link.name;
   log(LogLevel::debug, "link", code::kByeReceived, who, who + " closes its link: " + reason);
-  if (why == Why::wrong_cluster) rejected_.add(FrameReject::wrong_label);
+  if (why == Why::wrong_cluster) label_differs(conn);
   if (why == Why::incompatible) rejected_.add(FrameReject::bad_hello);
   if (link.state() == LinkState::greeting && link.outbound() && why == Why::duplicate_link) {
     // The peer prefers its own dial; ours counts as failed only if that does not come.

@@ -37,6 +37,8 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   }
   s.links = link_infos();
   s.trees = tree_infos();
+  s.seeds = swim_->seeds();
+  s.other_cluster = other_cluster();
   s.origins = tree_.origins();
 
   s.swim = swim_->stats();
@@ -71,6 +73,14 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
     if (std::abs(link.clock_offset_s) > std::abs(s.clock_offset_s)) s.clock_offset_s = link.clock_offset_s;
   }
   return s;
+}
+
+OtherCluster Engine::Impl::other_cluster() const {
+  const swim::Stranger& a = swim_->other_cluster();
+  const swim::Stranger& b = other_cluster_link_;
+  if (a.count + b.count == 0) return {};
+  const swim::Stranger& last = b.count == 0 || (a.count > 0 && a.at > b.at) ? a : b;
+  return {last.from.to_string(), a.count + b.count, to_seconds(now_ - last.at)};
 }
 
 std::string Engine::Impl::not_ready() const {

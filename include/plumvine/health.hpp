@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <plumvine/config.hpp>
@@ -14,12 +15,15 @@ namespace plumvine {
 enum class HealthStatus : std::uint8_t { healthy = 0, degraded = 1, unhealthy = 2 };
 std::string_view to_string(HealthStatus status) noexcept;
 
+/// A number, or what has none.
+using Evidence = std::variant<double, std::string>;
+
 /// One reason why a node is not healthy.
 struct HealthReason {
   std::string code;        ///< stable, for example PV2001
   HealthStatus severity = HealthStatus::degraded;
   std::string component;   ///< membership, tree, delivery, cache, security, loop
-  std::vector<std::pair<std::string, double>> evidence;
+  std::vector<std::pair<std::string, Evidence>> evidence;
   std::string remedy;
 };
 

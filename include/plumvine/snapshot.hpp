@@ -72,6 +72,21 @@ struct HttpCount {
   std::uint64_t count = 0;
 };
 
+/// A seed, and what came of contacting it.
+struct SeedInfo {
+  std::string name;                 ///< as configured, with the port
+  bool self = false;                ///< it is this member itself
+  bool alive = false;               ///< every address of it belongs to a living member or to this one
+  std::string problem;              ///< what its last contact failed with; empty where none has failed since it answered
+};
+
+/// Somebody who carries another cluster label was heard.
+struct OtherCluster {
+  std::string from;                 ///< address of the last one
+  std::uint64_t count = 0;          ///< packets, streams and links refused for it
+  double age_s = 0;                 ///< since the last one
+};
+
 /// Sums over the last 60 s.
 struct WindowStats {
   double seconds = 0;
@@ -95,6 +110,8 @@ struct Snapshot {
   std::vector<LinkInfo> links;      ///< by peer name; every entry with state `up` is a neighbour
   std::vector<TreeInfo> trees;
   std::vector<OriginInfo> origins;
+  std::vector<SeedInfo> seeds;
+  OtherCluster other_cluster;       ///< `count` 0: nobody
 
   SwimStats swim;
   TreeStats tree;

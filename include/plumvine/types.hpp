@@ -113,7 +113,7 @@ std::string_view to_string(MemberState state) noexcept;
 enum class PacketPath : std::uint8_t {
   open,         ///< they pass, or nothing is known
   out_blocked,  ///< its packets arrive here, ours do not reach it
-  blocked,      ///< nothing of it arrives here
+  in_blocked,   ///< none of its packets arrives here; whether ours reach it, it must say
 };
 std::string_view to_string(PacketPath path) noexcept;
 

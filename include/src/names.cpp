@@ -30,7 +30,7 @@ std::string_view to_string(MemberState state) noexcept {
 }
 
 std::string_view to_string(PacketPath path) noexcept {
-  static constexpr std::array<std::string_view, 3> names{"open", "out_blocked", "blocked"};
+  static constexpr std::array<std::string_view, 3> names{"open", "out_blocked", "in_blocked"};
   return pick(names, path);
 }
 

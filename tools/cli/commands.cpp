@@ -146,7 +146,7 @@ int lag(const Call& call) {
 int health(const Call& call) {
   const std::string path = "/healthz" + (call.component.empty() ? "" : "?component=" + percent_encode(call.component));
   return fetch(call, path, [](const Json& json) {
-    say(fmt::format("{}: {}", json["status"].get<std::string>(), json["message"].get<std::string>()));
+    say(json["message"].get<std::string>());  // begins with the status
     for (const auto& r : json["reasons"]) {
       say(fmt::format("  [{}] {} {}: {} {}", r["code"].get<std::string>(), r["severity"].get<std::string>(),
                       r["component"].get<std::string>(), r["remedy"].get<std::string>(),

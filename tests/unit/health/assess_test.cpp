@@ -56,10 +56,10 @@ TEST_CASE("zero eager links while a link-speaking member is known is unhealthy",
 TEST_CASE("blocked packets degrade, as long as the member lives", "[health]") {
   auto s = cluster();
   s.members[1].packets = PacketPath::out_blocked;
-  s.members[2].packets = PacketPath::blocked;
+  s.members[2].packets = PacketPath::in_blocked;
   s.members[2].member.state = MemberState::dead;
   CHECK(codes_of(judged(s)) == Codes{"PV2007"});
-  CHECK(judged(s).reasons[0].evidence[0].second == 1);
+  CHECK(judged(s).reasons[0].evidence[0].second == Evidence(1.0));
 }
 
 TEST_CASE("an incompatible member degrades while it lives", "[health]") {
@@ -137,6 +137,37 @@ TEST_CASE("a node that waits for a seed, for its first sync, or left is not heal
   CHECK(codes_of(judged(s)) == Codes{"PV2003"});
   s.left = true;
   CHECK(codes_of(judged(s)) == Codes{"PV2004"});
+}
+
+TEST_CASE("a member that is alone says so, with what its seeds fail with", "[health]") {
+  auto s = sole();
+  s.seeds = {{.name = "10.0.0.1:7946", .self = true}};
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.seeds.push_back({.name = "db:7946", .problem = "its name cannot be resolved"});
+  s.seeds.push_back({.name = "10.0.0.2:7946"});
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2009"});
+  CHECK(report.status == HealthStatus::degraded);
+  CHECK(report.reasons[0].evidence[0].second ==
+        Evidence("db:7946 (its name cannot be resolved); 10.0.0.2:7946 (no answer yet)"));
+  for (int i = 3; i < 6; ++i) s.seeds.push_back({.name = "10.0.0." + std::to_string(i) + ":7946"});
+  CHECK(std::get<std::string>(judged(s).reasons[0].evidence[0].second).ends_with("; 2 more"));
+  s.members.push_back(member("serf", MemberState::alive, false));
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.members[1] = member("b", MemberState::dead, false);  // it is known whom it lost
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.joined = false;
+  CHECK(codes_of(judged(s)) == Codes{"PV2002"});
+  CHECK(std::get<std::string>(judged(s).reasons[0].evidence[1].second).starts_with("db:7946 ("));
+}
+
+TEST_CASE("another cluster is shown for a minute", "[health]") {
+  auto s = cluster();
+  s.other_cluster = {"10.9.9.9:7946", 4, 59};
+  CHECK(codes_of(judged(s)) == Codes{"PV2010"});
+  CHECK(judged(s).reasons[0].evidence[0].second == Evidence("10.9.9.9:7946"));
+  s.other_cluster.age_s = 61;
+  CHECK(judged(s).status == HealthStatus::healthy);
 }
 
 TEST_CASE("a component's report holds its own reasons only", "[health]") {

@@ -75,12 +75,12 @@ TEST_CASE("gauges follow the snapshot, eager and lazy sum up to the links", "[me
   s.members[3].member.state = MemberState::dead;
   s.tree.lost.add(Loss::expired, 4);
   s.members[1].packets = PacketPath::out_blocked;
-  s.members[3].packets = PacketPath::blocked;
+  s.members[3].packets = PacketPath::in_blocked;
   s.swim.accusations.add(Accusation::probe, 2);
   s.http_requests.push_back({"/metrics", 200, 3});
   const auto text = exposition(s);
   CHECK(has_line(text, "swim_packets_blocked{direction=\"out\"} 1"));
-  CHECK(has_line(text, "swim_packets_blocked{direction=\"both\"} 0"));  // of the living
+  CHECK(has_line(text, "swim_packets_blocked{direction=\"in\"} 0"));  // of the living
   CHECK(has_line(text, "swim_accusations_total{source=\"probe\"} 2"));
   CHECK(has_line(text, "plumtree_eager_peers 1"));
   CHECK(has_line(text, "plumtree_lazy_peers 1"));
