@@ -57,6 +57,17 @@ void Core::no_key_fits(const Endpoint& from, Timestamp now) {
   log(LogLevel::warn, "PV1120", "None of our keys opens what " + from.to_string() + " sends");
 }
 
+void Core::label_differs(const Endpoint& from, Timestamp now) {
+  other_cluster = {from, now, other_cluster.count + 1};
+  Endpoint host = from;
+  host.port = 0;
+  if (other_cluster_told.contains(host)) return;
+  if (other_cluster_told.size() >= kOtherClusterTold) other_cluster_told.clear();
+  other_cluster_told.insert(host);
+  log(LogLevel::warn, "PV1116",
+      from.to_string() + " carries another cluster label than \"" + identity.label + "\" or none: what it sends is dropped");
+}
+
 void Core::log(LogLevel level, std::string_view code, std::string text) {
   outbox.push(Log{LogRecord{level, "membership", code, std::move(text)}});
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ struct Core {
   std::uint32_t last_sequence = 0;
   wire::Buffer encode_buffer;
   Timestamp complained_at{INT64_MIN};
+  Stranger other_cluster;
+  static constexpr std::size_t kOtherClusterTold = 256;
+  std::set<Endpoint> other_cluster_told;  ///< without ports; starts anew when full
 
   std::uint32_t next_sequence() { return ++last_sequence; }
 
@@ -80,6 +84,8 @@ struct Core {
   void send_packet(const Endpoint& to, std::span<const BytesView> messages, bool crc = false);
   /// Says that somebody has another key, at most once a second.
   void no_key_fits(const Endpoint& from, Timestamp now);
+  /// Somebody has another cluster label; said once per address.
+  void label_differs(const Endpoint& from, Timestamp now);
   void log(LogLevel level, std::string_view code, std::string text);
 
   /// memberlist sends checksums where it has the receiver's record at hand, and the receiver knows them.

@@ -257,7 +257,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
     const bool confirmed = record->suspicion->confirm(news.from, now);
     const bool refuted = record->suspicion->accuse(news.incarnation, now);
     if (confirmed) core_.queue.queue(record->member.name, wire::encoded(news));
-    if (confirmed || refuted) core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->deadline());
+    if (confirmed || refuted) core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->due());
     return;
   }
   if (record->member.state != MemberState::alive) return;
@@ -388,9 +388,9 @@ void MemberTable::start_suspicion(Record& record, std::string_view accuser, Time
   if (members < k + 2) k = 0;
   const Duration min = suspicion_timeout(config.suspicion_mult, members, config.probe_interval) * damping(record, now);
   record.suspicion = std::make_unique<Suspicion>(accuser, k, min, min * config.suspicion_max_timeout_mult, now,
-                                                 static_cast<std::uint32_t>(record.member.incarnation));
+                                                 static_cast<std::uint32_t>(record.member.incarnation), config.buddy_system);
   suspects_.push_back(&record);
-  core_.timers.set({TimerKind::suspicion, record.id}, record.suspicion->deadline());
+  core_.timers.set({TimerKind::suspicion, record.id}, record.suspicion->due());
 }
 
 namespace {
@@ -426,19 +426,33 @@ void MemberTable::end_suspicion(Record& record) {
   std::erase(suspects_, &record);
 }
 
-void MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
+Record* MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
   const auto it = std::find_if(suspects_.begin(), suspects_.end(), [id](const Record* r) { return r->id == id; });
-  if (it == suspects_.end()) return;
+  if (it == suspects_.end()) return nullptr;
   Record& record = **it;
+  if (record.suspicion->asks()) {
+    core_.timers.set({TimerKind::suspicion, id}, record.suspicion->deadline());
+    return &record;
+  }
   if (doubtful(*record.suspicion, now)) {
     record.suspicion->restart(now);
-    core_.timers.set({TimerKind::suspicion, id}, record.suspicion->deadline());
-    return;
+    core_.timers.set({TimerKind::suspicion, id}, record.suspicion->due());
+    return nullptr;
   }
   const std::string name = record.member.name;
   std::string why = "it did not refute the suspicion of ";
   for (const std::string& accuser : record.suspicion->accusers()) why += (why.ends_with(' ') ? "" : ", ") + accuser;
   dead({static_cast<std::uint32_t>(record.member.incarnation), name, core_.identity.name}, now, std::move(why));
+  return nullptr;
+}
+
+bool MemberTable::suspect_answered(std::uint32_t sequence, const Endpoint& from, Timestamp now) {
+  const auto asked = [&](const Record* r) { return r->suspicion->was_asked(sequence) && r->endpoint == from; };
+  const auto it = std::find_if(suspects_.begin(), suspects_.end(), asked);
+  if (it == suspects_.end()) return false;
+  (*it)->suspicion->restart(now);
+  core_.timers.set({TimerKind::suspicion, (*it)->id}, (*it)->suspicion->due());
+  return true;
 }
 
 bool MemberTable::doubtful(const Suspicion& suspicion, Timestamp now) const {
@@ -450,7 +464,7 @@ bool MemberTable::doubtful(const Suspicion& suspicion, Timestamp now) const {
 void MemberTable::extend_suspicions(Duration by) {
   for (Record* record : suspects_) {
     record->suspicion->extend(by);
-    core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->deadline());
+    core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->due());
   }
 }
 

@@ -40,6 +40,7 @@ struct Record {
   Timestamp packet_at{INT64_MIN / 4};  ///< when a ping of its own last came by packet
   PacketPath packets = PacketPath::open;
   std::uint32_t packet_misses = 0;   ///< probes in a row that it answered, but not by packet
+  Timestamp missing_since;           ///< when the first of them was sent
   std::string incompatible;          ///< why its versions do not go with ours: kept out of table exchanges
   std::uint32_t flaps = 0;           ///< suspicions and deaths that it refuted of late
   Timestamp flapped_at;
@@ -103,7 +104,10 @@ class MemberTable {
   [[nodiscard]] Tombstones& tombstones() noexcept { return tombstones_; }
 
   // Suspicions.
-  void suspicion_due(std::uint64_t id, Timestamp now);
+  /// Ends the suspicion, or returns the suspect that is to be asked first (`Probe::ask_suspect`).
+  [[nodiscard]] Record* suspicion_due(std::uint64_t id, Timestamp now);
+  /// A suspect that was asked answers: it lives, whatever became of its refutation. False if it is no such answer.
+  bool suspect_answered(std::uint32_t sequence, const Endpoint& from, Timestamp now);
   /// Something came in from another member: we are not cut off.
   void heard(Timestamp now) noexcept { heard_ = now; }
   void extend_suspicions(Duration by);

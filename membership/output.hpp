@@ -30,6 +30,13 @@ struct Notify { MemberEvent event; };
 struct LeaveDone {};
 struct Log { LogRecord record; };
 
+/// Who was heard last of those that are none of us, and how many such packets and streams there were.
+struct Stranger {
+  Endpoint from;
+  Timestamp at;
+  std::uint64_t count = 0;
+};
+
 /// Somebody's order to forget a member that is dead or left, as our own nodes pass it on.
 struct Forget {
   std::string name;

@@ -49,20 +49,29 @@ void Probe::begin(Timestamp now) {
   grace_given_ = false;
   due_ = now + std::min(core_.config.probe_timeout, interval_);
   core_.timers.set({TimerKind::probe_phase}, due_);
-  ping_directly(*target);
+  ping_directly(*target, sequence_);
 }
 
-void Probe::ping_directly(Record& target) {
+void Probe::ping_directly(const Record& target, std::uint32_t sequence) {
   const Identity& self = core_.identity;
-  const wire::Ping ping{sequence_, target.member.name, self.address.view(), self.port, self.name};
-  if (target.member.state != MemberState::suspect || !core_.config.buddy_system) return core_.send_with_news(endpoint_, ping, table_.size());
-  // Lifeguard, section IV-C: a suspected member is told so, that it can refute.
+  const Member& member = target.member;
+  const wire::Ping ping{sequence, member.name, self.address.view(), self.port, self.name};
+  if (member.state != MemberState::suspect || !core_.config.buddy_system)
+    return core_.send_with_news(target.endpoint, ping, table_.size());
+  // Lifeguard, section IV-C: a suspected member is told so, that it can refute. First, so that the answer to the ping
+  // carries the refutation already.
   wire::Buffer first;
-  wire::encode(ping, first);
+  wire::encode(wire::Suspect{static_cast<std::uint32_t>(member.incarnation), member.name, self.name}, first);
   wire::Buffer second;
-  wire::encode(wire::Suspect{incarnation_, target.member.name, self.name}, second);
+  wire::encode(ping, second);
   const std::array<BytesView, 2> both{BytesView(first), BytesView(second)};
-  core_.send_packet(endpoint_, both, Core::takes_crc(target.member));
+  core_.send_packet(target.endpoint, both, Core::takes_crc(member));
+}
+
+void Probe::ask_suspect(Record& target) {
+  const std::uint32_t sequence = core_.next_sequence();
+  target.suspicion->asked(sequence);
+  ping_directly(target, sequence);
 }
 
 void Probe::phase_due(Timestamp now) {
@@ -164,19 +173,20 @@ void Probe::judge_packets(bool by_packet, Timestamp now) {
     if (!was_open) core_.log(LogLevel::info, "PV1113", fmt::format("Packets to member {} get through again", target_));
     return;
   }
+  if (record->packet_misses == 0) record->missing_since = started_;
   if (++record->packet_misses < kMissesMin) return;
   // It pings each member once per pass, as we do; three passes without a ping are no accident.
   const auto pass = static_cast<std::int64_t>(std::max<std::size_t>(table_.size(), 10));
-  const bool arrives = now - record->packet_at < core_.config.probe_interval * pass * 3;
-  record->packets = arrives ? PacketPath::out_blocked : PacketPath::blocked;
+  const bool arrives = record->packet_at > std::max(record->missing_since, now - core_.config.probe_interval * pass * 3);
+  record->packets = arrives ? PacketPath::out_blocked : PacketPath::in_blocked;
   if (!was_open) return;
   core_.log(LogLevel::warn, "PV1107",
             arrives ? fmt::format("Packets of member {} arrive here, but ours do not reach it: open UDP port {} of {} for packets "
                                   "from here. Streams and other members do the work meanwhile",
                                   target_, endpoint_.port, endpoint_.host())
-                    : fmt::format("No packets between member {} and here: open UDP port {} of {} for packets from here, and UDP port "
-                                  "{} here for packets from there. Streams and other members do the work meanwhile",
-                                  target_, endpoint_.port, endpoint_.host(), core_.identity.port));
+                    : fmt::format("No packet of member {} arrives here: open UDP port {} here for packets from {}; if it says the same of "
+                                  "this member, also its UDP port {} for packets from here. Streams and other members do the work meanwhile",
+                                  target_, core_.identity.port, endpoint_.host(), endpoint_.port));
 }
 
 void Probe::measure(Timestamp now) {
@@ -231,7 +241,8 @@ void Relays::request(const wire::IndirectPing& request, const Endpoint& answer_t
   if (relays_.size() >= kRelaysMax) return;
   const std::uint32_t sequence = core_.next_sequence();
   relays_.emplace(sequence, Relay{answer_to, request.sequence, request.nack});
-  core_.timers.set({TimerKind::relay, sequence}, now + core_.config.probe_timeout);
+  // Lifeguard, section IV-A: what we heard nothing of is told while the asker still listens.
+  core_.timers.set({TimerKind::relay, sequence}, now + core_.config.probe_timeout * 4 / 5);
   const Identity& self = core_.identity;
   core_.send_with_news(*endpoint, wire::Ping{sequence, request.node, self.address.view(), self.port, self.name}, table_.size());
 }

@@ -40,6 +40,8 @@ class Probe {
   void seen_alive(std::string_view name, Timestamp now);
   /// A ping of this member itself came by packet.
   void packet_from(std::string_view name, Timestamp now);
+  /// One ping of a suspect whose time is nearly over; the answer goes to `MemberTable::suspect_answered`.
+  void ask_suspect(Record& target);
   /// We were stalled: the answer may be here, unread.
   void extend(Duration by);
 
@@ -47,7 +49,7 @@ class Probe {
   enum class Phase : std::uint8_t { idle, direct, indirect };
 
   void begin(Timestamp now);
-  void ping_directly(Record& target);
+  void ping_directly(const Record& target, std::uint32_t sequence);
   void ask_others(const Record& target, Timestamp now);
   void succeed(ProbeResult how, Timestamp now);
   void fail(Timestamp now);

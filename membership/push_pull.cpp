@@ -85,6 +85,7 @@ void Streams::connected(StreamId stream_id, Timestamp now) {
   const auto it = streams_.find(id);
   if (it == streams_.end() || it->second.purpose == StreamPurpose::accepted) return;
   Stream& stream = it->second;
+  stream.connected = true;
   if (is_exchange(stream.purpose)) {
     core_.timers.set({TimerKind::stream, id}, now + core_.config.tcp_timeout);
     return send_table(id, stream, true);
@@ -204,7 +205,7 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
     wire::decode_body(stream.reader.body(), error, scratch);
     core_.log(LogLevel::warn, "PV1109",
               fmt::format("Table exchange with {} failed, remote error: {}", stream.peer.to_string(), error.text.substr(0, 256)));
-    return finish(it, false, true, now);
+    return finish(it, false, true, now, "it answers: " + std::string(error.text.substr(0, 256)));
   }
   if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
   const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer);
@@ -213,7 +214,7 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
     merge(stream.reader.body(), now);
     table_.spread_merged(true);
   }
-  finish(it, fine, true, now);
+  finish(it, fine, true, now, fine ? "" : "its members' versions do not go with ours");
 }
 
 /// Rows about ourselves are always taken: what others remember of an old version of us is to be refuted.
@@ -293,18 +294,19 @@ void Streams::reject(Map::iterator it, PacketReject why, Timestamp now) {
   core_.stats.rejected.add(why);
   const Stream& stream = it->second;
   if (why == PacketReject::undecryptable) core_.no_key_fits(stream.peer, now);
+  if (why == PacketReject::wrong_label) core_.label_differs(stream.peer, now);
   if (stream.purpose == StreamPurpose::accepted) {
     const std::string_view text = complaint(why);
     if (!text.empty()) send(it->first, wire::ErrorReply{text}, false);
     if (stream.reader.type() == wire::MessageType::push_pull) core_.stats.push_pulls.add(PushPullResult::in_failed);
   }
-  finish(it, false, true, now);
+  finish(it, false, true, now, "its answer was refused: " + std::string(to_string(why)));
 }
 
-void Streams::finish(Map::iterator it, bool ok, bool close, Timestamp now) {
+void Streams::finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem) {
   const std::uint64_t id = it->first;
   const Stream& stream = it->second;
-  const StreamResult result{stream.purpose, stream.context, stream.peer, ok, stream.to_self};
+  const StreamResult result{stream.purpose, stream.context, stream.peer, ok, stream.to_self, std::move(problem)};
   buffered_ -= stream.held;
   (stream.purpose == StreamPurpose::accepted ? accepted_ : opened_) -= 1;
   if (is_exchange(stream.purpose)) core_.stats.push_pulls.add(ok ? PushPullResult::out_ok : PushPullResult::out_failed);
@@ -323,14 +325,15 @@ void Streams::closed(StreamId stream_id, Timestamp now) {
     core_.stats.rejected.add(PacketReject::malformed);
     if (stream.reader.type() == wire::MessageType::push_pull) core_.stats.push_pulls.add(PushPullResult::in_failed);
   }
-  finish(it, false, false, now);
+  finish(it, false, false, now, stream.connected ? "it closed the connection; maybe its cluster label or key is another" : "it cannot be connected to");
 }
 
 void Streams::due(std::uint64_t id, Timestamp now) {
   const auto it = streams_.find(id);
   if (it == streams_.end()) return;
   if (it->second.purpose == StreamPurpose::accepted) return reject(it, PacketReject::timed_out, now);
-  finish(it, false, true, now);
+  const bool connected = it->second.connected;
+  finish(it, false, true, now, connected ? "it was connected to and did not answer" : "connecting to it took too long");
 }
 
 }  // namespace plumvine::swim

@@ -22,6 +22,7 @@ struct StreamResult {
   Endpoint peer;
   bool ok;
   bool self;  ///< the other end was ourselves
+  std::string problem;  ///< what it failed with
 };
 
 /// Membership streams: table exchanges both ways, and pings where packets do not get through.
@@ -68,6 +69,7 @@ class Streams {
     std::uint32_t sequence = 0;
     std::string name;       ///< of the member pinged
     bool join = false;
+    bool connected = false;
     bool to_self = false;   ///< our own request came in at the other end
     std::uint64_t request_hash = 0;
     std::size_t held = 0;   ///< bytes counted in `buffered_`
@@ -92,7 +94,7 @@ class Streams {
   void hand_up(BytesView state);
   void reject(Map::iterator it, PacketReject why, Timestamp now);
   /// Ends the stream and reports what became of it.
-  void finish(Map::iterator it, bool ok, bool close, Timestamp now);
+  void finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem = {});
 
   Core& core_;
   MemberTable& table_;

@@ -95,7 +95,10 @@ void Rejoin::resolved(const HostPort& name, const std::vector<Endpoint>& endpoin
     Seed& seed = seeds_[i];
     if (seed.literal || seed.name.host != name.host || seed.name.srv != name.srv) continue;
     if (name.port != 0 && seed.name.port != name.port) continue;
-    if (endpoints.empty()) continue;  // keep what we knew: the name may be back before the address changes
+    if (endpoints.empty()) {  // keep what we knew: the name may be back before the address changes
+      seed.problem = "its name cannot be resolved";
+      continue;
+    }
     std::vector<Address> fresh;
     for (Endpoint endpoint : endpoints) {
       if (fresh.size() == kAddressesMax) break;
@@ -114,6 +117,13 @@ void Rejoin::contact(std::uint64_t index, Timestamp now) {
     if (address.self || table_.living_at(address.endpoint) != nullptr) continue;
     streams_.exchange(address.endpoint, true, StreamPurpose::seed, index, now);
   }
+}
+
+std::vector<SeedInfo> Rejoin::seeds() const {
+  std::vector<SeedInfo> out;
+  out.reserve(seeds_.size());
+  for (const Seed& seed : seeds_) out.push_back({seed.name.to_string(), only_self(seed), settled(seed), seed.problem});
+  return out;
 }
 
 bool Rejoin::joined() const {
@@ -218,6 +228,10 @@ void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
     case StreamPurpose::stranger:
       break;
     case StreamPurpose::seed:
+      if (result.context < seeds_.size()) {
+        Seed& seed = seeds_[result.context];
+        seed.problem = result.ok ? "" : (seed.literal ? "" : result.peer.to_string() + ": ") + result.problem;
+      }
       if (result.self && result.context < seeds_.size())
         for (Address& address : seeds_[result.context].addresses)
           if (address.endpoint == result.peer) address.self = true;

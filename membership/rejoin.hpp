@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <plumvine/snapshot.hpp>
+
 #include "core.hpp"
 #include "member_table.hpp"
 #include "push_pull.hpp"
@@ -42,6 +44,7 @@ class Rejoin {
   bool answered(std::uint32_t sequence, Timestamp now);
 
   [[nodiscard]] bool joined() const;
+  [[nodiscard]] std::vector<SeedInfo> seeds() const;
   [[nodiscard]] std::size_t lost() const noexcept { return lost_.size(); }
 
  private:
@@ -54,6 +57,7 @@ class Rejoin {
     bool literal = false;              ///< an address: nothing to look up
     std::vector<Address> addresses;
     Duration pause{0};
+    std::string problem;               ///< of the last contact; empty once it answered
   };
   struct Lost {
     std::string name;

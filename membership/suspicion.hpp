@@ -29,8 +29,9 @@ inline Duration suspicion_remaining(std::uint32_t confirmations, std::uint32_t k
 /// One running suspicion: who confirmed it, and when it ends. At most `k` accusers beside the first are kept.
 class Suspicion {
  public:
-  Suspicion(std::string_view accuser, std::uint32_t k, Duration min, Duration max, Timestamp now, std::uint32_t incarnation = 0)
-      : accusers_{std::string(accuser)}, incarnation_(incarnation), k_(k), min_(min), max_(k < 1 ? min : max), start_(now) {}
+  Suspicion(std::string_view accuser, std::uint32_t k, Duration min, Duration max, Timestamp now, std::uint32_t incarnation = 0,
+            bool ask = true)
+      : accusers_{std::string(accuser)}, incarnation_(incarnation), k_(k), ask_(ask), min_(min), max_(k < 1 ? min : max), start_(now) {}
 
   /// Counts an independent accuser. False if it is known or if there are enough. Where the clock was past the least
   /// time already, a confirmation would end the suspicion at once, although the member may hear of it only now, for
@@ -50,10 +51,21 @@ class Suspicion {
     restart(now);
     return true;
   }
-  void restart(Timestamp now) { start_ = now; }
+  /// The member lived just now.
+  void restart(Timestamp now) {
+    start_ = now;
+    asked_ = 0;
+  }
   [[nodiscard]] Timestamp deadline() const {
     return std::max(answer_by_, start_ + suspicion_remaining(confirmations(), k_, Duration{0}, min_, max_));
   }
+  /// When something is to be done: half the least time before the end of a suspicion that too few confirmed the member
+  /// is asked itself, once. Mostly it refuted long ago and its answer was lost on the way to us.
+  [[nodiscard]] Timestamp due() const { return asks() ? deadline() - min_ / 2 : deadline(); }
+  [[nodiscard]] bool asks() const noexcept { return ask_ && asked_ == 0 && max_ > min_ && confirmations() < k_; }
+  /// It is asked by a ping of this number.
+  void asked(std::uint32_t sequence) noexcept { asked_ = sequence; }
+  [[nodiscard]] bool was_asked(std::uint32_t sequence) const noexcept { return asked_ != 0 && asked_ == sequence; }
   /// The clock stood still for us: so it did for the suspicion.
   void extend(Duration by) {
     start_ = start_ + by;
@@ -68,6 +80,8 @@ class Suspicion {
   std::vector<std::string> accusers_;
   std::uint32_t incarnation_;
   std::uint32_t k_;
+  bool ask_;
+  std::uint32_t asked_ = 0;
   Duration min_;
   Duration max_;
   Timestamp start_;

@@ -134,7 +134,9 @@ void Swim::Impl::fire(TimerKey key, Timestamp now) {
     case TimerKind::probe_phase: return probe.phase_due(now);
     case TimerKind::gossip: return gossip(now);
     case TimerKind::push_pull: return streams.tick(now);
-    case TimerKind::suspicion: return table.suspicion_due(key.id, now);
+    case TimerKind::suspicion:
+      if (Record* suspect = table.suspicion_due(key.id, now)) probe.ask_suspect(*suspect);
+      return;
     case TimerKind::relay: return relays.due(static_cast<std::uint32_t>(key.id));
     case TimerKind::stream: return streams.due(key.id, now);
     case TimerKind::seed: return rejoin.seed_due(key.id, now);
@@ -161,9 +163,11 @@ void Swim::Impl::gossip(Timestamp now) {
 
 void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp now) {
   const std::uint64_t strange = core.stats.rejected[PacketReject::undecryptable];
+  const std::uint64_t foreign = core.stats.rejected[PacketReject::wrong_label];
   const auto parts = unpacker.unpack(packet, core.opening(), core.stats.rejected);
   if (unpacker.in_clear()) ++core.stats.plaintext_frames;
   if (core.stats.rejected[PacketReject::undecryptable] != strange) core.no_key_fits(from, now);
+  if (core.stats.rejected[PacketReject::wrong_label] != foreign) core.label_differs(from, now);
   if (!parts.empty()) table.heard(now);
   for (const wire::Part& part : parts) handle_part(from, part, now);
 }
@@ -241,6 +245,7 @@ void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp no
       core.outbox.push(AckPayload{std::move(trip->first), trip->second, Bytes::copy_of(ack.payload)});
   }
   if (probe.answered(ack.sequence, from, now) || relays.answered(ack.sequence)) return;
+  if (table.suspect_answered(ack.sequence, from, now)) return;
   if (!rejoin.answered(ack.sequence, now)) on_proof(ack.sequence, now);
 }
 
@@ -499,6 +504,8 @@ std::string Swim::incompatible(std::string_view name) const {
   return record == nullptr ? std::string{} : record->incompatible;
 }
 
+std::vector<SeedInfo> Swim::seeds() const { return impl_->rejoin.seeds(); }
+const Stranger& Swim::other_cluster() const { return impl_->core.other_cluster; }
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }
 

@@ -8,6 +8,7 @@
 
 #include <plumvine/config.hpp>
 #include <plumvine/detail/rng.hpp>
+#include <plumvine/snapshot.hpp>
 #include <plumvine/stats.hpp>
 #include <plumvine/types.hpp>
 
@@ -105,6 +106,9 @@ class Swim {
   [[nodiscard]] std::string incompatible(std::string_view name) const;
   /// Who accuses a suspect, who declared a dead member dead; empty otherwise.
   [[nodiscard]] std::vector<std::string> accusers(std::string_view name) const;
+  [[nodiscard]] std::vector<SeedInfo> seeds() const;
+  /// Whose cluster label differs from ours; its count is 0 if nobody's does.
+  [[nodiscard]] const Stranger& other_cluster() const;
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.
   [[nodiscard]] bool joined() const;
   [[nodiscard]] bool has_left() const;

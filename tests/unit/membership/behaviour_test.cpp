@@ -12,13 +12,6 @@ namespace wire = plumvine::swim::wire;
 
 namespace {
 
-Cluster joined(std::size_t nodes, std::uint64_t seed = 1, SwimConfig config = {}) {
-  Cluster c(nodes, seed, config);
-  c.start_all();
-  REQUIRE(c.run_until(10s, [&] { return c.one_view(); }));
-  return c;
-}
-
 std::size_t count(Cluster& c, std::size_t observer, MemberEvent::Kind kind, const std::string& subject) {
   const auto& events = c.events(observer);
   return static_cast<std::size_t>(std::count_if(events.begin(), events.end(), [&](const MemberEvent& e) {

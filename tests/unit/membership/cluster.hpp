@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <catch2/catch.hpp>
+
 #include <plumvine/types.hpp>
 
 #include "membership/swim.hpp"
@@ -315,5 +317,13 @@ class Cluster {
   std::map<std::pair<std::size_t, swim::StreamId>, Pipe> pipes_;
   std::map<std::pair<Timestamp, std::uint64_t>, Event> queue_;
 };
+
+/// Nodes that all know each other.
+inline Cluster joined(std::size_t nodes, std::uint64_t seed = 1, SwimConfig config = {}) {
+  Cluster c(nodes, seed, config);
+  c.start_all();
+  REQUIRE(c.run_until(10s, [&] { return c.one_view(); }));
+  return c;
+}
 
 }  // namespace plumvine::test

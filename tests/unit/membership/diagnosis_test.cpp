@@ -9,13 +9,6 @@ namespace wire = plumvine::swim::wire;
 
 namespace {
 
-Cluster joined(std::size_t nodes, std::uint64_t seed = 1, SwimConfig config = {}) {
-  Cluster c(nodes, seed, config);
-  c.start_all();
-  REQUIRE(c.run_until(10s, [&] { return c.one_view(); }));
-  return c;
-}
-
 std::size_t lines(Cluster& c, std::size_t node, std::string_view code, std::string_view part = "") {
   const auto& logs = c.logs(node);
   return static_cast<std::size_t>(std::count_if(logs.begin(), logs.end(), [&](const LogRecord& l) {
@@ -89,9 +82,9 @@ TEST_CASE("packets blocked both ways are named once per member, and when they pa
   c.packets_pass = [](std::size_t a, std::size_t b) { return a != 3 && b != 3; };
   c.run(180s);
   CHECK(c.one_view());
-  CHECK(c.node(0).packets("n3") == PacketPath::blocked);
+  CHECK(c.node(0).packets("n3") == PacketPath::in_blocked);
   CHECK(lines(c, 0, "PV1107") == 1);
-  CHECK(lines(c, 0, "PV1107", "No packets between member n3 and here: open UDP port 7946 of 10.0.0.4") == 1);
+  CHECK(lines(c, 0, "PV1107", "No packet of member n3 arrives here: open UDP port 7946 here for packets from 10.0.0.4") == 1);
   CHECK(lines(c, 3, "PV1107") == 3);
   CHECK(c.node(0).packets("n1") == PacketPath::open);
   c.packets_pass = [](std::size_t, std::size_t) { return true; };
@@ -108,8 +101,9 @@ TEST_CASE("packets blocked one way: each side says what it can see", "[swim][dia
   CHECK(c.one_view());
   CHECK(c.node(0).packets("n3") == PacketPath::out_blocked);
   CHECK(lines(c, 0, "PV1107", "arrive here, but ours do not reach it: open UDP port 7946 of 10.0.0.4") == 1);
-  CHECK(c.node(3).packets("n0") == PacketPath::blocked);
+  CHECK(c.node(3).packets("n0") == PacketPath::in_blocked);
   CHECK(lines(c, 3, "PV1107") == 1);
+  CHECK(lines(c, 3, "PV1107", "No packet of member n0 arrives here: open UDP port 7946 here for packets from 10.0.0.1") == 1);
   CHECK(c.node(1).packets("n3") == PacketPath::open);
   std::uint64_t deaths = 0;
   for (std::size_t i = 0; i < 4; ++i) deaths += c.node(i).stats().deaths;
@@ -217,4 +211,45 @@ TEST_CASE("a member that flaps is held longer in suspicion, bounded; others are 
   }
   c.connected = [](std::size_t, std::size_t) { return true; };
   CHECK(time_to_die(1) < 6);  // never flapped
+}
+
+TEST_CASE("another cluster's member is told once per address, and counted each time", "[swim][diagnosis]") {
+  Cluster c(3);
+  c.label = "blue";
+  c.start(0);
+  c.start(1, {0});
+  REQUIRE(c.run_until(10s, [&] { return c.state(0, 1) == MemberState::alive && c.state(1, 0) == MemberState::alive; }));
+  CHECK(c.node(0).other_cluster().count == 0);
+  c.label = "green";
+  c.start(2, {0});
+  c.run(60s);
+  CHECK(c.node(0).members().size() == 2);
+  CHECK(lines(c, 0, "PV1116", "10.0.0.3") == 1);
+  CHECK(c.node(0).other_cluster().count > 1);
+  CHECK(c.node(0).other_cluster().count == c.node(0).stats().rejected[PacketReject::wrong_label]);
+  CHECK(c.node(0).other_cluster().from.host() == "10.0.0.3");
+  // The stranger hears nothing but a closed door.
+  const auto seeds = c.node(2).seeds();
+  REQUIRE(seeds.size() == 1);
+  CHECK_FALSE(seeds[0].alive);
+  CHECK(seeds[0].problem.find("its cluster label or key is another") != std::string::npos);
+}
+
+TEST_CASE("what a seed fails with is known, and forgotten once it answers", "[swim][diagnosis]") {
+  Cluster c(2);
+  c.names["gone.example"] = {};
+  c.start(1, {0});
+  c.with(1, [&](swim::Swim& swim) { swim.join({*HostPort::parse("gone.example:7946"), *HostPort::parse("10.0.0.2:7946")}, c.now()); });
+  c.run(20s);
+  auto seeds = c.node(1).seeds();
+  REQUIRE(seeds.size() == 3);
+  CHECK(seeds[0].name == "10.0.0.1:7946");
+  CHECK(seeds[0].problem == "it cannot be connected to");
+  CHECK(seeds[1].problem == "its name cannot be resolved");
+  CHECK(seeds[2].self);
+  CHECK(seeds[2].problem.empty());
+  c.start(0);
+  REQUIRE(c.run_until(60s, [&] { return c.one_view(); }));
+  CHECK(c.run_until(60s, [&] { return c.node(1).seeds()[0].alive; }));
+  CHECK(c.node(1).seeds()[0].problem.empty());
 }

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "cluster.hpp"
+#include "../memberlist/lone.hpp"
 #include "membership/suspicion.hpp"
 #include "membership/wire/codec.hpp"
 
@@ -102,4 +103,67 @@ TEST_CASE("a suspected member is told with the ping, unless the buddy system is 
     }
   }
   CHECK((told > 0) == buddy);
+}
+
+TEST_CASE("half the least time before the end a suspect is asked, unless enough others confirm") {
+  Suspicion s = suspicion();
+  CHECK(s.asks());
+  CHECK(s.due() == at(44s));
+  s.confirm("b", at(1s));
+  CHECK(s.due() == at(24s));
+  s.asked(7);
+  CHECK(s.was_asked(7));
+  CHECK_FALSE(s.was_asked(8));
+  CHECK(s.due() == at(28s));
+  s.restart(at(26s));  // it answered
+  CHECK(s.due() == at(50s));
+  s.confirm("c", at(27s));
+  s.confirm("d", at(28s));
+  CHECK_FALSE(s.asks());
+  CHECK(s.due() == at(34s));
+}
+
+TEST_CASE("a suspect that answers when asked is not declared dead, though its refutation never comes") {
+  // Four members that confirm nothing; every ping that is seen by `answers` is answered at once.
+  const auto run = [](bool answers) {
+    test::Lone lone;
+    for (int i = 1; i <= 4; ++i) lone.alive(i + 1);
+    lone.suspect(2, 1, "n3");
+    const Timestamp end = lone.now + 60s;
+    while (lone.now < end) {
+      lone.wait(10ms);
+      for (const test::Sent& datagram : std::exchange(lone.sent, {})) {
+        const auto [sequence, name] = test::Lone::ping_in(datagram);
+        if (!name.empty() && (answers || name != "n2")) lone.ack(sequence, name[1] - '0');
+      }
+    }
+    return lone.state(2);
+  };
+  CHECK(run(true) == MemberState::suspect);
+  CHECK(run(false) == MemberState::dead);
+}
+
+TEST_CASE("a suspect hears of it before it is asked, so that its answer refutes") {
+  test::Lone lone;
+  lone.alive(2);
+  lone.suspect(2, 1, "n3");
+  const auto ping = lone.until_sent(wire::MessageType::ping);
+  REQUIRE(ping);
+  REQUIRE(ping->parts.size() == 2);
+  CHECK(ping->parts[0].first == wire::MessageType::suspect);
+  CHECK(ping->parts[1].first == wire::MessageType::ping);
+}
+
+TEST_CASE("a helper says no while the asker still listens") {
+  test::Lone lone;
+  lone.alive(2);
+  lone.alive(3);
+  lone.wait(5s);
+  lone.sent.clear();
+  const Bytes target = test::Lone::at(2).raw();
+  lone.receive(wire::IndirectPing{77, target.view(), 7946, "n2", true, test::Lone::at(3).raw().view(), 7946, "n3"}, test::Lone::at(3));
+  const Timestamp asked = lone.now;
+  const auto nack = lone.until_sent(wire::MessageType::nack, 1s);
+  REQUIRE(nack);
+  CHECK(lone.now - asked == SwimConfig{}.probe_timeout * 4 / 5);
 }
