@@ -108,7 +108,7 @@ void Swim::Impl::leave_input(Timestamp now) {
   if (leaving) {
     const auto finished = core.queue.take_finished();
     const bool sent = std::find(finished.begin(), finished.end(), table.leave_ticket()) != finished.end();
-    if (sent || table.alive_count() == 0) {
+    if (sent || table.leave_ticket() == 0 || table.alive_count() == 0) {
       leaving = false;
       core.outbox.push(LeaveDone{});
     }
@@ -501,6 +501,7 @@ std::string Swim::incompatible(std::string_view name) const {
 
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }
+bool Swim::name_taken() const { return impl_->table.name_taken(); }
 
 const SwimStats& Swim::stats() const {
   impl_->core.stats.health_score = impl_->core.awareness.score();

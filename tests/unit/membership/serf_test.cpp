@@ -141,6 +141,57 @@ TEST_CASE("an intent that is ahead of its member waits five minutes for it", "[s
   }
 }
 
+TEST_CASE("an order of Serf's to prune forgets the dead and the left, not the living", "[serf][forget]") {
+  Alone f;
+  f.meet("b");
+  f.meet("c");
+  const Bytes order = serf::encode(serf::Leave{5, "c", true});
+  SECTION("dead") {
+    f.kill("c");
+    f.user(order);
+  }
+  SECTION("left, by an earlier intent") {
+    f.user(serf::encode(serf::Leave{4, "c", false}));
+    f.kill("c");
+    f.user(order);
+  }
+  SECTION("alive") {
+    f.user(order);
+    CHECK(f.swim.find("c")->state == MemberState::alive);
+    CHECK(f.serf.status("c") == serf::Status::leaving);
+    return;
+  }
+  CHECK(f.swim.find("c") == nullptr);
+  CHECK(f.serf.status("c") == serf::Status::none);
+  CHECK(f.events.back().kind == MemberEvent::Kind::forgotten);
+  CHECK(f.events.back().from == "a member of Serf's");
+  f.meet("c");  // old news does not bring it back
+  CHECK(f.swim.find("c") == nullptr);
+  f.meet("c", 2);
+  CHECK(f.serf.status("c") == serf::Status::alive);
+}
+
+TEST_CASE("who is forgotten here is pruned from Serf's lists", "[serf][forget]") {
+  Alone f;
+  f.meet("c");
+  f.kill("c");
+  f.serf.prune("c", f.now);  // nobody of Serf's is there to hear it
+  f.pass(1s);
+  CHECK(f.said(serf::MessageType::leave).empty());
+  f.meet("b");
+  f.user(serf::encode(serf::Join{70, "c"}));
+  REQUIRE(f.swim.forget("c", f.now));
+  f.serf.prune("c", f.now);
+  f.pass(1s);
+  const auto orders = f.said(serf::MessageType::leave);
+  REQUIRE(orders.size() == 1);
+  serf::Leave order;
+  REQUIRE(serf::decode(orders[0].view().subspan(1), order));
+  CHECK(order.node == "c");
+  CHECK(order.prune);
+  CHECK(order.time == 71);  // newer than all that was said of it
+}
+
 TEST_CASE("a word that we leave is refuted by a newer join intent", "[serf]") {
   Alone f;
   f.meet("b");
