@@ -39,6 +39,7 @@ struct Alone {
   void keep(const swim::SendPacket& packet) {
     for (const wire::Part& part : unpacker.unpack(packet.packet.view(), "", rejected))
       if (part.type == wire::MessageType::user) sent.emplace_back(packet.to, Bytes::copy_of(part.body));
+      else if (part.type == wire::MessageType::suspect) accused.push_back(packet.to);
   }
   void pass(Duration span) {
     const Timestamp end = now + span;
@@ -82,6 +83,7 @@ struct Alone {
   wire::Unpacker unpacker;
   CountedReasons<PacketReject> rejected;
   std::vector<std::pair<Endpoint, Bytes>> sent;
+  std::vector<Endpoint> accused;
   std::vector<MemberEvent> events;
   std::vector<std::string> user_events;
 };
@@ -165,8 +167,11 @@ TEST_CASE("an order of Serf's to prune forgets the dead and the left, not the li
   CHECK(f.serf.status("c") == serf::Status::none);
   CHECK(f.events.back().kind == MemberEvent::Kind::forgotten);
   CHECK(f.events.back().from == "a member of Serf's");
+  CHECK(f.accused.empty());
   f.meet("c");  // old news does not bring it back
   CHECK(f.swim.find("c") == nullptr);
+  // If it lives it is to go above its last life, which Serf's members still hold as dead.
+  CHECK(f.accused == std::vector{Alone::at(3)});
   f.meet("c", 2);
   CHECK(f.serf.status("c") == serf::Status::alive);
 }
