@@ -214,7 +214,7 @@ agreed 120 "ours left"
 places=$(tr '\n' '|' <<<"$old_places" | sed 's/|$//; s/\./\\./g')
 complaints() {
   grep -hE '\[(WARN|ERR)\]' "$work"/s[1-4].log | grep -vE \
-    "Refuting a (suspect|dead) message|Was able to connect to|serf: Shutdown without a Leave|Serf shutdown detected, quitting" |
+    "agent\\.ipc: |Refuting a (suspect|dead) message|Was able to connect to|serf: Shutdown without a Leave|Serf shutdown detected, quitting" |
     grep -vE "($places)(: |->.* |.*)(connection refused|i/o timeout|EOF|reset by peer)" |
     grep -vE "Node 'plain[12]' delegate protocol version \\(0\\) is incompatible" |
     grep -vE "Conflicting address for (s1|p1)\.|Name conflict for '(s1|p1)'"
