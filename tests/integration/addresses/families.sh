@@ -89,6 +89,20 @@ within 20 shown other both fd00:77::1 "$(port both)"
 within 20 shown both other 10.77.0.3 "$(port other)"
 within 20 shown other six fd00:77::2 "$(port six)"
 end_all
+# Packets do not pass between those bound to one family and the other. Streams do here, so the cluster stays whole, and says
+# what is closed.
+run both --bind '[::]:0'
+run four --bind 10.77.0.2:0 --join "10.77.0.1:$(port both)"
+run six --bind '[fd00:77::2]:0' --join "[fd00:77::1]:$(port both)"
+blocked() { grep -q 'PV1107.*member four' "$work/six.err" && grep -q 'PV1107.*member six' "$work/four.err"; }
+within 90 blocked
+for seer in both four six; do
+  within 20 shown $seer both 10.77.0.1 "$(port both)"
+  within 20 shown $seer four 10.77.0.2 "$(port four)"
+  within 20 shown $seer six fd00:77::2 "$(port six)"
+  grep -q PV1102 "$work/$seer.err" && fail "$seer declared somebody dead"
+done
+end_all
 echo "both families"
 
 # --- addresses that nobody can dial --------------------------------------------------------------------------------
