@@ -189,8 +189,12 @@ void MemberTable::conflict(Record& record, const wire::Alive& news, Timestamp no
   if (record.conflict_at != Timestamp{INT64_MIN} && now - record.conflict_at < kTellInterval) return;
   record.conflict_at = now;
   const std::string claimant = endpoint_of(news.address, news.port).to_string();
-  std::string text = fmt::format("Name {} is claimed by {} but belongs to {}; the claim is refused", record.member.name,
-                                 claimant, record.endpoint.to_string());
+  std::string text =
+      &record == self_
+          ? fmt::format("Name {} of this member, {}, is also used by {}: start one of the two under another name",
+                        record.member.name, record.endpoint.to_string(), claimant)
+          : fmt::format("Name {} is claimed by {} but belongs to {}; the claim is refused", record.member.name, claimant,
+                        record.endpoint.to_string());
   notify(MemberEvent::Kind::conflict, record.member, claimant, text);
   core_.log(LogLevel::warn, "PV1104", std::move(text));
 }
@@ -289,10 +293,13 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
     notify(MemberEvent::Kind::accused, record->member, news.from, "declared dead");
     return refute(news.incarnation);
   }
-  const auto ticket = core_.queue.queue(record->member.name, wire::encoded(news));
-  if (record == self_) {
-    leave_ticket_ = ticket;
-    core_.queue.watch(ticket);
+  // Our farewell under another's name would end that member.
+  if (record != self_ || !name_taken_) {
+    const auto ticket = core_.queue.queue(record->member.name, wire::encoded(news));
+    if (record == self_) {
+      leave_ticket_ = ticket;
+      core_.queue.watch(ticket);
+    }
   }
   const bool gone = news.from == news.node;
   record->member.incarnation = Incarnation{news.incarnation};
@@ -336,7 +343,9 @@ void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
   switch (static_cast<MemberState>(row.state)) {
     case MemberState::alive: {
       const std::uint64_t known = last_id_;
-      alive({row.incarnation, row.name, row.address, row.port, row.meta, row.versions}, now);
+      const wire::Alive news{row.incarnation, row.name, row.address, row.port, row.meta, row.versions};
+      if (is_self(row.name) && !left_) name_taken_ = !same_address(*self_, news);
+      alive(news, now);
       merged_ += last_id_ - known;
       return;
     }
@@ -361,6 +370,7 @@ void MemberTable::announce_self(Bytes meta, Timestamp now) {
 void MemberTable::leave(Timestamp now) {
   if (left_) return;
   left_ = true;
+  leave_ticket_ = 0;
   const auto incarnation = static_cast<std::uint32_t>(self_->member.incarnation);
   dead({incarnation, core_.identity.name, core_.identity.name}, now);
 }
@@ -617,7 +627,11 @@ void MemberTable::erase(std::string_view name, std::string_view by) {
 
 std::size_t MemberTable::row_count() const {
   return static_cast<std::size_t>(
-      std::count_if(order_.begin(), order_.end(), [](const auto& record) { return record->incompatible.empty(); }));
+      std::count_if(order_.begin(), order_.end(), [this](const auto& record) { return shown(*record); }));
+}
+
+bool MemberTable::shown(const Record& record) const {
+  return record.incompatible.empty() && !(&record == self_ && left_ && name_taken_);
 }
 
 std::string MemberTable::version_problem(std::string_view name, BytesView versions, bool alive) const {
@@ -632,7 +646,7 @@ std::string MemberTable::version_problem(std::string_view name, BytesView versio
 
 void MemberTable::encode_rows(wire::Buffer& out) const {
   for (const auto& record : order_) {
-    if (!record->incompatible.empty()) continue;
+    if (!shown(*record)) continue;
     const Member& m = record->member;
     wire::encode(wire::PushNodeState{m.name, m.address.view(), m.port, m.meta.view(),
                                      static_cast<std::uint32_t>(m.incarnation), static_cast<std::int64_t>(m.state),

@@ -128,7 +128,9 @@ class MemberTable {
   [[nodiscard]] std::uint64_t merged() const noexcept { return merged_; }
   /// An alive or suspect member other than us at this address.
   [[nodiscard]] const Record* living_at(const Endpoint& endpoint) const;
-  /// Ticket of the broadcast that says we left.
+  /// In the last table that knew our name as alive it was that of a member at another address.
+  [[nodiscard]] bool name_taken() const noexcept { return name_taken_; }
+  /// Ticket of the broadcast that says we left; 0 where there is none.
   [[nodiscard]] BroadcastQueue::Ticket leave_ticket() const noexcept { return leave_ticket_; }
 
   /// Up to `count` different random members other than us that `fits`, all of them if there are few.
@@ -138,7 +140,7 @@ class MemberTable {
   Record* next_to_probe(Timestamp now);
   /// Everything we know as rows of a table exchange, without header.
   void encode_rows(wire::Buffer& out) const;
-  /// How many rows that are: all members but the incompatible ones.
+  /// How many rows that are: all members but the incompatible ones, and us once we left a name that is another's.
   [[nodiscard]] std::size_t row_count() const;
   /// Why a member of these versions does not go with ours; empty where it does.
   [[nodiscard]] std::string version_problem(std::string_view name, BytesView versions, bool alive) const;
@@ -149,6 +151,7 @@ class MemberTable {
   void accept_alive(Record& record, const wire::Alive& news, bool restarted, Timestamp now);
   [[nodiscard]] bool may_replace(const Record& record, const wire::Alive& news, Timestamp now) const;
   void conflict(Record& record, const wire::Alive& news, Timestamp now);
+  [[nodiscard]] bool shown(const Record& record) const;
   void refute(std::uint32_t accused);
   void broadcast_self();
   void start_suspicion(Record& record, std::string_view accuser, Timestamp now);
@@ -183,6 +186,7 @@ class MemberTable {
   std::uint64_t merged_ = 0;
   std::uint32_t incarnation_ = 0;  ///< our own counter, beside our record's field
   BroadcastQueue::Ticket leave_ticket_ = 0;
+  bool name_taken_ = false;
   Timestamp heard_{INT64_MIN};
   bool left_ = false;
   bool spread_ = true;

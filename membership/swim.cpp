@@ -108,7 +108,7 @@ void Swim::Impl::leave_input(Timestamp now) {
   if (leaving) {
     const auto finished = core.queue.take_finished();
     const bool sent = std::find(finished.begin(), finished.end(), table.leave_ticket()) != finished.end();
-    if (sent || table.alive_count() == 0) {
+    if (sent || table.leave_ticket() == 0 || table.alive_count() == 0) {
       leaving = false;
       core.outbox.push(LeaveDone{});
     }
@@ -508,6 +508,7 @@ std::vector<SeedInfo> Swim::seeds() const { return impl_->rejoin.seeds(); }
 const Stranger& Swim::other_cluster() const { return impl_->core.other_cluster; }
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }
+bool Swim::name_taken() const { return impl_->table.name_taken(); }
 
 const SwimStats& Swim::stats() const {
   impl_->core.stats.health_score = impl_->core.awareness.score();

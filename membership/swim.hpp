@@ -112,6 +112,8 @@ class Swim {
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.
   [[nodiscard]] bool joined() const;
   [[nodiscard]] bool has_left() const;
+  /// To the others our name is that of a member at another address: a farewell of ours would be its.
+  [[nodiscard]] bool name_taken() const;
   [[nodiscard]] const SwimStats& stats() const;
 
  private:

@@ -1,6 +1,7 @@
 #include "tombstones.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace plumvine::swim {
@@ -74,7 +75,13 @@ bool Tombstones::refuses(const wire::Alive& news, Timestamp now) {
     return true;
   }
   const Identity& self = core_.identity;
-  core_.send_alone(*to, wire::Ping{stone.sequence, news.node, self.address.view(), self.port, self.name});
+  // Others may hold its last life as dead and have heard of no order: accused, it goes above that.
+  wire::Buffer ping;
+  wire::encode(wire::Ping{stone.sequence, news.node, self.address.view(), self.port, self.name}, ping);
+  wire::Buffer accusation;
+  wire::encode(wire::Suspect{stone.incarnation, news.node, self.name}, accusation);
+  const std::array<BytesView, 2> both{ping, accusation};
+  core_.send_packet(*to, both);
   return true;
 }
 

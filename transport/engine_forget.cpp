@@ -16,6 +16,7 @@ constexpr Duration kPause = std::chrono::milliseconds{250};
 Status Engine::Impl::forget(std::string_view name) {
   touch();
   Status status = swim_->forget(name, now_);
+  if (status && serf_) serf_->prune(name, now_);
   forgets_wanted_ = true;
   return status;
 }

@@ -38,6 +38,7 @@ void Engine::Impl::on_member(MemberEvent event) {
   if (member.name != config_.name) {
     if (event.kind == MemberEvent::Kind::forgotten) {
       if (auto it = known_.find(member.name); it != known_.end()) forget(it);
+      forgets_wanted_ = true;
     } else {
       learn(member.name, instance_of(member), member.state);
     }

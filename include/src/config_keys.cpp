@@ -142,6 +142,29 @@ Status set_seeds(Config& c, std::string_view text) {
   return {};
 }
 
+// Comma-separated KEY=VALUE; a value with a comma needs a table in the file.
+Status set_tags(Config& c, std::string_view text) {
+  Tags tags;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto comma = rest.find(',');
+    const auto item = rest.substr(0, comma);
+    const auto equals = item.find('=');
+    if (equals == 0 || equals == std::string_view::npos) {
+      return {Errc::invalid_argument, fmt::format("'{}' is not KEY=VALUE", item)};
+    }
+    tags.insert_or_assign(std::string(item.substr(0, equals)), std::string(item.substr(equals + 1)));
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+  }
+  c.tags = std::move(tags);
+  return {};
+}
+
+std::string show_tags(const Config& c) {
+  std::string text;
+  for (const auto& [tag, value] : c.tags) text += (text.empty() ? "" : ",") + tag + "=" + value;
+  return text;
+}
+
 Status set_networks(Config& c, std::string_view text) {
   std::vector<Network> networks;
   for (std::string_view rest = text; !rest.empty();) {
@@ -167,6 +190,7 @@ std::vector<Key> make_catalogue() {
       key("bind", &Config::bind),
       key("advertise", &Config::advertise),
       {"join", set_seeds, [](const Config& c) { return fmt::format("{}", fmt::join(c.seeds, ",")); }},
+      {"tags", set_tags, show_tags},
       key("http", &Config::http),
       key("cluster", &Config::cluster),
       {"encrypt", [](Config& c, std::string_view text) { return assign(c.encrypt, text); },

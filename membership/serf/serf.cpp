@@ -10,6 +10,9 @@
 namespace plumvine::serf {
 namespace {
 
+/// Who gave an order to forget that came as a leave intent, which names nobody.
+constexpr std::string_view kPruner = "a member of Serf's";
+
 bool is_there(Status status) { return status == Status::alive || status == Status::leaving; }
 
 }  // namespace
@@ -167,7 +170,14 @@ bool Serf::on_leave(const Leave& intent, Timestamp now) {
     set_status(it->first, known, Status::left);
     swim_.believe_left(it->first, now);
   }
+  if (intent.prune && known.status == Status::left) pruned(intent.node, now);
   return true;
+}
+
+/// Somebody had a member that is gone dropped for good. One that lives stays: Serf's members would hide it.
+void Serf::pruned(std::string_view name, Timestamp now) {
+  const Member* member = swim_.find(name);
+  if (member != nullptr) swim_.forget_told({std::string(name), member->incarnation, std::string(kPruner)}, now);
 }
 
 bool Serf::on_join(const Join& intent, Timestamp now) {
@@ -270,12 +280,19 @@ void Serf::say_join(Timestamp now) {
 
 void Serf::leave(Timestamp now) {
   if (std::exchange(leaving_, true)) return;
-  if (foreign_ == 0) return swim_.leave(now);
+  if (foreign_ == 0 || swim_.name_taken()) return swim_.leave(now);
   own_time_ = clock_.tick();
   refresh_state();
   counts_.add(SerfMessage::sent);
   leave_due_ = now + kLeaveWait;
   if (!spread(encode(Leave{own_time_, name_, false}).view(), true, now)) farewell(now);
+}
+
+void Serf::prune(std::string_view name, Timestamp now) {
+  if (foreign_ == 0) return;
+  counts_.add(SerfMessage::sent);
+  spread(encode(Leave{clock_.tick(), name, true}).view(), false, now);
+  refresh_state();
 }
 
 void Serf::farewell(Timestamp now) {

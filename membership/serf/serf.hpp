@@ -63,6 +63,8 @@ class Serf {
   void leave(Timestamp now);
   /// We are back after a leave, or one that was under way.
   void come_back(Timestamp now);
+  /// Serf's members are to drop this dead or left member, which was forgotten here.
+  void prune(std::string_view name, Timestamp now);
   void handle_timeout(Timestamp now);
   /// Sends a user event. The time it got; nullopt: it is above `kEventMax` (nothing was sent).
   std::optional<LTime> send_event(std::string_view name, BytesView payload, Timestamp now);
@@ -112,6 +114,7 @@ class Serf {
   template <class Message>
   void take(BytesView message, Timestamp now, bool (Serf::*handler)(const Message&, Timestamp));
   void set_status(std::string_view name, Known& known, Status status);
+  void pruned(std::string_view name, Timestamp now);
   void say_join(Timestamp now);
   bool spread(BytesView message, bool watched, Timestamp now);
   void farewell(Timestamp now);

@@ -223,7 +223,7 @@ void Agent::reload() {
   std::string restart;
   const auto needs_restart = [&restart](const std::string& key) { restart += (restart.empty() ? "" : ", ") + key; };
   for (const auto& [key, value] : fresh.config.describe()) {
-    if (key == "join" || key == "log_level" || key == "encrypt" || key == "keyring" || before.at(key) == value) continue;
+    if (key == "join" || key == "tags" || key == "log_level" || key == "encrypt" || key == "keyring" || before.at(key) == value) continue;
     needs_restart(key);
   }
   if (fresh.publish != options_.publish) needs_restart("publish");
@@ -237,6 +237,13 @@ void Agent::reload() {
   }
   if (auto taken = node_->reload_keys(fresh.config.encrypt, fresh.config.keyring); !taken) {
     logger_.line(LogLevel::error, "PV5006", "the keys were not taken over: " + taken.error().message);
+  }
+  if (fresh.config.tags != options_.config.tags) {
+    if (auto set = node_->set_tags(fresh.config.tags); !set) {
+      logger_.line(LogLevel::error, "PV5006", "the tags were not taken over: " + set.error().message);
+    } else {
+      options_.config.tags = fresh.config.tags;
+    }
   }
   if (fresh.config.seeds != options_.config.seeds) {
     options_.config.seeds = fresh.config.seeds;

@@ -36,8 +36,21 @@ std::optional<std::vector<std::string>> as_list(const toml::array& array) {
   return out;
 }
 
+Status set_tags(const toml::table& table, Tags& tags) {
+  Tags read;
+  for (const auto& [tag, node] : table) {
+    const auto value = node.value_exact<std::string>();
+    if (!value || tag.str().empty())
+      return {Errc::invalid_argument, fmt::format("'{}' must be a name with a text, as in role = \"web\"", tag.str())};
+    read.emplace(tag.str(), *value);
+  }
+  tags = std::move(read);
+  return {};
+}
+
 Status apply_entry(std::string_view key, const toml::node& node, Options& options) {
   if (key == "topics") return {Errc::invalid_argument, "topic tables are not supported by this version"};
+  if (const toml::table* table = node.as_table(); table != nullptr && key == "tags") return set_tags(*table, options.config.tags);
   if (const toml::array* array = node.as_array()) {
     auto list = as_list(*array);
     if (list && (key == "print" || key == "publish")) return set_topics(options, key, std::move(*list));

@@ -96,6 +96,11 @@ const char* undiallable(const Endpoint& endpoint) {
 
 }  // namespace
 
+bool ipv6_available() {
+  const auto addresses = interface_addresses();
+  return std::any_of(addresses.begin(), addresses.end(), [](const Endpoint& e) { return !e.is_v4(); });
+}
+
 std::string loopback_warning(const Endpoint& advertised, const std::vector<std::string>& seeds) {
   if (!advertised.is_loopback()) return {};
   for (const std::string& seed : seeds) {

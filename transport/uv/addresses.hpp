@@ -23,4 +23,8 @@ Result<Advertised> choose_advertised(const std::string& configured, const Endpoi
 /// What to say where a loopback address is advertised but a seed is on another host; empty where all is well.
 std::string loopback_warning(const Endpoint& advertised, const std::vector<std::string>& seeds);
 
+/// Whether an interface that is up has an IPv6 address. A socket alone proves nothing: `[::]` can be bound where the
+/// system has IPv6 switched off.
+bool ipv6_available();
+
 }  // namespace plumvine::uv

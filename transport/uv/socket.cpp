@@ -118,13 +118,6 @@ Result<std::vector<Endpoint>> resolve_local(std::string_view host_port) {
   return found;
 }
 
-bool ipv6_available() noexcept {
-  Fd fd{socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  if (!fd) return false;
-  const SockAddr any = to_sockaddr(Endpoint{}, AF_INET6);
-  return bind(fd.get(), any.get(), any.size) == 0;
-}
-
 Result<Fd> listen_stream(const Endpoint& where, int backlog) {
   auto fd = open_bound(where, SOCK_STREAM);
   if (!fd) return fd;

@@ -57,9 +57,6 @@ Error socket_error(std::string_view what, int error);
 /// IPv4 first.
 Result<std::vector<Endpoint>> resolve_local(std::string_view host_port);
 
-/// True when this machine can bind IPv6 sockets.
-bool ipv6_available() noexcept;
-
 /// A listening stream socket, non-blocking, close-on-exec. An IPv6 wildcard takes IPv4 too.
 Result<Fd> listen_stream(const Endpoint& where, int backlog);
 /// A datagram socket, non-blocking, close-on-exec, with a receive buffer of 4 MiB where the system allows it.

@@ -208,6 +208,19 @@ TEST_CASE("a file's problems are reported at once, with their lines", "[agent]")
   CHECK(refused->problems.size() == 4);
 }
 
+TEST_CASE("tags are a list, or in a file a table with any text", "[agent]") {
+  CHECK(taken({"--set", "tags=role=web,zone="}).config.tags == Tags{{"role", "web"}, {"zone", ""}});
+  CHECK(has(refusal({"--set", "tags=web"}), "tags: 'web' is not KEY=VALUE"));
+  CHECK(has(refusal({"--set", "tags==web"}), "tags: '=web' is not KEY=VALUE"));
+  CHECK(has(refusal({"--set", "tags=pvl=2"}), "'pvl' starts with pv"));
+  const File list("tags = [\"role=web\", \"zone=a=b\"]\n");
+  CHECK(taken({"--config", list.path()}).config.tags == Tags{{"role", "web"}, {"zone", "a=b"}});
+  const File table("[tags]\n\"odd name\" = \"a=b, c\"\nrole = \"wěb\"\n");
+  CHECK(taken({"--config", table.path()}).config.tags == Tags{{"odd name", "a=b, c"}, {"role", "wěb"}});
+  const File number("[tags]\nrole = 3\n");
+  CHECK(has(refusal({"--config", number.path()}), ":1: tags: 'role' must be a name with a text"));
+}
+
 TEST_CASE("lists in a file may hold commas, and keys of all kinds are read", "[agent]") {
   const File file(
       "print = [\"a,b\", \"*\"]\njoin = [\"h1\", \"h2:7\"]\ndeliver_local = true\nmax_message_size = \"2MiB\"\n"

@@ -39,6 +39,7 @@ struct Alone {
   void keep(const swim::SendPacket& packet) {
     for (const wire::Part& part : unpacker.unpack(packet.packet.view(), "", rejected))
       if (part.type == wire::MessageType::user) sent.emplace_back(packet.to, Bytes::copy_of(part.body));
+      else if (part.type == wire::MessageType::suspect) accused.push_back(packet.to);
   }
   void pass(Duration span) {
     const Timestamp end = now + span;
@@ -82,6 +83,7 @@ struct Alone {
   wire::Unpacker unpacker;
   CountedReasons<PacketReject> rejected;
   std::vector<std::pair<Endpoint, Bytes>> sent;
+  std::vector<Endpoint> accused;
   std::vector<MemberEvent> events;
   std::vector<std::string> user_events;
 };
@@ -139,6 +141,60 @@ TEST_CASE("an intent that is ahead of its member waits five minutes for it", "[s
     f.meet("c");
     CHECK(f.serf.status("c") == serf::Status::alive);
   }
+}
+
+TEST_CASE("an order of Serf's to prune forgets the dead and the left, not the living", "[serf][forget]") {
+  Alone f;
+  f.meet("b");
+  f.meet("c");
+  const Bytes order = serf::encode(serf::Leave{5, "c", true});
+  SECTION("dead") {
+    f.kill("c");
+    f.user(order);
+  }
+  SECTION("left, by an earlier intent") {
+    f.user(serf::encode(serf::Leave{4, "c", false}));
+    f.kill("c");
+    f.user(order);
+  }
+  SECTION("alive") {
+    f.user(order);
+    CHECK(f.swim.find("c")->state == MemberState::alive);
+    CHECK(f.serf.status("c") == serf::Status::leaving);
+    return;
+  }
+  CHECK(f.swim.find("c") == nullptr);
+  CHECK(f.serf.status("c") == serf::Status::none);
+  CHECK(f.events.back().kind == MemberEvent::Kind::forgotten);
+  CHECK(f.events.back().from == "a member of Serf's");
+  CHECK(f.accused.empty());
+  f.meet("c");  // old news does not bring it back
+  CHECK(f.swim.find("c") == nullptr);
+  // If it lives it is to go above its last life, which Serf's members still hold as dead.
+  CHECK(f.accused == std::vector{Alone::at(3)});
+  f.meet("c", 2);
+  CHECK(f.serf.status("c") == serf::Status::alive);
+}
+
+TEST_CASE("who is forgotten here is pruned from Serf's lists", "[serf][forget]") {
+  Alone f;
+  f.meet("c");
+  f.kill("c");
+  f.serf.prune("c", f.now);  // nobody of Serf's is there to hear it
+  f.pass(1s);
+  CHECK(f.said(serf::MessageType::leave).empty());
+  f.meet("b");
+  f.user(serf::encode(serf::Join{70, "c"}));
+  REQUIRE(f.swim.forget("c", f.now));
+  f.serf.prune("c", f.now);
+  f.pass(1s);
+  const auto orders = f.said(serf::MessageType::leave);
+  REQUIRE(orders.size() == 1);
+  serf::Leave order;
+  REQUIRE(serf::decode(orders[0].view().subspan(1), order));
+  CHECK(order.node == "c");
+  CHECK(order.prune);
+  CHECK(order.time == 71);  // newer than all that was said of it
 }
 
 TEST_CASE("a word that we leave is refuted by a newer join intent", "[serf]") {

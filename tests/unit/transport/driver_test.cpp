@@ -225,6 +225,29 @@ TEST_CASE("who leaves delivers first, and is left, not dead", "[driver]") {
   cluster.check_invariants();
 }
 
+TEST_CASE("who was started under another's name does not take that one along when it leaves", "[driver]") {
+  TestCluster c;
+  c.add_many(3);
+  REQUIRE(c.settle(2));
+  const auto alive = [&](std::size_t seer) {
+    const auto s = c[seer].snapshot();
+    return std::any_of(s->members.begin(), s->members.end(), [](const MemberInfo& m) {
+      return m.member.name == "b" && m.member.port == 7946 && m.member.state == MemberState::alive &&
+             m.member.endpoint().to_string() == "10.0.0.2:7946";
+    });
+  };
+  TestNode& second = c.add_at("10.0.0.9:7946", "b");
+  REQUIRE(c.run_until([&] { return second.logged("start one of the two under another name"); }, 10s));
+  second.driver->leave();
+  REQUIRE(c.run_until([&] { return second.leaves_done == 1; }, 5s));
+  c.run_for(20s);
+  for (std::size_t seer : {0, 1, 2}) {
+    CHECK(alive(seer));
+    CHECK(c[seer].snapshot()->swim.deaths == 0);
+    CHECK(c[seer].snapshot()->swim.refutations == 0);
+  }
+}
+
 TEST_CASE("tags share the metadata with ours, and the error says how much is left", "[driver]") {
   TestCluster cluster;
   cluster.add_many(2);
