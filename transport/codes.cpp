@@ -39,6 +39,7 @@ constexpr std::array kTable{
                 "know of it. Set delegate_protocol alike everywhere, or take it out."},
     Explanation{"PV1115", "others believed that this node leaves",
                 "Somebody said so in its name (`serf force-leave`, or an old farewell). It says that it stays."},
+    Explanation{kMemberJoined, "a member joined", "It is known here from now on, for the first time or again."},
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},
