@@ -235,6 +235,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   }
   member.incarnation = Incarnation{news.incarnation};
   record.instance = instance;
+  record.digests = tag_of(news.meta, kTagDigest) == "1";
   record.accuser.clear();
   if (spread_) core_.queue.queue(member.name, wire::encoded(news));  // passed on as it came
   record.died = false;
@@ -625,11 +626,6 @@ void MemberTable::erase(std::string_view name, std::string_view by) {
   forgotten(gone, by);
 }
 
-std::size_t MemberTable::row_count() const {
-  return static_cast<std::size_t>(
-      std::count_if(order_.begin(), order_.end(), [this](const auto& record) { return shown(*record); }));
-}
-
 bool MemberTable::shown(const Record& record) const {
   return record.incompatible.empty() && !(&record == self_ && left_ && name_taken_);
 }
@@ -644,14 +640,13 @@ std::string MemberTable::version_problem(std::string_view name, BytesView versio
   return check.check(core_.identity.name, ours).value_or(std::string{});
 }
 
-void MemberTable::encode_rows(wire::Buffer& out) const {
+void MemberTable::each_row(const std::function<void(const wire::PushNodeState&)>& take) const {
   for (const auto& record : order_) {
     if (!shown(*record)) continue;
     const Member& m = record->member;
-    wire::encode(wire::PushNodeState{m.name, m.address.view(), m.port, m.meta.view(),
-                                     static_cast<std::uint32_t>(m.incarnation), static_cast<std::int64_t>(m.state),
-                                     BytesView(reinterpret_cast<const std::byte*>(m.versions.data()), m.versions.size())},
-                 out);
+    take({m.name, m.address.view(), m.port, m.meta.view(), static_cast<std::uint32_t>(m.incarnation),
+          static_cast<std::int64_t>(m.state),
+          BytesView(reinterpret_cast<const std::byte*>(m.versions.data()), m.versions.size())});
   }
 }
 

@@ -32,6 +32,8 @@ struct Record {
   std::unique_ptr<Suspicion> suspicion;
   std::string accuser;            ///< who said dead; empty otherwise
   InstanceId instance{};          ///< of the `pvi` tag; 0 for foreign members
+  bool digests = false;           ///< compares tables by digest, says its `pvd` tag
+  Timestamp whole_until{INT64_MIN};  ///< until then it gets whole tables: it refused a digest
   Duration rtt{0};                ///< smoothed; 0 = unknown
   Timestamp alive_since;          ///< when it last became alive here
   Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
@@ -138,10 +140,9 @@ class MemberTable {
   /// The next member to probe: each once per pass, in an order shuffled for every pass. Drops the long dead
   /// when a pass is over. Null if there is nobody.
   Record* next_to_probe(Timestamp now);
-  /// Everything we know as rows of a table exchange, without header.
-  void encode_rows(wire::Buffer& out) const;
-  /// How many rows that are: all members but the incompatible ones, and us once we left a name that is another's.
-  [[nodiscard]] std::size_t row_count() const;
+  /// Everything that goes into a table exchange: a row for each member but the incompatible ones, and us once we left a name
+  /// that is another's.
+  void each_row(const std::function<void(const wire::PushNodeState&)>& take) const;
   /// Why a member of these versions does not go with ours; empty where it does.
   [[nodiscard]] std::string version_problem(std::string_view name, BytesView versions, bool alive) const;
 

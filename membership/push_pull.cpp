@@ -1,5 +1,6 @@
 #include "push_pull.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -43,7 +44,10 @@ void Streams::start(Timestamp now) {
 void Streams::tick(Timestamp now) {
   core_.timers.set({TimerKind::push_pull}, now + push_pull_scaled(core_.config.push_pull_interval, table_.size()));
   const auto chosen = table_.random(1, [](const Record& r) { return r.member.state == MemberState::alive && r.incompatible.empty(); });
-  if (!chosen.empty()) exchange(chosen[0]->endpoint, false, StreamPurpose::periodic, 0, now);
+  if (chosen.empty()) return;
+  const Record& with = *chosen[0];
+  if (with.digests && now >= with.whole_until) return compare(with, now);
+  exchange(with.endpoint, false, StreamPurpose::periodic, 0, now);
 }
 
 void Streams::tick_early(Timestamp now) {
@@ -53,9 +57,14 @@ void Streams::tick_early(Timestamp now) {
 
 // --- opening -----------------------------------------------------------------------------------------------
 
+bool Streams::exchanging(const Endpoint& with) const {
+  return std::any_of(streams_.begin(), streams_.end(), [&](const auto& entry) {
+    return entry.second.peer == with && is_exchange(entry.second.purpose);
+  });
+}
+
 bool Streams::exchange(const Endpoint& to, bool join, StreamPurpose purpose, std::uint64_t context, Timestamp now) {
-  for (const auto& [id, stream] : streams_)
-    if (stream.peer == to && is_exchange(stream.purpose)) return false;
+  if (exchanging(to)) return false;
   return open(to, Stream{.purpose = purpose, .peer = to, .context = context, .join = join, .reader = {false, core_.opening()}},
               now + core_.config.tcp_timeout);
 }
@@ -88,22 +97,33 @@ void Streams::connected(StreamId stream_id, Timestamp now) {
   stream.connected = true;
   if (is_exchange(stream.purpose)) {
     core_.timers.set({TimerKind::stream, id}, now + core_.config.tcp_timeout);
-    return send_table(id, stream, true);
+    return stream.buckets != 0 ? send_digest(id, stream) : send_table(id, stream, true);
   }
   const Identity& self = core_.identity;
   send(id, wire::Ping{stream.sequence, stream.name, self.address.view(), self.port, self.name}, true);
 }
 
-void Streams::send_table(std::uint64_t id, Stream& stream, bool dialling) {
-  wire::Buffer out;
-  out.reserve(64 + 160 * table_.size());
-  wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(table_.row_count()),
-                                    static_cast<std::int64_t>(core_.user_state.size()), stream.join}, out);
-  table_.encode_rows(out);
+void Streams::send_table(std::uint64_t id, Stream& stream, bool dialling, const Wanted& wanted, BytesView differing) {
+  wire::Buffer rows;
+  std::int64_t count = 0;
+  table_.each_row([&](const wire::PushNodeState& row) {
+    if (wanted && !wanted(row)) return;
+    wire::encode(row, rows);
+    ++count;
+  });
+  core_.stats.table_rows_sent += static_cast<std::uint64_t>(count);
   const BytesView state = core_.user_state.view();
+  wire::Buffer out;
+  out.reserve(64 + differing.size() + rows.size() + state.size());
+  wire::encode(wire::PushPullHeader{count, static_cast<std::int64_t>(state.size()), stream.join, differing}, out);
+  out.insert(out.end(), rows.begin(), rows.end());
   out.insert(out.end(), state.begin(), state.end());
-  stream.request_hash = hash_of(BytesView(out).subspan(1));
-  send_bytes(id, out, dialling);
+  send_exchange(id, stream, out, dialling);
+}
+
+void Streams::send_exchange(std::uint64_t id, Stream& stream, BytesView message, bool dialling) {
+  stream.request_hash = hash_of(message.subspan(1));
+  send_bytes(id, message, dialling);
 }
 
 template <class Message>
@@ -147,8 +167,10 @@ void Streams::received(StreamId stream_id, BytesView data, Timestamp now) {
 
 void Streams::request_complete(Map::iterator it, Timestamp now) {
   const auto& reader = it->second.reader;
+  if (it->second.awaits_rows) return take_rows(it, now);
   switch (reader.type()) {
     case wire::MessageType::push_pull: return serve_push_pull(it, now);
+    case wire::MessageType::digest: return serve_digest(it, now);
     case wire::MessageType::ping: serve_ping(it->first, reader.body()); return finish(it, true, true, now);
     case wire::MessageType::user:
       if (speaks_serf(core_.config) && !reader.body().empty())
@@ -166,24 +188,30 @@ void Streams::serve_ping(std::uint64_t id, BytesView body) {
   send(id, wire::Ack{ping.sequence, {}}, false);
 }
 
-void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
-  Stream& stream = it->second;
-  const BytesView body = stream.reader.body();
-  wire::Scratch scratch;
+bool Streams::own_request(Stream& stream, BytesView body) {
   const std::uint64_t hash = hash_of(body);
   for (auto& [id, other] : streams_) {
     if (is_exchange(other.purpose) && other.request_hash == hash) other.to_self = stream.to_self = true;
   }
+  return stream.to_self;
+}
+
+void Streams::merge_own(BytesView body, Timestamp now) {
+  wire::Scratch scratch;
+  wire::PushPullRows rows(body, scratch);
+  while (const auto row = rows.next()) table_.merge_own(*row, now);
+}
+
+void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
+  Stream& stream = it->second;
+  const BytesView body = stream.reader.body();
+  wire::Scratch scratch;
+  own_request(stream, body);
   const bool fine = acceptable(body, stream.peer);
+  stream.join = wire::PushPullRows(body, scratch).header().join;
   // What the other side says about us comes first: the answer then carries the refutation, and a member that
   // was restarted or cut off is alive again after one exchange.
-  wire::PushPullRows rows(body, scratch);
-  stream.join = rows.header().join;
-  while (fine && !stream.to_self) {
-    const auto row = rows.next();
-    if (!row) break;
-    table_.merge_own(*row, now);
-  }
+  if (fine && !stream.to_self) merge_own(body, now);
   send_table(it->first, stream, false);
   if (fine && !stream.to_self) merge(body, now);
   core_.stats.push_pulls.add(fine ? PushPullResult::in_ok : PushPullResult::in_failed);
@@ -200,6 +228,7 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
                     ack.sequence == stream.sequence;
     return finish(it, ok, true, now);
   }
+  if (stream.buckets != 0) return digest_answered(it, now);
   if (type == wire::MessageType::error) {
     wire::ErrorReply error;
     wire::decode_body(stream.reader.body(), error, scratch);
@@ -209,12 +238,14 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
   }
   if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
   const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer);
-  if (fine && !stream.to_self) {
-    table_.spread_merged(table_.size() > 1);
-    merge(stream.reader.body(), now);
-    table_.spread_merged(true);
-  }
+  if (fine && !stream.to_self) merge_reply(stream.reader.body(), now);
   finish(it, fine, true, now, fine ? "" : "its members' versions do not go with ours");
+}
+
+void Streams::merge_reply(BytesView body, Timestamp now) {
+  table_.spread_merged(table_.size() > 1);
+  merge(body, now);
+  table_.spread_merged(true);
 }
 
 /// Rows about ourselves are always taken: what others remember of an old version of us is to be refuted.
@@ -290,6 +321,12 @@ void Streams::hand_up(BytesView state) {
 
 // --- ending ------------------------------------------------------------------------------------------------
 
+/// What came in on an accepted stream is the beginning of a table exchange.
+bool Streams::asks_for_table(const Stream& stream) {
+  const auto type = stream.reader.type();
+  return stream.awaits_rows || type == wire::MessageType::push_pull || type == wire::MessageType::digest;
+}
+
 void Streams::reject(Map::iterator it, PacketReject why, Timestamp now) {
   core_.stats.rejected.add(why);
   const Stream& stream = it->second;
@@ -298,22 +335,26 @@ void Streams::reject(Map::iterator it, PacketReject why, Timestamp now) {
   if (stream.purpose == StreamPurpose::accepted) {
     const std::string_view text = complaint(why);
     if (!text.empty()) send(it->first, wire::ErrorReply{text}, false);
-    if (stream.reader.type() == wire::MessageType::push_pull) core_.stats.push_pulls.add(PushPullResult::in_failed);
+    if (asks_for_table(stream)) core_.stats.push_pulls.add(PushPullResult::in_failed);
   }
   finish(it, false, true, now, "its answer was refused: " + std::string(to_string(why)));
 }
 
-void Streams::finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem) {
+void Streams::drop(Map::iterator it, bool close) {
   const std::uint64_t id = it->first;
-  const Stream& stream = it->second;
-  const StreamResult result{stream.purpose, stream.context, stream.peer, ok, stream.to_self, std::move(problem)};
-  buffered_ -= stream.held;
-  (stream.purpose == StreamPurpose::accepted ? accepted_ : opened_) -= 1;
-  if (is_exchange(stream.purpose)) core_.stats.push_pulls.add(ok ? PushPullResult::out_ok : PushPullResult::out_failed);
-  const bool exchanged = stream.purpose != StreamPurpose::accepted || stream.reader.type() == wire::MessageType::push_pull;
+  buffered_ -= it->second.held;
+  (it->second.purpose == StreamPurpose::accepted ? accepted_ : opened_) -= 1;
   core_.timers.cancel({TimerKind::stream, id});
   streams_.erase(it);
   if (close) core_.outbox.push(CloseStream{StreamId{id}});
+}
+
+void Streams::finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem) {
+  const Stream& stream = it->second;
+  const StreamResult result{stream.purpose, stream.context, stream.peer, ok, stream.to_self, std::move(problem)};
+  if (is_exchange(stream.purpose)) core_.stats.push_pulls.add(ok ? PushPullResult::out_ok : PushPullResult::out_failed);
+  const bool exchanged = stream.purpose != StreamPurpose::accepted || asks_for_table(stream);
+  drop(it, close);
   if (exchanged) observer_(result, now);
 }
 
@@ -321,9 +362,10 @@ void Streams::closed(StreamId stream_id, Timestamp now) {
   const auto it = streams_.find(static_cast<std::uint64_t>(stream_id));
   if (it == streams_.end()) return;
   const Stream& stream = it->second;
-  if (stream.purpose == StreamPurpose::accepted && stream.reader.started()) {
-    core_.stats.rejected.add(PacketReject::malformed);
-    if (stream.reader.type() == wire::MessageType::push_pull) core_.stats.push_pulls.add(PushPullResult::in_failed);
+  if (stream.buckets != 0 && stream.connected && !stream.reader.started()) return whole_instead(it, false, now);
+  if (stream.purpose == StreamPurpose::accepted) {
+    if (stream.reader.started()) core_.stats.rejected.add(PacketReject::malformed);
+    if (asks_for_table(stream)) core_.stats.push_pulls.add(PushPullResult::in_failed);
   }
   finish(it, false, false, now, stream.connected ? "it closed the connection; maybe its cluster label or key is another" : "it cannot be connected to");
 }

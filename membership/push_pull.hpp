@@ -27,7 +27,8 @@ struct StreamResult {
 
 /// Membership streams: table exchanges both ways, and pings where packets do not get through.
 ///
-/// A stream carries one request and at most one reply. Bounds: `kAcceptedMax` accepted and `kOpenedMax` opened
+/// A stream carries one request and at most one reply. Only a table exchange by digest, with our own kind, has a third
+/// message: the opener's rows. Bounds: `kAcceptedMax` accepted and `kOpenedMax` opened
 /// at once, `kBufferedMax` bytes held for all of them together, `tcp_timeout` for each.
 class Streams {
  public:
@@ -69,30 +70,56 @@ class Streams {
     std::uint32_t sequence = 0;
     std::string name;       ///< of the member pinged
     bool join = false;
-    bool connected = false;
+    bool connected = false; ///< and our request is sent
     bool to_self = false;   ///< our own request came in at the other end
     std::uint64_t request_hash = 0;
+    std::uint64_t salt = 0;       ///< of the digest that we open with
+    std::size_t buckets = 0;      ///< its size; 0: we open with the whole table
+    bool awaits_rows = false;     ///< answered a digest; the opener's rows are to come
     std::size_t held = 0;   ///< bytes counted in `buffered_`
     wire::StreamReader reader;
   };
   using Map = std::map<std::uint64_t, Stream>;
 
+  using Wanted = std::function<bool(const wire::PushNodeState& row)>;
+
+  [[nodiscard]] bool exchanging(const Endpoint& with) const;
   bool open(const Endpoint& to, Stream stream, Timestamp deadline);
   template <class Message>
   void send(std::uint64_t id, const Message& message, bool dialling);
   void send_bytes(std::uint64_t id, BytesView message, bool dialling);
-  void send_table(std::uint64_t id, Stream& stream, bool dialling);
+  /// The rows that are wanted, all by default. `differing` marks the buckets that they are from.
+  void send_table(std::uint64_t id, Stream& stream, bool dialling, const Wanted& wanted = {}, BytesView differing = {});
+  void send_exchange(std::uint64_t id, Stream& stream, BytesView message, bool dialling);
   void request_complete(Map::iterator it, Timestamp now);
   void reply_complete(Map::iterator it, Timestamp now);
   void serve_push_pull(Map::iterator it, Timestamp now);
   void serve_ping(std::uint64_t id, BytesView body);
+  /// Whether the request at the other end of this stream is one of our own: we dialled ourselves.
+  bool own_request(Stream& stream, BytesView body);
+  // digest_exchange.cpp
+  /// Begins the periodic exchange with a member of our own kind.
+  void compare(const Record& with, Timestamp now);
+  void send_digest(std::uint64_t id, Stream& stream);
+  void serve_digest(Map::iterator it, Timestamp now);
+  void digest_answered(Map::iterator it, Timestamp now);
+  void take_rows(Map::iterator it, Timestamp now);
+  /// The far end does not know digests: it gets whole tables, beginning now.
+  void whole_instead(Map::iterator it, bool close, Timestamp now);
   /// Reads all rows; logs and counts those that cannot be merged. False: none can.
   bool acceptable(BytesView body, const Endpoint& peer);
   void merge(BytesView body, Timestamp now);
   /// Whether the versions of this row go with ours.
   [[nodiscard]] bool usable(const wire::PushNodeState& row) const;
   void hand_up(BytesView state);
+  [[nodiscard]] static bool asks_for_table(const Stream& stream);
+  /// Takes the rows of a reply; what they say of us was read before.
+  void merge_reply(BytesView body, Timestamp now);
+  /// What the rows say about us, so that what we send next carries the refutation.
+  void merge_own(BytesView body, Timestamp now);
   void reject(Map::iterator it, PacketReject why, Timestamp now);
+  /// Ends the stream without a word.
+  void drop(Map::iterator it, bool close);
   /// Ends the stream and reports what became of it.
   void finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem = {});
 

@@ -7,6 +7,7 @@
 /// write their own numbers; those of the runtime are named here.
 namespace plumvine::code {
 
+inline constexpr std::string_view kMemberJoined = "PV1116";
 inline constexpr std::string_view kLinkUp = "PV1201";
 inline constexpr std::string_view kLinkDown = "PV1202";
 inline constexpr std::string_view kDialFailed = "PV1203";

@@ -133,6 +133,7 @@ Tags Engine::Impl::own_tags() const {
   Tags tags;
   tags.emplace(kTagInstance, to_string(identity_.instance));
   tags.emplace(kTagLinks, "1");
+  tags.emplace(kTagDigest, "1");
   if (config_.serf_events) tags.emplace(kTagSerf, "1");
   if (!config_.tree.zone.empty()) tags.emplace(kTagZone, config_.tree.zone);
   return tags;

@@ -5,6 +5,7 @@
 
 #include "codes.hpp"
 #include "engine_impl.hpp"
+#include "membership/wire/messages.hpp"
 #include "plumtree/wire.hpp"
 
 namespace plumvine {
@@ -128,6 +129,7 @@ void Engine::Impl::read(ConnId id, std::size_t bytes) {
 void Engine::Impl::classify(Connection& conn, BytesView first) {
   constexpr std::byte kLastStreamType{13};
   constexpr std::byte kLabelType{244};
+  constexpr auto kDigestType = static_cast<std::byte>(swim::wire::MessageType::digest);
   const std::byte byte = first.front();
   if (byte == wire::kLinkMagic) {
     const Timestamp deadline = conn_timers_.deadline(conn.id);
@@ -137,7 +139,7 @@ void Engine::Impl::classify(Connection& conn, BytesView first) {
     if (has_key()) seal_inbound(conn);
     return;
   }
-  if (byte > kLastStreamType && byte != kLabelType) {
+  if (byte > kLastStreamType && byte != kLabelType && byte != kDigestType) {
     rejected_.add(FrameReject::malformed);
     log(LogLevel::info, "link", code::kStrangeStream, "", "Closing a connection that speaks neither protocol");
     close_now(conn, CloseMode::abort);

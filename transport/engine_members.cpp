@@ -36,6 +36,10 @@ void Engine::Impl::on_member(MemberEvent event) {
   ++version_;
   const Member& member = event.member;
   if (member.name != config_.name) {
+    if (event.kind == MemberEvent::Kind::joined) {
+      log(LogLevel::debug, "membership", code::kMemberJoined, member.name,
+          "Member " + member.name + " joined at " + member.endpoint().to_string());
+    }
     if (event.kind == MemberEvent::Kind::forgotten) {
       if (auto it = known_.find(member.name); it != known_.end()) forget(it);
       forgets_wanted_ = true;

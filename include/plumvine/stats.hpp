@@ -27,6 +27,10 @@ std::string_view to_string(Accusation source) noexcept;
 
 enum class PushPullResult : std::uint8_t { in_ok, in_failed, out_ok, out_failed, count_ };
 
+/// What came of a digest of our table: the tables are equal, some rows differed, or the other side does not know digests.
+enum class DigestResult : std::uint8_t { equal, differing, refused, count_ };
+std::string_view to_string(DigestResult result) noexcept;
+
 /// What became of a message of Serf's, received or our own.
 enum class SerfMessage : std::uint8_t {
   fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped, count_,
@@ -51,6 +55,8 @@ struct SwimStats {
   std::uint64_t tombstones_evicted = 0;     ///< for lack of room
   std::uint64_t resurrections_refused = 0;  ///< old news of forgotten members
   CountedReasons<PushPullResult> push_pulls;
+  CountedReasons<DigestResult> digests;  ///< table exchanges that we began with a digest
+  std::uint64_t table_rows_sent = 0;     ///< in table exchanges
   CountedReasons<PacketReject> rejected;
   std::uint64_t plaintext_frames = 0; ///< packets and streams in clear although there is a key, accepted or not
   SecondsHistogram probe_rtt{kSecondsBuckets};

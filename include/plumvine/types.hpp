@@ -149,6 +149,7 @@ Bytes encode_tags(const Tags& tags);
 /// Tags by which our members recognise each other in any memberlist cluster.
 inline constexpr std::string_view kTagInstance = "pvi";  ///< instance, 16 hex digits: speaks links
 inline constexpr std::string_view kTagLinks = "pvl";     ///< link protocol version, decimal
+inline constexpr std::string_view kTagDigest = "pvd";   ///< compares tables by digest; its version, decimal
 inline constexpr std::string_view kTagSerf = "pvs";      ///< carries Serf's user events to topics and back
 inline constexpr std::string_view kTagZone = "pvz";      ///< zone, free text; absent without one
 

@@ -34,6 +34,10 @@ std::string_view to_string(PacketPath path) noexcept {
   return pick(names, path);
 }
 
+std::string_view to_string(DigestResult result) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"equal", "differing", "refused"};
+  return pick(names, result);
+}
 std::string_view to_string(Accusation source) noexcept {
   static constexpr std::array<std::string_view, 3> names{"probe", "gossip", "exchange"};
   return pick(names, source);

@@ -108,6 +108,12 @@ template <class V> void fields(PushPullHeader& m, V&& visit) {
   visit("Nodes", [&](FieldReader& r) { r(m.nodes); });
   visit("UserStateLen", [&](FieldReader& r) { r(m.user_state_size); });
   visit("Join", [&](FieldReader& r) { r(m.join); });
+  visit("Differing", [&](FieldReader& r) { r.bytes(m.differing, kBucketsMax / 8); });
+}
+template <class V> void fields(Digest& m, V&& visit) {
+  visit("Salt", [&](FieldReader& r) { r(m.salt); });
+  visit("Hashes", [&](FieldReader& r) { r.bytes(m.hashes, kBucketsMax * kBucketHash); });
+  visit("UserStateLen", [&](FieldReader& r) { r(m.user_state_size); });
 }
 template <class V> void fields(PushNodeState& m, V&& visit) {
   visit("Name", [&](FieldReader& r) { r.text(m.name, kNameMax); });
@@ -195,6 +201,7 @@ bool decode(MsgpackReader& r, Dead& out, Scratch& s) { return decode_struct(r, o
 bool decode(MsgpackReader& r, ErrorReply& out, Scratch& s) { return decode_struct(r, out, s); }
 bool decode(MsgpackReader& r, PushPullHeader& out, Scratch& s) { return decode_struct(r, out, s); }
 bool decode(MsgpackReader& r, PushNodeState& out, Scratch& s) { return decode_struct(r, out, s); }
+bool decode(MsgpackReader& r, Digest& out, Scratch& s) { return decode_struct(r, out, s); }
 bool decode(MsgpackReader& r, UserHeader& out, Scratch& s) { return decode_struct(r, out, s); }
 bool decode(MsgpackReader& r, Compressed& out, Scratch& s) { return decode_struct(r, out, s); }
 
@@ -239,7 +246,14 @@ void encode(const Dead& m, Buffer& out) {
 void encode(const ErrorReply& m, Buffer& out) { Writer(out).type(MessageType::error).map(1).key("Error").text(m.text); }
 
 void encode(const PushPullHeader& m, Buffer& out) {
-  Writer(out).type(MessageType::push_pull).map(3).key("Join").boolean(m.join).key("Nodes").integer(m.nodes)
+  Writer w(out);
+  w.type(MessageType::push_pull).map(m.differing.empty() ? 3 : 4);
+  if (!m.differing.empty()) w.key("Differing").bytes(m.differing);
+  w.key("Join").boolean(m.join).key("Nodes").integer(m.nodes).key("UserStateLen").integer(m.user_state_size);
+}
+
+void encode(const Digest& m, Buffer& out) {
+  Writer(out).type(MessageType::digest).map(3).key("Hashes").bytes(m.hashes).key("Salt").number(m.salt)
       .key("UserStateLen").integer(m.user_state_size);
 }
 

@@ -14,6 +14,9 @@ namespace plumvine::swim::wire {
 inline constexpr std::size_t kNameMax = 1024;
 inline constexpr std::size_t kMetaMax = 512;
 inline constexpr std::size_t kFieldMax = 65536;
+/// A digest: bytes of one bucket's hash, and how many buckets there may be. Their number is a multiple of 8.
+inline constexpr std::size_t kBucketHash = 4;
+inline constexpr std::size_t kBucketsMax = 1024;
 /// A byte string may come as an array of small integers, up to this many.
 inline constexpr std::uint32_t kArrayMax = 1024;
 /// Compressed data of one message (a stream's sealed limit in memberlist is the same).
@@ -41,6 +44,7 @@ bool decode(MsgpackReader& reader, Dead& out, Scratch& scratch);
 bool decode(MsgpackReader& reader, ErrorReply& out, Scratch& scratch);
 bool decode(MsgpackReader& reader, PushPullHeader& out, Scratch& scratch);
 bool decode(MsgpackReader& reader, PushNodeState& out, Scratch& scratch);
+bool decode(MsgpackReader& reader, Digest& out, Scratch& scratch);
 bool decode(MsgpackReader& reader, UserHeader& out, Scratch& scratch);
 bool decode(MsgpackReader& reader, Compressed& out, Scratch& scratch);
 
@@ -63,6 +67,7 @@ void encode(const Alive& message, Buffer& out);
 void encode(const Dead& message, Buffer& out);
 void encode(const ErrorReply& message, Buffer& out);
 void encode(const PushPullHeader& message, Buffer& out);
+void encode(const Digest& message, Buffer& out);
 void encode(const UserHeader& message, Buffer& out);
 void encode(const Compressed& message, Buffer& out);
 /// A table row of a push/pull: no type byte.

@@ -8,7 +8,7 @@
 
 namespace plumvine::swim::wire {
 
-/// First byte of every message once its layers are removed. Fixed by memberlist; append only.
+/// First byte of every message once its layers are removed. All but `digest` are fixed by memberlist; append only.
 enum class MessageType : std::uint8_t {
   ping = 0,
   indirect_ping = 1,
@@ -24,6 +24,7 @@ enum class MessageType : std::uint8_t {
   nack = 11,
   crc = 12,
   error = 13,
+  digest = 100,  ///< ours, by streams to our own members only
   label = 244,
 };
 
@@ -90,6 +91,15 @@ struct PushPullHeader {
   std::int64_t nodes = 0;
   std::int64_t user_state_size = 0;
   bool join = false;
+  /// Ours, in the answer to a digest: one bit for each bucket, set where the tables differ. Then only their rows follow.
+  BytesView differing;
+};
+
+/// Ours: what the sender's table comes to, instead of the table; user state follows. See membership/README.md.
+struct Digest {
+  std::uint64_t salt = 0;  ///< of the hashes, another for each digest
+  BytesView hashes;        ///< `kBucketHash` bytes for each bucket
+  std::int64_t user_state_size = 0;
 };
 
 struct PushNodeState {

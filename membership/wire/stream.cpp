@@ -119,6 +119,7 @@ StreamReader::Progress StreamReader::scan(BytesView message) {
       stage_ = Stage::rows;
       return scan_rows(message);
     }
+    case MessageType::digest: return scan_digest(message);
     case MessageType::user: {
       UserHeader header;
       if (!decode(reader, header, scratch_))
@@ -138,6 +139,20 @@ StreamReader::Progress StreamReader::scan(BytesView message) {
     }
     default: return fail(PacketReject::unknown_type);
   }
+}
+
+StreamReader::Progress StreamReader::scan_digest(BytesView message) {
+  MsgpackReader reader(message.subspan(scanned_));
+  Digest digest;
+  if (!decode(reader, digest, scratch_))
+    return reader.truncated() ? need_more(reader.remaining()) : fail(PacketReject::malformed);
+  if (digest.hashes.empty() || digest.hashes.size() % (8 * kBucketHash) != 0 || digest.user_state_size < 0)
+    return fail(PacketReject::malformed);
+  if (digest.user_state_size > kUserStateMax) return fail(PacketReject::too_large);
+  scanned_ += reader.offset();
+  bytes_left_ = digest.user_state_size;
+  stage_ = Stage::rows;
+  return scan_rows(message);
 }
 
 StreamReader::Progress StreamReader::scan_rows(BytesView message) {

@@ -61,6 +61,7 @@ class StreamReader {
   Progress decrypt(BytesView message);
   Progress whole(BytesView message);
   Progress scan(BytesView message);
+  Progress scan_digest(BytesView message);
   Progress scan_rows(BytesView message);
   Progress inflate(BytesView message);
   Progress fail(PacketReject why);

@@ -61,7 +61,9 @@ void stream(BytesView input, std::string_view label, Rng rng) {
   if (progress != Progress::done) return;
   fuzz::require(reader.type() == whole.type(), "pieces do not matter: the type");
   fuzz::require(std::ranges::equal(reader.body(), whole.body()), "pieces do not matter: the message");
+  if (reader.type() == MessageType::digest) return round_trip<Digest>(reader.body());
   if (reader.type() != MessageType::push_pull) return round_trip<Ping>(reader.body());
+  round_trip<PushPullHeader>(reader.body());
   Scratch scratch;
   PushPullRows rows(reader.body(), scratch);
   Buffer again;

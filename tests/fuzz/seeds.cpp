@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <membership/wire/codec.hpp>
 #include <plumtree/wire.hpp>
 #include <plumvine/config.hpp>
 
@@ -21,13 +22,16 @@ namespace {
 
 class Folder {
  public:
-  Folder(const fs::path& out, const std::string& name) : path_(out / name) { fs::create_directories(path_); }
+  Folder(const fs::path& out, const std::string& name, std::string prefix = "seed-") : path_(out / name), prefix_(std::move(prefix)) {
+    fs::create_directories(path_);
+  }
   void add(std::string_view bytes) {
-    std::ofstream(path_ / ("seed-" + std::to_string(number_++)), std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path_ / (prefix_ + std::to_string(number_++)), std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
 
  private:
   fs::path path_;
+  std::string prefix_;
   std::size_t number_ = 0;
 };
 
@@ -101,6 +105,40 @@ void nodes(const fs::path& out) {
   }
 }
 
+/// Table exchanges by digest: what opens them, and what may answer.
+void digests(const fs::path& out) {
+  using namespace swim::wire;
+  Folder whole(out, "stream", "digest-");
+  Folder decoders(out, "decode", "digest-");
+  const auto add = [&](const Buffer& message) {
+    const std::string bytes(as_text(BytesView(message)));
+    for (const char choices : {'\x01', '\x51'}) whole.add(choices + bytes);
+    decoders.add('\x01' + bytes);
+  };
+  const auto text = [](Buffer& message, std::string_view more) {
+    for (const char c : more) message.push_back(static_cast<std::byte>(c));
+  };
+  for (const std::size_t buckets : std::array<std::size_t, 4>{8, 16, 128, 1024}) {
+    const Buffer hashes(buckets * kBucketHash, std::byte{0x5a});
+    Buffer digest;
+    encode(Digest{0x0123456789abcdef, hashes, 5}, digest);
+    text(digest, "state");
+    add(digest);
+    const Bytes address = Bytes::copy_of(std::string("\x7f\0\0\x01", 4));
+    const Buffer versions{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
+    const Buffer differing(buckets / 8, std::byte{0x81});
+    Buffer rows;
+    encode(PushPullHeader{2, 5, false, differing}, rows);
+    encode(PushNodeState{"node-a", address.view(), 7946, {}, 3, 1, versions}, rows);
+    encode(PushNodeState{"node-d", address.view(), 7947, {}, 1, 0, versions}, rows);
+    text(rows, "state");
+    add(rows);
+    Buffer both = digest;  // the rows too early
+    both.insert(both.end(), rows.begin(), rows.end());
+    add(both);
+  }
+}
+
 std::string from_hex(std::string_view digits) {
   std::string bytes;
   for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
@@ -149,6 +187,7 @@ int main(int argc, char** argv) {
   texts(argv[1]);
   tags(argv[1]);
   nodes(argv[1]);
+  digests(argv[1]);
   if (argc > 2) vectors(argv[1], argv[2]);
   return 0;
 }

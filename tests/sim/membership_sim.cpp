@@ -49,8 +49,9 @@ std::size_t MembershipSim::index(std::string_view name) {
 
 std::unique_ptr<swim::Swim> MembershipSim::machine(std::size_t i) {
   const Endpoint self = endpoint(i);
-  // As the engine announces itself: an instance and that it speaks links.
-  const Bytes meta = encode_tags({{std::string(kTagInstance), to_string(InstanceId{rng_.next()})}, {std::string(kTagLinks), "1"}});
+  // As the engine announces itself: an instance, that it speaks links, and that it compares tables by digest.
+  const Bytes meta = encode_tags({{std::string(kTagInstance), to_string(InstanceId{rng_.next()})}, {std::string(kTagLinks), "1"},
+                                  {std::string(kTagDigest), "1"}});
   Node& node = nodes_[i];
   ++node.life;
   node.armed = kNever;
