@@ -134,6 +134,24 @@ TEST_CASE("an SRV name gives its targets with their own ports", "[resolver]") {
   CHECK(f.ask("srv+_plumvine._tcp.test.example") == std::vector<std::string>{"10.0.0.1:7001", "10.0.0.2:7002"});
 }
 
+TEST_CASE("a name of one family gives that one, behind SRV too", "[resolver]") {
+  Resolving f;
+  const std::string six("\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x06", 16);
+  f.server.records[{"six.test.example", kTypeAaaa}] = {six};
+  CHECK(f.ask("six.test.example:7000") == std::vector<std::string>{"[fd00::6]:7000"});
+  f.server.add_service("_plumvine._tcp.test.example", "six.test.example", 7001);
+  f.server.add_service("_plumvine._tcp.test.example", "gone.test.example", 7002);
+  CHECK(f.ask("srv+_plumvine._tcp.test.example") == std::vector<std::string>{"[fd00::6]:7001"});
+}
+
+TEST_CASE("a name whose address changed gives the new one", "[resolver]") {
+  Resolving f;
+  f.server.records[{"seed.test.example", kTypeA}] = {v4({10, 0, 0, 1})};
+  CHECK(f.ask("seed.test.example:7000") == std::vector<std::string>{"10.0.0.1:7000"});
+  f.server.records[{"seed.test.example", kTypeA}] = {v4({10, 0, 0, 2})};
+  CHECK(f.ask("seed.test.example:7000") == std::vector<std::string>{"10.0.0.2:7000"});
+}
+
 TEST_CASE("a name that does not exist is answered empty, and asked anew next time", "[resolver]") {
   Resolving f;
   CHECK(f.ask("gone.test.example:1").empty());

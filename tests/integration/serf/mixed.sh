@@ -100,8 +100,8 @@ set_state gone p4 s4
 agreed 120 "those that left are forgotten"
 
 # --- queries and events ------------------------------------------------------------------------------------------
-# Three of Serf's ask at once, two with relayed answers; all that run answer each. (One agent that asks twice at once mixes
-# its own queries up.)
+# Three of Serf's ask at once, two with relayed answers; all that run answer each. (One agent that asks many at once loses
+# answers.)
 patience=2s
 [ "$profile" = lan ] || patience=6s
 storm() {
