@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <plumvine/detail/base64.hpp>
+
 #include "json_text.hpp"
 
 namespace plumvine::dump {
@@ -67,7 +69,7 @@ Json tags_json(const Tags& tags) {
 Json member_json(const Snapshot& s, const MemberInfo& info) {
   const auto& m = info.member;
   std::string meta;
-  append_base64(meta, m.meta.text());
+  append_base64(meta, m.meta.view());
   return {{"name", m.name},
           {"addr", m.endpoint().host()},
           {"port", m.port},
@@ -255,7 +257,7 @@ std::string message_json(const Message& message, std::string_view cursor) {
     append_string(out, payload);
   } else {
     out += ",\"payload_base64\":\"";
-    append_base64(out, payload);
+    append_base64(out, as_bytes(payload));
     out += '"';
   }
   if (!cursor.empty()) {

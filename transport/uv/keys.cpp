@@ -6,6 +6,8 @@
 #include <cstring>
 #include <memory>
 
+#include <nlohmann/json.hpp>
+
 #include <plumvine/detail/key_text.hpp>
 
 namespace plumvine::uv {
@@ -29,6 +31,27 @@ Result<std::string> read_file(const std::string& path) {
 }
 
 }  // namespace
+
+Result<std::vector<Bytes>> parse_keyring(std::string_view json) {
+  const auto listed = nlohmann::json::parse(json, nullptr, false);
+  if (!listed.is_array() || !std::all_of(listed.begin(), listed.end(), [](const auto& key) { return key.is_string(); }))
+    return {Errc::invalid_argument, "not a JSON array of keys in base64"};
+  std::vector<Bytes> keys;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    auto key = parse_key(listed[i].get_ref<const std::string&>());
+    if (!key) return key.error().with("key " + std::to_string(i + 1));
+    if (std::find(keys.begin(), keys.end(), *key) == keys.end()) keys.push_back(*key);
+    if (keys.size() > kKeysMax) return {Errc::limit_reached, "more than " + std::to_string(kKeysMax) + " keys"};
+  }
+  if (keys.empty()) return {Errc::invalid_argument, "no key in it"};
+  return keys;
+}
+
+std::string format_keyring(const std::vector<Bytes>& keys) {
+  nlohmann::json listed = nlohmann::json::array();
+  for (const Bytes& key : keys) listed.push_back(format_key(key.view()));
+  return listed.dump(2) + '\n';
+}
 
 Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::string& keyring_file) {
   std::vector<Bytes> keys;
