@@ -1,6 +1,7 @@
 #include "dump.hpp"
 
 #include <cmath>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -203,6 +204,25 @@ std::string lag_json(const Snapshot& snapshot) {
 
 std::string health_json(const HealthReport& report, std::string_view component) {
   return text_of(report_json(component.empty() ? report : only_component(report, component)));
+}
+
+std::string keys_json(const KeyReport& report) {
+  auto members = Json::array();
+  std::map<std::string, std::uint64_t> keys, primaries;
+  for (const auto& m : report.members) {
+    members.push_back({{"name", m.name}, {"outcome", to_string(m.outcome)}, {"message", m.message}});
+    if (m.keys.empty()) continue;
+    members.back()["primary"] = m.primary;
+    members.back()["keys"] = m.keys;
+    for (const auto& key : m.keys) ++keys[key];
+    if (!m.primary.empty()) ++primaries[m.primary];
+  }
+  Json out{{"command", to_string(report.command)},
+           {"ok", report.ok},
+           {"refused", report.refused.empty() ? Json(nullptr) : Json(report.refused)},
+           {"members", std::move(members)}};
+  if (!keys.empty()) out.update({{"keys", keys}, {"primaries", primaries}});
+  return text_of(out);
 }
 
 std::string config_json(const Config& config) {

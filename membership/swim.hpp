@@ -74,8 +74,8 @@ class Swim {
   /// Queues a message for gossip behind the news of members; `UserSent` follows where it is watched (one at a time).
   /// False: it does not fit a packet. A full queue drops what was sent most, counted.
   bool gossip_user(BytesView message, bool watched, Timestamp now);
-  /// Sends a message to one address, in a packet of its own.
-  void send_user(const Endpoint& to, BytesView message, Timestamp now);
+  /// Sends a message to one address, in a packet of its own; sealed with `key` if that is in the ring, else the primary.
+  void send_user(const Endpoint& to, BytesView message, Timestamp now, const Bytes& key = {});
   /// What goes with every table exchange, and with every answer to a ping by packet. Empty: nothing.
   void set_user_state(Bytes state);
   void set_ack_payload(Bytes payload);
@@ -105,6 +105,8 @@ class Swim {
   [[nodiscard]] std::string incompatible(std::string_view name) const;
   /// Who accuses a suspect, who declared a dead member dead; empty otherwise.
   [[nodiscard]] std::vector<std::string> accusers(std::string_view name) const;
+  /// What we send is sealed.
+  [[nodiscard]] bool seals() const;
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.
   [[nodiscard]] bool joined() const;
   [[nodiscard]] bool has_left() const;

@@ -42,6 +42,16 @@ constexpr std::array kTable{
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},
+    Explanation{kKeyChanged, "a gossip key changed here",
+                "By the order of the member that the line names, `plumvine keys` or `serf keys` there. Keys are named by eight "
+                "digits that say nothing about them."},
+    Explanation{kKeysNotKept, "changed keys were not written down",
+                "They hold until this process ends; then the old ones are back. Set keyring or data_dir, or see to it that the "
+                "file that the line names can be written, and give the order again."},
+    Explanation{kKeyTaught, "a member was away during a key rotation",
+                "It still seals with the key before. It is told the new one, which works until the old key is removed."},
+    Explanation{kKeyOrder, "an order about keys was given here",
+                "`plumvine keys` or `Node::keys`. Who did not confirm is named; `plumvine keys list` shows who has which keys."},
     Explanation{kLinkUp, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
     Explanation{kLinkDown, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "

@@ -7,6 +7,10 @@
 /// write their own numbers; those of the runtime are named here.
 namespace plumvine::code {
 
+inline constexpr std::string_view kKeyChanged = "PV1121";
+inline constexpr std::string_view kKeysNotKept = "PV1122";
+inline constexpr std::string_view kKeyTaught = "PV1123";
+inline constexpr std::string_view kKeyOrder = "PV1124";
 inline constexpr std::string_view kLinkUp = "PV1201";
 inline constexpr std::string_view kLinkDown = "PV1202";
 inline constexpr std::string_view kDialFailed = "PV1203";

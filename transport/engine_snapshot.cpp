@@ -41,6 +41,8 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
 
   s.swim = swim_->stats();
   if (serf_) s.swim.serf_messages = serf_->messages();
+  for (const auto what : {SerfMessage::fresh, SerfMessage::malformed, SerfMessage::stranger, SerfMessage::sent})
+    s.swim.serf_messages.add(what, key_queries_->messages()[what]);
   s.swim.serf_messages.add(SerfMessage::dropped, s.swim.user_dropped + (bridge_ ? bridge_->dropped() : 0));
   for (const auto what : {SerfMessage::malformed, SerfMessage::too_large, SerfMessage::repeated})
     s.swim.serf_messages.add(what, bridge_counts_[what]);

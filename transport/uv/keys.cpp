@@ -1,34 +1,18 @@
 #include "keys.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
 
 #include <nlohmann/json.hpp>
 
 #include <plumvine/detail/key_text.hpp>
+
+#include "atomic_file.hpp"
 
 namespace plumvine::uv {
 namespace {
 
 /// `kKeysMax` keys and much white space.
 constexpr std::size_t kFileMax = 64 * 1024;
-
-Result<std::string> read_file(const std::string& path) {
-  const auto refused = [&](const char* why) {
-    return Error{Errc::system, "keyring: cannot read '" + path + "': " + why};
-  };
-  errno = 0;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
-  if (!file) return refused(std::strerror(errno));
-  std::string text(kFileMax + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  if (std::ferror(file.get()) != 0) return refused(std::strerror(errno));
-  if (text.size() > kFileMax) return refused("it is larger than 64 KiB");
-  return text;
-}
 
 }  // namespace
 
@@ -61,8 +45,8 @@ Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::stri
     keys.push_back(*key);
   }
   if (keyring_file.empty()) return keys;
-  const auto text = read_file(keyring_file);
-  if (!text) return text.error();
+  const auto text = read_file(keyring_file, kFileMax);
+  if (!text) return Error{Errc::system, text.error().message}.with("keyring");
   const auto listed = parse_keyring(*text);
   if (!listed) return Error{Errc::invalid_argument, listed.error().message}.with("keyring: '" + keyring_file + "'");
   for (const Bytes& key : *listed)

@@ -66,6 +66,7 @@ Status Node::reload_keys(const std::string& encrypt, const std::string& keyring_
   if (!keys) return keys.error();
   return impl_->change([keys = std::move(*keys)](Driver& driver) { return driver.set_keys(keys); });
 }
+Result<KeyReport> Node::order_keys(KeyOrder order) { return impl_->keys_and_wait(std::move(order)); }
 void Node::pause_delivery(bool paused) {
   // A stopped node delivers nothing anyway.
   (void)impl_->post([paused](Driver& driver) { driver.pause_delivery(paused); });

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <future>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +21,8 @@ namespace {
 
 constexpr std::int64_t kSnapshotAgeNs = 250'000'000;
 constexpr Duration kAnswerWait = std::chrono::seconds{10};
+/// Two rounds of questions at members, and the file.
+constexpr Duration kKeysWait = std::chrono::seconds{30};
 constexpr std::size_t kTopicMax = 128;
 constexpr std::size_t kSubscriptionsMax = 1024;
 
@@ -62,9 +65,19 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                          .on_bridge =
                              [&node](Bytes message) {
                                return node.mailbox_.publish(std::string(kSerfTopic), std::move(message), Duration{0}).has_value();
-                             }}) {
+                             },
+                         .save_keys =
+                             [&node](const std::vector<Bytes>& keys) {
+                               node.core_->keyring_file->save(uv::format_keyring(keys), [&node](const Status& status) {
+                                 node.core_->driver.keys_saved(status);
+                               });
+                             },
+                         .on_keys_done = [&node](std::uint64_t ticket, Result<KeyReport> report) {
+                           node.keys_done(ticket, std::move(report));
+                         }}) {
   loop.bind(&driver);
   loop.on_turn([&node] { node.turn_snapshot_.reset(); });
+  if (node.identity_.keeps_keys) keyring_file = std::make_unique<uv::AtomicFile>(uv_loop, node.config_.keyring);
 }
 
 Node::Impl::Impl(Config config, Handlers handlers)
@@ -92,6 +105,7 @@ Status Node::Impl::prepare() {
   auto ring = make_keyring(*keys);
   if (!ring) return ring.error().with("keyring");
   identity_.keyring = std::move(*ring);
+  identity_.keeps_keys = identity_.keyring != nullptr && !config_.keyring.empty();
   auto where = uv::bind_address(config_.bind);
   if (!where) return where.error();
   auto bound = uv::bind_pair(*where);
@@ -242,6 +256,7 @@ void Node::Impl::begin_close() {
 void Node::Impl::tear_down() {
   core_->http.reset();
   subscriptions_.clear();
+  for (auto& [ticket, done] : std::exchange(key_orders_, {})) done(Error{Errc::stopped, "the node was stopped"});
   turn_snapshot_.reset();
   core_.reset();
   mailbox_.detach();
@@ -379,6 +394,31 @@ Status Node::Impl::rejoin_cluster() {
 
 Status Node::Impl::forget_member(std::string_view name) {
   return change([name = std::string(name)](Driver& driver) { return driver.forget(name); });
+}
+
+void Node::Impl::order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) {
+  if (!core_ || closing_) return done(Error{Errc::stopped, "the node was stopped"});
+  const std::uint64_t ticket = ++key_tickets_;
+  key_orders_.emplace(ticket, std::move(done));
+  core_->driver.order_keys(ticket, std::move(order));
+}
+
+void Node::Impl::keys_done(std::uint64_t ticket, Result<KeyReport> report) {
+  if (auto order = key_orders_.extract(ticket)) order.mapped()(std::move(report));
+}
+
+Result<KeyReport> Node::Impl::keys_and_wait(KeyOrder order) {
+  if (on_loop_thread()) return Error{Errc::would_deadlock, "the loop thread cannot wait for the members' answers"};
+  auto answer = std::make_shared<std::promise<Result<KeyReport>>>();
+  auto report = answer->get_future();
+  auto posted = mailbox_.post([this, answer, order = std::move(order)](bool run) {
+    if (!run) return answer->set_value(Error{Errc::stopped, "the node was stopped"});
+    order_keys(order, [answer](Result<KeyReport> done) { answer->set_value(std::move(done)); });
+  });
+  if (!posted) return posted.error();
+  if (report.wait_for(kKeysWait) != std::future_status::ready)
+    return Error{Errc::timed_out, "the loop did not answer; it is stalled or does not run"};
+  return report.get();
 }
 
 void Node::Impl::observe_handler(std::uint64_t started_ns) {

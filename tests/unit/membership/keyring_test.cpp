@@ -18,7 +18,7 @@ Keyring ring_of(const std::vector<Bytes>& keys) {
 
 std::string opened(Keyring& ring, const std::vector<std::byte>& blob, std::string_view aad = "") {
   std::vector<std::byte> out;
-  return ring.open(as_bytes(aad), blob, out) ? std::string(as_text(out)) : "(refused)";
+  return ring.open(as_bytes(aad), blob, out).empty() ? "(refused)" : std::string(as_text(out));
 }
 
 std::vector<std::byte> sealed(Keyring& ring, std::string_view text, std::string_view aad = "",
@@ -99,6 +99,22 @@ TEST_CASE("a blob that was touched anywhere does not open", "[keyring]") {
       CHECK(opened(ring, {blob.begin(), blob.begin() + static_cast<std::ptrdiff_t>(i)}, "label") == "(refused)");
     }
   }
+}
+
+TEST_CASE("who has only the old key can be answered with it, and the key that fits is told", "[keyring]") {
+  Keyring old = ring_of({key_of('a')}), both = ring_of({key_of('b', 32), key_of('a')});
+  std::vector<std::byte> blob, text;
+  both.seal({}, as_bytes("answer"), blob, SealVersion::bare, key_of('a'));
+  CHECK(opened(old, blob) == "answer");
+  CHECK(both.open({}, blob, text) == key_of('a'));
+  blob.clear();
+  both.seal({}, as_bytes("answer"), blob, SealVersion::bare, key_of('x'));  // not in the ring: the primary
+  CHECK(both.open({}, blob, text) == key_of('b', 32));
+  CHECK(both.is_primary(key_of('b', 32)));
+  CHECK_FALSE(both.is_primary(key_of('a')));
+  CHECK(both.name_of(key_of('a')).size() == 8);
+  CHECK(both.name_of(key_of('a')) == old.name_of(key_of('a')));
+  CHECK(both.name_of(key_of('a')) != both.name_of(key_of('b', 32)));
 }
 
 TEST_CASE("the padding of version 0 is checked", "[keyring]") {
