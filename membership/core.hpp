@@ -22,7 +22,7 @@
 namespace plumvine::swim {
 
 /// What a deadline of the machine is for; `id` tells those of one kind apart.
-enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost };
+enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost, recall };
 struct TimerKey {
   TimerKind kind;
   std::uint64_t id = 0;

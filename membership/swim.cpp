@@ -139,6 +139,7 @@ void Swim::Impl::fire(TimerKey key, Timestamp now) {
     case TimerKind::stream: return streams.due(key.id, now);
     case TimerKind::seed: return rejoin.seed_due(key.id, now);
     case TimerKind::lost: return rejoin.lost_due(key.id, now);
+    case TimerKind::recall: return rejoin.recall_due();
   }
 }
 
@@ -364,6 +365,12 @@ void Swim::resolved(const HostPort& name, const std::vector<Endpoint>& endpoints
 void Swim::join(const std::vector<HostPort>& seeds, Timestamp now) {
   impl_->enter(now);
   impl_->rejoin.add_seeds(seeds, now);
+  impl_->leave_input(now);
+}
+
+void Swim::recall(std::string name, const Endpoint& at, Timestamp now) {
+  impl_->enter(now);
+  impl_->rejoin.recall(std::move(name), at, now);
   impl_->leave_input(now);
 }
 

@@ -54,6 +54,9 @@ class Swim {
   void resolved(const HostPort& name, const std::vector<Endpoint>& endpoints, Timestamp now);
   /// Adds seeds. They are kept for ever: resolved and contacted again while they are not alive members.
   void join(const std::vector<HostPort>& seeds, Timestamp now);
+  /// Remembers a member from before this process began, as one that was lost: it is pinged by name until it answers.
+  /// No seed: with seeds configured `joined` waits for them or for an answer, without any for an answer or 5 s.
+  void recall(std::string name, const Endpoint& at, Timestamp now);
   /// Contacts all seeds and dead members at once; also ends the state `left`.
   void rejoin(Timestamp now);
   /// Spreads that we leave; `LeaveDone` follows. The machine goes on, so that others can still ask.

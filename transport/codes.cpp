@@ -105,6 +105,15 @@ constexpr std::array kTable{
     Explanation{kServingHttp, "HTTP is served", "Metrics, health and commands are answered at this address."},
     Explanation{"PV1503", "a loopback address is advertised, but a seed is elsewhere",
                 "Only members on this host can dial it. Set advertise, or bind to an address of the network."},
+    Explanation{kDataNotKept, "the data directory cannot be written",
+                "The node goes on without: after a restart it knows its seeds only. Free the disk, or mend the rights of data_dir."},
+    Explanation{kDataBroken, "a file of the data directory cannot be understood",
+                "It was moved aside, and the node goes on without it. A disk that was full, or somebody's hand."},
+    Explanation{kKeptKeys, "the keys come from the data directory",
+                "They were changed there while the cluster ran, so they go before `encrypt`. Remove keyring.json to start with "
+                "`encrypt` again."},
+    Explanation{kRecalled, "members are known from before the restart",
+                "They are pinged by name until they answer. A list of another cluster label is not used."},
 };
 }  // namespace
 

@@ -35,6 +35,10 @@ inline constexpr std::string_view kEventTooLarge = "PV1408";
 inline constexpr std::string_view kSuppressed = "PV1499";
 inline constexpr std::string_view kAdvertising = "PV1501";
 inline constexpr std::string_view kServingHttp = "PV1502";
+inline constexpr std::string_view kDataNotKept = "PV1504";
+inline constexpr std::string_view kDataBroken = "PV1505";
+inline constexpr std::string_view kKeptKeys = "PV1506";
+inline constexpr std::string_view kRecalled = "PV1507";
 
 /// What a code means and what to do about it.
 struct Explanation {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <plumvine/config.hpp>
@@ -28,6 +29,8 @@ struct DriverIdentity {
   std::shared_ptr<Keyring> keyring = {};
   /// Changed keys are written down: `DriverHooks::save_keys` does it.
   bool keeps_keys = false;
+  /// Members from before this process began, by name.
+  std::vector<std::pair<std::string, Endpoint>> known_peers = {};
 };
 
 /// What the driver tells its owner beside the user's handlers. Called on the loop thread.

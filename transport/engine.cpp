@@ -81,9 +81,10 @@ void Engine::Impl::start() {
       log(LogLevel::warn, "node", code::kBadSeed, text, "Ignoring seed " + text + ": " + seed.error().message);
     }
   }
+  for (const auto& [name, endpoint] : identity_.known_peers) swim_->recall(name, endpoint, now_);
   if (!seeds.empty()) {
     swim_->join(with_ports(std::move(seeds)), now_);
-  } else {
+  } else if (identity_.known_peers.empty()) {
     started_alone_ = true;
     tree_.start_alone(now_);
   }

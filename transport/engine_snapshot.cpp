@@ -77,6 +77,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
 
 std::string Engine::Impl::not_ready() const {
   if (left_ || swim_->has_left()) return "the node has left the cluster";
+  if (!swim_->joined() && config_.seeds.empty()) return "not joined: asking the members known from before";
   if (!swim_->joined()) return "not joined: no seed has answered yet";
   if (!tree_.synced()) return "not synced: no neighbour has told yet what there is";
   return {};

@@ -56,4 +56,26 @@ Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::stri
   return keys;
 }
 
+Result<KeySource> find_keys(const std::string& encrypt, const std::string& keyring_file, const std::string& data_dir) {
+  auto configured = read_keys(encrypt, keyring_file);
+  if (!configured) return configured.error();
+  KeySource source{.keys = std::move(*configured), .file = keyring_file};
+  if (!keyring_file.empty() || data_dir.empty()) return source;
+  source.file = data_dir + "/keyring.json";
+  const auto text = read_file(source.file, kFileMax);
+  if (!text && text.error().code == Errc::not_found) return source;
+  auto kept = text ? parse_keyring(*text) : Result<std::vector<Bytes>>{text.error()};
+  if (kept) {
+    source.note = "Using the keys in '" + source.file + "'";
+    if (!encrypt.empty()) source.note += "; `encrypt` is from before they changed and is not used";
+    source.keys = std::move(*kept);
+    return source;
+  }
+  const std::string why = "'" + source.file + "' cannot be understood: " + kept.error().message;
+  if (source.keys.empty()) return Error{Errc::system, why + "; mend it, or set encrypt or keyring"}.with("data_dir");
+  source.note = why;
+  source.broken = true;
+  return source;
+}
+
 }  // namespace plumvine::uv

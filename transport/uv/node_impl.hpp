@@ -16,8 +16,10 @@
 #include "addresses.hpp"
 #include "admin.hpp"
 #include "atomic_file.hpp"
+#include "data_dir.hpp"
 #include "http_server.hpp"
 #include "mailbox.hpp"
+#include "peers_file.hpp"
 #include "transport/driver.hpp"
 #include "uv_transport.hpp"
 
@@ -76,6 +78,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     Driver driver;
     std::unique_ptr<uv::HttpServer> http;
     std::unique_ptr<uv::AtomicFile> keyring_file;  ///< null: changed keys are not kept
+    std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
 
     Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound);
   };
@@ -85,6 +88,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   };
 
   Status prepare();
+  Status prepare_keys();
+  void recall_peers();
+  std::vector<uv::KnownPeer> living_peers();
+  void note_member(const MemberEvent& event);
   Status build(uv::BoundPair bound);
   void begin();
   void dismantle();
@@ -111,6 +118,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Handlers handlers_;
   DriverIdentity identity_;
   std::string advertise_reason_;
+  std::unique_ptr<uv::DataDir> data_dir_;
+  std::string keyring_path_;
+  std::vector<uv::KnownPeer> recalled_;
+  std::vector<LogRecord> notes_;  ///< of the preparation, for the log
   std::uint16_t seed_port_ = 7946;
   Endpoint bind_address_;
   Endpoint http_address_;

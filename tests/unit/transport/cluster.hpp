@@ -71,6 +71,7 @@ struct TestCluster {
   std::vector<std::unique_ptr<TestNode>> nodes;
   std::uint64_t seed = 1;
   std::shared_ptr<Keyring> keys;  ///< of the node added last
+  std::vector<std::pair<std::string, Endpoint>> known_peers;  ///< of nodes added from now on, from before they began
 
   TestNode& add(const std::string& name, const std::function<void(Config&)>& adjust = {}, InstanceId instance = {}) {
     const std::string address = "10.0.0." + std::to_string(nodes.size() + 1) + ":7946";
@@ -101,6 +102,7 @@ struct TestCluster {
     handlers.on_lost = [&node](const LostEvent& e) { node.lost.push_back(e); };
     DriverIdentity identity{{}, host.address(), ++seed};
     identity.keeps_keys = !config.keyring.empty();
+    identity.known_peers = known_peers;
     if (!config.encrypt.empty()) {
       keys = make_keyring({*parse_key(config.encrypt)}).value();
       identity.keyring = keys;
