@@ -1,8 +1,11 @@
 #include "dump.hpp"
 
 #include <cmath>
+#include <map>
 
 #include <nlohmann/json.hpp>
+
+#include <plumvine/detail/base64.hpp>
 
 #include "json_text.hpp"
 
@@ -67,7 +70,7 @@ Json tags_json(const Tags& tags) {
 Json member_json(const Snapshot& s, const MemberInfo& info) {
   const auto& m = info.member;
   std::string meta;
-  append_base64(meta, m.meta.text());
+  append_base64(meta, m.meta.view());
   return {{"name", m.name},
           {"addr", m.endpoint().host()},
           {"port", m.port},
@@ -205,6 +208,25 @@ std::string health_json(const HealthReport& report, std::string_view component) 
   return text_of(report_json(component.empty() ? report : only_component(report, component)));
 }
 
+std::string keys_json(const KeyReport& report) {
+  auto members = Json::array();
+  std::map<std::string, std::uint64_t> keys, primaries;
+  for (const auto& m : report.members) {
+    members.push_back({{"name", m.name}, {"outcome", to_string(m.outcome)}, {"message", m.message}});
+    if (m.keys.empty()) continue;
+    members.back()["primary"] = m.primary;
+    members.back()["keys"] = m.keys;
+    for (const auto& key : m.keys) ++keys[key];
+    if (!m.primary.empty()) ++primaries[m.primary];
+  }
+  Json out{{"command", to_string(report.command)},
+           {"ok", report.ok},
+           {"refused", report.refused.empty() ? Json(nullptr) : Json(report.refused)},
+           {"members", std::move(members)}};
+  if (!keys.empty()) out.update({{"keys", keys}, {"primaries", primaries}});
+  return text_of(out);
+}
+
 std::string config_json(const Config& config) {
   auto out = Json::object();
   for (auto& [key, value] : config.describe()) out[key] = std::move(value);
@@ -257,7 +279,7 @@ std::string message_json(const Message& message, std::string_view cursor) {
     append_string(out, payload);
   } else {
     out += ",\"payload_base64\":\"";
-    append_base64(out, payload);
+    append_base64(out, as_bytes(payload));
     out += '"';
   }
   if (!cursor.empty()) {

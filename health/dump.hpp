@@ -6,6 +6,7 @@
 #include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
 #include <plumvine/health.hpp>
+#include <plumvine/keys.hpp>
 #include <plumvine/snapshot.hpp>
 
 /// JSON texts of the HTTP paths and of printed messages, as pure functions. Invalid UTF-8 is replaced, never refused.
@@ -16,6 +17,8 @@ std::string peers_json(const Snapshot& snapshot);
 std::string tree_json(const Snapshot& snapshot);
 std::string lag_json(const Snapshot& snapshot);
 std::string health_json(const HealthReport& report, std::string_view component = {});
+/// What became of an order about keys. After `list` it holds the keys themselves: secrets.
+std::string keys_json(const KeyReport& report);
 /// The effective configuration, every key as `Config::set` reads it. Holds no secrets.
 std::string config_json(const Config& config);
 /// Everything above in one object, for a state dump.

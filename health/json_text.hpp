@@ -12,8 +12,6 @@ bool is_utf8(std::string_view text) noexcept;
 void append_string(std::string& out, std::string_view text);
 /// Appends `text` as a JSON string; each byte that is not part of a UTF-8 sequence becomes U+FFFD.
 void append_any(std::string& out, std::string_view text);
-/// Appends `bytes` in base64 with padding, without quotes.
-void append_base64(std::string& out, std::string_view bytes);
 /// `text` with U+FFFD for each byte that is not part of a UTF-8 sequence.
 std::string to_utf8(std::string_view text);
 /// `text` for a terminal or a log: control characters and bytes that are not UTF-8 become `\xNN`.

@@ -50,6 +50,11 @@ void Core::send_packet(const Endpoint& to, std::span<const BytesView> messages, 
   outbox.push(SendPacket{to, wire::pack(layers(crc), messages)});
 }
 
+void Core::user_message(const Endpoint& from, BytesView message, const Bytes& key) {
+  if (message.empty() || (!speaks_serf(config) && key.empty())) return;
+  outbox.push(UserMessage{from, Bytes::copy_of(message), key});
+}
+
 void Core::no_key_fits(const Endpoint& from, Timestamp now) {
   constexpr Duration kPause = std::chrono::seconds{1};
   if (complained_at != Timestamp{INT64_MIN} && now - complained_at < kPause) return;
@@ -64,7 +69,7 @@ void Core::label_differs(const Endpoint& from, Timestamp now) {
   if (other_cluster_told.contains(host)) return;
   if (other_cluster_told.size() >= kOtherClusterTold) other_cluster_told.clear();
   other_cluster_told.insert(host);
-  log(LogLevel::warn, "PV1116",
+  log(LogLevel::warn, "PV1117",
       from.to_string() + " carries another cluster label than \"" + identity.label + "\" or none: what it sends is dropped");
 }
 

@@ -23,7 +23,7 @@
 namespace plumvine::swim {
 
 /// What a deadline of the machine is for; `id` tells those of one kind apart.
-enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost };
+enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost, recall };
 struct TimerKey {
   TimerKind kind;
   std::uint64_t id = 0;
@@ -60,6 +60,8 @@ struct Core {
   Stranger other_cluster;
   static constexpr std::size_t kOtherClusterTold = 256;
   std::set<Endpoint> other_cluster_told;  ///< without ports; starts anew when full
+  /// While the answer to a packet or stream is made: the key that opened it, for who asks may have no other.
+  Bytes answer_key;
 
   std::uint32_t next_sequence() { return ++last_sequence; }
 
@@ -82,6 +84,15 @@ struct Core {
   /// Sends what news fits into one datagram to a member whose versions are known. False if there was none.
   bool send_news(const Member& to, const Endpoint& at, std::size_t members);
   void send_packet(const Endpoint& to, std::span<const BytesView> messages, bool crc = false);
+  /// Lets `send` answer so that who sealed with `key` can read it.
+  template <class Send>
+  void answer(const Bytes& key, Send send) {
+    answer_key = key;
+    send();
+    answer_key = {};
+  }
+  /// Hands up a user message, if there is somebody to take it.
+  void user_message(const Endpoint& from, BytesView message, const Bytes& key);
   /// Says that somebody has another key, at most once a second.
   void no_key_fits(const Endpoint& from, Timestamp now);
   /// Somebody has another cluster label; said once per address.
@@ -95,7 +106,8 @@ struct Core {
     return config.gossip_verify_outgoing && identity.keyring != nullptr && !identity.keyring->empty();
   }
   [[nodiscard]] wire::Layers layers(bool crc) const {
-    return {identity.label, config.enable_compression, crc, seals() ? identity.keyring.get() : nullptr};
+    return {.label = identity.label, .compress = config.enable_compression, .crc = crc,
+            .keyring = seals() ? identity.keyring.get() : nullptr, .key = answer_key};
   }
   [[nodiscard]] wire::Opening opening() const {
     return {identity.label, identity.keyring.get(), config.gossip_verify_incoming};

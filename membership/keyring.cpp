@@ -1,6 +1,7 @@
 #include "keyring.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -75,7 +76,15 @@ bool Keyring::contains(const Bytes& key) const {
   return std::any_of(keys_.begin(), keys_.end(), [&](const Entry& entry) { return entry.secret == key; });
 }
 
-void Keyring::seal(BytesView aad, BytesView plain, std::vector<std::byte>& out, SealVersion version) {
+std::string Keyring::name_of(const Bytes& key) const {
+  std::array<std::byte, 4> id{};
+  aead_->derive(key.view(), {}, as_bytes("plumvine key name"), id);
+  std::string out;
+  for (const std::byte b : id) out += fmt::format("{:02x}", std::to_integer<unsigned>(b));
+  return out;
+}
+
+void Keyring::seal(BytesView aad, BytesView plain, std::vector<std::byte>& out, SealVersion version, const Bytes& with) {
   PLUMVINE_CHECK(!keys_.empty(), "sealing needs a key");
   std::vector<std::byte> padded;
   if (version == SealVersion::padded) {
@@ -90,25 +99,27 @@ void Keyring::seal(BytesView aad, BytesView plain, std::vector<std::byte>& out, 
   out[start] = static_cast<std::byte>(version);
   const std::span<std::byte> nonce(out.data() + start + 1, AeadKey::kNonceSize);
   aead_->random(nonce);
-  keys_.front().key->seal(nonce, aad, plain, nonce.data() + nonce.size());
+  const auto chosen = with.empty() ? keys_.end() : find(with);
+  (chosen == keys_.end() ? keys_.front() : *chosen).key->seal(nonce, aad, plain, nonce.data() + nonce.size());
 }
 
-bool Keyring::open(BytesView aad, BytesView blob, std::vector<std::byte>& out) {
-  if (blob.size() < kOverhead || std::to_integer<int>(blob[0]) > 1) return false;
+Bytes Keyring::open(BytesView aad, BytesView blob, std::vector<std::byte>& out) {
+  if (blob.size() < kOverhead || std::to_integer<int>(blob[0]) > 1) return {};
   const auto version = static_cast<SealVersion>(blob[0]);
-  if (version == SealVersion::padded && blob.size() < kOverhead + kBlock) return false;
+  if (version == SealVersion::padded && blob.size() < kOverhead + kBlock) return {};
   const BytesView nonce = blob.subspan(1, AeadKey::kNonceSize);
   const BytesView sealed = blob.subspan(1 + AeadKey::kNonceSize);
   const std::size_t start = out.size();
   out.resize(start + blob.size() - kOverhead);
-  const bool opened = std::any_of(keys_.begin(), keys_.end(), [&](const Entry& entry) {
+  const auto fits = std::find_if(keys_.begin(), keys_.end(), [&](const Entry& entry) {
     return entry.key->open(nonce, aad, sealed, out.data() + start);
   });
+  const bool opened = fits != keys_.end();
   std::size_t padding = 0;
   if (opened && version == SealVersion::padded) padding = padding_of(BytesView(out).subspan(start));
   const bool good = opened && (version == SealVersion::bare || padding != 0);
   out.resize(good ? out.size() - padding : start);
-  return good;
+  return good ? fits->secret : Bytes{};
 }
 
 }  // namespace plumvine

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
@@ -42,16 +43,22 @@ class Keyring {
   /// The secrets, primary first.
   [[nodiscard]] std::vector<Bytes> secrets() const;
   [[nodiscard]] bool contains(const Bytes& key) const;
+  [[nodiscard]] bool is_primary(const Bytes& key) const { return !keys_.empty() && keys_.front().secret == key; }
+  /// A short name of a key for people, which says nothing about the key: 8 hex digits.
+  [[nodiscard]] std::string name_of(const Bytes& key) const;
   [[nodiscard]] Aead& aead() const noexcept { return *aead_; }
 
   /// Size of `plain` bytes once sealed.
   [[nodiscard]] static std::size_t sealed_size(std::size_t plain, SealVersion version = SealVersion::bare) noexcept {
     return kOverhead + (version == SealVersion::bare ? plain : (plain / 16 + 1) * 16);
   }
-  /// Appends version, nonce, ciphertext and tag to `out`. There must be a key.
-  void seal(BytesView aad, BytesView plain, std::vector<std::byte>& out, SealVersion version = SealVersion::bare);
-  /// Appends the plain text of a blob to `out` if one of the keys fits and the padding is right.
-  [[nodiscard]] bool open(BytesView aad, BytesView blob, std::vector<std::byte>& out);
+  /// Appends version, nonce, ciphertext and tag to `out`. There must be a key. Sealed with the key `with` if that is in
+  /// the ring, so that somebody can read the answer who has no other; else with the primary.
+  void seal(BytesView aad, BytesView plain, std::vector<std::byte>& out, SealVersion version = SealVersion::bare,
+            const Bytes& with = {});
+  /// Appends the plain text of a blob to `out` if one of the keys fits and the padding is right. The key that fitted;
+  /// empty: none.
+  [[nodiscard]] Bytes open(BytesView aad, BytesView blob, std::vector<std::byte>& out);
 
  private:
   struct Entry {

@@ -46,9 +46,17 @@ struct Forget {
   std::uint64_t number = 0; ///< of the order at this node; whoever passes orders on remembers how far it came
 };
 
-// What the application on top (Serf) is told; only when one is configured (`speaks_serf`).
+/// A living member seals with a key of our ring that is not our primary.
+struct OtherKey { std::string name; Bytes key; };
+
+// What the application on top (Serf) is told; only when one is configured (`speaks_serf`), but sealed
+// user messages always: our own kind orders keys by them.
 /// A user message, by packet or stream.
-struct UserMessage { Endpoint from; Bytes message; };
+struct UserMessage {
+  Endpoint from;
+  Bytes message;
+  Bytes key = {};  ///< that sealed it; empty: it came in clear
+};
 /// The user message that was to be watched has gone out as often as needed.
 struct UserSent {};
 /// What came with a table exchange, after the table was merged.
@@ -56,7 +64,7 @@ struct UserState { Bytes state; };
 /// What came with the answer to a direct probe.
 struct AckPayload { std::string name; Duration rtt; Bytes payload; };
 
-using Output = std::variant<SendPacket, OpenStream, SendStream, CloseStream, Resolve, Notify, LeaveDone, Log, UserMessage,
+using Output = std::variant<SendPacket, OpenStream, SendStream, CloseStream, Resolve, Notify, LeaveDone, Log, OtherKey, UserMessage,
                             UserSent, UserState, AckPayload>;
 
 }  // namespace plumvine::swim

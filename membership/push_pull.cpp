@@ -134,7 +134,10 @@ void Streams::send(std::uint64_t id, const Message& message, bool dialling) {
 }
 
 void Streams::send_bytes(std::uint64_t id, BytesView message, bool dialling) {
-  core_.outbox.push(SendStream{StreamId{id}, wire::wrap_stream(core_.layers(false), dialling, message)});
+  wire::Layers layers = core_.layers(false);
+  // Who opened the stream with an old key may have no other.
+  if (const auto it = streams_.find(id); !dialling && it != streams_.end()) layers.key = it->second.reader.opened_by();
+  core_.outbox.push(SendStream{StreamId{id}, wire::wrap_stream(layers, dialling, message)});
 }
 
 // --- receiving ---------------------------------------------------------------------------------------------
@@ -173,8 +176,7 @@ void Streams::request_complete(Map::iterator it, Timestamp now) {
     case wire::MessageType::digest: return serve_digest(it, now);
     case wire::MessageType::ping: serve_ping(it->first, reader.body()); return finish(it, true, true, now);
     case wire::MessageType::user:
-      if (speaks_serf(core_.config) && !reader.body().empty())
-        core_.outbox.push(UserMessage{it->second.peer, Bytes::copy_of(reader.body())});
+      core_.user_message(it->second.peer, reader.body(), reader.opened_by());
       return finish(it, true, true, now);
     default: return reject(it, PacketReject::unknown_type, now);
   }

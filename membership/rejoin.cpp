@@ -1,11 +1,14 @@
 #include "rejoin.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace plumvine::swim {
 namespace {
 
 constexpr Duration kLostPauseFirst = std::chrono::seconds{1};
+/// Those known from before are asked one after another.
+constexpr Duration kRecallEach = std::chrono::milliseconds{20};
 constexpr Duration kLostPauseMax = std::chrono::seconds{15};
 /// With many lost members the pause grows with their number: four pings per second at most.
 constexpr Duration kLostPauseEach = std::chrono::milliseconds{250};
@@ -127,7 +130,7 @@ std::vector<SeedInfo> Rejoin::seeds() const {
 }
 
 bool Rejoin::joined() const {
-  return joined_ || std::all_of(seeds_.begin(), seeds_.end(), [&](const Seed& seed) { return only_self(seed); });
+  return joined_ || (!recalling_ && std::all_of(seeds_.begin(), seeds_.end(), [&](const Seed& seed) { return only_self(seed); }));
 }
 
 // --- lost members ------------------------------------------------------------------------------------------
@@ -137,7 +140,7 @@ void Rejoin::member_changed(const Record& record, std::optional<MemberState> bef
   if (table_.is_self(member.name)) return;
   switch (member.state) {
     case MemberState::dead:
-      add_lost(record, now);
+      add_lost(member.name, record.endpoint, kLostPauseFirst, now);
       break;
     case MemberState::alive:
     case MemberState::left:
@@ -157,13 +160,20 @@ void Rejoin::member_changed(const Record& record, std::optional<MemberState> bef
   }
 }
 
-void Rejoin::add_lost(const Record& record, Timestamp now) {
-  if (const auto it = lost_by_name_.find(record.member.name); it != lost_by_name_.end()) drop_lost(it->second);
+void Rejoin::recall(std::string name, const Endpoint& at, Timestamp now) {
+  if (table_.find(name) != nullptr || at == core_.self_endpoint) return;
+  if (!std::exchange(recalling_, true)) core_.timers.set({TimerKind::recall}, now + kRecallTime);
+  add_lost(std::move(name), at, kRecallEach * static_cast<std::int64_t>(recalled_++), now);
+  lost_.rbegin()->second.recalled = true;
+}
+
+void Rejoin::add_lost(std::string name, const Endpoint& at, Duration pause, Timestamp now) {
+  if (const auto it = lost_by_name_.find(name); it != lost_by_name_.end()) drop_lost(it->second);
   if (lost_.size() >= kLostMax) drop_lost(lost_.begin()->first);
   const std::uint64_t id = ++last_lost_;
-  lost_.emplace(id, Lost{.name = record.member.name, .endpoint = record.endpoint, .pause = kLostPauseFirst});
-  lost_by_name_.emplace(record.member.name, id);
-  arm_lost(id, kLostPauseFirst, now);
+  lost_.emplace(id, Lost{.name = name, .endpoint = at, .pause = kLostPauseFirst});
+  lost_by_name_.emplace(std::move(name), id);
+  arm_lost(id, pause, now);
 }
 
 void Rejoin::drop_lost(std::uint64_t id) {
@@ -191,6 +201,7 @@ void Rejoin::lost_due(std::uint64_t id, Timestamp now) {
   const auto it = lost_.find(id);
   if (it == lost_.end() || table_.has_left()) return;
   Lost& lost = it->second;
+  if (lost.recalled && table_.living_at(lost.endpoint) != nullptr) return drop_lost(id);  // somebody else's address now
   lost.pause = std::min(lost.pause * 2, lost_pause_max());
   arm_lost(id, lost.pause, now);
   ++core_.stats.rejoin_attempts;

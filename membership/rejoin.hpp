@@ -28,10 +28,15 @@ class Rejoin {
   static constexpr std::size_t kSeedsMax = 256;
   static constexpr std::size_t kAddressesMax = 16;
   static constexpr std::size_t kLostMax = 1024;
+  static constexpr Duration kRecallTime = std::chrono::seconds{5};
 
   Rejoin(Core& core, const MemberTable& table, Streams& streams) : core_(core), table_(table), streams_(streams) {}
 
   void add_seeds(const std::vector<HostPort>& seeds, Timestamp now);
+  /// A member of before this process began: treated like a lost one until it is heard of. While none has answered and no
+  /// seed is configured, `joined` waits for `kRecallTime`.
+  void recall(std::string name, const Endpoint& at, Timestamp now);
+  void recall_due() { recalling_ = false; }
   void contact_all(Timestamp now);
   void resolved(const HostPort& name, const std::vector<Endpoint>& endpoints, Timestamp now);
   void seed_due(std::uint64_t index, Timestamp now);
@@ -65,13 +70,14 @@ class Rejoin {
     Duration pause{0};
     std::uint32_t attempts = 0;
     std::uint32_t sequence = 0;        ///< of the ping under way
+    bool recalled = false;             ///< not heard of since this process began
   };
 
   void contact(std::uint64_t index, Timestamp now);
   void arm_seed(std::uint64_t index, Duration pause, Timestamp now);
   [[nodiscard]] bool settled(const Seed& seed) const;
   [[nodiscard]] bool only_self(const Seed& seed) const;
-  void add_lost(const Record& record, Timestamp now);
+  void add_lost(std::string name, const Endpoint& at, Duration pause, Timestamp now);
   void drop_lost(std::uint64_t id);
   void arm_lost(std::uint64_t id, Duration pause, Timestamp now);
   [[nodiscard]] Duration lost_pause_max() const;
@@ -87,6 +93,8 @@ class Rejoin {
   std::map<std::uint32_t, std::uint64_t> pinged_;    ///< sequence number to lost member
   std::uint64_t last_lost_ = 0;
   std::uint64_t merged_ = 0;                         ///< the table's, when the last exchange was over
+  std::size_t recalled_ = 0;
+  bool recalling_ = false;
   bool joined_ = false;
 };
 

@@ -141,6 +141,7 @@ void Swim::Impl::fire(TimerKey key, Timestamp now) {
     case TimerKind::stream: return streams.due(key.id, now);
     case TimerKind::seed: return rejoin.seed_due(key.id, now);
     case TimerKind::lost: return rejoin.lost_due(key.id, now);
+    case TimerKind::recall: return rejoin.recall_due();
   }
 }
 
@@ -169,6 +170,8 @@ void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp
   if (core.stats.rejected[PacketReject::undecryptable] != strange) core.no_key_fits(from, now);
   if (core.stats.rejected[PacketReject::wrong_label] != foreign) core.label_differs(from, now);
   if (!parts.empty()) table.heard(now);
+  if (const Bytes& key = unpacker.opened_by(); !key.empty() && !core.identity.keyring->is_primary(key))
+    if (const Record* record = table.living_at(from)) core.outbox.push(OtherKey{record->member.name, key});
   for (const wire::Part& part : parts) handle_part(from, part, now);
 }
 
@@ -210,8 +213,7 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
       return wire::decode_body(part.body, news, scratch) ? table.dead(news, now) : malformed();
     }
     case MessageType::user:
-      if (speaks_serf(core.config) && !part.body.empty()) core.outbox.push(UserMessage{from, Bytes::copy_of(part.body)});
-      return;
+      return core.user_message(from, part.body, unpacker.opened_by());
     default: return;
   }
 }
@@ -229,7 +231,7 @@ void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp
   if (!ping.source_node.empty()) probe.packet_from(ping.source_node, now);
   else if (const Record* known = table.living_at(from)) probe.packet_from(known->member.name, now);
   const Endpoint to = answer_to(from, ping.source_address, ping.source_port, ping.source_node);
-  core.send_with_news(to, wire::Ack{ping.sequence, core.ack_payload.view()}, table.size());
+  core.answer(unpacker.opened_by(), [&] { core.send_with_news(to, wire::Ack{ping.sequence, core.ack_payload.view()}, table.size()); });
   // Somebody whom we do not know calls us by name: we may be a new run of what it remembers, or it is what we
   // have forgotten. Ask it for its table; not more than once a second, whoever claims to ask.
   constexpr Duration kAskInterval = std::chrono::seconds{1};
@@ -261,7 +263,7 @@ void Swim::Impl::on_proof(std::uint32_t sequence, Timestamp now) {
 void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now) {
   if (!table.allowed(from)) return core.stats.rejected.add(PacketReject::not_allowed);
   if (news.port == 0) news.port = core.identity.port;
-  if (table.alive(news, now) == AliveOutcome::older) tell(from, news, now);
+  if (table.alive(news, now) == AliveOutcome::older) core.answer(unpacker.opened_by(), [&] { tell(from, news, now); });
 }
 
 void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp now) {
@@ -371,6 +373,12 @@ void Swim::join(const std::vector<HostPort>& seeds, Timestamp now) {
   impl_->leave_input(now);
 }
 
+void Swim::recall(std::string name, const Endpoint& at, Timestamp now) {
+  impl_->enter(now);
+  impl_->rejoin.recall(std::move(name), at, now);
+  impl_->leave_input(now);
+}
+
 void Swim::rejoin(Timestamp now) {
   impl_->enter(now);
   impl_->come_back(now);
@@ -432,13 +440,13 @@ bool Swim::gossip_user(BytesView message, bool watched, Timestamp now) {
   return true;
 }
 
-void Swim::send_user(const Endpoint& to, BytesView message, Timestamp now) {
+void Swim::send_user(const Endpoint& to, BytesView message, Timestamp now, const Bytes& key) {
   if (message.empty() || message.size() + 1 > impl_->core.packet_room()) return;
   impl_->enter(now);
   wire::Buffer typed{static_cast<std::byte>(wire::MessageType::user)};
   typed.insert(typed.end(), message.begin(), message.end());
   const BytesView view(typed);
-  impl_->core.send_packet(to, {&view, 1});
+  impl_->core.answer(key, [&] { impl_->core.send_packet(to, {&view, 1}); });
   impl_->leave_input(now);
 }
 
@@ -506,6 +514,7 @@ std::string Swim::incompatible(std::string_view name) const {
 
 std::vector<SeedInfo> Swim::seeds() const { return impl_->rejoin.seeds(); }
 const Stranger& Swim::other_cluster() const { return impl_->core.other_cluster; }
+bool Swim::seals() const { return impl_->core.seals(); }
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }
 bool Swim::name_taken() const { return impl_->table.name_taken(); }

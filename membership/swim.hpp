@@ -55,6 +55,9 @@ class Swim {
   void resolved(const HostPort& name, const std::vector<Endpoint>& endpoints, Timestamp now);
   /// Adds seeds. They are kept for ever: resolved and contacted again while they are not alive members.
   void join(const std::vector<HostPort>& seeds, Timestamp now);
+  /// Remembers a member from before this process began, as one that was lost: it is pinged by name until it answers.
+  /// No seed: with seeds configured `joined` waits for them or for an answer, without any for an answer or 5 s.
+  void recall(std::string name, const Endpoint& at, Timestamp now);
   /// Contacts all seeds and dead members at once; also ends the state `left`.
   void rejoin(Timestamp now);
   /// Spreads that we leave; `LeaveDone` follows. The machine goes on, so that others can still ask.
@@ -75,8 +78,8 @@ class Swim {
   /// Queues a message for gossip behind the news of members; `UserSent` follows where it is watched (one at a time).
   /// False: it does not fit a packet. A full queue drops what was sent most, counted.
   bool gossip_user(BytesView message, bool watched, Timestamp now);
-  /// Sends a message to one address, in a packet of its own.
-  void send_user(const Endpoint& to, BytesView message, Timestamp now);
+  /// Sends a message to one address, in a packet of its own; sealed with `key` if that is in the ring, else the primary.
+  void send_user(const Endpoint& to, BytesView message, Timestamp now, const Bytes& key = {});
   /// What goes with every table exchange, and with every answer to a ping by packet. Empty: nothing.
   void set_user_state(Bytes state);
   void set_ack_payload(Bytes payload);
@@ -109,6 +112,8 @@ class Swim {
   [[nodiscard]] std::vector<SeedInfo> seeds() const;
   /// Whose cluster label differs from ours; its count is 0 if nobody's does.
   [[nodiscard]] const Stranger& other_cluster() const;
+  /// What we send is sealed.
+  [[nodiscard]] bool seals() const;
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.
   [[nodiscard]] bool joined() const;
   [[nodiscard]] bool has_left() const;

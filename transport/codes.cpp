@@ -39,7 +39,7 @@ constexpr std::array kTable{
                 "know of it. Set delegate_protocol alike everywhere, or take it out."},
     Explanation{"PV1115", "others believed that this node leaves",
                 "Somebody said so in its name (`serf force-leave`, or an old farewell). It says that it stays."},
-    Explanation{"PV1116", "another cluster label",
+    Explanation{"PV1117", "another cluster label",
                 "Somebody whose packets or streams carry another label, or none where this node has one, talks to this address. It "
                 "stays outside. Set `cluster` alike on both if it belongs here; else it has an old address of one of our "
                 "members among its seeds. Said once per address."},
@@ -47,6 +47,16 @@ constexpr std::array kTable{
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},
+    Explanation{kKeyChanged, "a gossip key changed here",
+                "By the order of the member that the line names, `plumvine keys` or `serf keys` there. Keys are named by eight "
+                "digits that say nothing about them."},
+    Explanation{kKeysNotKept, "changed keys were not written down",
+                "They hold until this process ends; then the old ones are back. Set keyring or data_dir, or see to it that the "
+                "file that the line names can be written, and give the order again."},
+    Explanation{kKeyTaught, "a member was away during a key rotation",
+                "It still seals with the key before. It is told the new one, which works until the old key is removed."},
+    Explanation{kKeyOrder, "an order about keys was given here",
+                "`plumvine keys` or `Node::keys`. Who did not confirm is named; `plumvine keys list` shows who has which keys."},
     Explanation{kLinkUp, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
     Explanation{kLinkDown, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "
@@ -100,6 +110,15 @@ constexpr std::array kTable{
     Explanation{kServingHttp, "HTTP is served", "Metrics, health and commands are answered at this address."},
     Explanation{"PV1503", "a loopback address is advertised, but a seed is elsewhere",
                 "Only members on this host can dial it. Set advertise, or bind to an address of the network."},
+    Explanation{kDataNotKept, "the data directory cannot be written",
+                "The node goes on without: after a restart it knows its seeds only. Free the disk, or mend the rights of data_dir."},
+    Explanation{kDataBroken, "a file of the data directory cannot be understood",
+                "It was moved aside, and the node goes on without it. A disk that was full, or somebody's hand."},
+    Explanation{kKeptKeys, "the keys come from the data directory",
+                "They were changed there while the cluster ran, so they go before `encrypt`. Remove keyring.json to start with "
+                "`encrypt` again."},
+    Explanation{kRecalled, "members are known from before the restart",
+                "They are pinged by name until they answer. A list of another cluster label is not used."},
 };
 }  // namespace
 

@@ -8,6 +8,10 @@
 namespace plumvine::code {
 
 inline constexpr std::string_view kMemberJoined = "PV1116";
+inline constexpr std::string_view kKeyChanged = "PV1121";
+inline constexpr std::string_view kKeysNotKept = "PV1122";
+inline constexpr std::string_view kKeyTaught = "PV1123";
+inline constexpr std::string_view kKeyOrder = "PV1124";
 inline constexpr std::string_view kLinkUp = "PV1201";
 inline constexpr std::string_view kLinkDown = "PV1202";
 inline constexpr std::string_view kDialFailed = "PV1203";
@@ -32,6 +36,10 @@ inline constexpr std::string_view kEventTooLarge = "PV1408";
 inline constexpr std::string_view kSuppressed = "PV1499";
 inline constexpr std::string_view kAdvertising = "PV1501";
 inline constexpr std::string_view kServingHttp = "PV1502";
+inline constexpr std::string_view kDataNotKept = "PV1504";
+inline constexpr std::string_view kDataBroken = "PV1505";
+inline constexpr std::string_view kKeptKeys = "PV1506";
+inline constexpr std::string_view kRecalled = "PV1507";
 
 /// What a code means and what to do about it.
 struct Explanation {

@@ -155,6 +155,10 @@ void Driver::Impl::tell(engine::Event& event) {
     call(hooks_.on_acked, acked->up_to);
   } else if (std::holds_alternative<engine::LeaveDone>(event)) {
     call(hooks_.on_leave_done);
+  } else if (auto* done = std::get_if<engine::KeysDone>(&event)) {
+    call(hooks_.on_keys_done, done->ticket, std::move(done->report));
+  } else if (auto* save = std::get_if<engine::SaveKeys>(&event)) {
+    call(hooks_.save_keys, std::move(save->keys));
   } else if (auto* bridge = std::get_if<engine::BridgePublish>(&event)) {
     if (hooks_.on_bridge && !hooks_.on_bridge(bridge->message)) engine_.bridge_refused(std::move(bridge->message));
   }
@@ -209,6 +213,14 @@ Status Driver::set_tags(Tags tags) {
 Status Driver::set_keys(const std::vector<Bytes>& keys) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.set_keys(keys); });
+}
+void Driver::order_keys(std::uint64_t ticket, KeyOrder order) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.order_keys(ticket, std::move(order)); });
+}
+void Driver::keys_saved(const Status& status) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.keys_saved(status); });
 }
 void Driver::pause_delivery(bool paused) {
   if (impl_->stopped()) return;

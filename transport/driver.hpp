@@ -4,10 +4,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
+#include <plumvine/keys.hpp>
 #include <plumvine/snapshot.hpp>
 #include <plumvine/types.hpp>
 
@@ -25,6 +27,10 @@ struct DriverIdentity {
   std::uint64_t seed = 0;
   /// Gossip keys; null or empty: nothing is sealed.
   std::shared_ptr<Keyring> keyring = {};
+  /// Changed keys are written down: `DriverHooks::save_keys` does it.
+  bool keeps_keys = false;
+  /// Members from before this process began, by name.
+  std::vector<std::pair<std::string, Endpoint>> known_peers = {};
 };
 
 /// What the driver tells its owner beside the user's handlers. Called on the loop thread.
@@ -34,6 +40,10 @@ struct DriverHooks {
   std::function<void()> on_leave_done = {};
   /// Broadcast this on `kSerfTopic`; false: not now, it is handed over again.
   std::function<bool(Bytes)> on_bridge = {};
+  /// Write these keys down; `Driver::keys_saved` says when and how it went. Only with `DriverIdentity::keeps_keys`.
+  std::function<void(std::vector<Bytes>)> save_keys = {};
+  /// The outcome of `Driver::order_keys` with this ticket.
+  std::function<void(std::uint64_t ticket, Result<KeyReport>)> on_keys_done = {};
 };
 
 /// Pumps `Engine` against the two seams: events in, outputs out, frames into send queues, queues into the
@@ -57,6 +67,9 @@ class Driver final : public LoopEvents, public TransportEvents {
   /// Takes these keys, the first is primary, instead of those there are. Links that rest on a key that is gone are
   /// closed. Keys cannot be turned on or off at run time.
   Status set_keys(const std::vector<Bytes>& keys);
+  /// Gives an order about keys to all members. It takes up to 20 s; one at a time.
+  void order_keys(std::uint64_t ticket, KeyOrder order);
+  void keys_saved(const Status& status);
   void pause_delivery(bool paused);
   /// Closes every connection; no handler runs any more.
   void stop();

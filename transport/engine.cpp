@@ -51,6 +51,7 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
   self.meta = *meta;
   swim_ = std::make_unique<swim::Swim>(config_.swim, std::move(self), rng_.fork());
   if (swim::speaks_serf(config_.swim)) serf_ = std::make_unique<serf::Serf>(*swim_, config_.name, rng_.fork());
+  key_queries_ = std::make_unique<serf::KeyQueries>(*swim_, config_.name, rng_.fork());
   if (serf_ && config_.serf_events) bridge_ = std::make_unique<EventBridge>();
 }
 
@@ -80,9 +81,10 @@ void Engine::Impl::start() {
       log(LogLevel::warn, "node", code::kBadSeed, text, "Ignoring seed " + text + ": " + seed.error().message);
     }
   }
+  for (const auto& [name, endpoint] : identity_.known_peers) swim_->recall(name, endpoint, now_);
   if (!seeds.empty()) {
     swim_->join(with_ports(std::move(seeds)), now_);
-  } else {
+  } else if (identity_.known_peers.empty()) {
     started_alone_ = true;
     tree_.start_alone(now_);
   }
@@ -175,6 +177,7 @@ Timestamp Engine::Impl::next_timeout() const {
   if (forgets_wanted_) next = std::min(next, forgets_due_);
   if (serf_) next = std::min(next, serf_->next_timeout());
   if (bridge_) next = std::min(next, bridge_->next_timeout());
+  next = std::min(next, key_queries_->next_timeout());
   return next;
 }
 
@@ -182,6 +185,7 @@ void Engine::Impl::handle_timeout() {
   if (swim_->next_timeout() <= now_) swim_->handle_timeout(now_);
   if (serf_ && serf_->next_timeout() <= now_) serf_->handle_timeout(now_);
   if (bridge_ && bridge_->next_timeout() <= now_) bridge_->handle_timeout(now_);
+  if (key_queries_->next_timeout() <= now_) key_queries_->handle_timeout(now_);
   if (overlay_.next_timeout() <= now_) overlay_.handle_timeout(now_);
   if (tree_.next_timeout() <= now_) tree_.handle_timeout(now_);
   while (auto conn = conn_timers_.pop_due(now_)) on_deadline(*conn);
@@ -195,6 +199,7 @@ void Engine::Impl::settle() {
     more = settle_overlay() || more;
     more = settle_tree() || more;
     more = settle_bridge() || more;
+    more = settle_keys() || more;
   }
   pass_forgets();
   if (byes_sent_) finish_leave();
@@ -293,8 +298,11 @@ void Engine::Impl::perform(swim::Output output) {
                    }
                  },
                  [&](swim::Log& o) { log_.write(std::move(o.record), "", now_); },
+                 [&](swim::OtherKey& o) { on_other_key(o); },
+                 [&](swim::UserMessage& o) {  // Serf's layer takes these where there is one
+                   if (auto query = key_queries_->on_message(o, now_)) on_key_query(std::move(*query));
+                 },
                  // The Serf layer has had these.
-                 [](swim::UserMessage&) {},
                  [](swim::UserSent&) {},
                  [](swim::UserState&) {},
                  [](swim::AckPayload&) {},
@@ -309,12 +317,11 @@ void Engine::Impl::perform(serf::Output output) {
                    rank_bridge();
                    bridge_->event(o.time, std::move(o.name), std::move(o.payload), now_);
                  },
-                 [&](serf::KeyQuery& o) {
-                   const bool lists = o.command == serf::KeyCommand::list;
-                   serf_->answer_keys(o,
-                                      {.message = lists ? "Keyring is empty (encryption not enabled)"
-                                                        : "No keyring to modify (encryption not enabled)"},
-                                      now_);
+                 [&](serf::KeyQuery& o) { on_key_query(std::move(o)); },
+                 [&](serf::Answered& o) {
+                   serf::Response response;
+                   if (serf::decode(o.response.view(), response)) key_queries_->on_response(response, now_);
+                   else bridge_counts_.add(SerfMessage::malformed);
                  },
                  [&](serf::Log& o) { log_.write(std::move(o.record), "", now_); },
              },
@@ -405,6 +412,8 @@ Status Engine::set_meta(Bytes meta) {
 }
 Status Engine::set_tags(Tags tags) { return impl_->set_user_tags(std::move(tags)); }
 Status Engine::set_keys(const std::vector<Bytes>& keys) { return impl_->set_keys(keys); }
+void Engine::order_keys(std::uint64_t ticket, KeyOrder order) { impl_->order_keys(ticket, std::move(order)); }
+void Engine::keys_saved(const Status& status) { impl_->keys_saved(status); }
 void Engine::pause_delivery(bool paused) {
   impl_->tree().pause_delivery(paused, impl_->now_);
   impl_->touch();

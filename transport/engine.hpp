@@ -11,6 +11,7 @@
 
 #include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
+#include <plumvine/keys.hpp>
 #include <plumvine/snapshot.hpp>
 #include <plumvine/types.hpp>
 
@@ -32,7 +33,11 @@ using Action = std::variant<SendPacket, Dial, Close, Resolve>;
 struct LeaveDone {};
 /// To be broadcast on `kSerfTopic`; `bridge_refused` if that is not possible now.
 struct BridgePublish { Bytes message; };
-using Event = std::variant<tree::Deliver, LostEvent, MemberEvent, PeerEvent, PartitionEvent, tree::Acked, LeaveDone, BridgePublish>;
+/// The outcome of an order of ours about keys.
+struct KeysDone { std::uint64_t ticket = 0; Result<KeyReport> report; };
+/// These are the keys now, to be written down; `keys_saved` follows, in the order of these events.
+struct SaveKeys { std::vector<Bytes> keys; };
+using Event = std::variant<KeysDone, SaveKeys, tree::Deliver, LostEvent, MemberEvent, PeerEvent, PartitionEvent, tree::Acked, LeaveDone, BridgePublish>;
 }  // namespace engine
 
 /// `Swim`, `Overlay`, `Tree` and the links of one node, put together: membership tells who could be a neighbour, the
@@ -58,6 +63,9 @@ class Engine {
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
   Status set_keys(const std::vector<Bytes>& keys);
+  /// Gives the order to all members; `KeysDone` with this ticket follows.
+  void order_keys(std::uint64_t ticket, KeyOrder order);
+  void keys_saved(const Status& status);
   void pause_delivery(bool paused);
   void bridge_refused(Bytes message);
   /// Closes every connection. No event follows.

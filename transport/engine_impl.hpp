@@ -50,6 +50,9 @@ struct Connection {
   std::unique_ptr<Link> link;
 };
 
+/// Names for people: the first of many, and how many more.
+std::string list_names(const std::vector<std::string>& names);
+
 /// Neither dead nor gone: could be a neighbour.
 constexpr bool is_there(MemberState state) noexcept { return state == MemberState::alive || state == MemberState::suspect; }
 
@@ -73,7 +76,6 @@ class Engine::Impl {
   void publish(Sequence sequence, std::string topic, Bytes payload);
   void bridge_refused(Bytes message) { bridge_->refused(std::move(message), now_); }
   Status set_user_tags(Tags tags);
-  Status set_keys(const std::vector<Bytes>& keys);
   void handle_timeout();
   void settle();
   [[nodiscard]] Timestamp next_timeout() const;
@@ -86,6 +88,11 @@ class Engine::Impl {
 
   // engine_forget.cpp: orders to forget a member.
   Status forget(std::string_view name);
+
+  // engine_keys.cpp: gossip keys that change.
+  void order_keys(std::uint64_t ticket, KeyOrder order);
+  void keys_saved(const Status& status);
+  Status set_keys(const std::vector<Bytes>& keys);
 
   // engine_connections.cpp: connections of every kind.
   void accepted(ConnId id, const Endpoint& from);
@@ -145,6 +152,35 @@ class Engine::Impl {
   // engine_forget.cpp
   void on_forget(const frame::Forget& frame);
   void pass_forgets();
+
+  // engine_keys.cpp
+  /// An order of this node's operator under way.
+  struct KeyJob {
+    std::uint64_t ticket = 0;
+    KeyOrder order;
+    Bytes key = {};
+    bool checking = false;  ///< members are asked for their keys first
+    std::vector<std::string> asked = {};
+    KeyReport report = {};
+  };
+  /// A change that is being written down.
+  struct KeySave {
+    bool own = false;  ///< part of `key_job_`, not somebody's query
+    serf::KeyQuery query;
+    serf::KeyResponse response = {};
+  };
+  void ask_members(KeyCommand command);
+  std::uint64_t key_time();
+  bool settle_keys();
+  [[nodiscard]] KeyReport::Member own_keys() const;
+  [[nodiscard]] std::string objections(const KeyJob& job, const std::vector<KeyReport::Member>& rows) const;
+  void end_order(std::vector<KeyReport::Member> rows);
+  void on_key_query(serf::KeyQuery query);
+  void change_keys(serf::KeyQuery query, bool own);
+  void key_changed(const KeySave& save);
+  Status apply_key(const serf::KeyQuery& query, bool& changed);
+  void on_other_key(const swim::OtherKey& other);
+  void drop_orphaned_links();
 
   // engine_connections.cpp
   [[nodiscard]] Connection* find(ConnId id);
@@ -231,6 +267,14 @@ class Engine::Impl {
   std::uint64_t bridge_ranked_ = 0;      ///< the version of the member list that ranks were made from
   CountedReasons<SerfMessage> bridge_counts_;
   std::unique_ptr<serf::Serf> serf_;  ///< null with `delegate_protocol` at zeros
+  std::unique_ptr<serf::KeyQueries> key_queries_;
+  std::optional<KeyJob> key_job_;
+  std::deque<KeySave> key_saves_;
+  std::vector<Bytes> superseded_;     ///< keys that were primary until an order came, and are still there
+  std::uint64_t keys_used_at_ = 0;    ///< wall clock at the last such order, microseconds; 0 = none in this run
+  std::uint64_t key_time_ = 0;        ///< counts our queries where Serf's clock does not run
+  Timestamp keys_changed_;
+  std::map<std::string, Timestamp, std::less<>> taught_;
   Overlay overlay_;
   Tree tree_;
 

@@ -23,14 +23,15 @@ Duration collect_time(std::size_t members) {
   return std::min<Duration>(std::chrono::microseconds{500} * static_cast<std::int64_t>(members), std::chrono::seconds{1});
 }
 
-std::string joined(const std::vector<std::string>& names) {
+}  // namespace
+
+std::string list_names(const std::vector<std::string>& names) {
   constexpr std::size_t kNamesMax = 50;
   std::string text;
   for (std::size_t i = 0; i < names.size() && i < kNamesMax; ++i) text += (i == 0 ? "" : ", ") + names[i];
   if (names.size() > kNamesMax) text += " and " + std::to_string(names.size() - kNamesMax) + " more";
   return text;
 }
-}  // namespace
 
 void Engine::Impl::on_member(MemberEvent event) {
   ++version_;
@@ -152,7 +153,7 @@ void Engine::Impl::judge_partition() {
   const bool grew = !std::includes(unreachable_.begin(), unreachable_.end(), dead.begin(), dead.end());
   if (grew && log_.wants(LogLevel::warn)) {
     log(LogLevel::warn, "membership", code::kPartition, "",
-        "Possible partition detected - cannot reach peers: " + joined(dead));
+        "Possible partition detected - cannot reach peers: " + list_names(dead));
   } else if (dead.empty() && !unreachable_.empty()) {
     log(LogLevel::info, "membership", code::kPartitionHealed, "", "All members can be reached again");
   }

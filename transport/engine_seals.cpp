@@ -1,4 +1,4 @@
-// Links under a keyring: proving the key, sealed batches, keys that change. The records are in link_seal.cpp.
+// Links under a keyring: proving the key, sealed batches. The records are in link_seal.cpp.
 #include <utility>
 
 #include "codes.hpp"
@@ -52,23 +52,6 @@ void Engine::Impl::seal_failed(Connection& conn) {
   if (conn.link->state() == LinkState::up) link_down(conn, text);
   else dial_over(conn, text);
   close_now(conn, CloseMode::abort);
-}
-
-Status Engine::Impl::set_keys(const std::vector<Bytes>& keys) {
-  if (has_key() != !keys.empty())
-    return {Errc::invalid_argument, "keys can be changed but not turned on or off while the node runs"};
-  if (!has_key()) return {};
-  if (auto replaced = identity_.keyring->replace(keys); !replaced) return replaced;
-  std::vector<Connection*> orphans;
-  for (auto& [id, conn] : conns_) {
-    const LinkSeal* seal = conn->link ? conn->link->seal.get() : nullptr;
-    if (seal != nullptr && seal->ready() && !identity_.keyring->contains(seal->secret())) orphans.push_back(conn.get());
-  }
-  for (Connection* conn : orphans) {
-    if (!conn->closed) end_link(*conn, frame::Bye::Why::overlay, "its key was removed");
-  }
-  touch();
-  return {};
 }
 
 }  // namespace plumvine

@@ -43,6 +43,8 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
 
   s.swim = swim_->stats();
   if (serf_) s.swim.serf_messages = serf_->messages();
+  for (const auto what : {SerfMessage::fresh, SerfMessage::malformed, SerfMessage::stranger, SerfMessage::sent})
+    s.swim.serf_messages.add(what, key_queries_->messages()[what]);
   s.swim.serf_messages.add(SerfMessage::dropped, s.swim.user_dropped + (bridge_ ? bridge_->dropped() : 0));
   for (const auto what : {SerfMessage::malformed, SerfMessage::too_large, SerfMessage::repeated})
     s.swim.serf_messages.add(what, bridge_counts_[what]);
@@ -85,6 +87,7 @@ OtherCluster Engine::Impl::other_cluster() const {
 
 std::string Engine::Impl::not_ready() const {
   if (left_ || swim_->has_left()) return "the node has left the cluster";
+  if (!swim_->joined() && config_.seeds.empty()) return "not joined: asking the members known from before";
   if (!swim_->joined()) return "not joined: no seed has answered yet";
   if (!tree_.synced()) return "not synced: no neighbour has told yet what there is";
   return {};

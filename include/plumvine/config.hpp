@@ -213,6 +213,9 @@ struct Config {
   /// File with several such keys, as Serf writes it: a JSON array, the first is primary. A key in `encrypt` goes before
   /// them. Read at start and by `Node::reload_keys`.
   std::string keyring;
+  /// Directory for what shall outlive the process: addresses of members, asked at the next start as seeds of lower rank,
+  /// and keys that have changed, if `keyring` is empty. Made if missing; one node a directory. Empty = nothing is kept.
+  std::string data_dir;
   /// Where HTTP is served, `HOST:PORT`; empty = off.
   std::string http;
   /// Which preset this came from, for `describe()`.

@@ -10,6 +10,7 @@
 #include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
 #include <plumvine/health.hpp>
+#include <plumvine/keys.hpp>
 #include <plumvine/result.hpp>
 #include <plumvine/snapshot.hpp>
 #include <plumvine/types.hpp>
@@ -76,6 +77,13 @@ class Node {
   /// another primary, keys more or less. Links that rest on a key that is gone are made anew. On an error nothing
   /// changes; a node without keys cannot be given any while it runs, nor lose its last one.
   Status reload_keys(const std::string& encrypt, const std::string& keyring_file);
+
+  /// Gives an order about gossip keys to all members, Serf's too, and waits for their answers, up to half a minute
+  /// (`would_deadlock` on the loop thread). The report says for each member what became of it. `use` of a key that
+  /// somebody lacks, and `remove` while a member is away, are refused in the report unless `force` is set. Errors:
+  /// `invalid_argument` (the key, the primary's removal, a node without key), `overloaded` (another order is under
+  /// way), `limit_reached`, `stopped`.
+  Result<KeyReport> order_keys(KeyOrder order);
 
   /// Stops (or resumes) handing messages to `on_message`. Meanwhile they wait in the repair store, publishers
   /// are paced by it for `lag_grace`; what leaves the store undelivered is reported by `on_lost`.

@@ -196,6 +196,7 @@ std::vector<Key> make_catalogue() {
       {"encrypt", [](Config& c, std::string_view text) { return assign(c.encrypt, text); },
        [](const Config& c) { return std::string(c.encrypt.empty() ? std::string_view{} : Config::kHidden); }},
       key("keyring", &Config::keyring),
+      key("data_dir", &Config::data_dir),
       {"log_level", set_log_level, [](const Config& c) { return std::string(to_string(c.log_level)); }},
       key("deliver_local", &Config::deliver_local),
       key("serf_events", &Config::serf_events),

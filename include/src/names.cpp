@@ -2,6 +2,7 @@
 #include <array>
 
 #include <plumvine/health.hpp>
+#include <plumvine/keys.hpp>
 #include <plumvine/result.hpp>
 #include <plumvine/snapshot.hpp>
 
@@ -27,6 +28,16 @@ std::string_view to_string(Errc code) noexcept {
 std::string_view to_string(MemberState state) noexcept {
   static constexpr std::array<std::string_view, 4> names{"alive", "suspect", "dead", "left"};
   return pick(names, state);
+}
+
+std::string_view to_string(KeyCommand command) noexcept {
+  static constexpr std::array<std::string_view, 4> names{"list", "install", "use", "remove"};
+  return pick(names, command);
+}
+
+std::string_view to_string(KeyReport::Outcome outcome) noexcept {
+  static constexpr std::array<std::string_view, 6> names{"confirmed", "failed", "silent", "unable", "absent", "spared"};
+  return pick(names, outcome);
 }
 
 std::string_view to_string(PacketPath path) noexcept {

@@ -139,7 +139,22 @@ bool decode(BytesView body, Response& m) {
 
 bool decode(BytesView body, KeyRequest& m) {
   MsgpackReader r(body);
-  return read_map(r, [&](std::string_view k) { return take(r, k, "Key", m.key); });
+  return read_map(r, [&](std::string_view k) { return take(r, k, "Key", m.key) || take(r, k, "PvUsedAt", m.used_at); });
+}
+
+bool decode(BytesView body, KeyResponse& m) {
+  MsgpackReader r(body);
+  std::vector<std::string_view> keys;
+  std::string_view message, primary;
+  const bool read = read_map(r, [&](std::string_view k) {
+    if (k != "Keys") return take(r, k, "Message", message) || take(r, k, "PrimaryKey", primary) || take(r, k, "Result", m.result);
+    take_names(r, keys, kKeysListedMax);
+    return true;
+  });
+  m.keys.assign(keys.begin(), keys.end());
+  m.message = message;
+  m.primary = primary;
+  return read;
 }
 
 bool decode(BytesView body, Relay& m) {
@@ -231,7 +246,9 @@ Bytes encode(const Response& m) {
 
 Bytes encode(const KeyRequest& m) {
   Buffer out;
-  Writer(out).type(MessageType::key_request).map(1).key("Key").bytes(m.key);
+  Writer w(out);
+  w.type(MessageType::key_request).map(m.used_at == 0 ? 1 : 2).key("Key").bytes(m.key);
+  if (m.used_at != 0) w.key("PvUsedAt").number(m.used_at);
   return done(out);
 }
 

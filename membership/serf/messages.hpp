@@ -87,6 +87,9 @@ struct Response {
 
 struct KeyRequest {
   BytesView key;
+  /// Ours, unknown to Serf: told to a member that was away, when the key became primary (wall clock, microseconds).
+  /// Such an order does not undo a later one. 0 = an operator's order.
+  std::uint64_t used_at = 0;
 };
 
 struct KeyResponse {
@@ -117,6 +120,7 @@ struct State {
 inline constexpr std::size_t kNameMax = 1024;
 inline constexpr std::size_t kPayloadMax = 9216;  ///< Serf's hard limit for events
 inline constexpr std::uint32_t kFiltersMax = 64;
+inline constexpr std::uint32_t kKeysListedMax = 256;
 inline constexpr std::uint32_t kFilterNamesMax = 1024;
 inline constexpr std::uint32_t kStatusTimesMax = 1U << 17;
 inline constexpr std::uint32_t kStateEventsMax = 4096;
@@ -128,6 +132,7 @@ bool decode(BytesView body, Event& out);
 bool decode(BytesView body, Query& out);
 bool decode(BytesView body, Response& out);
 bool decode(BytesView body, KeyRequest& out);
+bool decode(BytesView body, KeyResponse& out);
 bool decode(BytesView body, Relay& out);
 bool decode(BytesView body, State& out);
 /// A filter as it stands in a query, its own type byte included.

@@ -13,14 +13,6 @@ constexpr std::size_t kResponseMax = 1024;
 /// Filters of one query, at most: each costs up to an expression times a value.
 constexpr std::size_t kFiltersJudged = 16;
 
-std::optional<KeyCommand> key_command(std::string_view name) {
-  if (name == "install-key") return KeyCommand::install;
-  if (name == "use-key") return KeyCommand::use;
-  if (name == "remove-key") return KeyCommand::remove;
-  if (name == "list-keys") return KeyCommand::list;
-  return std::nullopt;
-}
-
 }  // namespace
 
 bool Serf::on_query(const Query& query, Timestamp now) {
@@ -62,7 +54,7 @@ void Serf::respond(const Query& query, const Endpoint& to, std::uint32_t flags, 
   const Bytes message = encode(Response{query.time, query.id, name_, flags, payload});
   if (message.size() > kResponseMax) return counts_.add(SerfMessage::too_large);
   counts_.add(SerfMessage::sent);
-  swim_.send_user(to, message.view(), now);
+  swim_.send_user(to, message.view(), now, sealed_by_);
 }
 
 void Serf::answer_internal(const Query& query, const Endpoint& to, Timestamp now) {
@@ -74,20 +66,12 @@ void Serf::answer_internal(const Query& query, const Endpoint& to, Timestamp now
     const Bytes answer = member == nullptr ? encode_no_conflict() : encode_conflict(*member, status(node));
     return respond(query, to, 0, answer.view(), now);
   }
-  if (const auto command = key_command(what)) {
-    KeyRequest request;
-    const bool typed = !query.payload.empty() && query.payload[0] == static_cast<std::byte>(MessageType::key_request);
-    if (*command != KeyCommand::list && (!typed || !decode(query.payload.subspan(1), request)))
-      return counts_.add(SerfMessage::malformed);
-    outbox_.push(KeyQuery{*command, Bytes::copy_of(request.key), query.time, query.id, to});
+  if (auto keys = read_key_query(query, to, sealed_by_)) {
+    outbox_.push(std::move(*keys));
+  } else if (what.ends_with("-key")) {
+    counts_.add(SerfMessage::malformed);
   }
   // A ping wants its acknowledgement only; what we do not know is Serf's own business.
-}
-
-void Serf::answer_keys(const KeyQuery& query, const KeyResponse& response, Timestamp now) {
-  const Bytes answer = encode(response);
-  const Query asked{.time = query.time, .id = query.id};
-  respond(asked, query.to, 0, answer.view(), now);
 }
 
 }  // namespace plumvine::serf

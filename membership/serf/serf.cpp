@@ -30,7 +30,7 @@ bool Serf::on_output(const swim::Output& output, Timestamp now) {
     return false;
   }
   if (const auto* message = std::get_if<swim::UserMessage>(&output)) {
-    user_message(message->from, message->message.view(), now);
+    user_message(message->message.view(), message->key, now);
   } else if (const auto* state = std::get_if<swim::UserState>(&output)) {
     user_state(state->state.view(), now);
   } else if (const auto* ack = std::get_if<swim::AckPayload>(&output)) {
@@ -120,8 +120,9 @@ void Serf::take(BytesView message, Timestamp now, bool (Serf::*handler)(const Me
   if ((this->*handler)(decoded, now)) spread(message, false, now);
 }
 
-void Serf::user_message(const Endpoint&, BytesView message, Timestamp now) {
+void Serf::user_message(BytesView message, const Bytes& key, Timestamp now) {
   if (message.empty()) return;
+  sealed_by_ = key;
   switch (static_cast<MessageType>(message[0])) {
     case MessageType::leave: take(message, now, &Serf::on_leave); break;
     case MessageType::join: take(message, now, &Serf::on_join); break;
@@ -138,7 +139,9 @@ void Serf::user_message(const Endpoint&, BytesView message, Timestamp now) {
       relay(passed, now);
       break;
     }
-    case MessageType::response: return counts_.add(SerfMessage::stranger);  // we ask nothing
+    case MessageType::response: 
+      if (key.empty()) return counts_.add(SerfMessage::stranger);  // what we ask is asked and answered sealed
+      return outbox_.push(Answered{Bytes::copy_of(message.subspan(1))});
     default: return counts_.add(SerfMessage::unknown_type);
   }
   refresh_state();
@@ -308,6 +311,12 @@ void Serf::come_back(Timestamp now) {
 
 void Serf::handle_timeout(Timestamp now) {
   if (leave_due_ <= now) farewell(now);
+}
+
+LTime Serf::query_time() {
+  const LTime time = query_clock_.tick();
+  refresh_state();
+  return time;
 }
 
 std::optional<LTime> Serf::send_event(std::string_view name, BytesView payload, Timestamp now) {

@@ -13,6 +13,7 @@
 
 #include "clock.hpp"
 #include "coordinate.hpp"
+#include "key_queries.hpp"
 #include "membership/swim.hpp"
 #include "messages.hpp"
 #include "recent.hpp"
@@ -26,17 +27,10 @@ struct EventSeen {
   Bytes payload;
 };
 
-enum class KeyCommand : std::uint8_t { install, use, remove, list };
-/// Somebody asks every member to change or show its keys; `Serf::answer_keys` answers.
-struct KeyQuery {
-  KeyCommand command{};
-  Bytes key;
-  LTime time = 0;
-  std::uint32_t id = 0;
-  Endpoint to;
-};
+/// An answer to a query. We ask about keys only, so `KeyQueries` takes it.
+struct Answered { Bytes response; };
 struct Log { LogRecord record; };
-using Output = std::variant<EventSeen, KeyQuery, Log>;
+using Output = std::variant<EventSeen, KeyQuery, Answered, Log>;
 
 /// What Serf puts on top of memberlist, so that its members see ours as their own kind: intents to join and leave under
 /// a Lamport clock, user events, queries, network coordinates.
@@ -68,7 +62,8 @@ class Serf {
   void handle_timeout(Timestamp now);
   /// Sends a user event. The time it got; nullopt: it is above `kEventMax` (nothing was sent).
   std::optional<LTime> send_event(std::string_view name, BytesView payload, Timestamp now);
-  void answer_keys(const KeyQuery& query, const KeyResponse& response, Timestamp now);
+  /// A time for a query of ours.
+  LTime query_time();
 
   // Outputs.
   [[nodiscard]] std::optional<Output> poll_output() { return outbox_.poll(); }
@@ -96,7 +91,7 @@ class Serf {
   void member(const MemberEvent& event, Timestamp now);
   void joined(const Member& member, Timestamp now);
   void gone(const MemberEvent& event, Timestamp now);
-  void user_message(const Endpoint& from, BytesView message, Timestamp now);
+  void user_message(BytesView message, const Bytes& key, Timestamp now);
   void user_state(BytesView state, Timestamp now);
   void ack_payload(const swim::AckPayload& ack);
   // Each says whether the message is news, to be gossiped on.
@@ -133,6 +128,7 @@ class Serf {
   std::map<std::string, Intent, std::less<>> intents_;
   std::size_t foreign_ = 0;     ///< alive members that are not ours
   LTime own_time_ = 1;          ///< our own status time
+  Bytes sealed_by_;             ///< the key of the message being handled
   bool leaving_ = false;
   bool said_join_ = false;
   bool synced_ = false;         ///< a first state was read

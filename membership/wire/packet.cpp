@@ -76,6 +76,7 @@ std::span<const Part> Unpacker::unpack(BytesView packet, const Opening& opening,
   buffers_.clear();
   scratch_.clear();
   in_clear_ = false;
+  opened_by_ = {};
   decompressed_ = 0;
   rejected_ = &rejected;
   if (packet.size() > kPacketMax) {
@@ -109,7 +110,8 @@ std::span<const Part> Unpacker::unpack(BytesView packet, const Opening& opening,
 
 std::optional<BytesView> Unpacker::decrypt(BytesView message, const Opening& opening) {
   opened_.clear();
-  if (opening.keyring->open(as_bytes(opening.label), message, opened_)) return BytesView(opened_);
+  opened_by_ = opening.keyring->open(as_bytes(opening.label), message, opened_);
+  if (!opened_by_.empty()) return BytesView(opened_);
   in_clear_ = looks_plain(message, scratch_);
   if (in_clear_ && !opening.verify) return message;
   rejected_->add(in_clear_ ? PacketReject::plaintext : PacketReject::undecryptable);
@@ -222,7 +224,7 @@ Bytes wrap_packet(const Layers& layers, BytesView message) {
   Buffer out;
   out.reserve(2 + layers.label.size() + message.size() + Keyring::kOverhead);
   append_label(layers.label, out);
-  if (layers.sealed()) layers.keyring->seal(as_bytes(layers.label), message, out, layers.version);
+  if (layers.sealed()) layers.keyring->seal(as_bytes(layers.label), message, out, layers.version, layers.key);
   else append(message, out);
   return Bytes::copy_of(out);
 }

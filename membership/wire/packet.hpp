@@ -51,6 +51,8 @@ class Unpacker {
   }
   /// The last datagram came in clear although there is a key, accepted or not.
   [[nodiscard]] bool in_clear() const noexcept { return in_clear_; }
+  /// The key that opened the last datagram; empty: it came in clear, or none fits.
+  [[nodiscard]] const Bytes& opened_by() const noexcept { return opened_by_; }
 
  private:
   std::optional<BytesView> decrypt(BytesView message, const Opening& opening);
@@ -62,6 +64,7 @@ class Unpacker {
   std::deque<Buffer> buffers_;
   Buffer opened_;
   bool in_clear_ = false;
+  Bytes opened_by_;
   std::size_t decompressed_ = 0;
   Scratch scratch_;
   CountedReasons<PacketReject>* rejected_ = nullptr;
@@ -94,6 +97,7 @@ struct Layers {
   bool crc = false;            ///< packets only
   Keyring* keyring = nullptr;  ///< null or empty: in clear
   SealVersion version = SealVersion::bare;
+  Bytes key = {};              ///< empty: the primary
   [[nodiscard]] bool sealed() const noexcept { return keyring != nullptr && !keyring->empty(); }
 };
 

@@ -53,7 +53,8 @@ StreamReader::Progress StreamReader::decrypt(BytesView message) {
   Buffer aad(message.begin(), message.begin() + kHeader);
   const BytesView label = as_bytes(label_);
   aad.insert(aad.end(), label.begin(), label.end());
-  if (!keyring_->open(aad, message.subspan(kHeader, size), opened_)) return fail(PacketReject::undecryptable);
+  opened_by_ = keyring_->open(aad, message.subspan(kHeader, size), opened_);
+  if (opened_by_.empty()) return fail(PacketReject::undecryptable);
   buffer_ = {};
   if (opened_.empty()) return fail(PacketReject::empty);
   sealed_ = true;
@@ -222,7 +223,7 @@ Bytes wrap_stream(const Layers& layers, bool dialling, BytesView message) {
   out.insert(out.end(), aad.begin(), aad.end());
   const BytesView label = as_bytes(layers.label);
   aad.insert(aad.end(), label.begin(), label.end());
-  layers.keyring->seal(aad, message, out, layers.version);
+  layers.keyring->seal(aad, message, out, layers.version, layers.key);
   return Bytes::copy_of(out);
 }
 

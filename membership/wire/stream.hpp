@@ -46,6 +46,8 @@ class StreamReader {
   [[nodiscard]] PacketReject failure() const noexcept { return failure_; }
   /// It came in clear although there is a key, accepted or not.
   [[nodiscard]] bool in_clear() const noexcept { return in_clear_; }
+  /// The key that opened it; empty: it came in clear, or none fits.
+  [[nodiscard]] const Bytes& opened_by() const noexcept { return opened_by_; }
   [[nodiscard]] MessageType type() const noexcept { return type_; }
   /// The message without its type byte, once `done`. Of a user message its payload; empty if that was too long to keep.
   [[nodiscard]] BytesView body() const noexcept { return body_; }
@@ -73,6 +75,7 @@ class StreamReader {
   bool labelled_;
   bool judged_ = false;  ///< sealed or in clear: known and accepted
   bool in_clear_ = false;
+  Bytes opened_by_;
   Progress progress_ = Progress::more;
   PacketReject failure_ = PacketReject::malformed;
   Stage stage_ = Stage::type;

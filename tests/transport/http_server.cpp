@@ -294,3 +294,35 @@ TEST_CASE("a taken HTTP address is named", "[http]") {
   CHECK(second.error().message.find(f.server->address().to_string()) != std::string::npos);
   CHECK_FALSE(HttpServer::listen(&f.loop, "127.0.0.1", {}, {}, {}));
 }
+
+TEST_CASE("an answer may come later, on a connection that goes on", "[http]") {
+  Served f;
+  std::vector<std::function<void(HttpResponse)>> waiting;
+  f.handler = [&](const HttpRequest& request) {
+    HttpResponse response = f.default_answer(request);
+    if (request.path == "/later") response.later = [&](auto give) { waiting.push_back(std::move(give)); };
+    return response;
+  };
+  const auto text = [](const char* body) {
+    HttpResponse response;
+    response.body = body;
+    return response;
+  };
+  TcpClient patient{f.server->address()}, gone{f.server->address()}, left{f.server->address()};
+  for (TcpClient* client : {&patient, &gone, &left}) client->send("GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+  REQUIRE(f.run_until([&] { return waiting.size() == 3; }));
+  gone.close();
+  TcpClient other{f.server->address()};
+  other.send("GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+  REQUIRE(f.answered(other, "GET /now 0"));
+  CHECK_FALSE(patient.has("HTTP/1.1"));
+  waiting[0](text("at last"));
+  waiting[0](text("twice"));
+  waiting[1](text("nobody"));
+  REQUIRE(f.answered(patient, "at last"));
+  patient.send("GET /again HTTP/1.1\r\nHost: h\r\n\r\n");
+  REQUIRE(f.answered(patient, "GET /again 0"));
+  f.server.reset();  // one still waits
+  f.run_until([] { return false; }, 20ms);
+  waiting[2](text("too late"));
+}

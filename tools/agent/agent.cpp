@@ -257,8 +257,10 @@ void Agent::reload() {
 }
 
 void Agent::write_dump() {
-  const char* folder = std::getenv("TMPDIR");
-  std::string path = fmt::format("{}/plumvined-{}-XXXXXX.json", folder != nullptr ? folder : "/tmp", node_->name());
+  const char* temporary = std::getenv("TMPDIR");
+  std::string folder = options_.config.data_dir;
+  if (folder.empty()) folder = temporary != nullptr ? temporary : "/tmp";
+  std::string path = fmt::format("{}/plumvined-{}-XXXXXX.json", folder, node_->name());
   const int fd = mkstemps(path.data(), 5);  // a name that nobody could foresee and link elsewhere
   const std::string text = dump::state_json(*node_->snapshot(), node_->health(), options_.config) + "\n";
   std::size_t done = 0;

@@ -23,6 +23,7 @@ constexpr std::array kFlags{
     Flag{"--cluster", "cluster", "LABEL", "cluster label; frames of another label are dropped"},
     Flag{"--encrypt", "encrypt", "BASE64", "gossip key of 16, 24 or 32 bytes; others on this machine may see it here"},
     Flag{"--keyring", "keyring", "FILE", "gossip keys as Serf writes them: a JSON array of base64, the first is primary"},
+    Flag{"--data-dir", "data_dir", "DIR", "keeps known members and changed keys here over restarts"},
     Flag{"--transport", "transport", "tcp", "tree links (tcp)"},
     Flag{"--serf-events", "serf_events", "", "carry Serf's user events NAME to topic serf.NAME and back"},
     Flag{"--publish", "", "TOPIC", "broadcast each line of standard input"},
@@ -33,7 +34,7 @@ constexpr std::array kFlags{
 };
 
 // Flags of parts that this version does not have: refused, never passed over.
-constexpr std::array<std::string_view, 4> kNotBuilt{"--tls-cert", "--tls-key", "--tls-ca", "--data-dir"};
+constexpr std::array<std::string_view, 3> kNotBuilt{"--tls-cert", "--tls-key", "--tls-ca"};
 
 std::string allowed() {
   std::string out;

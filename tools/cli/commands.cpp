@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <iostream>
 #include <map>
 #include <regex>
 #include <thread>
@@ -261,6 +262,48 @@ int forget(const Call& call) {
   return operation(call, "/forget/" + percent_encode(call.arguments[0]), "");
 }
 
+/// The key of an order: from the command line, or with `-` from standard input, where other users do not see it.
+std::string key_typed(const std::string& argument) {
+  if (argument != "-") return argument;
+  std::string line;
+  std::getline(std::cin, line);
+  return line;
+}
+
+void show_keys(const Json& json) {
+  Table members({"MEMBER", "OUTCOME", "PRIMARY", "KEYS", "MESSAGE"});
+  for (const auto& m : json["members"]) {
+    const auto keys = m.value("keys", Json::array()).size();
+    members.row({m["name"].get<std::string>(), m["outcome"].get<std::string>(), m.value("primary", "-"),
+                 keys == 0 ? "-" : std::to_string(keys), m["message"].get<std::string>()});
+  }
+  say(members.text());
+  if (!json.contains("keys")) return;
+  Table keys({"KEY", "INSTALLED AT", "PRIMARY AT"});
+  for (const auto& [key, count] : json["keys"].items())
+    keys.row({key, count.dump(), json["primaries"].value(key, Json(0)).dump()});
+  say("\n" + keys.text());
+}
+
+int keys(const Call& call) {
+  static constexpr const char* usage = "keys list, or keys install|use|remove KEY|- [--force]";
+  const auto& typed = call.arguments;
+  if (typed.empty() || typed.size() != (typed[0] == "list" ? 1u : 2u)) return complain(kUsage, usage);
+  if (typed[0] != "list" && typed[0] != "install" && typed[0] != "use" && typed[0] != "remove") return complain(kUsage, usage);
+  Json order = Json::object();
+  if (typed.size() == 2) order = {{"key", key_typed(typed[1])}, {"force", call.force}};
+  Client client(call.http);
+  const auto answer = client.post("/keys/" + typed[0], order.dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (!answer) return complain(kUnreachable, client.error());
+  const Json json = Json::parse(answer->body, nullptr, false);
+  if (!json.is_object() || !json.contains("members")) return complain(kBad, words_of(*answer));
+  if (call.json) say(answer->body);
+  else show_keys(json);
+  if (json["refused"].is_string())
+    return complain(kBad, fmt::format("refused: {} (--force gives the order all the same)", json["refused"].get<std::string>()));
+  return json["ok"].get<bool>() ? kGood : kBad;
+}
+
 int config_validate(const Call& call) {
   const std::string& file = call.arguments[1];
   const auto refusal = agent::validate_file(file);
@@ -299,6 +342,7 @@ const std::map<std::string, Command>& commands() {
       {"subscribe", subscribe},
       {"join", join},
       {"forget", forget},
+      {"keys", keys},
       {"config", config},
       {"leave", [](const Call& c) { return operation(c, "/leave", ""); }},
       {"rejoin", [](const Call& c) { return operation(c, "/rejoin", ""); }}};
@@ -322,7 +366,7 @@ int run(const Call& call) {
     return complain(kUsage,
                     fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
   }
-  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "config"};
+  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config"};
   const bool takes =
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())

@@ -17,6 +17,7 @@ struct Call {
   std::string component;     ///< health --component
   std::string grep;          ///< metrics --grep
   std::string from = "now";  ///< subscribe --from
+  bool force = false;        ///< keys --force
 };
 
 int run(const Call& call);

@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
       ->type_name("membership|tree|delivery|cache|security|loop");
   app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
   app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now");
+  app.add_flag("--force", call.force, "keys: also where members would be cut off");
   app.add_option("command", call.command, "what to do");
   app.add_option("arguments", call.arguments, "of the command");
   app.allow_extras();
@@ -50,7 +51,7 @@ int main(int argc, char** argv) {
     return complain(text + " (see plumvine --help)");
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --help, --version)");
+    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --help, --version)");
   }
   if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
   return run(call);

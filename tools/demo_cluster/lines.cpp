@@ -11,42 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <plumvine/detail/base64.hpp>
+
 namespace demo {
-namespace {
-
-/// Standard base64 with padding; nothing when the text is no such thing.
-std::optional<std::string> decode_base64(std::string_view text) {
-  static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  static const std::array<std::int8_t, 256> values = [] {
-    std::array<std::int8_t, 256> table{};
-    table.fill(-1);
-    for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
-      table[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
-    }
-    return table;
-  }();
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() / 4 * 3);
-  for (std::size_t at = 0; at < text.size(); at += 4) {
-    std::uint32_t group = 0;
-    std::size_t digits = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-      const char c = text[at + i];
-      const bool padding = c == '=' && at + 4 == text.size() && i >= 2;
-      if (padding) continue;
-      const std::int8_t value = values[static_cast<unsigned char>(c)];
-      if (value < 0 || digits != i) return std::nullopt;
-      group |= static_cast<std::uint32_t>(value) << (18 - 6 * i);
-      ++digits;
-    }
-    for (std::size_t i = 0; i + 1 < digits; ++i) out.push_back(static_cast<char>(group >> (16 - 8 * i) & 0xff));
-  }
-  return out;
-}
-
-}  // namespace
-
 bool LineFile::load(const std::string& path, std::string& error) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
@@ -135,7 +102,7 @@ void Receipt::take(std::string_view printed) {
   if (const auto text = message.find("payload"); text != message.end() && text->is_string()) {
     payload = text->get_ref<const std::string&>();
   } else if (const auto code = message.find("payload_base64"); code != message.end() && code->is_string()) {
-    decoded = decode_base64(code->get_ref<const std::string&>());
+    decoded = plumvine::decode_base64(code->get_ref<const std::string&>());
     if (!decoded) return reject("message " + std::to_string(number) + " has no valid base64");
     payload = *decoded;
   } else {

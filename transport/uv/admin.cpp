@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kSeedsMax = 256;
 /// Statuses that are counted by their number; any other counts as 500.
-constexpr std::array kStatuses{200, 202, 400, 403, 404, 405, 408, 413, 414, 429, 431, 500, 503};
+constexpr std::array kStatuses{200, 202, 400, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503};
 
 HttpResponse json(int status, std::string body) {
   HttpResponse response;
@@ -143,6 +143,9 @@ class Admin::Impl {
   HttpResponse leave(const HttpRequest&, std::string_view);
   HttpResponse rejoin(const HttpRequest&, std::string_view);
   HttpResponse forget(const HttpRequest&, std::string_view name);
+  HttpResponse list_keys(const HttpRequest&, std::string_view) { return order({}); }
+  HttpResponse keys(const HttpRequest&, std::string_view command);
+  HttpResponse order(KeyOrder order);
 
   HealthReport judge(const Snapshot& snapshot) const { return assess(snapshot, host_.config().health); }
 
@@ -169,6 +172,8 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"POST", "/leave", "/leave", true, &Impl::leave},
       Route{"POST", "/rejoin", "/rejoin", true, &Impl::rejoin},
       Route{"POST", "/forget/", "/forget/NAME", true, &Impl::forget},
+      Route{"GET", "/keys", "/keys", true, &Impl::list_keys},  // shows secrets
+      Route{"POST", "/keys/", "/keys/COMMAND", true, &Impl::keys},
   };
   return table;
 }
@@ -314,6 +319,38 @@ HttpResponse Admin::Impl::forget(const HttpRequest&, std::string_view name) {
   return json(202, R"({"status":"forgotten"})");
 }
 
+/// The key comes in the body, for paths get into logs: base64 alone, or `{"key": …, "force": true}`.
+HttpResponse Admin::Impl::keys(const HttpRequest& request, std::string_view command) {
+  KeyOrder wanted;
+  const auto commands = {KeyCommand::list, KeyCommand::install, KeyCommand::use, KeyCommand::remove};
+  const auto found = std::find_if(commands.begin(), commands.end(), [&](KeyCommand c) { return to_string(c) == command; });
+  if (found == commands.end())
+    return fail(404, "not_found", "no command of keys is called '" + std::string(command) + "'", "list, install, use or remove");
+  wanted.command = *found;
+  const auto body = nlohmann::json::parse(request.body, nullptr, false);
+  if (body.is_object()) {
+    const auto key = body.find("key"), force = body.find("force");
+    const bool good = (key == body.end() || key->is_string()) && (force == body.end() || force->is_boolean());
+    if (!good) return fail(400, "bad_request", "key is a string, force is true or false", R"({"key": "BASE64", "force": true})");
+    if (key != body.end()) wanted.key = key->get<std::string>();
+    if (force != body.end()) wanted.force = force->get<bool>();
+  } else {
+    wanted.key = request.body.substr(0, request.body.find_last_not_of(" \r\n\t") + 1);
+  }
+  return order(std::move(wanted));
+}
+
+HttpResponse Admin::Impl::order(KeyOrder order) {
+  HttpResponse response;
+  response.later = [this, order = std::move(order)](const std::function<void(HttpResponse)>& give) {
+    host_.order_keys(order, [give](const Result<KeyReport>& report) {
+      if (!report) return give(refused(report.error()));
+      give(json(report->refused.empty() ? 200 : 409, dump::keys_json(*report)));
+    });
+  };
+  return response;
+}
+
 void Admin::Impl::observe(const std::string& path, int status) {
   const Route* route = find(path);
   const bool known = std::find(kStatuses.begin(), kStatuses.end(), status) != kStatuses.end();
@@ -326,11 +363,12 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   for (const auto& route : routes()) {
     counts.try_emplace({route.label, 405}, 0);
     if (route.method == "GET") counts.try_emplace({route.label, 200}, 0);
-    if (route.method == "POST") counts.try_emplace({route.label, 202}, 0);
+    if (route.method == "POST" && route.label != "/keys/COMMAND") counts.try_emplace({route.label, 202}, 0);
     if (route.guarded) counts.try_emplace({route.label, 400}, 0), counts.try_emplace({route.label, 403}, 0);
   }
   for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);
   counts.try_emplace({"/forget/NAME", 404}, 0);
+  for (const int code : {200, 404, 409, 429, 503}) counts.try_emplace({"/keys/COMMAND", code}, 0);
   counts.try_emplace({"/publish/TOPIC", 413}, 0);
   counts.try_emplace({"/publish/TOPIC", 429}, 0);
   std::vector<HttpCount> out;

@@ -10,6 +10,7 @@
 #include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
 #include <plumvine/health.hpp>
+#include <plumvine/keys.hpp>
 #include <plumvine/snapshot.hpp>
 
 #include "http_server.hpp"
@@ -28,6 +29,8 @@ class AdminHost {
   virtual Status leave() = 0;
   virtual Status rejoin() = 0;
   virtual Status forget(std::string_view name) = 0;
+  /// Gives an order about gossip keys to all members; `done` is called once, later.
+  virtual void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) = 0;
   /// Calls `sink` for every message delivered on `topic` (`*` = all but reserved ones) until it returns false.
   virtual void subscribe(std::string topic, std::function<bool(const Message&)> sink) = 0;
 };

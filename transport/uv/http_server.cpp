@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -132,13 +133,25 @@ class Stream final : public HttpStream {
   bool suspended_ = false;
 };
 
+/// Where an answer that comes later is put. Outlives the connection if the client does not wait.
+struct Deferred {
+  Server* server = nullptr;
+  MHD_Connection* connection = nullptr;  ///< null: gone
+  bool suspended = false;
+  std::optional<HttpResponse> answer;
+
+  void give(HttpResponse response);
+  void resume();
+};
+
 struct Connection {
   int fd = -1;
-  enum class Phase { receiving, answering, streaming } phase = Phase::receiving;
+  enum class Phase { receiving, waiting, answering, streaming } phase = Phase::receiving;
   std::uint64_t since_ns = 0;         ///< when this phase, or the request being received, began
   std::uint64_t idle_bytes = 0;       ///< received before the request began
   bool began = false;                 ///< the first byte of a request was seen
   std::shared_ptr<Stream> stream{};
+  std::shared_ptr<Deferred> deferred{};
 };
 
 struct Request {
@@ -245,6 +258,18 @@ ssize_t Stream::read(char* out, std::size_t max) {
   return static_cast<ssize_t>(n);
 }
 
+void Deferred::give(HttpResponse response) {
+  if (answer) return;
+  answer = std::move(response);
+  resume();
+}
+
+void Deferred::resume() {
+  if (connection == nullptr || !std::exchange(suspended, false)) return;
+  MHD_resume_connection(connection);
+  server->kick();
+}
+
 Status Server::start(Fd listener, const Endpoint& where) {
   address_ = where;
   address_.port = local_endpoint(listener.get()).port;
@@ -329,6 +354,7 @@ void Server::on_completed(void* cls, MHD_Connection* connection, void** context,
   Connection* state = server.find(connection);
   if (state == nullptr) return;
   if (state->stream) state->stream->gone();
+  if (state->deferred) state->deferred->connection = nullptr;
   const int fd = state->fd;
   *state = Connection{};
   state->fd = fd;
@@ -424,7 +450,19 @@ MHD_Result Server::complete(MHD_Connection* connection, Request& request) {
                   error_response(413, "too_large",
                                  "the body is larger than " + std::to_string(limits_.body_max) + " bytes",
                                  "send smaller messages"));
-  return answer(connection, request, handler_(request.request));
+  Connection* state = find(connection);
+  if (state == nullptr) return MHD_NO;
+  if (!state->deferred) {
+    HttpResponse response = handler_(request.request);
+    if (!response.later) return answer(connection, request, std::move(response));
+    state->deferred = std::make_shared<Deferred>(Deferred{.server = this, .connection = connection, .answer = {}});
+    response.later([deferred = state->deferred](HttpResponse late) { deferred->give(std::move(late)); });
+  }
+  if (state->deferred->answer) return answer(connection, request, std::move(*state->deferred->answer));
+  state->phase = Connection::Phase::waiting;
+  state->deferred->suspended = true;
+  MHD_suspend_connection(connection);
+  return MHD_YES;
 }
 
 MHD_Result Server::answer(MHD_Connection* connection, const Request& request, HttpResponse response) {
@@ -478,6 +516,7 @@ void Server::check(Connection& connection, std::uint64_t now_ns) {
       if (now_ns - connection.since_ns > static_cast<std::uint64_t>(limits_.request_timeout.count()))
         (void)shutdown(connection.fd, SHUT_RDWR);
       return;
+    case Connection::Phase::waiting: return;  // for us, not for the client
     case Connection::Phase::answering:
       if (now_ns - connection.since_ns > kAnswerTimeoutNs) (void)shutdown(connection.fd, SHUT_RDWR);
       return;
@@ -498,6 +537,8 @@ void Server::finish_close() {
     // Suspended connections must be running again before the daemon may stop.
     for (MHD_Connection* connection : std::exchange(postponed_, {})) MHD_resume_connection(connection);
     std::vector<std::shared_ptr<Stream>> streams;
+    for (auto& [handle, connection] : connections_)
+      if (connection.deferred) connection.deferred->resume();
     for (auto& [handle, connection] : connections_)
       if (connection.stream) streams.push_back(connection.stream);
     for (auto& stream : streams) stream->close();

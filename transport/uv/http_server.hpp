@@ -41,7 +41,9 @@ struct HttpResponse {
   std::string body;
   std::map<std::string, std::string> headers;
   /// Set: the answer stays open; called once with its writing end.
-  std::function<void(std::shared_ptr<HttpStream>)> stream;
+  std::function<void(std::shared_ptr<HttpStream>)> stream = {};
+  /// Set: this is not the answer yet. Called once with what takes it, on the loop thread, within half a minute or so.
+  std::function<void(std::function<void(HttpResponse)>)> later = {};
 };
 
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;

@@ -1,12 +1,12 @@
 #include "keys.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
+
+#include <nlohmann/json.hpp>
 
 #include <plumvine/detail/key_text.hpp>
+
+#include "atomic_file.hpp"
 
 namespace plumvine::uv {
 namespace {
@@ -14,21 +14,28 @@ namespace {
 /// `kKeysMax` keys and much white space.
 constexpr std::size_t kFileMax = 64 * 1024;
 
-Result<std::string> read_file(const std::string& path) {
-  const auto refused = [&](const char* why) {
-    return Error{Errc::system, "keyring: cannot read '" + path + "': " + why};
-  };
-  errno = 0;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
-  if (!file) return refused(std::strerror(errno));
-  std::string text(kFileMax + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  if (std::ferror(file.get()) != 0) return refused(std::strerror(errno));
-  if (text.size() > kFileMax) return refused("it is larger than 64 KiB");
-  return text;
+}  // namespace
+
+Result<std::vector<Bytes>> parse_keyring(std::string_view json) {
+  const auto listed = nlohmann::json::parse(json, nullptr, false);
+  if (!listed.is_array() || !std::all_of(listed.begin(), listed.end(), [](const auto& key) { return key.is_string(); }))
+    return {Errc::invalid_argument, "not a JSON array of keys in base64"};
+  std::vector<Bytes> keys;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    auto key = parse_key(listed[i].get_ref<const std::string&>());
+    if (!key) return key.error().with("key " + std::to_string(i + 1));
+    if (std::find(keys.begin(), keys.end(), *key) == keys.end()) keys.push_back(*key);
+    if (keys.size() > kKeysMax) return {Errc::limit_reached, "more than " + std::to_string(kKeysMax) + " keys"};
+  }
+  if (keys.empty()) return {Errc::invalid_argument, "no key in it"};
+  return keys;
 }
 
-}  // namespace
+std::string format_keyring(const std::vector<Bytes>& keys) {
+  nlohmann::json listed = nlohmann::json::array();
+  for (const Bytes& key : keys) listed.push_back(format_key(key.view()));
+  return listed.dump(2) + '\n';
+}
 
 Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::string& keyring_file) {
   std::vector<Bytes> keys;
@@ -38,8 +45,8 @@ Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::stri
     keys.push_back(*key);
   }
   if (keyring_file.empty()) return keys;
-  const auto text = read_file(keyring_file);
-  if (!text) return text.error();
+  const auto text = read_file(keyring_file, kFileMax);
+  if (!text) return Error{Errc::system, text.error().message}.with("keyring");
   const auto listed = parse_keyring(*text);
   if (!listed) return Error{Errc::invalid_argument, listed.error().message}.with("keyring: '" + keyring_file + "'");
   for (const Bytes& key : *listed)
@@ -47,6 +54,28 @@ Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::stri
   if (keys.size() > kKeysMax)
     return Error{Errc::invalid_argument, "more than " + std::to_string(kKeysMax) + " keys with `encrypt`"}.with("keyring");
   return keys;
+}
+
+Result<KeySource> find_keys(const std::string& encrypt, const std::string& keyring_file, const std::string& data_dir) {
+  auto configured = read_keys(encrypt, keyring_file);
+  if (!configured) return configured.error();
+  KeySource source{.keys = std::move(*configured), .file = keyring_file};
+  if (!keyring_file.empty() || data_dir.empty()) return source;
+  source.file = data_dir + "/keyring.json";
+  const auto text = read_file(source.file, kFileMax);
+  if (!text && text.error().code == Errc::not_found) return source;
+  auto kept = text ? parse_keyring(*text) : Result<std::vector<Bytes>>{text.error()};
+  if (kept) {
+    source.note = "Using the keys in '" + source.file + "'";
+    if (!encrypt.empty()) source.note += "; `encrypt` is from before they changed and is not used";
+    source.keys = std::move(*kept);
+    return source;
+  }
+  const std::string why = "'" + source.file + "' cannot be understood: " + kept.error().message;
+  if (source.keys.empty()) return Error{Errc::system, why + "; mend it, or set encrypt or keyring"}.with("data_dir");
+  source.note = why;
+  source.broken = true;
+  return source;
 }
 
 }  // namespace plumvine::uv

@@ -62,10 +62,12 @@ Status Node::set_tags(Tags tags) {
   return impl_->change([tags = std::move(tags)](Driver& driver) { return driver.set_tags(tags); });
 }
 Status Node::reload_keys(const std::string& encrypt, const std::string& keyring_file) {
-  auto keys = uv::read_keys(encrypt, keyring_file);
-  if (!keys) return keys.error();
-  return impl_->change([keys = std::move(*keys)](Driver& driver) { return driver.set_keys(keys); });
+  auto source = uv::find_keys(encrypt, keyring_file, impl_->config().data_dir);
+  if (!source) return source.error();
+  if (source->broken) return Error{Errc::invalid_argument, source->note};
+  return impl_->change([keys = std::move(source->keys)](Driver& driver) { return driver.set_keys(keys); });
 }
+Result<KeyReport> Node::order_keys(KeyOrder order) { return impl_->keys_and_wait(std::move(order)); }
 void Node::pause_delivery(bool paused) {
   // A stopped node delivers nothing anyway.
   (void)impl_->post([paused](Driver& driver) { driver.pause_delivery(paused); });

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <future>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include <plumvine/uv.hpp>
 
 #include "keys.hpp"
+#include "transport/codes.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/event_bridge.hpp"
 
@@ -20,6 +22,8 @@ namespace {
 
 constexpr std::int64_t kSnapshotAgeNs = 250'000'000;
 constexpr Duration kAnswerWait = std::chrono::seconds{10};
+/// Two rounds of questions at members, and the file.
+constexpr Duration kKeysWait = std::chrono::seconds{30};
 constexpr std::size_t kTopicMax = 128;
 constexpr std::size_t kSubscriptionsMax = 1024;
 
@@ -62,9 +66,24 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                          .on_bridge =
                              [&node](Bytes message) {
                                return node.mailbox_.publish(std::string(kSerfTopic), std::move(message), Duration{0}).has_value();
-                             }}) {
+                             },
+                         .save_keys =
+                             [&node](const std::vector<Bytes>& keys) {
+                               node.core_->keyring_file->save(uv::format_keyring(keys), [&node](const Status& status) {
+                                 node.core_->driver.keys_saved(status);
+                               });
+                             },
+                         .on_keys_done = [&node](std::uint64_t ticket, Result<KeyReport> report) {
+                           node.keys_done(ticket, std::move(report));
+                         }}) {
   loop.bind(&driver);
   loop.on_turn([&node] { node.turn_snapshot_.reset(); });
+  if (node.identity_.keeps_keys) keyring_file = std::make_unique<uv::AtomicFile>(uv_loop, node.keyring_path_);
+  if (node.data_dir_) {
+    peers_file = std::make_unique<uv::PeersFile>(
+        uv_loop, node.data_dir_->file("peers.json"), node.config_.cluster, node.recalled_, [&node] { return node.living_peers(); },
+        [&node](std::string why) { node.log(LogLevel::warn, code::kDataNotKept, "Members are not remembered: " + std::move(why)); });
+  }
 }
 
 Node::Impl::Impl(Config config, Handlers handlers)
@@ -87,11 +106,15 @@ Result<std::shared_ptr<Node::Impl>> Node::Impl::create(uv_loop_t* loop, Config c
 
 /// Everything that can fail, in an order that leaves nothing behind: sockets first, then handles.
 Status Node::Impl::prepare() {
-  auto keys = uv::read_keys(config_.encrypt, config_.keyring);
-  if (!keys) return keys.error();
-  auto ring = make_keyring(*keys);
-  if (!ring) return ring.error().with("keyring");
-  identity_.keyring = std::move(*ring);
+  if (!config_.data_dir.empty()) {
+    auto opened = uv::DataDir::open(config_.data_dir);
+    if (!opened) return opened.error();
+    data_dir_ = std::move(*opened);
+    if (const std::string& why = data_dir_->read_only(); !why.empty())
+      notes_.push_back({LogLevel::warn, "node", code::kDataNotKept, why + "; nothing is kept"});
+    recall_peers();
+  }
+  if (auto keyed = prepare_keys(); !keyed) return keyed;
   auto where = uv::bind_address(config_.bind);
   if (!where) return where.error();
   auto bound = uv::bind_pair(*where);
@@ -123,6 +146,65 @@ Status Node::Impl::prepare() {
   auto built = build(std::move(*bound));
   if (!built) dismantle();
   return built;
+}
+
+Status Node::Impl::prepare_keys() {
+  auto source = uv::find_keys(config_.encrypt, config_.keyring, config_.data_dir);
+  if (!source) return source.error();
+  auto ring = make_keyring(source->keys);
+  if (!ring) return ring.error().with("keyring");
+  identity_.keyring = std::move(*ring);
+  identity_.keeps_keys = identity_.keyring != nullptr && !source->file.empty();
+  keyring_path_ = std::move(source->file);
+  if (source->broken) {
+    notes_.push_back({LogLevel::warn, "node", code::kDataBroken, source->note + "; " + data_dir_->set_aside("keyring.json")});
+  } else if (!source->note.empty()) {
+    notes_.push_back({LogLevel::info, "node", code::kKeptKeys, source->note});
+  }
+  return {};
+}
+
+/// Members of the last run. Nothing here stops a start.
+void Node::Impl::recall_peers() {
+  constexpr std::size_t kFileMax = std::size_t{32} << 20;
+  const std::string path = data_dir_->file("peers.json");
+  const auto text = uv::read_file(path, kFileMax);
+  if (!text && text.error().code == Errc::not_found) return;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto peers = text ? uv::parse_peers(*text, config_.cluster, config_.swim.members_max,
+                                      std::chrono::duration_cast<std::chrono::seconds>(now).count())
+                    : Result<std::vector<uv::KnownPeer>>{text.error()};
+  if (peers) {
+    recalled_ = std::move(*peers);
+    for (const auto& peer : recalled_)
+      if (peer.name != config_.name) identity_.known_peers.emplace_back(peer.name, peer.endpoint);
+    if (!identity_.known_peers.empty())
+      notes_.push_back({LogLevel::info, "node", code::kRecalled,
+                        "Asking " + std::to_string(identity_.known_peers.size()) + " members known from '" + path + "'"});
+  } else if (peers.error().code == Errc::not_found) {
+    notes_.push_back({LogLevel::info, "node", code::kRecalled, "Not using '" + path + "': " + peers.error().message});
+  } else {
+    notes_.push_back({LogLevel::warn, "node", code::kDataBroken, "'" + path + "' cannot be understood: " + peers.error().message +
+                                                           "; " + data_dir_->set_aside("peers.json")});
+  }
+}
+
+std::vector<uv::KnownPeer> Node::Impl::living_peers() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  std::vector<uv::KnownPeer> peers;
+  const auto snapshot = core_->driver.make_snapshot();
+  for (const MemberInfo& info : snapshot->members) {
+    const bool there = info.member.state == MemberState::alive || info.member.state == MemberState::suspect;
+    if (!info.self && there) peers.push_back({info.member.name, info.member.endpoint(), now_s});
+  }
+  return peers;
+}
+
+void Node::Impl::note_member(const MemberEvent& event) {
+  if (!core_ || !core_->peers_file) return;
+  if (event.kind == MemberEvent::Kind::forgotten || event.kind == MemberEvent::Kind::left) core_->peers_file->forgotten(event.member.name);
+  else core_->peers_file->changed();
 }
 
 /// Undoes `build`. On a user's loop the handles are gone after its next turns.
@@ -199,6 +281,7 @@ void Node::Impl::run_own_loop() {
 /// First turn on the loop.
 void Node::Impl::begin() {
   if (closing_) return;
+  for (LogRecord& note : std::exchange(notes_, {})) log(note.level, note.code, std::move(note.text));
   log(LogLevel::info, "PV1501", "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
   if (auto warning = uv::loopback_warning(identity_.advertise, config_.seeds); !warning.empty())
     log(LogLevel::warn, "PV1503", std::move(warning));
@@ -234,6 +317,7 @@ void Node::Impl::on_mail() {
 void Node::Impl::begin_close() {
   if (std::exchange(closing_, true)) return;
   stop_wanted_ = true;
+  if (core_->peers_file) core_->peers_file->finish();
   core_->driver.stop();
   mailbox_.close();
   core_->loop.soon([node = shared_from_this()] { node->tear_down(); });
@@ -242,6 +326,7 @@ void Node::Impl::begin_close() {
 void Node::Impl::tear_down() {
   core_->http.reset();
   subscriptions_.clear();
+  for (auto& [ticket, done] : std::exchange(key_orders_, {})) done(Error{Errc::stopped, "the node was stopped"});
   turn_snapshot_.reset();
   core_.reset();
   mailbox_.detach();
@@ -381,6 +466,31 @@ Status Node::Impl::forget_member(std::string_view name) {
   return change([name = std::string(name)](Driver& driver) { return driver.forget(name); });
 }
 
+void Node::Impl::order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) {
+  if (!core_ || closing_) return done(Error{Errc::stopped, "the node was stopped"});
+  const std::uint64_t ticket = ++key_tickets_;
+  key_orders_.emplace(ticket, std::move(done));
+  core_->driver.order_keys(ticket, std::move(order));
+}
+
+void Node::Impl::keys_done(std::uint64_t ticket, Result<KeyReport> report) {
+  if (auto order = key_orders_.extract(ticket)) order.mapped()(std::move(report));
+}
+
+Result<KeyReport> Node::Impl::keys_and_wait(KeyOrder order) {
+  if (on_loop_thread()) return Error{Errc::would_deadlock, "the loop thread cannot wait for the members' answers"};
+  auto answer = std::make_shared<std::promise<Result<KeyReport>>>();
+  auto report = answer->get_future();
+  auto posted = mailbox_.post([this, answer, order = std::move(order)](bool run) {
+    if (!run) return answer->set_value(Error{Errc::stopped, "the node was stopped"});
+    order_keys(order, [answer](Result<KeyReport> done) { answer->set_value(std::move(done)); });
+  });
+  if (!posted) return posted.error();
+  if (report.wait_for(kKeysWait) != std::future_status::ready)
+    return Error{Errc::timed_out, "the loop did not answer; it is stalled or does not run"};
+  return report.get();
+}
+
 void Node::Impl::observe_handler(std::uint64_t started_ns) {
   if (core_) core_->driver.loop_stats().handlers.observe(static_cast<double>(uv_hrtime() - started_ns) / 1e9);
 }
@@ -401,7 +511,10 @@ Handlers Node::Impl::wrapped_handlers() {
             deliver(message);
             if (user) user(message);
           },
-          .on_member = timed(handlers_.on_member),
+          .on_member = [this, user = timed(handlers_.on_member)](const MemberEvent& event) {
+            note_member(event);
+            if (user) user(event);
+          },
           .on_peer = timed(handlers_.on_peer),
           .on_partition = timed(handlers_.on_partition),
           .on_lost = timed(handlers_.on_lost)};

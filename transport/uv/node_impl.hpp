@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,8 +15,11 @@
 
 #include "addresses.hpp"
 #include "admin.hpp"
+#include "atomic_file.hpp"
+#include "data_dir.hpp"
 #include "http_server.hpp"
 #include "mailbox.hpp"
+#include "peers_file.hpp"
 #include "transport/driver.hpp"
 #include "uv_transport.hpp"
 
@@ -39,6 +43,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status leave_cluster(Duration deadline);
   Status rejoin_cluster();
   Status forget_member(std::string_view name);
+  Result<KeyReport> keys_and_wait(KeyOrder order);
   void stop();
   /// The last owner goes.
   void abandon();
@@ -61,6 +66,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status leave() override { return leave_cluster(Duration::zero()); }
   Status rejoin() override { return rejoin_cluster(); }
   Status forget(std::string_view name) override { return forget_member(name); }
+  void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) override;
   void subscribe(std::string topic, std::function<bool(const Message&)> sink) override;
 
  private:
@@ -71,6 +77,8 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     uv::Admin admin;
     Driver driver;
     std::unique_ptr<uv::HttpServer> http;
+    std::unique_ptr<uv::AtomicFile> keyring_file;  ///< null: changed keys are not kept
+    std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
 
     Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound);
   };
@@ -80,6 +88,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   };
 
   Status prepare();
+  Status prepare_keys();
+  void recall_peers();
+  std::vector<uv::KnownPeer> living_peers();
+  void note_member(const MemberEvent& event);
   Status build(uv::BoundPair bound);
   void begin();
   void dismantle();
@@ -90,6 +102,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   [[nodiscard]] bool on_loop_thread() const;
   void on_mail();
   void begin_close();
+  void keys_done(std::uint64_t ticket, Result<KeyReport> report);
   void tear_down();
   void deliver(const Message& message);
   Handlers wrapped_handlers();
@@ -105,6 +118,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Handlers handlers_;
   DriverIdentity identity_;
   std::string advertise_reason_;
+  std::unique_ptr<uv::DataDir> data_dir_;
+  std::string keyring_path_;
+  std::vector<uv::KnownPeer> recalled_;
+  std::vector<LogRecord> notes_;  ///< of the preparation, for the log
   std::uint16_t seed_port_ = 7946;
   Endpoint bind_address_;
   Endpoint http_address_;
@@ -118,6 +135,8 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::unique_ptr<Core> core_;            ///< loop thread only
   std::shared_ptr<Impl> self_;            ///< set while the loop holds on to us
   std::vector<Subscription> subscriptions_;
+  std::map<std::uint64_t, std::function<void(Result<KeyReport>)>> key_orders_;  ///< by ticket
+  std::uint64_t key_tickets_ = 0;
   std::shared_ptr<const Snapshot> turn_snapshot_;
   bool closing_ = false;                  ///< loop thread only
 

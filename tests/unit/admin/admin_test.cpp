@@ -36,6 +36,11 @@ class FakeHost final : public AdminHost {
   Status leave() override { return answer("leave"); }
   Status rejoin() override { return answer("rejoin"); }
   Status forget(std::string_view name) override { return answer("forget " + std::string(name)); }
+  void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) override {
+    calls.push_back("keys " + std::string(to_string(order.command)) + " " + order.key + (order.force ? " force" : ""));
+    keys_done = std::move(done);
+  }
+  std::function<void(Result<KeyReport>)> keys_done;
   void subscribe(std::string topic, std::function<bool(const Message&)> wanted) override {
     calls.push_back("subscribe " + topic);
     sink = std::move(wanted);
@@ -271,4 +276,36 @@ TEST_CASE("requests are counted by route and status, from zero", "[admin]") {
   CHECK(count("other", 404) == 1000);
   CHECK(count("other", 431) == 1);
   CHECK(f.admin.requests().size() < 100);
+}
+
+TEST_CASE("orders about keys are answered when the members have answered", "[admin]") {
+  Fixture f;
+  const auto answer = [&](const HttpRequest& request, Result<KeyReport> report) {
+    HttpResponse now = f.admin.handle(request), late;
+    REQUIRE(now.later);
+    bool came = false;
+    now.later([&](HttpResponse response) { late = std::move(response), came = true; });
+    CHECK_FALSE(came);
+    f.host.keys_done(std::move(report));
+    CHECK(came);
+    return late;
+  };
+  KeyReport report{.command = KeyCommand::list, .ok = true};
+  report.members = {{"a", KeyReport::Outcome::confirmed, "", {"K1", "K2"}, "K1"}, {"b", KeyReport::Outcome::silent}};
+  const HttpResponse listed = answer(f.request("GET", "/keys"), report);
+  CHECK(listed.status == 200);
+  CHECK(listed.body ==
+        R"({"command":"list","ok":true,"refused":null,"members":[{"name":"a","outcome":"confirmed","message":"","primary":"K1",)"
+        R"("keys":["K1","K2"]},{"name":"b","outcome":"silent","message":""}],"keys":{"K1":1,"K2":1},"primaries":{"K1":1}})"
+        "\n");
+  report = {.command = KeyCommand::use, .refused = "the key is not installed at b"};
+  CHECK(answer(f.request("POST", "/keys/use", R"({"key":"K2","force":true})"), report).status == 409);
+  CHECK(answer(f.request("POST", "/keys/install", "K3\n"), Error{Errc::overloaded, "another one"}).status == 429);
+  CHECK(answer(f.request("POST", "/keys/remove", "K3"), Error{Errc::invalid_argument, "primary"}).status == 400);
+  CHECK(f.host.calls == std::vector<std::string>{"keys list ", "keys use K2 force", "keys install K3", "keys remove K3"});
+  CHECK(f.admin.handle(f.request("POST", "/keys/rotate")).status == 404);
+  CHECK(f.admin.handle(f.request("POST", "/keys/use", R"({"key":7})")).status == 400);
+  HttpRequest stranger = f.request("GET", "/keys");
+  stranger.from = *Endpoint::parse("10.0.0.9:1");
+  CHECK(f.admin.handle(stranger).status == 403);
 }

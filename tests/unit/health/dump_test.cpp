@@ -81,20 +81,6 @@ TEST_CASE("UTF-8 is what RFC 3629 says it is", "[dump]") {
         "b");
 }
 
-TEST_CASE("base64 pads", "[dump]") {
-  const auto encoded = [](std::string_view bytes) {
-    std::string out;
-    dump::append_base64(out, bytes);
-    return out;
-  };
-  // RFC 4648, section 10.
-  CHECK(encoded("") == "");
-  CHECK(encoded("f") == "Zg==");
-  CHECK(encoded("fo") == "Zm8=");
-  CHECK(encoded("foo") == "Zm9v");
-  CHECK(encoded("foobar") == "Zm9vYmFy");
-}
-
 TEST_CASE("300,000 lines are written in well under two seconds", "[dump]") {
   Message m;
   m.origin = "node-1";

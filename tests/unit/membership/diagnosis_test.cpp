@@ -224,7 +224,7 @@ TEST_CASE("another cluster's member is told once per address, and counted each t
   c.start(2, {0});
   c.run(60s);
   CHECK(c.node(0).members().size() == 2);
-  CHECK(lines(c, 0, "PV1116", "10.0.0.3") == 1);
+  CHECK(lines(c, 0, "PV1117", "10.0.0.3") == 1);
   CHECK(c.node(0).other_cluster().count > 1);
   CHECK(c.node(0).other_cluster().count == c.node(0).stats().rejected[PacketReject::wrong_label]);
   CHECK(c.node(0).other_cluster().from.host() == "10.0.0.3");

@@ -15,7 +15,7 @@ namespace {
 
 /// Our member `a` with Serf on top; members and messages come in as packets.
 struct Alone {
-  explicit Alone(SwimConfig config = {}) : swim(config, {"a", self.raw(), self.port, encode_tags({{"role", "web"}}), ""}, Rng{3}), serf(swim, "a", Rng{4}) {
+  explicit Alone(SwimConfig config = {}) : swim(config, {"a", self.raw(), self.port, encode_tags({{"role", "web"}}), ""}, Rng{3}), serf(swim, "a", Rng{4}), keys(swim, "a", Rng{5}) {
     swim.start(now);
     serf.start();
     drain();
@@ -32,7 +32,7 @@ struct Alone {
       while (auto output = serf.poll_output()) {
         more = true;
         if (auto* seen = std::get_if<serf::EventSeen>(&*output)) user_events.push_back(seen->name + "=" + std::string(seen->payload.text()));
-        if (auto* query = std::get_if<serf::KeyQuery>(&*output)) serf.answer_keys(*query, {.message = "no keys"}, now);
+        if (auto* query = std::get_if<serf::KeyQuery>(&*output)) keys.answer(*query, {.message = "no keys"}, now);
       }
     }
   }
@@ -80,6 +80,7 @@ struct Alone {
   Timestamp now{1'000'000'000};
   swim::Swim swim;
   serf::Serf serf;
+  serf::KeyQueries keys;
   wire::Unpacker unpacker;
   CountedReasons<PacketReject> rejected;
   std::vector<std::pair<Endpoint, Bytes>> sent;

@@ -31,6 +31,10 @@ struct TestNode {
   std::vector<PartitionEvent> partitions;
   std::vector<LostEvent> lost;
   std::vector<std::string> log;
+  std::vector<KeyReport> key_reports;
+  std::vector<std::string> key_errors;
+  std::vector<Bytes> saved_keys;
+  Status save_status;  ///< what writing keys down comes to
   Sequence acked = 0;
   int leaves_done = 0;
   Sequence sequence = 0;
@@ -67,6 +71,7 @@ struct TestCluster {
   std::vector<std::unique_ptr<TestNode>> nodes;
   std::uint64_t seed = 1;
   std::shared_ptr<Keyring> keys;  ///< of the node added last
+  std::vector<std::pair<std::string, Endpoint>> known_peers;  ///< of nodes added from now on, from before they began
 
   TestNode& add(const std::string& name, const std::function<void(Config&)>& adjust = {}, InstanceId instance = {}) {
     const std::string address = "10.0.0." + std::to_string(nodes.size() + 1) + ":7946";
@@ -96,6 +101,8 @@ struct TestCluster {
     handlers.on_partition = [&node](const PartitionEvent& e) { node.partitions.push_back(e); };
     handlers.on_lost = [&node](const LostEvent& e) { node.lost.push_back(e); };
     DriverIdentity identity{{}, host.address(), ++seed};
+    identity.keeps_keys = !config.keyring.empty();
+    identity.known_peers = known_peers;
     if (!config.encrypt.empty()) {
       keys = make_keyring({*parse_key(config.encrypt)}).value();
       identity.keyring = keys;
@@ -104,7 +111,17 @@ struct TestCluster {
     identity.instance = instance;
     node.driver = std::make_unique<Driver>(
         std::move(config), std::move(identity), host, host, std::move(handlers),
-        DriverHooks{.on_acked = [&node](Sequence s) { node.acked = s; }, .on_leave_done = [&node] { ++node.leaves_done; }});
+        DriverHooks{.on_acked = [&node](Sequence s) { node.acked = s; }, .on_leave_done = [&node] { ++node.leaves_done; },
+                    .save_keys =
+                        [&node](const std::vector<Bytes>& all) {
+                          node.saved_keys = all;
+                          node.driver->keys_saved(node.save_status);
+                        },
+                    .on_keys_done =
+                        [&node](std::uint64_t, const Result<KeyReport>& report) {
+                          if (report) node.key_reports.push_back(*report);
+                          else node.key_errors.push_back(report.error().message);
+                        }});
     host.attach(*node.driver);
     node.driver->start();
     nodes.push_back(std::move(owned));

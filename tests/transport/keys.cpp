@@ -1,0 +1,40 @@
+#include <catch2/catch.hpp>
+
+#include <string>
+#include <vector>
+
+#include <plumvine/detail/key_text.hpp>
+
+#include "transport/uv/keys.hpp"
+
+using namespace plumvine;
+
+namespace {
+
+Bytes key_of(char fill, std::size_t size = 16) { return Bytes::copy_of(std::string(size, fill)); }
+
+}  // namespace
+
+TEST_CASE("Serf's keyring file is read, and the wrong key is named by its place", "[keys]") {
+  const std::string a = format_key(key_of('a').view()), b = format_key(key_of('b', 32).view());
+  const auto keys = uv::parse_keyring(" [\n \"" + a + "\" ,\"" + b + "\",\n\t\"" + a + "\"]\n");
+  REQUIRE(keys);
+  CHECK(*keys == std::vector<Bytes>{key_of('a'), key_of('b', 32)});
+  CHECK(*uv::parse_keyring(uv::format_keyring(*keys)) == *keys);
+  CHECK(uv::parse_keyring(R"(["f39\/f39\/f39\/f39\/f39\/fw=="])").has_value());
+  struct Row { std::string text, complaint; };
+  for (const Row& row : {Row{"", "not a JSON array"}, Row{"[]", "no key"}, Row{"[\"" + a + "\"", "not a JSON array"},
+                         Row{"[\"" + a + "\"] x", "not a JSON array"}, Row{"[\"" + a + "\",]", "not a JSON array"},
+                         Row{"{\"keys\":[]}", "not a JSON array"}, Row{"[\"" + a + "\", \"QUJD\"]", "key 2: the key has 3 bytes"},
+                         Row{"[\"!\"]", "key 1: the key is not base64"}, Row{"[1]", "not a JSON array"}}) {
+    INFO(row.text);
+    const auto wrong = uv::parse_keyring(row.text);
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().message.find(row.complaint) != std::string::npos);
+  }
+  std::string many = "[";
+  for (int i = 0; i < 65; ++i) many += (i == 0 ? "\"" : ",\"") + format_key(key_of(static_cast<char>(i)).view()) + '"';
+  const auto wrong = uv::parse_keyring(many + "]");
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().code == Errc::limit_reached);
+}

@@ -1,0 +1,207 @@
+#include "cluster.hpp"
+
+#include "membership/serf/messages.hpp"
+
+using namespace plumvine;
+using namespace plumvine::test;
+
+namespace {
+
+std::string key_text(char fill) { return format_key(as_bytes(std::string(16, fill))); }
+
+/// Nodes a, b, c with the key `o`, which they write down.
+struct KeyCluster : TestCluster {
+  explicit KeyCluster(bool serf) : serf_(serf) {
+    for (const char* name : {"a", "b", "c"}) start(name, "10.0.0." + std::to_string(nodes.size() + 1) + ":7946", 'o');
+    REQUIRE(run_until([&] { return settled(); }, 20s));
+  }
+  TestNode& start(const std::string& name, const std::string& address, char key) {
+    return add_at(address, name, [&](Config& c) {
+      c.encrypt = key_text(key);
+      c.keyring = "kept";
+      if (!serf_) c.swim.delegate_protocol = {0, 0, 0};
+    });
+  }
+  [[nodiscard]] bool settled() const {
+    return std::all_of(nodes.begin(), nodes.end(), [](const auto& node) { return node->ready() && node->links().size() == 2; });
+  }
+  /// What node `i` is told when it gives this order.
+  KeyReport order(std::size_t i, KeyCommand command, char key = 0, bool force = false) {
+    TestNode& node = *nodes[i];
+    node.key_reports.clear();
+    node.driver->order_keys(1, {command, key == 0 ? "" : key_text(key), force});
+    REQUIRE(run_until([&] { return !node.key_reports.empty(); }, 30s));
+    return node.key_reports[0];
+  }
+  std::string refusal(std::size_t i, KeyOrder order) {
+    nodes[i]->key_errors.clear();
+    nodes[i]->driver->order_keys(1, std::move(order));
+    run_for(100ms);
+    return nodes[i]->key_errors.empty() ? "" : nodes[i]->key_errors[0];
+  }
+  bool serf_;
+};
+
+std::string outcomes(const KeyReport& report) {
+  std::string out = report.ok ? "ok" : "not ok";
+  for (const auto& m : report.members) out += " " + m.name + ":" + std::string(to_string(m.outcome));
+  return out;
+}
+
+std::size_t having(const KeyReport& report, char key, bool primary) {
+  return static_cast<std::size_t>(std::count_if(report.members.begin(), report.members.end(), [&](const auto& m) {
+    return primary ? m.primary == key_text(key) : std::find(m.keys.begin(), m.keys.end(), key_text(key)) != m.keys.end();
+  }));
+}
+
+}  // namespace
+
+TEST_CASE("an order about keys reaches every member, and says what became of it", "[keys]") {
+  for (const bool serf : {true, false}) {
+    INFO((serf ? "serf" : "none"));
+    KeyCluster c(serf);
+    CHECK(outcomes(c.order(0, KeyCommand::install, 'n')) == "ok a:confirmed b:confirmed c:confirmed");
+    const KeyReport before = c.order(1, KeyCommand::list);
+    CHECK(outcomes(before) == "ok a:confirmed b:confirmed c:confirmed");
+    CHECK(having(before, 'o', true) == 3);
+    CHECK(having(before, 'n', false) == 3);
+    CHECK(outcomes(c.order(0, KeyCommand::use, 'n')) == "ok a:confirmed b:confirmed c:confirmed");
+    CHECK(outcomes(c.order(2, KeyCommand::remove, 'o')) == "ok a:confirmed b:confirmed c:confirmed");
+    const KeyReport after = c.order(1, KeyCommand::list);
+    CHECK(having(after, 'n', true) == 3);
+    CHECK(having(after, 'o', false) == 0);
+    for (auto& node : c.nodes) {
+      CHECK(node->saved_keys == std::vector<Bytes>{*parse_key(key_text('n'))});
+      CHECK(node->logged("is primary, by order of a"));
+      CHECK(node->logged("is removed, by order of c"));
+      for (const std::string& line : node->log) {
+        CHECK(line.find(key_text('o')) == std::string::npos);
+        CHECK(line.find(key_text('n')) == std::string::npos);
+      }
+    }
+    REQUIRE(c.run_until([&] { return c.settled(); }, 20s));
+    c[0].publish("m");
+    CHECK(c.run_until([&] { return c[1].messages.size() == 1 && c[2].messages.size() == 1; }, 10s));
+    for (auto& node : c.nodes) CHECK(node->snapshot()->swim.rejected.total() == 0);
+    c.check_invariants();
+  }
+}
+
+TEST_CASE("a key that somebody lacks becomes primary by force only", "[keys]") {
+  KeyCluster c(true);
+  REQUIRE(c[1].driver->set_keys({*parse_key(key_text('o')), *parse_key(key_text('n'))}));
+  const KeyReport refused = c.order(0, KeyCommand::use, 'n');
+  CHECK(refused.refused == "the key is not installed at a, c");
+  CHECK(outcomes(refused) == "not ok a:spared b:spared c:spared");
+  CHECK(having(c.order(0, KeyCommand::list), 'o', true) == 3);
+  const KeyReport forced = c.order(1, KeyCommand::use, 'n', true);
+  CHECK(forced.refused.empty());
+  CHECK(outcomes(forced) == "not ok a:failed b:confirmed c:failed");
+  CHECK(forced.members[0].message.find("install it first") != std::string::npos);
+}
+
+TEST_CASE("orders that cannot be given say why", "[keys]") {
+  KeyCluster c(true);
+  CHECK(c.refusal(0, {KeyCommand::install, "not base64"}).find("base64") != std::string::npos);
+  CHECK(c.refusal(0, {KeyCommand::remove, key_text('o')}).find("the primary key") != std::string::npos);
+  c[0].driver->order_keys(1, {KeyCommand::install, key_text('n')});
+  CHECK(c.refusal(0, {KeyCommand::list}).find("under way") != std::string::npos);
+  TestNode& bare = c.add_at("10.0.0.9:7946", "bare", [](Config& config) { config.seeds.clear(); });
+  bare.driver->order_keys(1, {KeyCommand::list});
+  c.run_for(100ms);
+  REQUIRE(bare.key_errors.size() == 1);
+  CHECK(bare.key_errors[0].find("no key") != std::string::npos);
+}
+
+TEST_CASE("a key stays while a member that may know no other is away", "[keys]") {
+  KeyCluster c(true);
+  c.order(0, KeyCommand::install, 'n');
+  c.net.kill(c[2].host);
+  const KeyReport silent = c.order(0, KeyCommand::install, 'p');
+  CHECK(outcomes(silent) == "not ok a:confirmed b:confirmed c:silent");
+  REQUIRE(c.run_until([&] { return !c[0].snapshot()->unreachable.empty(); }, 60s));
+  CHECK(outcomes(c.order(0, KeyCommand::use, 'n')) == "ok a:confirmed b:confirmed c:absent");
+  const KeyReport kept = c.order(0, KeyCommand::remove, 'o');
+  CHECK(kept.refused == "away, and may know no other key: c");
+  CHECK(outcomes(kept) == "not ok a:spared b:spared c:absent");
+  CHECK(outcomes(c.order(0, KeyCommand::remove, 'o', true)) == "ok a:confirmed b:confirmed c:absent");
+}
+
+TEST_CASE("a member that was away with the old key comes back and learns the new one", "[keys]") {
+  for (const bool serf : {true, false}) {
+    INFO((serf ? "serf" : "none"));
+    KeyCluster c(serf);
+    const std::string place = c[2].host.address().to_string();
+    c.net.kill(c[2].host);
+    REQUIRE(c.run_until([&] { return !c[0].snapshot()->unreachable.empty() && !c[1].snapshot()->unreachable.empty(); }, 60s));
+    c.order(0, KeyCommand::install, 'n');
+    CHECK(c.order(0, KeyCommand::use, 'n').ok);
+    c.run_for(5s);
+    TestNode& back = c.start("c", place, 'o');
+    REQUIRE(c.run_until([&] { return !back.saved_keys.empty() && back.saved_keys[0] == *parse_key(key_text('n')); }, 20s));
+    REQUIRE(c.run_until([&] { return back.ready() && back.links().size() == 2 && c[0].links().size() == 2; }, 20s));
+    CHECK(back.logged("is primary, by order of "));
+    CHECK((c[0].logged("PV1123 c still seals") || c[1].logged("PV1123 c still seals")));
+    c.run_for(20s);
+    const KeyReport now = c.order(1, KeyCommand::list);
+    CHECK(having(now, 'n', true) == 3);
+    CHECK(c[0].snapshot()->unreachable.empty());
+    CHECK(c.order(1, KeyCommand::remove, 'o').ok);
+    // Now the old key is worth nothing, and both ends say so.
+    c.net.kill(back.host);
+    TestNode& late = c.start("c", place, 'o');
+    c.run_for(30s);
+    CHECK(late.links().empty());
+    CHECK(late.logged("PV1120"));
+    CHECK(c[0].logged("PV1120"));
+  }
+}
+
+TEST_CASE("keys that cannot be written down are changed, and the answer says so", "[keys]") {
+  KeyCluster c(true);
+  c[1].save_status = Error{Errc::system, "cannot write 'kept': No space left on device"};
+  const KeyReport report = c.order(0, KeyCommand::install, 'n');
+  CHECK(outcomes(report) == "not ok a:confirmed b:failed c:confirmed");
+  CHECK(report.members[1].message.find("No space left") != std::string::npos);
+  CHECK(c[1].logged("PV1122"));
+  CHECK(having(c.order(0, KeyCommand::list), 'n', false) == 3);
+}
+
+TEST_CASE("who writes its keys nowhere says that they are in memory only", "[keys]") {
+  TestCluster c;
+  TestNode& a = c.add("a", [](Config& config) { config.encrypt = key_text('o'); });
+  c.run_for(1s);
+  a.driver->order_keys(1, {KeyCommand::install, key_text('n')});
+  c.run_for(1s);
+  REQUIRE(a.key_reports.size() == 1);
+  CHECK(a.key_reports[0].ok);
+  CHECK(a.key_reports[0].members[0].message.find("in memory only") != std::string::npos);
+  CHECK(a.logged("PV1122"));
+}
+
+TEST_CASE("a query about keys that comes in clear changes nothing", "[keys]") {
+  TestCluster c;
+  const auto open = [](Config& config) { config.swim.gossip_verify_incoming = config.swim.gossip_verify_outgoing = false; };
+  TestNode& a = c.add("a", [&](Config& config) {
+    open(config);
+    config.encrypt = key_text('o');
+  });
+  TestNode& b = c.add("b");
+  REQUIRE(c.run_until([&] { return a.snapshot()->members.size() == 2 && b.snapshot()->members.size() == 2; }, 20s));
+  const std::string key(16, 'x');
+  const Bytes request = serf::encode(serf::KeyRequest{as_bytes(key)});
+  const Bytes address = b.host.address().raw();
+  const Bytes query = serf::encode(serf::Query{.time = 50, .id = 7, .address = address.view(), .port = 7946, .source_node = "b",
+                                               .flags = serf::kQueryNoBroadcast, .name = "_serf_install-key", .payload = request.view()});
+  std::vector<std::byte> packet{std::byte{8}};
+  packet.insert(packet.end(), query.view().begin(), query.view().end());
+  b.host.send_packet(a.host.address(), Bytes::copy_of(packet));
+  c.run_for(1s);
+  CHECK(c.keys != nullptr);
+  CHECK(c.keys->size() == 1);
+  CHECK_FALSE(a.logged("PV1121"));
+  a.driver->order_keys(1, {KeyCommand::list});
+  c.run_for(1s);
+  REQUIRE(a.key_errors.size() == 1);
+  CHECK(a.key_errors[0].find("in clear") != std::string::npos);
+}
