@@ -39,11 +39,11 @@ constexpr std::array kTable{
                 "know of it. Set delegate_protocol alike everywhere, or take it out."},
     Explanation{"PV1115", "others believed that this node leaves",
                 "Somebody said so in its name (`serf force-leave`, or an old farewell). It says that it stays."},
+    Explanation{kMemberJoined, "a member joined", "It is known here from now on, for the first time or again."},
     Explanation{"PV1117", "another cluster label",
                 "Somebody whose packets or streams carry another label, or none where this node has one, talks to this address. It "
                 "stays outside. Set `cluster` alike on both if it belongs here; else it has an old address of one of our "
                 "members among its seeds. Said once per address."},
-    Explanation{kMemberJoined, "a member joined", "It is known here from now on, for the first time or again."},
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},
