@@ -62,8 +62,8 @@ class Node {
   Status leave(Duration deadline);
   /// Comes back after `leave`, or contacts all seeds and dead members at once.
   Status rejoin();
-  /// Forgets a member that is dead or left, here and on all nodes of ours. Old news does not bring it back while
-  /// `tombstone_timeout` lasts; the process itself may come back. Errors: `not_found` for a name that is not known,
+  /// Forgets a member that is dead or left, here, on all nodes of ours, and on members of Serf's. Old news does not
+  /// bring it back while `tombstone_timeout` lasts; the process itself may come back. Errors: `not_found` for a name that is not known,
   /// `invalid_argument` for a member that lives. Forgetting twice is fine.
   Status forget(std::string_view name);
   /// Closes everything at once, without telling anybody; call `leave` before for a clean exit. Idempotent.
