@@ -62,7 +62,7 @@ echo "met again"
 # --- keys that changed while the agents ran ------------------------------------------------------------------
 at b keys install "$new" >"$work/answer" || fail "install: $(cat "$work/answer")"
 curl -s "http://$(field b http)/keys" | jq -e --arg k "$new" '.keys[$k] == 2' >/dev/null || fail "GET /keys"
-curl -s "http://$(field b http)/metrics" | grep -q 'http_requests_total{code="200",path="/keys/COMMAND"} 1' || fail "the order was not counted"
+curl -s "http://$(field b http)/metrics" | grep -q 'http_requests_total{path="/keys/COMMAND",code="200"} 1' || fail "the order was not counted"
 at b keys use "$new" >"$work/answer" || fail "use: $(cat "$work/answer")"
 at b keys remove "$old" >"$work/answer" || fail "remove: $(cat "$work/answer")"
 [ "$(jq -r '.[]' "$work/c.d/keyring.json")" = "$new" ] || fail "c keeps: $(cat "$work/c.d/keyring.json")"
