@@ -114,9 +114,9 @@ constexpr std::array kTable{
                 "The node goes on without: after a restart it knows its seeds only. Free the disk, or mend the rights of data_dir."},
     Explanation{kDataBroken, "a file of the data directory cannot be understood",
                 "It was moved aside, and the node goes on without it. A disk that was full, or somebody's hand."},
-    Explanation{kKeptKeys, "the keys come from the data directory",
-                "They were changed there while the cluster ran, so they go before `encrypt`. Remove keyring.json to start with "
-                "`encrypt` again."},
+    Explanation{kKeptKeys, "which keys this node starts with",
+                "Keys in the data directory were changed while the cluster ran, so they go before `encrypt`; remove keyring.json to "
+                "start with `encrypt` again. Beside a keyring file `encrypt` goes first at every start."},
     Explanation{kRecalled, "members are known from before the restart",
                 "They are pinged by name until they answer. A list of another cluster label is not used."},
 };

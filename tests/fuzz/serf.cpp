@@ -10,7 +10,7 @@ using namespace plumvine;
 
 namespace {
 
-void drain(swim::Swim& swim, serf::Serf& serf, Timestamp now) {
+void drain(swim::Swim& swim, serf::Serf& serf, serf::KeyQueries& keys, Timestamp now) {
   for (int rounds = 0; rounds < 1000; ++rounds) {
     bool any = false;
     while (const auto output = swim.poll_output()) {
@@ -21,7 +21,11 @@ void drain(swim::Swim& swim, serf::Serf& serf, Timestamp now) {
     }
     while (const auto output = serf.poll_output()) {
       any = true;
-      if (const auto* query = std::get_if<serf::KeyQuery>(&*output)) serf.answer_keys(*query, {.message = "no"}, now);
+      if (const auto* query = std::get_if<serf::KeyQuery>(&*output)) keys.answer(*query, {.message = "no", .keys = std::vector<std::string>(40, std::string(44, 'k'))}, now);
+      if (const auto* answer = std::get_if<serf::Answered>(&*output)) {
+        serf::Response response;
+        if (serf::decode(answer->response.view(), response)) keys.on_response(response, now);
+      }
     }
     if (!any) return;
   }
@@ -36,8 +40,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::AllocationLimit limit{8 * 1024 * 1024};
   auto swim = fuzz::small_cluster(now);
   serf::Serf serf(swim, "node-b", Rng{2});
+  serf::KeyQueries keys(swim, "node-b", Rng{3});
   serf.start();
-  drain(swim, serf, now);
+  keys.ask(KeyCommand::list, {}, serf.query_time(), {"node-a"}, now);
+  drain(swim, serf, keys, now);
   BytesView rest{reinterpret_cast<const std::byte*>(data), size};
   for (int steps = 0; rest.size() > 3 && steps < 64; ++steps) {
     const auto kind = static_cast<unsigned>(rest[0]);
@@ -56,17 +62,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         now = now + std::chrono::milliseconds{100 * (kind >> 3)};
         while (swim.next_timeout() <= now) {
           swim.handle_timeout(now);
-          drain(swim, serf, now);
+          if (keys.next_timeout() <= now) keys.handle_timeout(now);
+          drain(swim, serf, keys, now);
         }
         break;
       case 4: {
         const Bytes key = Bytes::copy_of(body);
         (void)serf.send_event("event", key.view(), now);
+        serf::KeyResponse response;
+        (void)serf::decode(body, response);
+        if (auto query = keys.on_message({fuzz::address(0), key, key}, now)) keys.answer(*query, response, now);
         break;
       }
       default: serf.on_output(swim::UserMessage{fuzz::address(0), Bytes::copy_of(body)}, now); break;
     }
-    drain(swim, serf, now);
+    drain(swim, serf, keys, now);
   }
   fuzz::require(serf.time() <= serf::Clock::kTimeMax, "nobody uses our clock up");
   if (const auto estimate = serf.estimate("node-a")) fuzz::require(*estimate >= Duration{0}, "an estimate is a duration");

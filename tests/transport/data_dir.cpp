@@ -95,6 +95,8 @@ TEST_CASE("changed keys in the data directory go before encrypt, a keyring file 
   const auto own = uv::find_keys("", ring, folder.path);
   CHECK(own->keys == std::vector{key('r')});
   CHECK(own->file == ring);
+  CHECK(own->note.empty());
+  CHECK(uv::find_keys(key_text('a'), ring, "")->note.find("take it out") != std::string::npos);
   REQUIRE(uv::write_file(kept, "[\"half"));
   CHECK(uv::find_keys(key_text('a'), "", folder.path)->broken);
   CHECK(uv::find_keys(key_text('a'), "", folder.path)->keys == std::vector{key('a')});

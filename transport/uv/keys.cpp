@@ -60,6 +60,8 @@ Result<KeySource> find_keys(const std::string& encrypt, const std::string& keyri
   auto configured = read_keys(encrypt, keyring_file);
   if (!configured) return configured.error();
   KeySource source{.keys = std::move(*configured), .file = keyring_file};
+  if (!encrypt.empty() && !keyring_file.empty())
+    source.note = "`encrypt` goes before the keys in '" + keyring_file + "', also after they have changed: take it out to keep changes";
   if (!keyring_file.empty() || data_dir.empty()) return source;
   source.file = data_dir + "/keyring.json";
   const auto text = read_file(source.file, kFileMax);

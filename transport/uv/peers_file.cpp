@@ -43,7 +43,7 @@ void PeersFile::forgotten(const std::string& name) {
   changed();
 }
 
-void PeersFile::finish() { told(write_file(file_.path(), text())); }
+void PeersFile::finish() { file_.save(text(), {}); }
 
 /// The living, and those remembered who are not among them.
 std::string PeersFile::text() {

@@ -23,7 +23,7 @@ class PeersFile {
   /// A member came, changed or went; a `forgotten` one is not remembered.
   void changed();
   void forgotten(const std::string& name);
-  /// Writes at once and waits for it: the node ends.
+  /// Writes a last time: the node ends. The loop goes on until it is done.
   void finish();
 
  private:

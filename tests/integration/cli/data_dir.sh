@@ -61,7 +61,18 @@ echo "met again"
 
 # --- keys that changed while the agents ran ------------------------------------------------------------------
 at b keys install "$new" >"$work/answer" || fail "install: $(cat "$work/answer")"
+curl -s "http://$(field b http)/keys" | jq -e --arg k "$new" '.keys[$k] == 2' >/dev/null || fail "GET /keys"
+curl -s "http://$(field b http)/metrics" | grep -q 'http_requests_total{path="/keys/COMMAND",code="200"} 1' || fail "the order was not counted"
 at b keys use "$new" >"$work/answer" || fail "use: $(cat "$work/answer")"
+start e 127.0.0.1:0 --join "$(field b bind)"   # was away: it has the old key only
+learned() { [ "$(jq -r '.[0]' "$work/e.d/keyring.json" 2>/dev/null)" = "$new" ]; }
+within 30 learned
+grep -q 'PV1121.*is primary, by order of' "$work/e.err" || fail "e does not say that its key changed"
+grep -q 'PV1123.*e still seals' "$work/b.err" "$work/c.err" || fail "nobody says that e was away"
+within 30 sees b e
+end e TERM
+e_left() { ours_is b e left && ours_is c e left; }
+within 30 e_left
 at b keys remove "$old" >"$work/answer" || fail "remove: $(cat "$work/answer")"
 [ "$(jq -r '.[]' "$work/c.d/keyring.json")" = "$new" ] || fail "c keeps: $(cat "$work/c.d/keyring.json")"
 end c KILL

@@ -157,6 +157,20 @@ TEST_CASE("a member that was away with the old key comes back and learns the new
   }
 }
 
+TEST_CASE("of two orders the later one holds, also for who missed it", "[keys]") {
+  KeyCluster c(true);
+  c.order(0, KeyCommand::install, 'n');
+  CHECK(c.order(0, KeyCommand::use, 'n').ok);
+  const Endpoint lonely = c[2].host.address();
+  c.net.blocked = [&](const Endpoint& from, const Endpoint& to) { return from == lonely || to == lonely; };
+  const KeyReport back = c.order(1, KeyCommand::use, 'o', true);
+  CHECK(outcomes(back) == "not ok a:confirmed b:confirmed c:silent");
+  c.net.blocked = [](const Endpoint&, const Endpoint&) { return false; };
+  REQUIRE(c.run_until([&] { return c[2].saved_keys[0] == *parse_key(key_text('o')); }, 60s));
+  c.run_for(30s);
+  CHECK(having(c.order(0, KeyCommand::list), 'o', true) == 3);
+}
+
 TEST_CASE("keys that cannot be written down are changed, and the answer says so", "[keys]") {
   KeyCluster c(true);
   c[1].save_status = Error{Errc::system, "cannot write 'kept': No space left on device"};
