@@ -18,12 +18,12 @@ bool any(BytesView bits) {
 
 }  // namespace
 
-void Streams::compare(const Record& with, Timestamp now) {
-  if (exchanging(with.endpoint)) return;
-  open(with.endpoint,
-       Stream{.purpose = StreamPurpose::periodic, .peer = with.endpoint, .name = with.member.name, .salt = core_.rng.next(),
-              .buckets = TableDigest::buckets_for(table_.size()), .reader = {false, core_.opening()}},
-       now + core_.config.tcp_timeout);
+bool Streams::compare(const Record& with, Timestamp now) {
+  if (exchanging(with.endpoint)) return false;
+  return open(with.endpoint,
+              Stream{.purpose = StreamPurpose::periodic, .peer = with.endpoint, .name = with.member.name, .salt = core_.rng.next(),
+                     .buckets = TableDigest::buckets_for(table_.size()), .reader = {false, core_.opening()}},
+              now + core_.config.tcp_timeout);
 }
 
 void Streams::send_digest(std::uint64_t id, Stream& stream) {

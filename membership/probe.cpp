@@ -34,7 +34,9 @@ void Probe::tick(Timestamp now) {
 
 void Probe::begin(Timestamp now) {
   owed_ = false;
-  Record* target = table_.next_to_probe(now);
+  Record* target = take_hurried();
+  hurry_ = target != nullptr;
+  if (!hurry_) target = table_.next_to_probe(now);
   if (target == nullptr) return;
   phase_ = Phase::direct;
   target_ = target->member.name;
@@ -45,9 +47,9 @@ void Probe::begin(Timestamp now) {
   interval_ = core_.awareness.scale(core_.config.probe_interval);
   nacks_expected_ = nacks_received_ = 0;
   helpers_asked_ = 0;
-  stream_tried_ = false;
+  stream_tried_ = stream_failed_ = false;
   grace_given_ = false;
-  due_ = now + std::min(core_.config.probe_timeout, interval_);
+  due_ = now + (hurry_ ? Duration{0} : std::min(core_.config.probe_timeout, interval_));
   core_.timers.set({TimerKind::probe_phase}, due_);
   ping_directly(*target, sequence_);
 }
@@ -84,7 +86,7 @@ void Probe::phase_due(Timestamp now) {
       return succeed(ProbeResult::stream_ack, now);
     }
     phase_ = Phase::indirect;
-    due_ = now + std::max(interval_ - core_.config.probe_timeout, Duration{0});
+    due_ = now + (hurry_ ? interval_ : std::max(interval_ - core_.config.probe_timeout, Duration{0}));
     core_.timers.set({TimerKind::probe_phase}, due_);
     return ask_others(*target, now);
   }
@@ -138,10 +140,41 @@ bool Probe::answered(std::uint32_t sequence, const Endpoint& from, Timestamp now
   return true;
 }
 
-bool Probe::nacked(std::uint32_t sequence) {
+bool Probe::nacked(std::uint32_t sequence, Timestamp now) {
   if (phase_ == Phase::idle || sequence != sequence_) return false;
   if (nacks_received_ < nacks_expected_) ++nacks_received_;
+  all_said_no(now);
   return true;
+}
+
+void Probe::stream_failed(std::uint32_t sequence, Timestamp now) {
+  if (phase_ == Phase::idle || sequence != sequence_) return;
+  stream_failed_ = true;
+  all_said_no(now);
+}
+
+void Probe::all_said_no(Timestamp now) {
+  if (!hurry_ || phase_ != Phase::indirect || !stream_failed_ || helpers_asked_ == 0 || nacks_received_ < helpers_asked_) return;
+  due_ = std::max(now, started_ + core_.config.probe_timeout);
+  core_.timers.set({TimerKind::probe_phase}, due_);
+}
+
+void Probe::hurry(std::string_view name, Timestamp now) {
+  const Record* record = table_.find(name);
+  if (record == nullptr || record->member.state != MemberState::alive || hurried_.size() >= kHurriedMax) return;
+  if (table_.is_self(name) || std::find(hurried_.begin(), hurried_.end(), name) != hurried_.end()) return;
+  hurried_.emplace_back(name);
+  if (phase_ == Phase::idle) core_.timers.set({TimerKind::probe_tick}, now);
+}
+
+Record* Probe::take_hurried() {
+  while (!hurried_.empty()) {
+    const std::string name = std::move(hurried_.front());
+    hurried_.erase(hurried_.begin());
+    Record* record = table_.find(name);
+    if (record != nullptr && record->member.state == MemberState::alive) return record;
+  }
+  return nullptr;
 }
 
 bool Probe::stream_answered(std::uint32_t sequence, Timestamp now) {
@@ -218,7 +251,7 @@ void Probe::fail(Timestamp now) {
 void Probe::finish(Timestamp now) {
   phase_ = Phase::idle;
   core_.timers.cancel({TimerKind::probe_phase});
-  if (owed_) core_.timers.set({TimerKind::probe_tick}, now);
+  if (owed_ || !hurried_.empty()) core_.timers.set({TimerKind::probe_tick}, now);
 }
 
 void Probe::extend(Duration by) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core.hpp"
 #include "member_table.hpp"
@@ -34,8 +35,12 @@ class Probe {
   [[nodiscard]] std::optional<std::pair<std::string, Duration>> round_trip(std::uint32_t sequence, Timestamp now) const;
   /// True if the number belongs to the running probe.
   bool answered(std::uint32_t sequence, const Endpoint& from, Timestamp now);
-  bool nacked(std::uint32_t sequence);
+  bool nacked(std::uint32_t sequence, Timestamp now);
   bool stream_answered(std::uint32_t sequence, Timestamp now);
+  void stream_failed(std::uint32_t sequence, Timestamp now);
+  /// Its link broke off without a farewell: it is probed next, at once if no probe is running. Others are asked with the
+  /// first ping, and when all of them hear nothing and its port is closed the probe has failed.
+  void hurry(std::string_view name, Timestamp now);
   /// Another channel proved that the member lives.
   void seen_alive(std::string_view name, Timestamp now);
   /// A ping of this member itself came by packet.
@@ -48,7 +53,13 @@ class Probe {
  private:
   enum class Phase : std::uint8_t { idle, direct, indirect };
 
+  /// Members to be hurried, at most: further ones wait for their turn as all do.
+  static constexpr std::size_t kHurriedMax = 64;
+
   void begin(Timestamp now);
+  Record* take_hurried();
+  /// Nobody is left who could answer a hurried probe.
+  void all_said_no(Timestamp now);
   void ping_directly(const Record& target, std::uint32_t sequence);
   void ask_others(const Record& target, Timestamp now);
   void succeed(ProbeResult how, Timestamp now);
@@ -73,7 +84,10 @@ class Probe {
   std::uint32_t nacks_expected_ = 0;
   std::uint32_t nacks_received_ = 0;
   std::size_t helpers_asked_ = 0;
+  std::vector<std::string> hurried_;  ///< oldest first
+  bool hurry_ = false;         ///< the running probe is one of those
   bool stream_tried_ = false;
+  bool stream_failed_ = false;
   bool grace_given_ = false;
   bool owed_ = false;  ///< an interval passed while a probe was running
 };

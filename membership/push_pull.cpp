@@ -43,16 +43,25 @@ void Streams::start(Timestamp now) {
 
 void Streams::tick(Timestamp now) {
   core_.timers.set({TimerKind::push_pull}, now + push_pull_scaled(core_.config.push_pull_interval, table_.size()));
-  const auto chosen = table_.random(1, [](const Record& r) { return r.member.state == MemberState::alive && r.incompatible.empty(); });
-  if (chosen.empty()) return;
-  const Record& with = *chosen[0];
-  if (with.digests && now >= with.whole_until) return compare(with, now);
-  exchange(with.endpoint, false, StreamPurpose::periodic, 0, now);
+  if (!begin_periodic(now)) tick_early(false, now);
 }
 
-void Streams::tick_early(Timestamp now) {
-  const Duration soon = core_.config.push_pull_interval / 16;
-  if (soon > Duration{0}) core_.timers.set({TimerKind::push_pull}, now + soon + core_.rng.jitter(soon));
+bool Streams::begin_periodic(Timestamp now) {
+  const auto chosen = table_.random(1, [](const Record& r) { return r.member.state == MemberState::alive && r.incompatible.empty(); });
+  if (chosen.empty()) return false;
+  const Record& with = *chosen[0];
+  if (with.digests && now >= with.whole_until) return compare(with, now);
+  return exchange(with.endpoint, false, StreamPurpose::periodic, 0, now);
+}
+
+void Streams::tick_early(bool news, Timestamp now) {
+  constexpr std::size_t kMembersPerPause = 250;  // a table costs what it has rows
+  const Duration longest = core_.config.push_pull_interval / 16;
+  const auto size = static_cast<std::int64_t>(std::max<std::size_t>(table_.size() / kMembersPerPause, 1));
+  const Duration shortest = core_.config.gossip_interval > Duration{0} ? core_.config.gossip_interval * size : longest;
+  early_ = news ? std::min(shortest, longest) : early_ * 2;
+  if (early_ > longest) early_ = Duration{0};
+  if (early_ > Duration{0}) core_.timers.set({TimerKind::push_pull}, now + early_ / 2 + core_.rng.jitter(early_));
 }
 
 // --- opening -----------------------------------------------------------------------------------------------

@@ -46,8 +46,9 @@ class Streams {
   /// Starts the periodic exchange with a random member.
   void start(Timestamp now);
   void tick(Timestamp now);
-  /// The first table is there; others may be joining at this very moment. Compare again soon, not in a full period.
-  void tick_early(Timestamp now);
+  /// After an exchange: others may be joining at this very moment. While exchanges bring members that gossip had not,
+  /// tables are compared again soon, then after pauses that double, then in a full period.
+  void tick_early(bool news, Timestamp now);
 
   /// Opens a stream for a table exchange. False at the limit, or if one with `to` is under way.
   bool exchange(const Endpoint& to, bool join, StreamPurpose purpose, std::uint64_t context, Timestamp now);
@@ -83,6 +84,7 @@ class Streams {
 
   using Wanted = std::function<bool(const wire::PushNodeState& row)>;
 
+  bool begin_periodic(Timestamp now);
   [[nodiscard]] bool exchanging(const Endpoint& with) const;
   bool open(const Endpoint& to, Stream stream, Timestamp deadline);
   template <class Message>
@@ -99,7 +101,7 @@ class Streams {
   bool own_request(Stream& stream, BytesView body);
   // digest_exchange.cpp
   /// Begins the periodic exchange with a member of our own kind.
-  void compare(const Record& with, Timestamp now);
+  bool compare(const Record& with, Timestamp now);
   void send_digest(std::uint64_t id, Stream& stream);
   void serve_digest(Map::iterator it, Timestamp now);
   void digest_answered(Map::iterator it, Timestamp now);
@@ -127,6 +129,7 @@ class Streams {
   MemberTable& table_;
   Observer observer_;
   Map streams_;
+  Duration early_{0};  ///< the pause until the next early exchange; 0: the full period
   std::uint64_t last_own_ = 0;
   std::size_t accepted_ = 0;
   std::size_t opened_ = 0;

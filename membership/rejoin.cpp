@@ -6,6 +6,8 @@
 namespace plumvine::swim {
 namespace {
 
+/// A seed that does not answer may be just starting: the first pauses are so many times shorter.
+constexpr std::int64_t kFirstPauses = 16;
 constexpr Duration kLostPauseFirst = std::chrono::seconds{1};
 /// Those known from before are asked one after another.
 constexpr Duration kRecallEach = std::chrono::milliseconds{20};
@@ -46,7 +48,7 @@ void Rejoin::add_seeds(const std::vector<HostPort>& seeds, Timestamp now) {
       }
       seeds_.push_back(std::move(seed));
     }
-    seeds_[index].pause = core_.config.rejoin_interval;
+    seeds_[index].pause = core_.config.rejoin_interval / kFirstPauses;
     core_.timers.set({TimerKind::seed, index}, now);
   }
 }
@@ -232,8 +234,7 @@ bool Rejoin::answered(std::uint32_t sequence, Timestamp now) {
 void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
   switch (result.purpose) {
     case StreamPurpose::periodic:
-      // It brought members that gossip had not: more may be missing. Compare again soon, until nothing is new.
-      if (result.ok && table_.merged() != merged_) streams_.tick_early(now);
+      streams_.tick_early(result.ok && table_.merged() != merged_, now);
       break;
     case StreamPurpose::accepted:
     case StreamPurpose::stranger:
@@ -265,7 +266,7 @@ void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
   const bool exchange = result.purpose != StreamPurpose::lost_ping;
   if (!exchange || !result.ok || result.self || joined_) return;
   joined_ = true;
-  streams_.tick_early(now);
+  streams_.tick_early(true, now);
 }
 
 }  // namespace plumvine::swim

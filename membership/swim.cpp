@@ -197,7 +197,7 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
     case MessageType::nack: {
       wire::Nack nack;
       if (!wire::decode_body(part.body, nack, scratch)) return malformed();
-      probe.nacked(nack.sequence);
+      probe.nacked(nack.sequence, now);
       return;
     }
     case MessageType::suspect: {
@@ -295,7 +295,8 @@ void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp n
 void Swim::Impl::stream_done(const StreamResult& result, Timestamp now) {
   if (result.purpose == StreamPurpose::probe_ping) {
     const auto sequence = static_cast<std::uint32_t>(result.context);
-    if (result.ok && !probe.stream_answered(sequence, now)) on_proof(sequence, now);
+    if (!result.ok) probe.stream_failed(sequence, now);
+    else if (!probe.stream_answered(sequence, now)) on_proof(sequence, now);
     return;
   }
   rejoin.stream_done(result, now);
@@ -423,6 +424,12 @@ Status Swim::set_meta(Bytes meta, Timestamp now) {
 void Swim::seen_alive(std::string_view name, Timestamp now) {
   impl_->enter(now);
   impl_->probe.seen_alive(name, now);
+  impl_->leave_input(now);
+}
+
+void Swim::broke_off(std::string_view name, Timestamp now) {
+  impl_->enter(now);
+  impl_->probe.hurry(name, now);
   impl_->leave_input(now);
 }
 

@@ -72,6 +72,8 @@ class Swim {
   /// Authenticated traffic of another kind proved that this run of the member lives: a running probe of it
   /// counts as answered, and a suspicion of our own making is not started.
   void seen_alive(std::string_view name, Timestamp now);
+  /// A connection of another kind with this run of the member broke off without a farewell: it is probed next.
+  void broke_off(std::string_view name, Timestamp now);
   void handle_timeout(Timestamp now);
 
   // What an application on top (Serf) may have sent along: memberlist's delegate.

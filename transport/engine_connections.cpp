@@ -192,6 +192,7 @@ void Engine::Impl::closed(ConnId id, const Error& why) {
   if (conn->link) {
     if (conn->link->state() == LinkState::up) {
       link_down(*conn, why.message);
+      swim_->broke_off(conn->link->name, now_);
     } else {
       dial_over(*conn, why.message);
     }

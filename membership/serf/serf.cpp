@@ -334,7 +334,9 @@ std::optional<LTime> Serf::send_event(std::string_view name, BytesView payload, 
 
 void Serf::refresh_state() {
   State state{.time = clock_.time(), .event_time = event_clock_.time(), .query_time = query_clock_.time()};
-  state.status_times.emplace_back(name_, own_time_);
+  // Others take it for the time of a join: while we leave it must stay below that of our leave intent, or they
+  // ignore the intent that comes behind the table.
+  state.status_times.emplace_back(name_, leaving_ ? own_time_ - 1 : own_time_);
   swim_.set_user_state(encode(state));
 }
 

@@ -423,3 +423,28 @@ TEST_CASE("rows fall into as many buckets as suit the table", "[swim][digest]") 
   CHECK(TableDigest::buckets_for(65536) == wire::kBucketsMax);
   for (std::size_t n = 0; n < 20000; n += 7) CHECK(TableDigest::buckets_for(n) % 8 == 0);
 }
+
+TEST_CASE("after a join tables are compared soon, then after pauses that double", "[swim][digest]") {
+  Pair pair;
+  Side& side = pair.sides[0];
+  pair.same_tables(2);
+  const auto pause = [&] { return side.core.timers.next() - side.now; };
+  const Duration interval = side.core.config.push_pull_interval, gossip = side.core.config.gossip_interval;
+  side.streams.start(side.now);
+  CHECK(pause() >= interval);
+  for (Duration about = gossip; about <= interval / 16; about *= 2) {
+    side.streams.tick_early(about == gossip, side.now);
+    CHECK(pause() >= about / 2);
+    CHECK(pause() <= about * 3 / 2);
+  }
+  // News again: soon again.
+  side.streams.tick_early(true, side.now);
+  CHECK(pause() <= gossip * 3 / 2);
+  // Whoever compares sets the full period before.
+  side.streams.tick(side.now);
+  for (int i = 0; i < 10; ++i) side.streams.tick_early(false, side.now);
+  side.streams.tick(side.now);
+  side.streams.tick_early(false, side.now);
+  side.core.timers.cancel({swim::TimerKind::stream, swim::kOwnStream | 1});
+  CHECK(pause() == interval);
+}

@@ -6,6 +6,7 @@
 #include "membership/serf/serf.hpp"
 #include "membership/wire/codec.hpp"
 #include "membership/wire/packet.hpp"
+#include "membership/wire/stream.hpp"
 
 using namespace plumvine;
 using namespace std::chrono_literals;
@@ -222,6 +223,29 @@ TEST_CASE("the leave intent goes out before memberlist's farewell", "[serf]") {
   const auto leaves = f.said(serf::MessageType::leave);
   REQUIRE(leaves.size() == 1);
   CHECK(leaves[0] == serf::encode(serf::Leave{21, "a", false}));
+}
+
+TEST_CASE("a table exchange while we leave does not outdate the leave intent", "[serf]") {
+  Alone f;
+  f.meet("b");
+  f.user(serf::encode(serf::Join{20, "b"}));
+  f.serf.leave(f.now);
+  f.drain();
+  wire::Buffer request;
+  wire::encode(wire::PushPullHeader{}, request);
+  f.swim.stream_accepted(swim::StreamId{900}, Alone::at(2), f.now);
+  f.swim.stream_received(swim::StreamId{900}, request, f.now);
+  wire::StreamReader reader(false, "");
+  while (auto output = f.swim.poll_output())
+    if (const auto* answer = std::get_if<swim::SendStream>(&*output)) reader.feed(answer->data.view());
+  wire::Scratch scratch;
+  wire::PushPullRows rows(reader.body(), scratch);
+  while (rows.next()) {
+  }
+  serf::State told;
+  REQUIRE(serf::decode(rows.user_state().subspan(1), told));
+  REQUIRE(told.status_times.size() == 1);
+  CHECK(told.status_times[0].second < 21);
 }
 
 TEST_CASE("among members of ours alone no intent is spread, and leaving waits for nothing", "[serf]") {
