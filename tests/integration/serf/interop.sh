@@ -44,36 +44,41 @@ echo "joined both ways"
 # --- queries, reachability, round trips ----------------------------------------------------------------------
 serf reachability -rpc-addr="${rpc[s1]}" >"$work/answer" 2>&1 || fail "reachability: $(cat "$work/answer")"
 grep -q 'Successfully contacted all live nodes' "$work/answer" || fail "reachability: $(cat "$work/answer")"
-serf query -rpc-addr="${rpc[s1]}" -timeout=3s -format=text uptime >"$work/answer" 2>&1
-for name in p1 p2; do grep -q "Ack from '$name'" "$work/answer" || fail "no ack from $name: $(cat "$work/answer")"; done
-serf query -rpc-addr="${rpc[s1]}" -timeout=3s -node=p2 uptime >"$work/answer" 2>&1
-grep -q "Ack from 'p2'" "$work/answer" || fail "a query for p2: $(cat "$work/answer")"
+# acked NAMES ARGUMENTS…: all of them acknowledge. Serf spreads a query by gossip alone, which misses a member now and then.
+acked() {
+  local names=$1 name
+  shift
+  serf query -rpc-addr="${rpc[s1]}" -timeout=2s "$@" uptime >"$work/answer" 2>&1
+  for name in $names; do grep -q "Ack from '$name'" "$work/answer" || return 1; done
+}
+within 30 acked 'p1 p2 p3 s2'
+within 30 acked p2 -node=p2
 grep -q "Ack from 'p1'" "$work/answer" && fail "p1 answered a query for p2"
-serf query -rpc-addr="${rpc[s1]}" -timeout=3s -tag 'pvl=^[0-9]+$' uptime >"$work/answer" 2>&1
-grep -q "Ack from 'p1'" "$work/answer" || fail "a query by tag: $(cat "$work/answer")"
+within 30 acked 'p1 p2 p3' -tag 'pvl=^[0-9]+$'
 grep -q "Ack from 's1'" "$work/answer" && fail "s1 has no such tag"
 round_trip() { serf rtt -rpc-addr="${rpc[s1]}" s1 p1 2>&1 | grep -q 'Estimated.*rtt'; }
 within 30 round_trip
 echo "queries answered"
 
 # --- user events to topics and back, each once, with two bridges ---------------------------------------------
+# An event that gossip did not bring to one of Serf's comes with its next table exchange with the other one.
 times() { [ "$(grep -c -- "$2" "$work/$1" 2>/dev/null)" -eq "$3" ]; }
 synced() { at p3 health --component tree >/dev/null && at p3 peers | grep -q eager; }
 within 20 synced
 serf event -rpc-addr="${rpc[s1]}" -coalesce=false deploy v1 >/dev/null || fail "serf event"
 serf event -rpc-addr="${rpc[s2]}" -coalesce=false deploy >/dev/null || fail "serf event"
 for name in p1 p2 p3; do
-  within 15 times $name.out '"topic":"serf.deploy".*"payload":"v1"' 1
-  within 15 times $name.out '"topic":"serf.deploy".*"payload":""' 1
+  within 90 times $name.out '"topic":"serf.deploy".*"payload":"v1"' 1
+  within 90 times $name.out '"topic":"serf.deploy".*"payload":""' 1
 done
 at p3 publish serf.hello 'from p3' >/dev/null || fail "publishing at a member that is no bridge"
 at p1 publish serf.hello 'from p1' >/dev/null || fail "publishing at the first bridge"
 at p2 publish serf.hello 'from p2' >/dev/null || fail "publishing at the second bridge"
 for name in p1 p2 p3; do
-  within 15 times s1.events "^hello from $name\$" 1
-  within 15 times s2.log 'user-event: hello' 3
+  within 90 times s1.events "^hello from $name\$" 1
+  within 90 times s2.log 'user-event: hello' 3
 done
-within 15 times p2.out '"topic":"serf.hello".*"payload":"from p1"' 1
+within 90 times p2.out '"topic":"serf.hello".*"payload":"from p1"' 1
 at p1 publish serf.big "$(head -c 600 /dev/zero | tr '\0' x)" >"$work/answer" 2>&1 && fail "a broadcast too large for Serf was taken"
 grep -q '512 bytes' "$work/answer" || fail "not a clear error: $(cat "$work/answer")"
 echo "events carried"
@@ -146,8 +151,8 @@ once
 end p1 KILL
 serf event -rpc-addr="${rpc[s1]}" -coalesce=false last v9 >/dev/null || fail "serf event"
 at p3 publish serf.bye 'from p3' >/dev/null || fail "publishing after a death"
-for name in p2 p3; do within 30 times $name.out '"topic":"serf.last".*"payload":"v9"' 1; done
-within 30 times s1.events '^bye from p3$' 1
+for name in p2 p3; do within 90 times $name.out '"topic":"serf.last".*"payload":"v9"' 1; done
+within 90 times s1.events '^bye from p3$' 1
 within 60 theirs_is s1 p1 failed
 echo "the next bridge carried on"
 

@@ -69,7 +69,7 @@ ours_start() {  # NAME BIND SEED; its tags are in $work/NAME.toml
   launch "$1" "$2" /dev/null --preset "$profile" --set retransmit_mult=8 --encrypt "$key" --join "$3" --config "$work/$1.toml"
 }
 tags=([s1]='{"long":"'$(head -c 480 /dev/zero | tr '\0' v)'"}' [s2]='{"odd name":"a=b, c"}' [s3]='{"role":"žluť ☃"}' [s4]='{"role":"db"}'
-  [p1]='{"long":"'$(head -c 470 /dev/zero | tr '\0' w)'"}' [p2]='{"odd name":"a=b, c"}' [p3]='{"role":"žluť ☃"}' [p4]='{}')
+  [p1]='{"long":"'$(head -c 464 /dev/zero | tr '\0' w)'"}' [p2]='{"odd name":"a=b, c"}' [p3]='{"role":"žluť ☃"}' [p4]='{}')
 toml() { { echo '[tags]'; jq -r 'to_entries[] | "\(.key | tojson) = \(.value | tojson)"' <<<"${tags[$1]}"; } >"$work/$1.toml"; }
 for name in p1 p2 p3 p4; do toml $name; done
 echo 'serf_events = true' | cat - "$work/p3.toml" >"$work/p3.new" && mv "$work/p3.new" "$work/p3.toml"
