@@ -56,7 +56,7 @@ constexpr std::array kTable{
     Explanation{kKeyTaught, "a member was away during a key rotation",
                 "It still seals with the key before. It is told the new one, which works until the old key is removed."},
     Explanation{kKeyOrder, "an order about keys was given here",
-                "`plumvine keys` or `Node::keys`. Who did not confirm is named; `plumvine keys list` shows who has which keys."},
+                "`plumvine keys` or `Node::order_keys`. Who did not confirm is named; `plumvine keys list` shows who has which keys."},
     Explanation{kLinkUp, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
     Explanation{kLinkDown, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "

@@ -275,8 +275,12 @@ Bytes encode(const Relay& m) {
 Bytes encode(const State& m) {
   Buffer out;
   Writer w(out);
-  w.type(MessageType::state).map(6).key("EventLTime").number(m.event_time).key("Events").array(0).key("LTime").number(m.time)
-      .key("LeftMembers").array(0).key("QueryLTime").number(m.query_time).key("StatusLTimes").map(m.status_times.size());
+  w.type(MessageType::state).map(6).key("EventLTime").number(m.event_time).key("Events").array(m.events.size());
+  for (const Event& event : m.events)
+    w.map(2).key("Events").array(1).map(2).key("Name").text(event.name).key("Payload").bytes(event.payload).key("LTime").number(event.time);
+  w.key("LTime").number(m.time).key("LeftMembers").array(m.left.size());
+  for (const std::string_view name : m.left) w.text(name);
+  w.key("QueryLTime").number(m.query_time).key("StatusLTimes").map(m.status_times.size());
   for (const auto& [name, time] : m.status_times) w.text(name).number(time);
   return done(out);
 }

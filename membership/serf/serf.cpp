@@ -94,6 +94,7 @@ void Serf::joined(const Member& member, Timestamp now) {
     }
   }
   set_status(it->first, known, status);
+  if (known.foreign && !history_.empty()) refresh_state();
 }
 
 void Serf::gone(const MemberEvent& event, Timestamp now) {
@@ -228,8 +229,14 @@ bool Serf::on_event(const Event& event) {
     case Recent::Outcome::fresh: break;
   }
   counts_.add(SerfMessage::fresh);
-  outbox_.push(EventSeen{event.time, std::string(event.name), Bytes::copy_of(event.payload)});
+  keep_event(event.time, event.name, event.payload);
+  outbox_.push(history_.back());
   return true;
+}
+
+void Serf::keep_event(LTime time, std::string_view name, BytesView payload) {
+  if (history_.size() >= kHistoryMax) history_.pop_front();
+  history_.push_back({time, std::string(name), Bytes::copy_of(payload)});
 }
 
 void Serf::relay(const Relay& passed, Timestamp now) {
@@ -254,8 +261,15 @@ void Serf::user_state(BytesView bytes, Timestamp now) {
   }
   std::sort(state.left.begin(), state.left.end());
   for (const auto& [name, time] : state.status_times) {
-    if (std::binary_search(state.left.begin(), state.left.end(), name)) on_leave({time + 1, name, false}, now);
-    else on_join({time, name}, now);
+    if (!std::binary_search(state.left.begin(), state.left.end(), name)) {
+      on_join({time, name}, now);
+      continue;
+    }
+    // Tables say of the dead only that they are dead. That one of them had left is passed on, or who was missed by the word
+    // of it would hear it from a member of Serf's at best.
+    const Leave intent{time + 1, name, false};
+    const bool failed = status(name) == Status::failed;
+    if (on_leave(intent, now) && failed) spread(encode(intent).view(), false, now);
   }
   for (const Event& event : state.events) on_event(event);
   if (!said_join_ && !leaving_) say_join(now);
@@ -326,6 +340,7 @@ std::optional<LTime> Serf::send_event(std::string_view name, BytesView payload, 
   if (message.size() > kEventMax) return std::nullopt;
   const LTime time = event_clock_.tick();
   events_.see(time, identity_of(name, payload), event_clock_.time());
+  keep_event(time, name, payload);
   counts_.add(SerfMessage::sent);
   spread(message.view(), false, now);
   refresh_state();
@@ -337,6 +352,8 @@ void Serf::refresh_state() {
   // Others take it for the time of a join: while we leave it must stay below that of our leave intent, or they
   // ignore the intent that comes behind the table.
   state.status_times.emplace_back(name_, leaving_ ? own_time_ - 1 : own_time_);
+  if (foreign_ > 0)
+    for (const EventSeen& event : history_) state.events.push_back({event.time, event.name, event.payload.view(), false});
   swim_.set_user_state(encode(state));
 }
 

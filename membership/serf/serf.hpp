@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -46,6 +47,9 @@ class Serf {
   static constexpr Duration kLeaveWait = std::chrono::seconds{1};
   /// Serf's limit on an encoded user event.
   static constexpr std::size_t kEventMax = 512;
+  /// Events told again with every table exchange while there are foreign members, as Serf tells its last ones: gossip misses
+  /// somebody now and then.
+  static constexpr std::size_t kHistoryMax = 32;
 
   Serf(swim::Swim& swim, std::string name, Rng rng);
 
@@ -98,6 +102,7 @@ class Serf {
   bool on_leave(const Leave& intent, Timestamp now);
   bool on_join(const Join& intent, Timestamp now);
   bool on_event(const Event& event);
+  void keep_event(LTime time, std::string_view name, BytesView payload);
   bool on_query(const Query& query, Timestamp now);
   bool remember(std::string_view name, LTime time, bool leave, Timestamp now);
   void relay(const Relay& relay, Timestamp now);
@@ -123,6 +128,7 @@ class Serf {
   Clock event_clock_;
   Clock query_clock_;
   Recent events_;
+  std::deque<EventSeen> history_;
   Recent queries_;
   std::map<std::string, Known, std::less<>> members_;
   std::map<std::string, Intent, std::less<>> intents_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
+#include <string_view>
 #include <utility>
 
 namespace plumvine::uv {
@@ -48,9 +50,13 @@ void PeersFile::finish() { file_.save(text(), {}); }
 /// The living, and those remembered who are not among them.
 std::string PeersFile::text() {
   std::vector<KnownPeer> peers = living_();
-  const auto lives = [&](const KnownPeer& old) {
-    return std::any_of(peers.begin(), peers.end(), [&](const KnownPeer& peer) { return peer.name == old.name || peer.endpoint == old.endpoint; });
-  };
+  std::set<std::string_view> names;
+  std::set<Endpoint> places;
+  for (const KnownPeer& peer : peers) {
+    names.insert(peer.name);
+    places.insert(peer.endpoint);
+  }
+  const auto lives = [&](const KnownPeer& old) { return names.contains(old.name) || places.contains(old.endpoint); };
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::int64_t oldest = std::chrono::duration_cast<std::chrono::seconds>(now).count() - kPeerKeptS;
   std::vector<KnownPeer> kept;

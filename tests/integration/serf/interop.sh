@@ -142,8 +142,8 @@ within 60 ours_is p1 s2 dead
 within 60 theirs_is s1 s2 failed
 serf force-leave -rpc-addr="${rpc[s1]}" s2 >/dev/null 2>&1 # a failed member is declared to have left
 within 15 theirs_is s1 s2 left
-within 60 ours_is p1 s2 left
-within 60 ours_is p2 s2 left
+within 120 ours_is p1 s2 left
+within 120 ours_is p2 s2 left
 echo "left, died, came back"
 
 # --- the first bridge dies, the next one carries on ----------------------------------------------------------

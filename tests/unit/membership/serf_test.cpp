@@ -88,6 +88,7 @@ struct Alone {
   std::vector<Endpoint> accused;
   std::vector<MemberEvent> events;
   std::vector<std::string> user_events;
+  std::uint64_t streams = 0;
 };
 
 Bytes query(std::string_view name, std::uint32_t id, int to = 2, std::vector<BytesView> filters = {}, BytesView payload = {}) {
@@ -282,6 +283,66 @@ TEST_CASE("an event counts once, and is passed on once", "[serf]") {
   f.user(serf::encode(serf::Event{100, "too old", {}, false}));
   CHECK(f.user_events.size() == 3);
   CHECK(f.serf.messages()[SerfMessage::old] == 1);
+}
+
+TEST_CASE("that a dead member had left is passed on, however it was learnt", "[serf]") {
+  Alone f;
+  f.meet("b");
+  f.meet("c");
+  f.kill("c");
+  REQUIRE(f.serf.status("c") == serf::Status::failed);
+  const serf::State told{.time = 9, .event_time = 1, .query_time = 1, .status_times = {{"c", 5}}, .left = {"c"}, .events = {}};
+  f.serf.on_output(swim::UserState{serf::encode(told)}, f.now);
+  f.drain();
+  CHECK(f.serf.status("c") == serf::Status::left);
+  CHECK(f.swim.find("c")->state == MemberState::left);
+  f.pass(2s);
+  const auto said = f.said(serf::MessageType::leave);
+  REQUIRE(said.size() == 1);
+  serf::Leave leave;
+  REQUIRE(serf::decode(said[0].view().subspan(1), leave));
+  CHECK(leave.node == "c");
+  CHECK(leave.time == 6);
+  // Once: the same state again is no news.
+  f.sent.clear();
+  f.serf.on_output(swim::UserState{serf::encode(told)}, f.now);
+  f.drain();
+  f.pass(2s);
+  CHECK(f.said(serf::MessageType::leave).empty());
+}
+
+TEST_CASE("events are told again with table exchanges while members of Serf's are there", "[serf]") {
+  Alone f;
+  const auto told = [&] {
+    wire::Buffer request;
+    wire::encode(wire::PushPullHeader{0, 0, false}, request);
+    f.swim.stream_accepted(swim::StreamId{++f.streams}, Alone::at(9), f.now);
+    f.swim.stream_received(swim::StreamId{f.streams}, request, f.now);
+    std::vector<std::string> events;
+    while (auto output = f.swim.poll_output()) {
+      const auto* reply = std::get_if<swim::SendStream>(&*output);
+      if (reply == nullptr) continue;
+      wire::StreamReader reader(false, "");
+      REQUIRE(reader.feed(reply->data.view()) == wire::StreamReader::Progress::done);
+      wire::Scratch scratch;
+      wire::PushPullRows rows(reader.body(), scratch);
+      while (rows.next()) {}
+      serf::State state;
+      REQUIRE(serf::decode(rows.user_state().subspan(1), state));
+      for (const serf::Event& event : state.events)
+        events.push_back(std::to_string(event.time) + " " + std::string(event.name) + "=" + std::string(as_text(event.payload)));
+    }
+    return events;
+  };
+  f.user(serf::encode(serf::Event{7, "deploy", as_bytes("v1"), false}));
+  CHECK(told().empty());  // nobody would need it
+  f.meet("b");
+  REQUIRE(f.serf.send_event("hello", as_bytes(""), f.now));
+  CHECK(told() == std::vector<std::string>{"7 deploy=v1", "8 hello="});
+  for (int i = 0; i < 40; ++i) REQUIRE(f.serf.send_event("many", as_bytes(std::to_string(i)), f.now));
+  const auto last = told();
+  REQUIRE(last.size() == serf::Serf::kHistoryMax);
+  CHECK(last.back() == "48 many=39");
 }
 
 TEST_CASE("a time near the end of the clock is not believed", "[serf]") {
