@@ -157,10 +157,10 @@ within 60 theirs_is s1 p1 failed
 echo "the next bridge carried on"
 
 # --- nothing that we sent made Serf complain -----------------------------------------------------------------
-# What remains is about the members that were killed on purpose.
+# What remains is about the members that were killed on purpose, slow machines, and Serf's command line tools that hang up.
 complaints() {
   grep -hE '\[(WARN|ERR)\]' "$work"/s1.log "$work"/s2.log | grep -vE \
-    'Refuting a dead message \(from: s2\)|Failed to send .*(connection refused)|Failed fallback ping: .*connection refused|Push/Pull with .* failed: .*connection refused'
+    'agent\.ipc: |Refuting a suspect message|Was able to connect to|Refuting a dead message \(from: s2\)|Failed to send .*(connection refused)|Failed fallback ping: .*connection refused|Push/Pull with .* failed: .*connection refused'
 }
 complaints >"$work/complaints" && { cat "$work/complaints" >&2; fail "Serf complained"; }
 echo "passed"
