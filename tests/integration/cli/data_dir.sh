@@ -76,6 +76,7 @@ within 30 e_left
 at b keys remove "$old" >"$work/answer" || fail "remove: $(cat "$work/answer")"
 [ "$(jq -r '.[]' "$work/c.d/keyring.json")" = "$new" ] || fail "c keeps: $(cat "$work/c.d/keyring.json")"
 end c KILL
+within 60 ours_is b c dead        # or its old run would be taken for the new one below
 start c 127.0.0.1:0               # with --encrypt and the old key
 grep -q 'PV1506.*keyring.json.*is from before' "$work/c.err" || fail "c does not say which keys it uses"
 within 30 sees c b
@@ -84,12 +85,14 @@ echo "keys kept"
 
 # --- files that are broken, a directory that is gone ---------------------------------------------------------
 end c TERM
+within 60 ours_is b c left
 echo '{"format":' >"$work/c.d/peers.json"
 start c 127.0.0.1:0 --join "$(field b bind)"
 grep -q "PV1505.*peers.json' cannot be understood.*moved to '$work/c.d/peers.json.bad'" "$work/c.err" || fail "a broken file is not told"
 within 30 sees c b
 within 20 known_is c 'b '
 end c TERM
+within 60 ours_is b c left
 echo '["half' >"$work/c.d/keyring.json"
 "$agent" --name c --bind 127.0.0.1:0 --http off --data-dir "$work/c.d" >"$work/x.out" 2>"$work/answer"
 [ $? -eq 1 ] && grep -q 'keyring.json.*cannot be understood' "$work/answer" || fail "a node went on in clear: $(cat "$work/answer")"
