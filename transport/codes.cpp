@@ -98,7 +98,6 @@ constexpr std::array kTable{
     Explanation{kStartAlone, "started without a neighbour to learn from",
                 "No other member that carries broadcasts is alive, so this node starts at the beginning."},
     Explanation{kBadSeed, "a seed cannot be read", "Seeds are HOST, HOST:PORT or srv+NAME."},
-    Explanation{kBadMeta, "the tags do not fit", "Tags share 512 bytes with ours. The node started without them; shorten them."},
     Explanation{kPeerLimit, "too many members that speak links", "The bound on members that can be linked to was reached."},
     Explanation{kInvariant, "a promise of the program to itself was broken",
                 "This is a defect. The node goes on; please report the line with a state dump."},

@@ -29,7 +29,6 @@ inline constexpr std::string_view kPartition = "PV1401";
 inline constexpr std::string_view kPartitionHealed = "PV1402";
 inline constexpr std::string_view kStartAlone = "PV1403";
 inline constexpr std::string_view kBadSeed = "PV1404";
-inline constexpr std::string_view kBadMeta = "PV1405";
 inline constexpr std::string_view kPeerLimit = "PV1406";
 inline constexpr std::string_view kInvariant = "PV1407";
 inline constexpr std::string_view kEventTooLarge = "PV1408";

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <plumvine/detail/check.hpp>
+#include <plumvine/detail/metadata.hpp>
 
 #include "codes.hpp"
 #include "engine_impl.hpp"
@@ -11,10 +12,6 @@
 namespace plumvine {
 
 namespace {
-/// memberlist's bound on metadata.
-constexpr std::size_t kMetaMax = 512;
-/// Where raw bytes of `set_meta` are kept among the tags.
-constexpr std::string_view kTagRaw = "pvm";
 /// The port of memberlist, for seeds without one.
 constexpr std::uint16_t kDefaultPort = 7946;
 
@@ -40,13 +37,8 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
       overlay_(config_.tree, config_.link, identity_.instance, config_.name, rng_.fork()),
       tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level),
       peers_(std::size_t{config_.swim.members_max} * 2) {
-  Result<Bytes> meta = make_meta(user_tags_);
-  if (!meta) {
-    log(LogLevel::error, "node", code::kBadMeta, "", meta.error().message);
-    user_tags_.clear();
-    meta = make_meta(user_tags_);
-    PLUMVINE_CHECK(meta.has_value(), "our own tags do not fit");
-  }
+  const Result<Bytes> meta = make_metadata(config_, identity_.instance, user_tags_);
+  PLUMVINE_CHECK(meta.has_value(), "a configuration is validated before it is used");
   swim::Identity self = swim_identity(config_, identity_);
   self.meta = *meta;
   swim_ = std::make_unique<swim::Swim>(config_.swim, std::move(self), rng_.fork());
@@ -131,36 +123,8 @@ void Engine::Impl::rejoin() {
   if (serf_) serf_->come_back(now_);
 }
 
-Tags Engine::Impl::own_tags() const {
-  Tags tags;
-  tags.emplace(kTagInstance, to_string(identity_.instance));
-  tags.emplace(kTagLinks, "1");
-  tags.emplace(kTagDigest, "1");
-  if (config_.serf_events) tags.emplace(kTagSerf, "1");
-  if (!config_.tree.zone.empty()) tags.emplace(kTagZone, config_.tree.zone);
-  return tags;
-}
-
-Result<Bytes> Engine::Impl::make_meta(const Tags& user) const {
-  Tags tags = own_tags();
-  const std::size_t ours = encode_tags(tags).size();
-  for (const auto& [key, value] : user) {
-    if (key.starts_with("pv") && key != kTagRaw) {
-      return {Errc::invalid_argument, "tag " + key + " is reserved: names that start with pv are ours"};
-    }
-    tags.emplace(key, value);
-  }
-  Bytes meta = encode_tags(tags);
-  if (meta.size() > kMetaMax) {
-    return {Errc::invalid_argument, "the metadata takes " + std::to_string(meta.size()) + " bytes of " +
-                                        std::to_string(kMetaMax) + "; ours takes " + std::to_string(ours) + ", so " +
-                                        std::to_string(kMetaMax - ours) + " are left for names, values and their lengths"};
-  }
-  return meta;
-}
-
 Status Engine::Impl::set_user_tags(Tags tags) {
-  Result<Bytes> meta = make_meta(tags);
+  Result<Bytes> meta = make_metadata(config_, identity_.instance, tags);
   if (!meta) return meta.error();
   Status status = swim_->set_meta(*meta, now_);
   if (status) {

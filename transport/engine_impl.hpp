@@ -137,8 +137,6 @@ class Engine::Impl {
   void misbehaved(PeerId peer, FrameReject what);
   void start_alone_if_first();
   void self_check();
-  [[nodiscard]] Tags own_tags() const;
-  Result<Bytes> make_meta(const Tags& user) const;
   [[nodiscard]] std::vector<HostPort> with_ports(std::vector<HostPort> seeds) const;
   void log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject, std::string text);
 

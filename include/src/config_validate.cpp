@@ -5,6 +5,7 @@
 
 #include <plumvine/config.hpp>
 #include <plumvine/detail/key_text.hpp>
+#include <plumvine/detail/metadata.hpp>
 
 namespace plumvine {
 namespace {
@@ -61,6 +62,11 @@ void check_node(const Config& c, Rules& rules) {
   for (const auto& [tag, value] : c.tags) {
     rules.require(!tag.starts_with("pv"), "tags", fmt::format("'{}' starts with pv, which is ours", tag));
   }
+  // A zone is among our own tags. Instances all have the same size.
+  Tags user = c.tags;
+  std::erase_if(user, [](const auto& entry) { return entry.first.starts_with("pv"); });
+  const auto meta = make_metadata(c, InstanceId{}, user);
+  rules.require(meta.has_value(), "tags", meta ? "" : meta.error().message);
   rules.positive(c.leave_timeout, "leave_timeout", "5s");
   rules.positive(c.stop_timeout, "stop_timeout", "2s");
   rules.require(c.mailbox_max_bytes >= c.tree.max_message_size, "mailbox_max_bytes",

@@ -213,6 +213,7 @@ TEST_CASE("tags are a list, or in a file a table with any text", "[agent]") {
   CHECK(has(refusal({"--set", "tags=web"}), "tags: 'web' is not KEY=VALUE"));
   CHECK(has(refusal({"--set", "tags==web"}), "tags: '=web' is not KEY=VALUE"));
   CHECK(has(refusal({"--set", "tags=pvl=2"}), "'pvl' starts with pv"));
+  CHECK(has(refusal({"--set", "tags=role=" + std::string(500, 'x')}), "bytes of 512; ours takes 35, so 477 are left"));
   const File list("tags = [\"role=web\", \"zone=a=b\"]\n");
   CHECK(taken({"--config", list.path()}).config.tags == Tags{{"role", "web"}, {"zone", "a=b"}});
   const File table("[tags]\n\"odd name\" = \"a=b, c\"\nrole = \"wěb\"\n");

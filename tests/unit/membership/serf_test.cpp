@@ -76,6 +76,14 @@ struct Alone {
         found.push_back(message);
     return found;
   }
+  /// The one leave intent that was sent. Lives as long as `sent` is left alone.
+  serf::Leave only_leave_said() {
+    const auto messages = said(serf::MessageType::leave);
+    REQUIRE(messages.size() == 1);
+    serf::Leave leave;
+    REQUIRE(serf::decode(messages[0].view().subspan(1), leave));
+    return leave;
+  }
   static constexpr std::array<std::byte, 6> kVersions{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
   Endpoint self = at(1);
   Timestamp now{1'000'000'000};
@@ -191,10 +199,7 @@ TEST_CASE("who is forgotten here is pruned from Serf's lists", "[serf][forget]")
   REQUIRE(f.swim.forget("c", f.now));
   f.serf.prune("c", f.now);
   f.pass(1s);
-  const auto orders = f.said(serf::MessageType::leave);
-  REQUIRE(orders.size() == 1);
-  serf::Leave order;
-  REQUIRE(serf::decode(orders[0].view().subspan(1), order));
+  const serf::Leave order = f.only_leave_said();
   CHECK(order.node == "c");
   CHECK(order.prune);
   CHECK(order.time == 71);  // newer than all that was said of it
@@ -297,10 +302,7 @@ TEST_CASE("that a dead member had left is passed on, however it was learnt", "[s
   CHECK(f.serf.status("c") == serf::Status::left);
   CHECK(f.swim.find("c")->state == MemberState::left);
   f.pass(2s);
-  const auto said = f.said(serf::MessageType::leave);
-  REQUIRE(said.size() == 1);
-  serf::Leave leave;
-  REQUIRE(serf::decode(said[0].view().subspan(1), leave));
+  const serf::Leave leave = f.only_leave_said();
   CHECK(leave.node == "c");
   CHECK(leave.time == 6);
   // Once: the same state again is no news.
