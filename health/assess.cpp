@@ -91,6 +91,7 @@ class Judge {
     } else if (alone()) {
       blame("PV2009", {{"seeds", silent_seeds(s_)}});
     }
+    if (!s_.name_holder.empty()) blame("PV2011", {{"name", s_.name}, {"at", s_.name_holder}});
     if (s_.other_cluster.count > 0 && s_.other_cluster.age_s < kOtherClusterShown) {
       blame("PV2010", {{"from", s_.other_cluster.from},
                        {"refused", number(s_.other_cluster.count)},

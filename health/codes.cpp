@@ -33,6 +33,8 @@ constexpr std::array kCodes{
          "the evidence says what each seed fails with; start them, or correct --join; they are contacted again for ever"},
     Code{"PV2010", degraded, "membership", "somebody with another cluster label talks to this member",
          "see the log (PV1117) for who; it stays outside. Set cluster alike on both if it belongs here, else correct its seeds"},
+    Code{"PV2011", unhealthy, "membership", "the cluster knows another process under this member's name",
+         "start one of the two under another name; the evidence says where the other one is"},
     Code{"PV2101", degraded, "delivery", "messages known to exist have been missing for long",
          "see plumvine lag for the origins concerned; the members that hold them may be unreachable or overloaded"},
     Code{"PV2102", degraded, "tree", "many payloads arrive more than once",

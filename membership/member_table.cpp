@@ -110,7 +110,7 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
     if (record == nullptr) return AliveOutcome::ignored;
   } else if (!same_address(*record, news)) {
     if (own || !may_replace(*record, news, now)) {
-      conflict(*record, news, now);
+      if (own || !claim(*record, news, now)) conflict(*record, news, now);
       return AliveOutcome::ignored;
     }
     replaced = true;
@@ -165,40 +165,6 @@ Record* MemberTable::insert(const wire::Alive& news) {
   return raw;
 }
 
-bool MemberTable::may_replace(const Record& record, const wire::Alive& news, Timestamp now) const {
-  switch (record.member.state) {
-    case MemberState::left: return true;
-    case MemberState::alive: return false;
-    case MemberState::dead:
-      if (core_.config.dead_node_reclaim_time > Duration{0} &&
-          now - record.member.since > core_.config.dead_node_reclaim_time)
-        return true;
-      [[fallthrough]];
-    case MemberState::suspect: {
-      // Ours beyond memberlist: another run of the process proves itself by its instance.
-      const InstanceId instance = instance_of(news.meta);
-      return instance != InstanceId{} && record.instance != InstanceId{} && instance != record.instance;
-    }
-  }
-  return false;
-}
-
-void MemberTable::conflict(Record& record, const wire::Alive& news, Timestamp now) {
-  ++core_.stats.conflicts;
-  constexpr Duration kTellInterval = std::chrono::seconds{10};
-  if (record.conflict_at != Timestamp{INT64_MIN} && now - record.conflict_at < kTellInterval) return;
-  record.conflict_at = now;
-  const std::string claimant = endpoint_of(news.address, news.port).to_string();
-  std::string text =
-      &record == self_
-          ? fmt::format("Name {} of this member, {}, is also used by {}: start one of the two under another name",
-                        record.member.name, record.endpoint.to_string(), claimant)
-          : fmt::format("Name {} is claimed by {} but belongs to {}; the claim is refused", record.member.name, claimant,
-                        record.endpoint.to_string());
-  notify(MemberEvent::Kind::conflict, record.member, claimant, text);
-  core_.log(LogLevel::warn, "PV1104", std::move(text));
-}
-
 void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool replaced, Timestamp now) {
   Member& member = record.member;
   const bool fresh = member.since == kLongAgo;
@@ -232,6 +198,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
     record.endpoint = endpoint_of(news.address, news.port);
     record.address_size = static_cast<std::uint8_t>(news.address.size());
     record.rtt = Duration{0};
+    record.claim = {};
   }
   member.incarnation = Incarnation{news.incarnation};
   record.instance = instance;
@@ -271,6 +238,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
     notify(MemberEvent::Kind::accused, record->member, news.from, "suspected");
     return refute(news.incarnation);
   }
+  if (settle_claim(*record, now)) return;
   core_.queue.queue(record->member.name, wire::encoded(news));
   record->member.incarnation = Incarnation{news.incarnation};
   set_state(*record, MemberState::suspect, now);
@@ -294,8 +262,9 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
     notify(MemberEvent::Kind::accused, record->member, news.from, "declared dead");
     return refute(news.incarnation);
   }
+  if (settle_claim(*record, now)) return;
   // Our farewell under another's name would end that member.
-  if (record != self_ || !name_taken_) {
+  if (record != self_ || !name_taken()) {
     const auto ticket = core_.queue.queue(record->member.name, wire::encoded(news));
     if (record == self_) {
       leave_ticket_ = ticket;
@@ -345,7 +314,8 @@ void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
     case MemberState::alive: {
       const std::uint64_t known = last_id_;
       const wire::Alive news{row.incarnation, row.name, row.address, row.port, row.meta, row.versions};
-      if (is_self(row.name) && !left_) name_taken_ = !same_address(*self_, news);
+      if (is_self(row.name) && !left_)
+        name_holder_ = same_address(*self_, news) ? Endpoint{} : endpoint_of(news.address, news.port);
       alive(news, now);
       merged_ += last_id_ - known;
       return;
@@ -627,7 +597,7 @@ void MemberTable::erase(std::string_view name, std::string_view by) {
 }
 
 bool MemberTable::shown(const Record& record) const {
-  return record.incompatible.empty() && !(&record == self_ && left_ && name_taken_);
+  return record.incompatible.empty() && !(&record == self_ && left_ && name_taken());
 }
 
 std::string MemberTable::version_problem(std::string_view name, BytesView versions, bool alive) const {

@@ -39,6 +39,7 @@ struct Record {
   Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
   Timestamp told_at{INT64_MIN};   ///< when we last told it that its news is stale
   Timestamp conflict_at{INT64_MIN};  ///< when its name was last claimed by somebody else
+  Bytes claim;                    ///< the alive message of another run that says it has this name now; empty = none
   Timestamp packet_at{INT64_MIN / 4};  ///< when a ping of its own last came by packet
   PacketPath packets = PacketPath::open;
   std::uint32_t packet_misses = 0;   ///< probes in a row that it answered, but not by packet
@@ -53,6 +54,9 @@ using MemberObserver = std::function<void(const Record& record, std::optional<Me
 
 /// Hears that nothing is to be known of a member any more.
 using ForgetObserver = std::function<void(std::string_view name)>;
+
+/// Hears that another run claims the name of a member that counts as alive: it is to be probed.
+using ClaimObserver = std::function<void(std::string_view name, Timestamp now)>;
 
 /// The instance in our members' metadata; 0 for foreign ones.
 InstanceId instance_of(BytesView meta);
@@ -72,6 +76,7 @@ class MemberTable {
   explicit MemberTable(Core& core);
 
   void observe(MemberObserver observer) { observer_ = std::move(observer); }
+  void observe_claims(ClaimObserver observer) { claim_observer_ = std::move(observer); }
 
   // News, from packets and table exchanges.
   AliveOutcome alive(const wire::Alive& news, Timestamp now) { return alive(news, false, now); }
@@ -110,6 +115,8 @@ class MemberTable {
   [[nodiscard]] Record* suspicion_due(std::uint64_t id, Timestamp now);
   /// A suspect that was asked answers: it lives, whatever became of its refutation. False if it is no such answer.
   bool suspect_answered(std::uint32_t sequence, const Endpoint& from, Timestamp now);
+  /// A probe found the member where we know it: whoever claims its name meanwhile is refused.
+  void found(Record& record, Timestamp now);
   /// Something came in from another member: we are not cut off.
   void heard(Timestamp now) noexcept { heard_ = now; }
   void extend_suspicions(Duration by);
@@ -131,7 +138,9 @@ class MemberTable {
   /// An alive or suspect member other than us at this address.
   [[nodiscard]] const Record* living_at(const Endpoint& endpoint) const;
   /// In the last table that knew our name as alive it was that of a member at another address.
-  [[nodiscard]] bool name_taken() const noexcept { return name_taken_; }
+  [[nodiscard]] bool name_taken() const noexcept { return name_holder_.port != 0; }
+  /// The address of that member; port 0 where the name is ours.
+  [[nodiscard]] const Endpoint& name_holder() const noexcept { return name_holder_; }
   /// Ticket of the broadcast that says we left; 0 where there is none.
   [[nodiscard]] BroadcastQueue::Ticket leave_ticket() const noexcept { return leave_ticket_; }
 
@@ -150,8 +159,15 @@ class MemberTable {
   AliveOutcome alive(const wire::Alive& news, bool bootstrap, Timestamp now);
   Record* insert(const wire::Alive& news);
   void accept_alive(Record& record, const wire::Alive& news, bool restarted, Timestamp now);
+
+  // claims.cpp: one name, two addresses.
   [[nodiscard]] bool may_replace(const Record& record, const wire::Alive& news, Timestamp now) const;
+  /// Keeps the word of another run of our software until it is known whether the old one still answers. False: it is no such claim.
+  bool claim(Record& record, const wire::Alive& news, Timestamp now);
+  /// The member is missed: whoever claims its name gets it. False: nobody does.
+  bool settle_claim(Record& record, Timestamp now);
   void conflict(Record& record, const wire::Alive& news, Timestamp now);
+
   [[nodiscard]] bool shown(const Record& record) const;
   void refute(std::uint32_t accused);
   void broadcast_self();
@@ -173,6 +189,7 @@ class MemberTable {
 
   Core& core_;
   MemberObserver observer_;
+  ClaimObserver claim_observer_;
   ForgetObserver forget_observer_;
   std::vector<std::unique_ptr<Record>> order_;  ///< the probe order
   NameIndex<Record> by_name_;
@@ -187,7 +204,7 @@ class MemberTable {
   std::uint64_t merged_ = 0;
   std::uint32_t incarnation_ = 0;  ///< our own counter, beside our record's field
   BroadcastQueue::Ticket leave_ticket_ = 0;
-  bool name_taken_ = false;
+  Endpoint name_holder_;
   Timestamp heard_{INT64_MIN};
   bool left_ = false;
   bool spread_ = true;

@@ -38,7 +38,7 @@ class Probe {
   bool nacked(std::uint32_t sequence, Timestamp now);
   bool stream_answered(std::uint32_t sequence, Timestamp now);
   void stream_failed(std::uint32_t sequence, Timestamp now);
-  /// Its link broke off without a farewell: it is probed next, at once if no probe is running. Others are asked with the
+  /// Its link broke off without a farewell, or another run claims its name: it is probed next, at once if no probe is running. Others are asked with the
   /// first ping, and when all of them hear nothing and its port is closed the probe has failed.
   void hurry(std::string_view name, Timestamp now);
   /// Another channel proved that the member lives.

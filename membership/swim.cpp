@@ -29,6 +29,7 @@ class Swim::Impl {
         relays(core, table),
         rejoin(core, table, streams) {
     table.observe([this](const Record& record, std::optional<MemberState> before) { rejoin.member_changed(record, before, time); });
+    table.observe_claims([this](std::string_view name, Timestamp now) { probe.hurry(name, now); });
     table.observe_forgotten([this](std::string_view name) { rejoin.forget(name); });
     table.tombstones().use_streams([this](const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp now) {
       streams.ping(to, name, sequence, StreamPurpose::probe_ping, sequence, now + core.config.tcp_timeout);
@@ -525,6 +526,7 @@ bool Swim::seals() const { return impl_->core.seals(); }
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }
 bool Swim::name_taken() const { return impl_->table.name_taken(); }
+const Endpoint& Swim::name_holder() const { return impl_->table.name_holder(); }
 
 const SwimStats& Swim::stats() const {
   impl_->core.stats.health_score = impl_->core.awareness.score();

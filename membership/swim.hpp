@@ -121,6 +121,8 @@ class Swim {
   [[nodiscard]] bool has_left() const;
   /// To the others our name is that of a member at another address: a farewell of ours would be its.
   [[nodiscard]] bool name_taken() const;
+  /// The address of that member; port 0 where the name is ours.
+  [[nodiscard]] const Endpoint& name_holder() const;
   [[nodiscard]] const SwimStats& stats() const;
 
  private:

@@ -44,6 +44,8 @@ constexpr std::array kTable{
                 "Somebody whose packets or streams carry another label, or none where this node has one, talks to this address. It "
                 "stays outside. Set `cluster` alike on both if it belongs here; else it has an old address of one of our "
                 "members among its seeds. Said once per address."},
+    Explanation{"PV1118", "a member was started again at another address",
+                "Another run of it claimed its name, and its old address no longer answers probes. Nothing is to be done."},
     Explanation{"PV1120", "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},

@@ -112,6 +112,7 @@ struct Snapshot {
   std::vector<OriginInfo> origins;
   std::vector<SeedInfo> seeds;
   OtherCluster other_cluster;       ///< `count` 0: nobody
+  std::string name_holder;          ///< the address that the others know under our name; empty where that is ours
 
   SwimStats swim;
   TreeStats tree;

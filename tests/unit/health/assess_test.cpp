@@ -161,6 +161,15 @@ TEST_CASE("a member that is alone says so, with what its seeds fail with", "[hea
   CHECK(std::get<std::string>(judged(s).reasons[0].evidence[1].second).starts_with("db:7946 ("));
 }
 
+TEST_CASE("a name that is another's is said with the other's address", "[health]") {
+  auto s = cluster();
+  s.name_holder = "10.0.0.4:7946";
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2011"});
+  CHECK(report.status == HealthStatus::unhealthy);
+  CHECK(report.reasons[0].evidence[1].second == Evidence("10.0.0.4:7946"));
+}
+
 TEST_CASE("another cluster is shown for a minute", "[health]") {
   auto s = cluster();
   s.other_cluster = {"10.9.9.9:7946", 4, 59};

@@ -416,33 +416,6 @@ TEST_CASE("a member that announces an old incarnation is told what we hold, once
   CHECK(targets(lone.receive(old, at)) == std::vector{at});
 }
 
-TEST_CASE("a new run takes the name of a suspect or dead one at another address", "[swim]") {
-  Lone lone;
-  const Endpoint before = *Endpoint::parse("10.0.0.2:7946");
-  const Endpoint after = *Endpoint::parse("10.0.0.3:7946");
-  const auto announce = [&](const Endpoint& at, std::uint64_t run, std::uint32_t incarnation) {
-    const Bytes address = at.raw();
-    const Bytes meta = encode_tags({{"pvi", to_string(InstanceId{run})}});
-    lone.receive(wire::Alive{incarnation, "b", address.view(), at.port, meta.view(), BytesView(Lone::kVersions)}, at);
-  };
-  announce(before, 1, 3);
-  announce(after, 2, 1);
-  CHECK(lone.swim.find("b")->endpoint() == before);
-  CHECK(lone.swim.stats().conflicts == 1);
-  const bool dead = GENERATE(true, false);
-  if (dead) lone.receive(wire::Dead{3, "b", "c"}, before);
-  else lone.receive(wire::Suspect{3, "b", "c"}, before);
-  SECTION("the same run elsewhere is refused") {
-    announce(after, 1, 9);
-    CHECK(lone.swim.find("b")->endpoint() == before);
-  }
-  SECTION("a new run is taken, whatever its incarnation") {
-    announce(after, 2, 1);
-    CHECK(lone.swim.find("b")->endpoint() == after);
-    CHECK(lone.swim.find("b")->state == MemberState::alive);
-  }
-}
-
 TEST_CASE("our address is never learnt from others", "[swim]") {
   Lone lone;
   const Endpoint foreign = *Endpoint::parse("10.9.9.9:1");
