@@ -145,6 +145,8 @@ class Judge {
                        {"oldest_missing_s", d.oldest_missing_s},
                        {"limit_s", to_seconds(limits_.missing_degraded)}});
     }
+    if (!s_.history.problem.empty())
+      blame("PV2105", {{"problem", s_.history.problem}, {"dropped", number(s_.history.dropped)}});
   }
 
   // A full cache under load is what a cache is for. It is too small only when pulls fail as well.

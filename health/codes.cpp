@@ -45,6 +45,9 @@ constexpr std::array kCodes{
     Code{"PV2104", degraded, "cache",
          "the graft cache is full and pulls fail: messages leave it before peers have pulled them",
          "raise message_cache_max_size or message_cache_max_bytes on all members"},
+    Code{"PV2105", degraded, "delivery", "messages cannot be written into the data directory",
+         "the evidence says why; make room on its disk. What is not written is missing for subscribers who come later; it is tried "
+         "again every five seconds"},
     Code{"PV2201", degraded, "loop",
          "the event loop stood still for long: a handler blocked it, or the machine had no time for it",
          "make handlers shorter (plumvine_handler_seconds tells how long they take), or give the process more "

@@ -290,6 +290,16 @@ std::string message_json(const Message& message, std::string_view cursor) {
   return out;
 }
 
+std::string gap_json(const LostEvent& lost, std::string_view cursor) {
+  std::string out = "{\"history_gap\":{\"origin\":";
+  append_any(out, lost.origin);
+  out += ",\"instance\":\"" + to_string(lost.instance) + "\",\"first\":" + std::to_string(lost.range.first) +
+         ",\"last\":" + std::to_string(lost.range.last) + ",\"reason\":\"" + std::string(to_string(lost.reason)) + "\"},\"cursor\":";
+  append_any(out, cursor);
+  out += '}';
+  return out;
+}
+
 std::string error_json(std::string_view code, std::string_view message, std::string_view hint) {
   return text_of({{"error", {{"code", code}, {"message", message}, {"hint", hint}}}});
 }

@@ -25,6 +25,8 @@ std::string config_json(const Config& config);
 std::string state_json(const Snapshot& snapshot, const HealthReport& report, const Config& config);
 /// One printed line without line feed; `cursor` is added where not empty.
 std::string message_json(const Message& message, std::string_view cursor = {});
+/// The line of a subscriber that will not get some messages: `{"history_gap":{…},"cursor":"…"}`.
+std::string gap_json(const LostEvent& lost, std::string_view cursor);
 std::string error_json(std::string_view code, std::string_view message, std::string_view hint);
 
 }  // namespace plumvine::dump

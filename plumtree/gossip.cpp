@@ -321,6 +321,7 @@ void Tree::Impl::sample_lateness(Duration late) {
 // ---- Delivery
 
 void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestamp now) {
+  if (is_former_self(message.id.origin)) return;
   if (!paused_ && backlog_.empty()) return emit(message, now);
   while (!backlog_.empty() && backlog_.front() < core.store.first()) backlog_.pop_front();
   backlog_.push_back(arrival);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -28,6 +29,7 @@ class Tree::Impl {
   Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level);
 
   // tree.cpp
+  void start_from(TreeStart start, Timestamp now);
   void start_alone(Timestamp now);
   void handle_frame(PeerId from, Frame frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
@@ -39,6 +41,9 @@ class Tree::Impl {
   [[nodiscard]] Timestamp next_timeout() const;
   const TreeStats& stats(Timestamp now);
   [[nodiscard]] std::vector<OriginInfo> origins() const;
+  [[nodiscard]] Cursor position() const;
+  [[nodiscard]] std::vector<MessageId> held_ids(bool own) const;
+  [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 
   // gossip.cpp
@@ -53,6 +58,10 @@ class Tree::Impl {
  private:
   // tree.cpp
   void enter(Timestamp now);
+  /// An earlier run of this member.
+  [[nodiscard]] bool is_former_self(InstanceId origin) const {
+    return std::find(start_.own.begin(), start_.own.end(), origin) != start_.own.end();
+  }
   void push_in_flight(Slot lost, Timestamp now);
   void clear_bits(Slot slot);
   [[nodiscard]] std::optional<OriginIndex> origin_of(Slot from, InstanceId instance, std::string_view name, Timestamp now);
@@ -116,6 +125,7 @@ class Tree::Impl {
   std::deque<tree::Arrival> backlog_;  ///< received and not delivered, in order
   tree::OriginSets overrun_;           ///< left the store before delivery was resumed
 
+  TreeStart start_;
   /// A digest of a neighbour while we have no start of our own.
   struct Gathered {
     bool complete = false;

@@ -67,6 +67,7 @@ class MessageStore {
   [[nodiscard]] const StoredMessage* find(const MessageId& id) const;
   /// Nothing once it was evicted.
   [[nodiscard]] StoredMessage* at(Arrival arrival);
+  [[nodiscard]] const StoredMessage* at(Arrival arrival) const { return const_cast<MessageStore*>(this)->at(arrival); }
   [[nodiscard]] std::optional<Arrival> arrival_of(const MessageId& id) const;
   [[nodiscard]] Arrival first() const noexcept { return first_; }
   [[nodiscard]] Arrival end() const noexcept { return first_ + count_; }

@@ -371,7 +371,10 @@ void Tree::Impl::take_start(Slot from, const frame::DigestEntry& entry, Timestam
   if (!origin || *origin == tree::kSelf) return;
   // Only where nothing was seen: a start is never moved past what would be delivered.
   if (core.seen[*origin].watermark != 0 || !core.seen[*origin].above.empty()) return;
-  if (entry.watermark != 0 && plausible(*origin, entry.watermark)) core.seen.start_at(*origin, entry.watermark);
+  // An origin that a cursor does not know began after it was made.
+  if (start_.mode == TreeStart::Mode::cursor) return;
+  const Sequence start = start_.mode == TreeStart::Mode::window ? std::min(entry.floor, entry.watermark) : entry.watermark;
+  if (start != 0 && plausible(*origin, start)) core.seen.start_at(*origin, start);
 }
 
 void Tree::Impl::adopt(const std::vector<frame::DigestEntry>& entries, Slot from, bool provisional, Timestamp now) {

@@ -39,6 +39,20 @@ void Tree::Impl::enter(Timestamp now) {
   now_ = now;
 }
 
+void Tree::Impl::start_from(TreeStart start, Timestamp now) {
+  enter(now);
+  PLUMVINE_CHECK(!core.synced && core.up.empty(), "a start comes before everything else");
+  start_ = std::move(start);
+  for (const auto& [origin, set] : start_.had.origins()) {
+    if (origin == core.self || origin == InstanceId{}) continue;
+    const auto index = core.seen.add(origin, {}, now);
+    if (!index) break;  // what is not remembered is delivered again by those who still hold it
+    for (const SequenceRange& range : set.list()) {
+      if (range.last < kSequenceMax) core.seen.mark(*index, range);
+    }
+  }
+}
+
 void Tree::Impl::start_alone(Timestamp now) {
   enter(now);
   if (!core.synced) finish_sync(now);
@@ -311,6 +325,51 @@ std::vector<OriginInfo> Tree::Impl::origins() const {
   return out;
 }
 
+Cursor Tree::Impl::position() const {
+  Cursor out;
+  for (OriginIndex i = 0; i < core.seen.end(); ++i) {
+    const auto& origin = core.seen[i];
+    if (!origin.used) continue;
+    if (origin.watermark > 0) out.add(origin.instance, {1, origin.watermark});
+    for (const SequenceRange& range : origin.above.list()) out.add(origin.instance, range);
+    for (const tree::OriginSets* waiting : {&core.undelivered, &overrun_}) {
+      const auto it = waiting->find(i);
+      if (it == waiting->end()) continue;
+      for (const SequenceRange& range : it->second.list()) out.remove(origin.instance, range);
+    }
+  }
+  core.out.each([&](const tree::Output& output) {
+    if (const auto* delivery = std::get_if<tree::Deliver>(&output)) out.remove(delivery->id);
+  });
+  return out;
+}
+
+std::vector<MessageId> Tree::Impl::held_ids(bool own) const {
+  const Cursor delivered = position();
+  std::vector<MessageId> ids;
+  std::map<InstanceId, std::vector<Sequence>> sequences;
+  for (tree::Arrival a = core.store.first(); a < core.store.end(); ++a) {
+    const StoredMessage& message = *core.store.at(a);
+    const bool silent = (message.origin == tree::kSelf && !own) || is_former_self(message.id.origin);
+    if (silent || !delivered.contains(message.id)) continue;
+    ids.push_back(message.id);
+    sequences[message.id.origin].push_back(message.id.sequence);
+  }
+  for (auto& [origin, list] : sequences) std::sort(list.begin(), list.end(), std::greater<>{});
+  for (MessageId& id : ids) {
+    auto& list = sequences[id.origin];
+    id.sequence = list.back();
+    list.pop_back();
+  }
+  return ids;
+}
+
+std::optional<HeldMessage> Tree::Impl::held(const MessageId& id) const {
+  const StoredMessage* message = core.store.find(id);
+  if (message == nullptr) return std::nullopt;
+  return HeldMessage{message->id, core.seen[message->origin].name, message->topic, message->round, message->payload};
+}
+
 std::vector<std::string> Tree::Impl::check_invariants() const {
   std::vector<std::string> broken;
   const auto& c = core.config;
@@ -347,6 +406,7 @@ Tree::~Tree() = default;
 Tree::Tree(Tree&&) noexcept = default;
 Tree& Tree::operator=(Tree&&) noexcept = default;
 
+void Tree::start_from(TreeStart start, Timestamp now) { impl_->start_from(std::move(start), now); }
 void Tree::start_alone(Timestamp now) { impl_->start_alone(now); }
 void Tree::publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now) {
   impl_->publish(sequence, std::move(topic), std::move(payload), deliver_local, now);
@@ -375,6 +435,9 @@ PeerRole Tree::role(TreeId tree, PeerId peer) const {
 }
 std::vector<Tree::View> Tree::views(Timestamp now) const { return impl_->shape->views(now); }
 std::vector<OriginInfo> Tree::origins() const { return impl_->origins(); }
+Cursor Tree::position() const { return impl_->position(); }
+std::vector<MessageId> Tree::held_ids(bool own) const { return impl_->held_ids(own); }
+std::optional<HeldMessage> Tree::held(const MessageId& id) const { return impl_->held(id); }
 std::vector<std::string> Tree::check_invariants() const { return impl_->check_invariants(); }
 
 }  // namespace plumvine

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <plumvine/config.hpp>
+#include <plumvine/cursor.hpp>
 #include <plumvine/detail/rng.hpp>
 #include <plumvine/snapshot.hpp>
 #include <plumvine/stats.hpp>
@@ -30,6 +31,26 @@ struct TreeMembers {
   std::uint64_t dead = 0;         ///< members that speak links and are dead (not left, not forgotten)
 };
 
+/// Where delivery begins in a process that joins.
+struct TreeStart {
+  enum class Mode : std::uint8_t {
+    now,     ///< what was published before the first sync is not delivered
+    window,  ///< everything that the first neighbour still holds is
+    cursor,  ///< everything that is not in `had`
+  };
+  Mode mode = Mode::now;
+  Cursor had;
+  std::vector<InstanceId> own;  ///< earlier runs of this member: their broadcasts are repaired and not delivered
+};
+
+/// A message that the store holds and that was delivered.
+struct HeldMessage {
+  MessageId id;
+  std::string_view origin, topic;
+  Round round = 0;
+  Bytes payload;
+};
+
 /// The eager/lazy machine: who gets what (Plumtree; Leitao, Pereira, Rodrigues 2007), with exact dedup, repair by
 /// digests, pacing of publishers and gap reports. A sans-I/O machine, see `Swim` for the rules of use.
 class Tree {
@@ -39,6 +60,8 @@ class Tree {
   Tree(Tree&&) noexcept;
   Tree& operator=(Tree&&) noexcept;
 
+  /// Before anything else. Without it delivery begins now.
+  void start_from(TreeStart start, Timestamp now);
   /// No neighbour will ever tell us where to start: we are the first. Else the first digest does.
   void start_alone(Timestamp now);
 
@@ -78,6 +101,13 @@ class Tree {
   };
   [[nodiscard]] std::vector<View> views(Timestamp now) const;
   [[nodiscard]] std::vector<OriginInfo> origins() const;
+  /// What was delivered, is lost, or lies before our start; without what waits in `poll_output`. O(origins).
+  [[nodiscard]] Cursor position() const;
+  /// What `held` knows: delivered and still in the repair store, in order of arrival, but an origin's messages in the
+  /// order of their sequences. With `own` also what this process published.
+  [[nodiscard]] std::vector<MessageId> held_ids(bool own) const;
+  /// Views are valid until the next input.
+  [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
   /// Broken invariants found by a self-check; 0 in a correct program. The simulator calls it after each step.
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 

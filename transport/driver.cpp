@@ -229,6 +229,10 @@ void Driver::pause_delivery(bool paused) {
 void Driver::stop() { impl_->stop(); }
 
 std::shared_ptr<const Snapshot> Driver::make_snapshot() { return impl_->make_snapshot(); }
+bool Driver::synced() const { return impl_->engine().synced(); }
+Cursor Driver::position() const { return impl_->engine().position(); }
+std::vector<MessageId> Driver::held_ids() const { return impl_->engine().held_ids(); }
+std::optional<HeldMessage> Driver::held(const MessageId& id) const { return impl_->engine().held(id); }
 std::uint64_t Driver::version() const { return impl_->engine().version(); }
 std::vector<std::string> Driver::check_invariants() const { return impl_->engine().check_invariants(); }
 LoopStats& Driver::loop_stats() { return impl_->loop_stats(); }

@@ -13,6 +13,8 @@
 #include <plumvine/snapshot.hpp>
 #include <plumvine/types.hpp>
 
+#include "plumtree/tree.hpp"
+
 #include "loop.hpp"
 #include "transport.hpp"
 
@@ -29,6 +31,8 @@ struct DriverIdentity {
   std::shared_ptr<Keyring> keyring = {};
   /// Changed keys are written down: `DriverHooks::save_keys` does it.
   bool keeps_keys = false;
+  /// Where delivery begins.
+  TreeStart start = {};
   /// Members from before this process began, by name.
   std::vector<std::pair<std::string, Endpoint>> known_peers = {};
 };
@@ -76,6 +80,13 @@ class Driver final : public LoopEvents, public TransportEvents {
 
   // Queries.
   [[nodiscard]] std::shared_ptr<const Snapshot> make_snapshot();
+  /// The first sync is done: `position` means something.
+  [[nodiscard]] bool synced() const;
+  /// What the handlers were told of, or need not be: delivered, lost, before the start. O(origins and waiting events).
+  [[nodiscard]] Cursor position() const;
+  /// Messages that the handlers were told of and that are still in memory, as `Tree::held_ids` and `Tree::held` give them.
+  [[nodiscard]] std::vector<MessageId> held_ids() const;
+  [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
   /// Changes whenever a snapshot would differ in more than its clock.
   [[nodiscard]] std::uint64_t version() const;
   /// Broken invariants of all machines; 0 in a correct program.

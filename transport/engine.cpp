@@ -61,6 +61,7 @@ void Engine::Impl::begin(Timestamp now, std::int64_t wall_us) {
 
 void Engine::Impl::start() {
   started_ = now_;
+  tree_.start_from(std::move(identity_.start), now_);
   self_check_due_ = now_ + kSelfCheckPeriod;
   window_.start(now_);
   swim_->start(now_);
@@ -404,6 +405,10 @@ void Engine::handle_timeout() { impl_->handle_timeout(); }
 void Engine::settle() { impl_->settle(); }
 std::optional<engine::Action> Engine::poll_action() { return impl_->actions_.poll(); }
 void Engine::flush(Transport& transport) { impl_->flush(transport); }
+bool Engine::synced() const { return impl_->synced(); }
+Cursor Engine::position() const { return impl_->position(); }
+std::vector<MessageId> Engine::held_ids() const { return impl_->held_ids(); }
+std::optional<HeldMessage> Engine::held(const MessageId& id) const { return impl_->held(id); }
 std::optional<engine::Event> Engine::poll_event() { return impl_->events_.poll(); }
 bool Engine::pending() const {
   return impl_->dirty_ || !impl_->dirty_conns_.empty() || !impl_->actions_.empty() || !impl_->events_.empty();

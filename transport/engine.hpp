@@ -96,6 +96,11 @@ class Engine {
   // Queries.
   [[nodiscard]] Snapshot snapshot(const TransportStats& transport);
   [[nodiscard]] std::uint64_t version() const;
+  /// As in `Driver`.
+  [[nodiscard]] bool synced() const;
+  [[nodiscard]] Cursor position() const;
+  [[nodiscard]] std::vector<MessageId> held_ids() const;
+  [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 
  private:

@@ -1,4 +1,4 @@
-// Serf's user events on their way to topics, and broadcasts on theirs to Serf.
+// Serf's user events on their way to topics, and broadcasts on theirs to Serf; what handlers were told.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -84,6 +84,26 @@ bool Engine::Impl::settle_bridge() {
     events_.push(engine::BridgePublish{std::move(*message)});
   }
   return any;
+}
+
+// ---- What was told
+
+Cursor Engine::Impl::position() const {
+  Cursor told = tree_.position();
+  events_.each([&](const engine::Event& event) {
+    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) told.remove(delivery->id);
+  });
+  return told;
+}
+
+std::vector<MessageId> Engine::Impl::held_ids() const {
+  auto ids = tree_.held_ids(config_.deliver_local);
+  Cursor waiting;
+  events_.each([&](const engine::Event& event) {
+    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) waiting.add(delivery->id);
+  });
+  std::erase_if(ids, [&](const MessageId& id) { return waiting.contains(id); });
+  return ids;
 }
 
 }  // namespace plumvine

@@ -106,6 +106,10 @@ class Engine::Impl {
 
   // engine_snapshot.cpp: what others may see.
   Snapshot snapshot(const TransportStats& transport);
+  [[nodiscard]] bool synced() const { return tree_.synced(); }
+  [[nodiscard]] Cursor position() const;
+  [[nodiscard]] std::vector<MessageId> held_ids() const;
+  [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const { return tree_.held(id); }
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 
   Outbox<engine::Action> actions_;

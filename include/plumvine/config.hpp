@@ -216,6 +216,13 @@ struct Config {
   /// Directory for what shall outlive the process: addresses of members, asked at the next start as seeds of lower rank,
   /// and keys that have changed, if `keyring` is empty. Made if missing; one node a directory. Empty = nothing is kept.
   std::string data_dir;
+  /// Where delivery begins in a process that joins: `now`, `window` (with everything that its first neighbour still holds),
+  /// or a cursor (`Node::cursor`, or of a line of `GET /subscribe`). A data directory that has seen messages goes before it:
+  /// then delivery goes on where the last run ended.
+  std::string start_from = "now";
+  /// Delivered messages that the data directory keeps, for subscribers who come later: so many bytes and so long. 0 bytes: none.
+  std::uint64_t history_max_bytes = 256ULL << 20;
+  Duration history_window = hours{24};
   /// Where HTTP is served, `HOST:PORT`; empty = off.
   std::string http;
   /// Which preset this came from, for `describe()`.

@@ -8,6 +8,7 @@
 
 #include <plumvine/bytes.hpp>
 #include <plumvine/config.hpp>
+#include <plumvine/cursor.hpp>
 #include <plumvine/handlers.hpp>
 #include <plumvine/health.hpp>
 #include <plumvine/keys.hpp>
@@ -88,6 +89,11 @@ class Node {
   /// Stops (or resumes) handing messages to `on_message`. Meanwhile they wait in the repair store, publishers
   /// are paced by it for `lag_grace`; what leaves the store undelivered is reported by `on_lost`.
   void pause_delivery(bool paused);
+
+  /// What was delivered here up to now, or is lost, or was never to be: inside `on_message` with the message at hand, so that a
+  /// service may keep it with what it made of the message. `Config::start_from` goes on there, at any member. Waits for
+  /// the loop; errors: `stopped`, `timed_out`.
+  Result<Cursor> cursor();
 
   /// The latest published state; at most 250 ms old, never null.
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;

@@ -3,6 +3,7 @@
 // Everything a user of the library needs, but for `uv.hpp` (a loop of one's own) and `metrics.hpp`.
 #include <plumvine/bytes.hpp>
 #include <plumvine/config.hpp>
+#include <plumvine/cursor.hpp>
 #include <plumvine/handlers.hpp>
 #include <plumvine/health.hpp>
 #include <plumvine/node.hpp>

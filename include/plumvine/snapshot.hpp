@@ -87,6 +87,16 @@ struct OtherCluster {
   double age_s = 0;                 ///< since the last one
 };
 
+/// Delivered messages that are kept over restarts, and those who read them over HTTP.
+struct HistoryInfo {
+  bool kept = false;                ///< there is a data directory for them
+  std::string problem;              ///< why they cannot be written now; empty: they can
+  std::uint64_t messages = 0, bytes = 0;
+  std::uint64_t dropped = 0;        ///< could not be written
+  std::uint64_t gaps = 0;           ///< ranges that subscribers were told they cannot have
+  std::uint64_t subscribers = 0;
+};
+
 /// Sums over the last 60 s.
 struct WindowStats {
   double seconds = 0;
@@ -119,6 +129,7 @@ struct Snapshot {
   TransportStats transport;
   LoopStats loop;
   WindowStats window;
+  HistoryInfo history;
   std::vector<HttpCount> http_requests;  ///< filled by the node's HTTP routes; empty while HTTP is off
 
   bool joined = false;              ///< a seed answered, or none but ourselves is configured

@@ -158,6 +158,7 @@ enum class LossReason : std::uint8_t {
   evicted,        ///< every reachable member has dropped the payload from its repair store
   expired,        ///< missing for longer than `sync_window`: no store can hold it any more
   slow_consumer,  ///< left this node's own store before the local handler took it
+  history_gap,    ///< left this node's history before a subscriber read it
 };
 std::string_view to_string(LossReason reason) noexcept;
 

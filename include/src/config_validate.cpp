@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <plumvine/config.hpp>
+#include <plumvine/cursor.hpp>
 #include <plumvine/detail/key_text.hpp>
 #include <plumvine/detail/metadata.hpp>
 
@@ -62,6 +63,11 @@ void check_node(const Config& c, Rules& rules) {
   for (const auto& [tag, value] : c.tags) {
     rules.require(!tag.starts_with("pv"), "tags", fmt::format("'{}' starts with pv, which is ours", tag));
   }
+  if (c.start_from != "now" && c.start_from != "window") {
+    rules.require(Cursor::parse(c.start_from).has_value(), "start_from",
+                  fmt::format("'{}' is neither now, window nor a cursor", c.start_from.substr(0, 40)));
+  }
+  rules.positive(c.history_window, "history_window", "24h");
   // A zone is among our own tags. Instances all have the same size.
   Tags user = c.tags;
   std::erase_if(user, [](const auto& entry) { return entry.first.starts_with("pv"); });

@@ -57,7 +57,7 @@ std::string_view to_string(Accusation source) noexcept {
 std::string_view to_string(PeerRole role) noexcept { return role == PeerRole::eager ? "eager" : "lazy"; }
 
 std::string_view to_string(LossReason reason) noexcept {
-  static constexpr std::array<std::string_view, 3> names{"evicted", "expired", "slow_consumer"};
+  static constexpr std::array<std::string_view, 4> names{"evicted", "expired", "slow_consumer", "history_gap"};
   return pick(names, reason);
 }
 

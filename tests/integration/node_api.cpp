@@ -313,3 +313,50 @@ TEST_CASE("an attached node is stopped from another thread while its loop runs",
   CHECK(uv_run(&f.loop, UV_RUN_DEFAULT) == 0);
   stopper.join();
 }
+
+TEST_CASE("a cursor kept inside a handler goes on at another member, and nothing comes twice", "[api][cursor]") {
+  Journal publisher, first;
+  auto a = Node::start(node_config("a"), journal_handlers(publisher));
+  REQUIRE(a);
+  Config config = node_config("b");
+  config.seeds = {a->address().to_string()};
+  std::optional<Node> b;
+  std::mutex mutex;
+  std::string kept;  // with the fifth message
+  std::set<MessageId> had;
+  Handlers handlers = journal_handlers(first);
+  handlers.on_message = [&](const Message& message) {
+    first.note([&](Journal& j) { ++j.copies[message.id]; });
+    const std::lock_guard lock{mutex};
+    if (had.size() == 5) return;
+    had.insert(message.id);
+    if (had.size() == 5) kept = b->cursor()->to_string();
+  };
+  b.emplace(*Node::start(config, handlers));
+  REQUIRE(eventually([&] { return b->snapshot()->synced && a->peer_count() == 1; }));
+  for (int i = 0; i < 20; ++i) REQUIRE(a->broadcast("m" + std::to_string(i)));
+  REQUIRE(first.wait([](const Journal& j) { return j.copies.size() == 20; }));
+  b->stop();
+  CHECK(b->cursor().error().code == Errc::stopped);
+
+  Journal second;
+  config.name = "c";
+  config.start_from = kept;
+  auto c = Node::start(config, journal_handlers(second));
+  REQUIRE(c);
+  REQUIRE(second.wait([](const Journal& j) { return j.copies.size() == 15; }));
+  REQUIRE(a->broadcast("last"));
+  REQUIRE(second.wait([](const Journal& j) { return j.copies.size() >= 16; }));
+  second.read([&](const Journal& j) {
+    for (const auto& [id, count] : j.copies) {
+      CHECK(count == 1);
+      CHECK(had.count(id) == 0);
+    }
+    CHECK(j.lost == 0);
+    return 0;
+  });
+
+  config.name = "d";
+  config.start_from = "yesterday";
+  CHECK(Node::start(config, {}).error().message.find("start_from") != std::string::npos);
+}

@@ -232,7 +232,7 @@ int publish(const Call& call) {
 }
 
 int subscribe(const Call& call) {
-  if (call.arguments.size() != 1) return complain(kUsage, "subscribe TOPIC [--from now]");
+  if (call.arguments.size() != 1) return complain(kUsage, "subscribe TOPIC [--from now|window|CURSOR]");
   Client client(call.http);
   const auto answer = client.stream(
       fmt::format("/subscribe/{}?from={}", percent_encode(call.arguments[0]), percent_encode(call.from)),

@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
   app.add_option("--component", call.component, "health: one component only")
       ->type_name("membership|tree|delivery|cache|security|loop");
   app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
-  app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now");
+  app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now|window|CURSOR");
   app.add_flag("--force", call.force, "keys: also where members would be cut off");
   app.add_option("command", call.command, "what to do");
   app.add_option("arguments", call.arguments, "of the command");

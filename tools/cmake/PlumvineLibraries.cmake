@@ -3,6 +3,7 @@ pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv>=1.44)
 pkg_check_modules(MHD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares>=1.18)
 pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls>=3.7)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
@@ -54,7 +55,7 @@ add_library(plumvine ${uv_sources}
 add_library(plumvine::plumvine ALIAS plumvine)
 target_include_directories(plumvine PUBLIC $<BUILD_INTERFACE:${root}/include> $<INSTALL_INTERFACE:include> PRIVATE ${root})
 target_link_libraries(plumvine PRIVATE $<BUILD_INTERFACE:plumvine_options> fmt::fmt PkgConfig::UV PkgConfig::MHD
-  PkgConfig::CARES PkgConfig::GNUTLS $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> Threads::Threads)
+  PkgConfig::CARES PkgConfig::GNUTLS PkgConfig::SQLITE $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> Threads::Threads)
 set_target_properties(plumvine PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_compile_definitions(plumvine_runtime PRIVATE PLUMVINE_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(plumvine PRIVATE PLUMVINE_VERSION="${PROJECT_VERSION}")

@@ -16,6 +16,8 @@ namespace plumvine::uv {
 namespace {
 
 constexpr std::size_t kSeedsMax = 256;
+/// A history is read on when less than this waits for the client.
+constexpr std::size_t kStreamFull = std::size_t{1} << 20;
 /// Statuses that are counted by their number; any other counts as 500.
 constexpr std::array kStatuses{200, 202, 400, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503};
 
@@ -268,10 +270,9 @@ HttpResponse Admin::Impl::state(const HttpRequest&, std::string_view) {
 }
 
 HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view topic) {
-  const auto from = request.query.find("from");
-  if (from != request.query.end() && from->second != "now") {
-    return fail(400, "bad_request", "from=" + from->second + " is not possible", "from=now");
-  }
+  const auto wanted_from = request.query.find("from");
+  auto from = read_from(wanted_from == request.query.end() ? "now" : wanted_from->second);
+  if (!from) return fail(400, "bad_request", from.error().message, "from=now, from=window, or from=CURSOR of a line of this stream");
   if (topic.size() > 128 || (topic.starts_with('_') && topic != "*")) {
     return fail(400, "bad_request", "not a topic that can be read",
                 "1 to 128 bytes, not starting with _; * is all topics");
@@ -279,10 +280,13 @@ HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view
   HttpResponse response;
   response.content_type = "application/x-ndjson";
   response.headers["Cache-Control"] = "no-store";
-  response.stream = [this, wanted = std::string(topic)](const std::shared_ptr<HttpStream>& stream) {
-    host_.subscribe(wanted, [stream](const Message& message) {
-      return stream->open() && stream->write(dump::message_json(message, to_string(message.id)) + '\n');
-    });
+  response.stream = [this, wanted = std::string(topic), from = std::move(*from)](const std::shared_ptr<HttpStream>& stream) {
+    const auto line = [stream](std::string text) { return stream->open() && stream->write(std::move(text) + '\n'); };
+    host_.subscribe({.topic = wanted,
+                     .on_message = [line](const Message& message, const std::string& cursor) { return line(dump::message_json(message, cursor)); },
+                     .on_gap = [line](const LostEvent& lost, const std::string& cursor) { return line(dump::gap_json(lost, cursor)); },
+                     .has_room = [stream] { return !stream->open() || stream->waiting() < kStreamFull; }},
+                    from);
   };
   return response;
 }

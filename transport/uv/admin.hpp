@@ -14,6 +14,7 @@
 #include <plumvine/snapshot.hpp>
 
 #include "http_server.hpp"
+#include "subscribers.hpp"
 
 namespace plumvine::uv {
 
@@ -31,8 +32,7 @@ class AdminHost {
   virtual Status forget(std::string_view name) = 0;
   /// Gives an order about gossip keys to all members; `done` is called once, later.
   virtual void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) = 0;
-  /// Calls `sink` for every message delivered on `topic` (`*` = all but reserved ones) until it returns false.
-  virtual void subscribe(std::string topic, std::function<bool(const Message&)> sink) = 0;
+  virtual void subscribe(Subscriber subscriber, ReadFrom from) = 0;
 };
 
 /// The HTTP routes of one node.

@@ -103,6 +103,7 @@ class Stream final : public HttpStream {
   bool write(std::string_view data) override;
   void close() override;
   [[nodiscard]] bool open() const override { return open_; }
+  [[nodiscard]] std::size_t waiting() const override { return queue_.size() - offset_; }
 
   ssize_t read(char* out, std::size_t max);
   /// The connection is gone; its objects must not be touched any more.

@@ -33,6 +33,8 @@ class HttpStream {
   virtual bool write(std::string_view data) = 0;
   virtual void close() = 0;
   [[nodiscard]] virtual bool open() const = 0;
+  /// Bytes that the client has not read yet.
+  [[nodiscard]] virtual std::size_t waiting() const = 0;
 };
 
 struct HttpResponse {

@@ -52,6 +52,7 @@ Result<MessageId> Node::broadcast(std::string_view topic, Bytes payload, Broadca
 Status Node::join(std::vector<std::string> seeds) { return impl_->join_seeds(seeds); }
 Status Node::leave(Duration deadline) { return impl_->leave_cluster(deadline); }
 Status Node::rejoin() { return impl_->rejoin_cluster(); }
+Result<Cursor> Node::cursor() { return impl_->cursor(); }
 Status Node::forget(std::string_view name) { return impl_->forget_member(name); }
 void Node::stop() { impl_->stop(); }
 

@@ -25,7 +25,6 @@ constexpr Duration kAnswerWait = std::chrono::seconds{10};
 /// Two rounds of questions at members, and the file.
 constexpr Duration kKeysWait = std::chrono::seconds{30};
 constexpr std::size_t kTopicMax = 128;
-constexpr std::size_t kSubscriptionsMax = 1024;
 
 std::uint64_t random_number() {
   std::uint64_t number = 0;
@@ -77,7 +76,13 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                            node.keys_done(ticket, std::move(report));
                          }}) {
   loop.bind(&driver);
-  loop.on_turn([&node] { node.turn_snapshot_.reset(); });
+  loop.on_turn([this, &node] {
+    node.turn_snapshot_.reset();
+    if (history) history->end_turn();
+  });
+  history = std::make_unique<uv::NodeHistory>(uv_loop, driver, std::move(node.history_file_), node.identity_.instance, [&node](std::string why) {
+    node.log(LogLevel::warn, code::kDataNotKept, "Messages are not kept: " + std::move(why));
+  });
   if (node.identity_.keeps_keys) keyring_file = std::make_unique<uv::AtomicFile>(uv_loop, node.keyring_path_);
   if (node.data_dir_) {
     peers_file = std::make_unique<uv::PeersFile>(
@@ -143,7 +148,8 @@ Status Node::Impl::prepare() {
     }
     loop_ = own_loop_.get();
   }
-  auto built = build(std::move(*bound));
+  auto built = open_history();
+  if (built) built = build(std::move(*bound));
   if (!built) dismantle();
   return built;
 }
@@ -187,6 +193,39 @@ void Node::Impl::recall_peers() {
     notes_.push_back({LogLevel::warn, "node", code::kDataBroken, "'" + path + "' cannot be understood: " + peers.error().message +
                                                            "; " + data_dir_->set_aside("peers.json")});
   }
+}
+
+/// The messages of the last run, and where delivery goes on. Of what is on the disk nothing stops a start.
+Status Node::Impl::open_history() {
+  auto from = uv::read_from(config_.start_from);
+  if (!from) return from.error().with("start_from");
+  const auto mode = from->kind == uv::ReadFrom::Kind::now      ? TreeStart::Mode::now
+                    : from->kind == uv::ReadFrom::Kind::window ? TreeStart::Mode::window
+                                                               : TreeStart::Mode::cursor;
+  identity_.start = {mode, std::move(from->had), {}};
+  if (!data_dir_ || !data_dir_->read_only().empty() || config_.history_max_bytes == 0) return {};
+  const std::string path = data_dir_->file("messages.db");
+  const uv::History::Limits limits{config_.history_max_bytes, config_.history_window};
+  auto opened = uv::History::open(loop_, path, limits, identity_.instance);
+  if (!opened && opened.error().code == Errc::invalid_argument) {
+    std::string where = data_dir_->set_aside("messages.db");
+    for (const char* companion : {"messages.db-wal", "messages.db-shm"}) (void)data_dir_->set_aside(companion);
+    notes_.push_back({LogLevel::warn, "node", code::kDataBroken, opened.error().message + "; " + std::move(where)});
+    opened = uv::History::open(loop_, path, limits, identity_.instance);
+  }
+  if (!opened) {
+    notes_.push_back({LogLevel::warn, "node", code::kDataNotKept, "Messages are not kept: " + opened.error().message});
+    return {};
+  }
+  history_file_ = std::move(*opened);
+  identity_.start.own = history_file_->former_selves();
+  Cursor had = history_file_->recalled();
+  if (had.empty()) return {};
+  notes_.push_back({LogLevel::info, "node", code::kRecalled, "Going on behind the last run; " + std::to_string(history_file_->messages()) +
+                                                                 " messages are kept in '" + path + "'"});
+  identity_.start.mode = TreeStart::Mode::cursor;
+  identity_.start.had = std::move(had);
+  return {};
 }
 
 std::vector<uv::KnownPeer> Node::Impl::living_peers() {
@@ -318,6 +357,7 @@ void Node::Impl::begin_close() {
   if (std::exchange(closing_, true)) return;
   stop_wanted_ = true;
   if (core_->peers_file) core_->peers_file->finish();
+  core_->history->finish();
   core_->driver.stop();
   mailbox_.close();
   core_->loop.soon([node = shared_from_this()] { node->tear_down(); });
@@ -325,7 +365,7 @@ void Node::Impl::begin_close() {
 
 void Node::Impl::tear_down() {
   core_->http.reset();
-  subscriptions_.clear();
+  core_->history.reset();
   for (auto& [ticket, done] : std::exchange(key_orders_, {})) done(Error{Errc::stopped, "the node was stopped"});
   turn_snapshot_.reset();
   core_.reset();
@@ -508,7 +548,7 @@ std::function<void(const Event&)> Node::Impl::timed(std::function<void(const Eve
 
 Handlers Node::Impl::wrapped_handlers() {
   return {.on_message = [this, user = timed(handlers_.on_message)](const Message& message) {
-            deliver(message);
+            core_->history->deliver(message);
             if (user) user(message);
           },
           .on_member = [this, user = timed(handlers_.on_member)](const MemberEvent& event) {
@@ -517,20 +557,24 @@ Handlers Node::Impl::wrapped_handlers() {
           },
           .on_peer = timed(handlers_.on_peer),
           .on_partition = timed(handlers_.on_partition),
-          .on_lost = timed(handlers_.on_lost)};
+          .on_lost = [this, user = timed(handlers_.on_lost)](const LostEvent& event) {
+            core_->history->lost(event);
+            if (user) user(event);
+          }};
 }
 
-void Node::Impl::deliver(const Message& message) {
-  std::erase_if(subscriptions_, [&](const Subscription& subscription) {
-    const bool wanted = subscription.topic == "*" ? !is_reserved(message.topic) : subscription.topic == message.topic;
-    return wanted && !subscription.sink(message);
+void Node::Impl::subscribe(uv::Subscriber subscriber, uv::ReadFrom from) {
+  core_->history->subscribe(std::move(subscriber), std::move(from));
+}
+
+Result<Cursor> Node::Impl::cursor() {
+  auto cursor = std::make_shared<Cursor>();
+  auto asked = change([cursor](Driver& driver) {
+    *cursor = driver.position();
+    return Status{};
   });
-}
-
-void Node::Impl::subscribe(std::string topic, std::function<bool(const Message&)> sink) {
-  // The HTTP server holds fewer streams than this; what lies above has lost its client.
-  if (subscriptions_.size() >= kSubscriptionsMax) subscriptions_.erase(subscriptions_.begin());
-  subscriptions_.push_back({std::move(topic), std::move(sink)});
+  if (!asked) return asked.error();
+  return std::move(*cursor);
 }
 
 Config Node::Impl::driver_config() const {
@@ -553,6 +597,7 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   stats.mailbox_bytes = fill.bytes;
   // Nobody else holds it yet.
   const auto made = std::const_pointer_cast<Snapshot>(core_->driver.make_snapshot());
+  made->history = core_->history->info();
   if (core_->http) made->http_requests = core_->admin.requests();
   const std::lock_guard lock{mutex_};
   published_ = made;

@@ -19,6 +19,7 @@
 #include "data_dir.hpp"
 #include "http_server.hpp"
 #include "mailbox.hpp"
+#include "node_history.hpp"
 #include "peers_file.hpp"
 #include "transport/driver.hpp"
 #include "uv_transport.hpp"
@@ -43,6 +44,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status leave_cluster(Duration deadline);
   Status rejoin_cluster();
   Status forget_member(std::string_view name);
+  Result<Cursor> cursor();
   Result<KeyReport> keys_and_wait(KeyOrder order);
   void stop();
   /// The last owner goes.
@@ -67,7 +69,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status rejoin() override { return rejoin_cluster(); }
   Status forget(std::string_view name) override { return forget_member(name); }
   void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) override;
-  void subscribe(std::string topic, std::function<bool(const Message&)> sink) override;
+  void subscribe(uv::Subscriber subscriber, uv::ReadFrom from) override;
 
  private:
   /// What lives on the loop. Destroyed there.
@@ -79,17 +81,14 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     std::unique_ptr<uv::HttpServer> http;
     std::unique_ptr<uv::AtomicFile> keyring_file;  ///< null: changed keys are not kept
     std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
+    std::unique_ptr<uv::NodeHistory> history;
 
     Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound);
   };
-  struct Subscription {
-    std::string topic;
-    std::function<bool(const Message&)> sink;
-  };
-
   Status prepare();
   Status prepare_keys();
   void recall_peers();
+  Status open_history();
   std::vector<uv::KnownPeer> living_peers();
   void note_member(const MemberEvent& event);
   Status build(uv::BoundPair bound);
@@ -104,7 +103,6 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   void begin_close();
   void keys_done(std::uint64_t ticket, Result<KeyReport> report);
   void tear_down();
-  void deliver(const Message& message);
   Handlers wrapped_handlers();
   Config driver_config() const;
   template <class Event>
@@ -121,6 +119,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::unique_ptr<uv::DataDir> data_dir_;
   std::string keyring_path_;
   std::vector<uv::KnownPeer> recalled_;
+  std::unique_ptr<uv::History> history_file_;  ///< until the loop takes it
   std::vector<LogRecord> notes_;  ///< of the preparation, for the log
   std::uint16_t seed_port_ = 7946;
   Endpoint bind_address_;
@@ -134,7 +133,6 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::atomic<std::thread::id> loop_thread_{};
   std::unique_ptr<Core> core_;            ///< loop thread only
   std::shared_ptr<Impl> self_;            ///< set while the loop holds on to us
-  std::vector<Subscription> subscriptions_;
   std::map<std::uint64_t, std::function<void(Result<KeyReport>)>> key_orders_;  ///< by ticket
   std::uint64_t key_tickets_ = 0;
   std::shared_ptr<const Snapshot> turn_snapshot_;

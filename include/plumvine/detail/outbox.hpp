@@ -18,6 +18,11 @@ class Outbox {
     queue_.pop_front();
     return output;
   }
+  /// Calls `visit` with each output that waits, in order.
+  template <class Visit>
+  void each(Visit visit) const {
+    for (const Output& output : queue_) visit(output);
+  }
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
 

@@ -19,7 +19,8 @@ class FakeHost final : public AdminHost {
   Config settings = Config::lan("a");
   std::optional<Error> refuse;
   std::vector<std::string> calls;
-  std::function<bool(const Message&)> sink;
+  Subscriber subscriber;
+  ReadFrom from;
 
   std::shared_ptr<const Snapshot> fresh_snapshot() override { return std::make_shared<Snapshot>(state); }
   const Config& config() const override { return settings; }
@@ -41,9 +42,10 @@ class FakeHost final : public AdminHost {
     keys_done = std::move(done);
   }
   std::function<void(Result<KeyReport>)> keys_done;
-  void subscribe(std::string topic, std::function<bool(const Message&)> wanted) override {
-    calls.push_back("subscribe " + topic);
-    sink = std::move(wanted);
+  void subscribe(Subscriber wanted, ReadFrom where) override {
+    calls.push_back("subscribe " + wanted.topic);
+    subscriber = std::move(wanted);
+    from = std::move(where);
   }
 
  private:
@@ -64,6 +66,7 @@ class FakeStream final : public HttpStream {
   }
   void close() override { is_open = false; }
   [[nodiscard]] bool open() const override { return is_open; }
+  [[nodiscard]] std::size_t waiting() const override { return text.size(); }
 };
 
 struct Fixture {
@@ -239,18 +242,39 @@ TEST_CASE("a subscription streams printed lines, each with a cursor, until the c
   Message message;
   message.topic = "a/b";
   message.payload = Bytes::copy_of("x");
-  CHECK(f.host.sink(message));
+  CHECK(f.host.subscriber.on_message(message, "c-1"));
   CHECK(stream->text.ends_with("}\n"));
   CHECK(json::parse(stream->text)["payload"] == "x");
-  CHECK_FALSE(json::parse(stream->text)["cursor"].get<std::string>().empty());
+  CHECK(json::parse(stream->text)["cursor"] == "c-1");
+  stream->text.clear();
+  CHECK(f.host.subscriber.on_gap({.origin = "o", .instance = InstanceId{10}, .range = {3, 9}, .reason = LossReason::history_gap}, "c-2"));
+  const auto gap = json::parse(stream->text);
+  CHECK(gap["history_gap"] == json{{"origin", "o"}, {"instance", "000000000000000a"}, {"first", 3}, {"last", 9}, {"reason", "history_gap"}});
+  CHECK(gap["cursor"] == "c-2");
+  CHECK(f.host.subscriber.has_room());
+  stream->text.assign(std::size_t{1} << 20, 'x');
+  CHECK_FALSE(f.host.subscriber.has_room());
   stream->close();
-  CHECK_FALSE(f.host.sink(message));
+  CHECK_FALSE(f.host.subscriber.on_message(message, "c-1"));
+  CHECK(f.host.subscriber.has_room());  // and then it turns out to be gone
 
-  for (const char* from : {"window", "abc", ""}) {
+  const auto from = [&](const std::string& text) {
     auto request = f.request("GET", "/subscribe/t");
-    request.query["from"] = from;
-    CHECK(f.admin.handle(request).status == 400);
-  }
+    request.query["from"] = text;
+    const auto answer = f.admin.handle(request);
+    if (answer.stream) answer.stream(std::make_shared<FakeStream>());
+    return answer.status;
+  };
+  for (const char* bad : {"abc", ""}) CHECK(from(bad) == 400);
+  CHECK(from("now") == 200);
+  CHECK(f.host.from.kind == ReadFrom::Kind::now);
+  CHECK(from("window") == 200);
+  CHECK(f.host.from.kind == ReadFrom::Kind::window);
+  Cursor had;
+  had.add(InstanceId{5}, {1, 7});
+  CHECK(from(had.to_string()) == 200);
+  CHECK(f.host.from.kind == ReadFrom::Kind::cursor);
+  CHECK(f.host.from.had == had);
   CHECK(f.get("/subscribe/_x").status == 400);
   CHECK(f.get("/subscribe/*").status == 200);
 }

@@ -141,7 +141,7 @@ TEST_CASE("names of enumerators are distinct", "[detail][types]") {
   };
   CHECK(distinct(MemberState::alive, MemberState::suspect, MemberState::dead, MemberState::left));
   CHECK(distinct(PeerRole::eager, PeerRole::lazy));
-  CHECK(distinct(LossReason::evicted, LossReason::expired, LossReason::slow_consumer));
+  CHECK(distinct(LossReason::evicted, LossReason::expired, LossReason::slow_consumer, LossReason::history_gap));
   std::set<std::string_view> rejects;
   for (std::size_t i = 0; i < CountedReasons<FrameReject>::kSize; ++i) rejects.insert(to_string(static_cast<FrameReject>(i)));
   CHECK(rejects.size() == CountedReasons<FrameReject>::kSize);

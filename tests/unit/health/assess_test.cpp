@@ -107,6 +107,15 @@ TEST_CASE("a full cache is blamed only when pulls fail as well", "[health]") {
   CHECK(codes_of(judged(s)) == Codes{"PV2103", "PV2104"});
 }
 
+TEST_CASE("messages that cannot be written degrade", "[health]") {
+  auto s = cluster();
+  s.history = {.kept = true, .problem = "'/d/messages.db': database or disk is full", .dropped = 7};
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2105"});
+  CHECK(report.status == HealthStatus::degraded);
+  CHECK(report.reasons[0].evidence[0].second == Evidence("'/d/messages.db': database or disk is full"));
+}
+
 TEST_CASE("what is missing for long, a stall, and a partition degrade", "[health]") {
   auto s = cluster();
   s.tree.missing_messages = 5;

@@ -1,0 +1,234 @@
+#include "transport/uv/subscribers.hpp"
+
+#include <map>
+#include <set>
+
+#include <plumvine/detail/rng.hpp>
+
+#include "support/uv_fixture.hpp"
+
+using namespace plumvine;
+using namespace plumvine::test;
+
+namespace {
+
+constexpr InstanceId kOurs{99};
+
+/// A history of which the oldest part may be gone.
+class Kept : public uv::HistorySource {
+ public:
+  Cursor told;
+  std::vector<uv::HistoryEntry> entries;  ///< by delivery
+  std::size_t gone = 0;                   ///< so many of the first can no longer be read
+
+  void add(const Message& message) {
+    told.add(message.id);
+    entries.push_back({message.id, std::string(message.origin), std::string(message.topic), message.hops, message.payload});
+  }
+  Cursor position() override { return told; }
+  Cursor readable() override {
+    Cursor out;
+    for (std::size_t i = gone; i < entries.size(); ++i) out.add(entries[i].id);
+    return out;
+  }
+  std::unique_ptr<uv::HistoryReader> read(const std::string&) override {
+    struct Reader : uv::HistoryReader {
+      explicit Reader(const Kept& kept) : kept_(kept) {}
+      std::vector<uv::HistoryEntry> next(const Cursor& had, std::size_t count) override {
+        std::vector<uv::HistoryEntry> out;
+        for (at_ = std::max(at_, kept_.gone); at_ < kept_.entries.size() && out.size() < count; ++at_)
+          if (!had.contains(kept_.entries[at_].id)) out.push_back(kept_.entries[at_]);
+        return out;
+      }
+      const Kept& kept_;
+      std::size_t at_ = 0;
+    };
+    return std::make_unique<Reader>(*this);
+  }
+  bool is_ours(InstanceId origin) override { return origin == kOurs; }
+  std::string name_of(InstanceId) override { return "o"; }
+};
+
+/// What one subscriber was told.
+struct Heard {
+  std::vector<MessageId> messages;
+  std::vector<SequenceRange> gaps;
+  std::string cursor;
+  bool room = true;
+  bool open = true;
+
+  uv::Subscriber on(std::string topic) {
+    return {.topic = std::move(topic),
+            .on_message =
+                [this](const Message& message, const std::string& at) {
+                  messages.push_back(message.id);
+                  cursor = at;
+                  return open;
+                },
+            .on_gap =
+                [this](const LostEvent& lost, const std::string& at) {
+                  gaps.push_back(lost.range);
+                  cursor = at;
+                  return open;
+                },
+            .has_room = [this] { return room; }};
+  }
+  [[nodiscard]] std::vector<Sequence> sequences() const {
+    std::vector<Sequence> out;
+    for (const MessageId& id : messages) out.push_back(id.sequence);
+    return out;
+  }
+};
+
+Message message(Sequence sequence, std::string_view topic = "t", InstanceId origin = InstanceId{1}) {
+  return {.id = {origin, sequence}, .origin = "o", .topic = topic, .payload = Bytes::copy_of("x"), .hops = 1};
+}
+
+struct Fixture : LoopFixture {
+  Kept kept;
+  std::unique_ptr<uv::Subscribers> subscribers = std::make_unique<uv::Subscribers>(&loop, kept);
+  ~Fixture() { subscribers.reset(); }
+  void deliver(const Message& m) {
+    kept.add(m);
+    subscribers->deliver(m);
+  }
+  /// Lets the timer of the history fire so often.
+  void turn(int turns = 5) {
+    for (int i = 0; i < turns; ++i) {
+      const auto since = uv_now(&loop);
+      (void)run_until([&] { return uv_now(&loop) > since + 1; });
+    }
+  }
+};
+
+uv::ReadFrom from(const std::string& text) { return *uv::read_from(text); }
+
+}  // namespace
+
+TEST_CASE("a subscriber from now gets what comes, one from the window what was before, too", "[subscribers]") {
+  Fixture f;
+  for (Sequence s = 1; s <= 1000; ++s) f.deliver(message(s, s % 2 == 0 ? "t" : "u"));
+  Heard now, window, all;
+  f.subscribers->add(now.on("t"), from("now"));
+  f.subscribers->add(window.on("t"), from("window"));
+  f.subscribers->add(all.on("*"), from("window"));
+  f.turn(1);
+  f.deliver(message(1002));
+  f.turn(10);
+  f.deliver(message(1004));
+  f.deliver(message(1, "_reserved", InstanceId{2}));
+  CHECK(now.sequences() == std::vector<Sequence>{1002, 1004});
+  REQUIRE(window.messages.size() == 502);
+  CHECK(window.messages.front().sequence == 2);
+  CHECK(std::is_sorted(window.messages.begin(), window.messages.end()));
+  CHECK(all.messages.size() == 1002);
+  CHECK(window.gaps.empty());
+}
+
+TEST_CASE("a cursor goes on behind its line, at a member that had things in another order", "[subscribers]") {
+  Fixture a, b;
+  Rng rng{7};
+  std::vector<Message> messages;
+  for (Sequence s = 1; s <= 200; ++s)
+    for (const std::uint64_t origin : {1, 2, 3}) messages.push_back(message(s, rng.below(2) == 0 ? "t" : "u", InstanceId{origin}));
+  std::set<MessageId> wanted;
+  for (const Message& m : messages)
+    if (m.topic == "t") wanted.insert(m.id);
+  std::vector<Message> other = messages;
+  rng.shuffle(other);
+  Heard first;
+  a.subscribers->add(first.on("t"), from("now"));
+  for (std::size_t i = 0; i < messages.size() / 2; ++i) a.deliver(messages[i]);
+  for (std::size_t i = 0; i < other.size() / 3; ++i) b.deliver(other[i]);
+  REQUIRE_FALSE(first.cursor.empty());
+  Heard second;
+  b.subscribers->add(second.on("t"), from(first.cursor));
+  for (std::size_t i = other.size() / 3; i < other.size(); ++i) {
+    b.deliver(other[i]);
+    if (rng.below(5) == 0) b.turn(1);
+  }
+  b.turn(20);
+  std::set<MessageId> had(first.messages.begin(), first.messages.end());
+  CHECK(had.size() == first.messages.size());
+  for (const MessageId& id : second.messages) CHECK(had.insert(id).second);
+  CHECK(had == wanted);
+  CHECK(second.gaps.empty());
+}
+
+TEST_CASE("what can no longer be read is a gap, told once and first", "[subscribers]") {
+  Fixture f;
+  for (Sequence s = 1; s <= 100; ++s) f.deliver(message(s));
+  Cursor had;
+  had.add(InstanceId{1}, {1, 20});
+  f.kept.gone = 60;
+  Heard heard, window;
+  f.subscribers->add(heard.on("t"), from(had.to_string()));
+  CHECK(heard.gaps == std::vector<SequenceRange>{{21, 60}});
+  f.subscribers->add(window.on("t"), from("window"));
+  f.turn();
+  CHECK(heard.sequences().front() == 61);
+  CHECK(heard.messages.size() == 40);
+  CHECK(window.messages.size() == 40);
+  CHECK(window.gaps.empty());
+  CHECK(f.subscribers->gaps() == 1);
+
+  SECTION("lost ones are told to those who read, and are in their cursor") {
+    f.kept.told.add(InstanceId{1}, {101, 105});
+    f.subscribers->lost({.origin = "o", .instance = InstanceId{1}, .range = {101, 105}, .reason = LossReason::evicted});
+    CHECK(heard.gaps.back() == SequenceRange{101, 105});
+    Heard later;
+    f.subscribers->add(later.on("t"), from(heard.cursor));
+    f.turn();
+    CHECK(later.messages.empty());
+    CHECK(later.gaps.empty());
+  }
+  SECTION("our own broadcasts are none") {
+    f.kept.told.add(kOurs, {1, 50});
+    Heard later;
+    f.subscribers->add(later.on("t"), from(Cursor{}.to_string()));
+    f.turn();
+    CHECK(later.gaps == std::vector<SequenceRange>{{1, 60}});
+  }
+}
+
+TEST_CASE("what goes while a slow subscriber reads is a gap, and others do not wait for it", "[subscribers]") {
+  Fixture f;
+  for (Sequence s = 1; s <= 2000; ++s) f.deliver(message(s));
+  Heard slow, quick;
+  f.subscribers->add(slow.on("t"), from("window"));
+  f.subscribers->add(quick.on("t"), from("window"));
+  f.turn(1);
+  slow.room = false;
+  const auto read = slow.messages.size();
+  CHECK(read < 2000);
+  CHECK(f.run_until([&] { return quick.messages.size() == 2000; }));
+  CHECK(slow.messages.size() == read);
+  f.kept.gone = 1500;
+  slow.room = true;
+  CHECK(f.run_until([&] { return slow.messages.back().sequence == 2000; }));
+  f.turn(20);
+  REQUIRE(slow.gaps.size() == 1);
+  CHECK(slow.gaps[0].last == 1500);
+  CHECK(slow.messages.size() + (slow.gaps[0].last - slow.gaps[0].first + 1) == 2000);
+}
+
+TEST_CASE("a subscriber that is gone is not told anything any more, and their number is bounded", "[subscribers]") {
+  Fixture f;
+  Heard heard;
+  f.subscribers->add(heard.on("t"), from("now"));
+  heard.open = false;
+  f.deliver(message(1));
+  f.deliver(message(2));
+  CHECK(heard.messages.size() == 1);
+  CHECK(f.subscribers->size() == 0);
+  std::vector<Heard> many(uv::Subscribers::kMax + 5);
+  for (Heard& one : many) f.subscribers->add(one.on("t"), from("now"));
+  CHECK(f.subscribers->size() == uv::Subscribers::kMax);
+}
+
+TEST_CASE("where to read from is now, window or a cursor", "[subscribers]") {
+  CHECK(uv::read_from("now")->kind == uv::ReadFrom::Kind::now);
+  CHECK(uv::read_from("window")->kind == uv::ReadFrom::Kind::window);
+  CHECK(uv::read_from(Cursor{}.to_string())->kind == uv::ReadFrom::Kind::cursor);
+  for (const char* bad : {"", "Now", "5", "c1422ff07b21ba60-121"}) CHECK(uv::read_from(bad).error().code == Errc::invalid_argument);
+}

@@ -1,0 +1,119 @@
+#include "subscribers.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace plumvine::uv {
+namespace {
+
+/// Read in one turn of the loop for one subscriber.
+constexpr std::size_t kEntriesATurn = 256;
+/// Not 0: libuv runs a timer that is due at once again within the same turn.
+constexpr std::uint64_t kNextMs = 1;
+/// A subscriber without room is looked at again after so long.
+constexpr std::uint64_t kNoRoomMs = 20;
+
+}  // namespace
+
+Result<ReadFrom> read_from(std::string_view text) {
+  if (text == "now") return ReadFrom{ReadFrom::Kind::now, {}};
+  if (text == "window") return ReadFrom{ReadFrom::Kind::window, {}};
+  auto cursor = Cursor::parse(text);
+  if (!cursor) return cursor.error();
+  return ReadFrom{ReadFrom::Kind::cursor, std::move(*cursor)};
+}
+
+Subscribers::Subscribers(uv_loop_t* loop, HistorySource& source) : source_(source) {
+  (void)timer_.init(this, [loop](uv_timer_t* timer) { return uv_timer_init(loop, timer); });
+}
+
+void Subscribers::add(Subscriber subscriber, ReadFrom from) {
+  auto reader = std::make_unique<Reader>();
+  reader->subscriber = std::move(subscriber);
+  if (from.kind == ReadFrom::Kind::now) {
+    reader->had = source_.position();
+  } else {
+    const bool window = from.kind == ReadFrom::Kind::window;
+    const Cursor position = source_.position();
+    reader->history = source_.read(reader->subscriber.topic);
+    reader->had = window ? position.without(source_.readable()) : std::move(from.had);
+    if (!window && !tell_gaps(*reader, position.without(reader->had).without(source_.readable()))) return;
+  }
+  // The HTTP server holds fewer streams than this; what lies above has lost its client.
+  if (readers_.size() >= kMax) readers_.erase(readers_.begin());
+  readers_.push_back(std::move(reader));
+  arm();
+}
+
+void Subscribers::deliver(const Message& message) {
+  std::erase_if(readers_, [&](const auto& reader) { return !reader->history && !tell(*reader, message); });
+}
+
+void Subscribers::lost(const LostEvent& lost) {
+  Cursor missing;
+  missing.add(lost.instance, lost.range);
+  std::erase_if(readers_, [&](const auto& reader) {
+    if (reader->history || missing.without(reader->had).empty()) return false;
+    reader->had.add(missing);
+    ++gaps_;
+    return !reader->subscriber.on_gap(lost, reader->had.to_string());
+  });
+}
+
+bool Subscribers::tell(Reader& reader, const Message& message) {
+  if (!reader.had.add(message.id)) return true;  // it had that before, from another member
+  const std::string& topic = reader.subscriber.topic;
+  const bool wanted = topic == "*" ? !message.topic.starts_with('_') : topic == message.topic;
+  return !wanted || reader.subscriber.on_message(message, reader.had.to_string());
+}
+
+bool Subscribers::tell_gaps(Reader& reader, const Cursor& missing) {
+  for (const auto& [origin, set] : missing.origins()) {
+    const bool ours = source_.is_ours(origin);
+    const std::string name = ours ? std::string{} : source_.name_of(origin);
+    for (const SequenceRange& range : set.list()) {
+      reader.had.add(origin, range);
+      if (ours) continue;
+      ++gaps_;
+      if (!reader.subscriber.on_gap({.origin = name, .instance = origin, .range = range, .reason = LossReason::history_gap},
+                                    reader.had.to_string()))
+        return false;
+    }
+  }
+  return true;
+}
+
+bool Subscribers::read_on(Reader& reader) {
+  if (!reader.subscriber.has_room()) return true;
+  const auto entries = reader.history->next(reader.had, kEntriesATurn);
+  for (const HistoryEntry& entry : entries) {
+    const Message message{.id = entry.id, .origin = entry.origin, .topic = entry.topic, .payload = entry.payload, .hops = entry.hops};
+    if (!tell(reader, message)) return false;
+  }
+  return !entries.empty() || catch_up(reader);
+}
+
+/// Everything there is was read. What was told meanwhile and cannot be read is a gap; from here on it gets what comes.
+bool Subscribers::catch_up(Reader& reader) {
+  reader.history.reset();
+  return tell_gaps(reader, source_.position().without(reader.had));
+}
+
+void Subscribers::pump() {
+  std::erase_if(readers_, [&](const auto& reader) { return reader->history && !read_on(*reader); });
+  arm();
+}
+
+void Subscribers::arm() {
+  bool reading = false;
+  bool room = false;
+  for (const auto& reader : readers_) {
+    if (!reader->history) continue;
+    reading = true;
+    room = room || reader->subscriber.has_room();
+  }
+  if (!reading) return;
+  (void)uv_timer_start(timer_.get(), [](uv_timer_t* timer) { self<Subscribers>(timer)->pump(); }, room ? kNextMs : kNoRoomMs, 0);
+}
+
+}  // namespace plumvine::uv
