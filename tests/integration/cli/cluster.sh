@@ -79,7 +79,7 @@ within 10 three
 grep -q '"size":0,"payload":"","cursor":"' "$work/shell.out" || fail "the empty message did not arrive with a cursor"
 expect 0 ask --json publish 'odd topic/ü' text && says '^{"id":"[0-9a-f]*-[0-9]*"}'
 expect 1 ask publish _reserved text
-expect 1 ask subscribe shell --from window
+expect 1 ask subscribe shell --from yesterday
 
 # Usage, reach, and files.
 expect 2 ask nonsense && says 'members'
