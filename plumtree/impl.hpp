@@ -32,8 +32,8 @@ class Tree::Impl {
   void handle_frame(PeerId from, Frame frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
   void peer_down(PeerId peer, Timestamp now);
-  void set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now);
-  void set_members(TreeMembers members, Timestamp now);
+  void set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now);
+  void set_members(const TreeMembers& members, Timestamp now);
   void handle_timeout(Timestamp now);
   std::optional<tree::Output> poll_output();
   [[nodiscard]] Timestamp next_timeout() const;

@@ -36,7 +36,8 @@ constexpr std::size_t kDigestRangesTotal = 2048;
 // ---- Announcements and single pulls
 
 Duration Tree::Impl::pull_delay(Slot slot) {
-  const Duration measured = core.late * 11 / 10 + core.links[slot].rtt / 2;
+  // The paper's rule has one fixed time (section 3.7): its trees are shaped by grafts, and early ones make them deep.
+  const Duration measured = shape->one_way() ? core.late * 11 / 10 + core.links[slot].rtt / 2 : core.config.graft_timeout;
   const Duration delay = std::min(std::max(measured, kPullFloor), core.config.graft_timeout);
   return delay + core.rng.jitter(delay / 5);
 }
