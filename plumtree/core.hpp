@@ -149,6 +149,7 @@ class Core {
   std::uint64_t dead_members = 0;  ///< that speak links
   OriginSets undelivered;     ///< received while delivery is paused
   bool synced = false;
+  std::vector<Slot> repairing;  ///< became a parent because another link broke: is told what we have of late
   /// The last payload of an origin that the tree itself brought. Links are ordered, so an announced message with a
   /// higher sequence is still on its way while these come; one with a lower sequence was passed and will not come.
   struct Flow {

@@ -93,6 +93,9 @@ class Tree::Impl {
   void give_up(const MessageId& id);
   [[nodiscard]] Duration pull_delay(Slot slot);
   void on_digest(Slot from, frame::Digest digest, Timestamp now);
+  [[nodiscard]] frame::DigestEntry digest_entry(OriginIndex index, std::size_t ranges) const;
+  void send_recent(Timestamp now);
+  void push_lacking(Slot to, const frame::Digest& recent, Timestamp now);
   void send_digest(const std::vector<Slot>& to, bool reply_wanted, Timestamp now);
   void ask_for_sync(Timestamp now);
   void gather(Slot from, frame::Digest digest, Timestamp now);

@@ -161,7 +161,10 @@ void Rooted::peer_down(Slot slot, Timestamp now) {
     const bool was_parent = tree.parent == slot;
     if (was_parent || lost.child) tree.flood_until = now + kFloodWindow;
     if (tree.second == slot) tree.second = kNoSlot;
-    if (was_parent) lose_parent(tree, now);
+    if (was_parent) {
+      lose_parent(tree, now);
+      if (tree.parent != kNoSlot) core_.repairing.push_back(tree.parent);
+    }
     refresh(tree, "link down");
   }
   report_roles("link down");

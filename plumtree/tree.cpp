@@ -90,6 +90,7 @@ void Tree::Impl::peer_down(PeerId peer, Timestamp now) {
   if (core.links[slot].eager) reset_at_ = now;
   if (shape->one_way()) push_in_flight(slot, now);
   shape->peer_down(slot, now);
+  send_recent(now);
   for (const MessageId& id : missing_.link_down(slot)) {
     auto* entry = missing_.find(id);
     if (const auto origin = core.seen.find(id.origin)) core.in_flight(*origin).remove(id.sequence);

@@ -121,6 +121,11 @@ class OrderSearch {
     if (world.violations().empty()) {
       world.run_for(4s);
       world.tell_all();  // of a death
+      for (const std::uint32_t a : world.alive_nodes()) {
+        for (const std::uint32_t b : world.alive_nodes()) {
+          if (a < b) world.link(a, b, latency_of(a, b));  // what the overlay would see to
+        }
+      }
       world.run_for(8s);
       world.check_rest();
     }

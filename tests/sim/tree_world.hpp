@@ -73,10 +73,12 @@ class TreeWorld {
   struct Node {
     std::unique_ptr<Tree> tree;
     bool alive = true;
-    Timestamp since = kNever;     ///< first sync done
+    Timestamp since = kNever;     ///< first sync done, and its start is not corrected any more
+    bool joined = false;
     Sequence published = 0;
     Duration slow{0};
     std::set<MessageId> got;
+    std::set<MessageId> given_up;
   };
   struct UnderWay {
     Timestamp arrives;
@@ -92,6 +94,7 @@ class TreeWorld {
   void drain(std::uint32_t node);
   void violated(std::string what);
   void check_node(std::uint32_t node);
+  void on_lost(std::uint32_t node, const tree::Lost& lost);
   [[nodiscard]] std::optional<Tree::View> view(std::uint32_t node, TreeId tree) const;
 
   TreeConfig config_;
