@@ -67,6 +67,7 @@ inline constexpr double kLossy = 0.01;
 inline constexpr double kDelayedGain = 1.0 / 32;
 /// Messages younger than this may still be on their way somewhere.
 inline constexpr Duration kInFlight = std::chrono::seconds{2};
+inline constexpr Duration kLateStart = std::chrono::milliseconds{50};
 /// Payloads of one origin that come closer together than this are one flow.
 inline constexpr Duration kFlowPause = std::chrono::milliseconds{20};
 inline constexpr OriginIndex kSelf = 0;        ///< our own origin's index
@@ -172,8 +173,8 @@ class Core {
     return last.from == kNoSlot ? Timestamp{INT64_MIN} : last.at + std::max<Duration>(kFlowPause, late * 11 / 10);
   }
   /// How late a payload comes after its first announcement: a running 90th percentile. Before the first sample two of
-  /// the longest round trips, or the first payloads of a new tree would be pulled.
-  Duration late = std::chrono::milliseconds{50};
+  /// the longest round trips, or the first payloads of a new tree would be pulled; payloads that come first wear that off.
+  Duration late = kLateStart;
   bool measured_lateness = false;
 
  private:

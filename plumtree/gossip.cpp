@@ -129,6 +129,7 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
       core.stats.graft_latency.observe(to_seconds(now - entry->asked));
     }
   }
+  if (!entry && core.late > tree::kLateStart) core.late -= (core.late - tree::kLateStart) / 256;  // nobody was earlier
   if (asked && gossip.pulled) ++core.stats.sync_recovered;
   core.stats.message_size.observe(static_cast<double>(message.payload.size()));
 

@@ -18,7 +18,7 @@ constexpr Duration kFloodWindow = milliseconds{200};
 constexpr Duration kRaiseInterval = seconds{1};
 constexpr Duration kForwardInterval = milliseconds{300};
 constexpr Duration kRequestMax = seconds{30};
-/// Who publishes once a second or more for so long becomes a root; a longer pause than this starts the count anew.
+/// Who publishes once a second or more for so long, or a little longer, becomes a root; a longer pause than this starts the count anew.
 constexpr Duration kBusyFor = seconds{10};
 constexpr Duration kBusyPause = seconds{5};
 /// Trees of senders beside those of the chosen roots, at most; who comes later borrows.
@@ -53,7 +53,11 @@ Rooted::Edge& Rooted::edge(Shaped& tree, Slot slot) {
 }
 
 bool Rooted::fresh(const Shaped& tree, Timestamp now) const {
-  return tree.own ? beacon_at_ != kNever : now - tree.heard < 3 * core_.config.beacon_interval + seconds{1};
+  return tree.own ? beacon_at_ != kNever : now - tree.heard < 3 * beacon_period() + seconds{1};
+}
+/// All trees together cost about what four do that beat at `beacon_interval`.
+Duration Rooted::beacon_period() const {
+  return core_.config.beacon_interval * static_cast<std::int64_t>(std::max<std::size_t>(4, trees_.size())) / 4;
 }
 bool Rooted::is_winner(TreeId id) const { return std::find(winners_.begin(), winners_.end(), id) != winners_.end(); }
 
@@ -108,16 +112,32 @@ void Rooted::note_publish(Timestamp now) {
   if (now - published_at_ > kBusyPause) {
     busy_since_ = now;
     busy_count_ = 0;
+    busy_for_ = kBusyFor + core_.rng.jitter(kBusyFor / 5);  // not all at once, so that those who come later see who is there
   }
   published_at_ = now;
   ++busy_count_;
   const Duration busy = now - busy_since_;
-  if (sender_ || !started_ || busy < kBusyFor || static_cast<double>(busy_count_) < to_seconds(busy)) return;
-  const auto senders = std::count_if(trees_.begin(), trees_.end(),
-                                     [&](const Shaped& tree) { return !is_winner(tree.id) && fresh(tree, now); });
-  if (senders >= kSendersMax) return;
-  sender_ = true;
-  take_role(now);
+  if (sender_) {
+    // Too many came at the same time: those with the smaller draws borrow again.
+    if (!room_for_sender(now)) {
+      sender_ = false;
+      published_at_ = Timestamp{INT64_MIN / 2};
+      take_role(now);
+    }
+  } else if (started_ && busy >= busy_for_ && static_cast<double>(busy_count_) >= to_seconds(busy) && room_for_sender(now)) {
+    sender_ = true;
+    take_role(now);
+  }
+}
+
+/// A sender that is a root already gives way to those with larger draws only, one that is none to all.
+bool Rooted::room_for_sender(Timestamp now) const {
+  const auto draw = [](TreeId id) { return mix64(static_cast<std::uint64_t>(id)); };
+  const TreeId own{static_cast<std::uint64_t>(core_.self)};
+  const auto before = std::count_if(trees_.begin(), trees_.end(), [&](const Shaped& tree) {
+    return !tree.own && !is_winner(tree.id) && fresh(tree, now) && (!sender_ || draw(tree.id) > draw(own));
+  });
+  return before < kSendersMax;
 }
 
 void Rooted::become_root(Timestamp now) {
@@ -135,7 +155,7 @@ void Rooted::raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now) {
   raised_at_ = now;
   raise_at_ = kNever;
   // Roots of one cluster drift apart instead of beating together.
-  beacon_at_ = now + core_.config.beacon_interval - core_.rng.jitter(core_.config.beacon_interval / 10);
+  beacon_at_ = now + beacon_period() - core_.rng.jitter(core_.config.beacon_interval / 10);
   send_beacon(tree, core_.up);
 }
 
@@ -304,9 +324,8 @@ void Rooted::adopt(Shaped& tree, Slot parent, Timestamp now) {
     // Make before break: all links stay eager until the parent has us as its child.
     tree.settle_at = now + settle_time();
   }
-  for (const Slot slot : core_.up) {
-    if (slot != parent && slot != tree.second && edge(tree, slot).attached) detach(tree, slot);
-  }
+  // Make before break here, too: a message between the old parent's prune and the new one's attach would have to be pulled.
+  if (parent != old) tree.detach_at = now + core_.links[parent].rtt * 11 / 10 + milliseconds{2};
   choose_second(tree, now);
   std::vector<Slot> others = core_.up;
   std::erase(others, parent);
@@ -376,6 +395,14 @@ void Rooted::attach(Shaped& tree, Slot slot, Timestamp now) {
 void Rooted::detach(Shaped& tree, Slot slot) {
   edge(tree, slot).attached = false;
   prune(slot, tree.id);
+}
+
+void Rooted::detach_others(Shaped& tree) {
+  tree.detach_at = kNever;
+  if (tree.parent == kNoSlot) return;  // attached to all, on purpose
+  for (const Slot slot : core_.up) {
+    if (slot != tree.parent && slot != tree.second && edge(tree, slot).attached) detach(tree, slot);
+  }
 }
 
 void Rooted::send_beacon(const Shaped& tree, const std::vector<Slot>& to) {
@@ -466,6 +493,7 @@ void Rooted::handle_timeout(Timestamp now) {
     if (Shaped* tree = find(TreeId{static_cast<std::uint64_t>(core_.self)})) raise_epoch(*tree, tree->epoch + 1, now);
   }
   for (auto& tree : trees_) {
+    if (tree.detach_at <= now) detach_others(tree);
     if (tree.adopt_at <= now) {
       tree.adopt_at = kNever;
       const Slot best = best_neighbour(tree);
@@ -490,7 +518,7 @@ void Rooted::handle_timeout(Timestamp now) {
 
 void Rooted::drop_idle(Timestamp now) {
   const auto idle = [&](const Shaped& tree) {
-    return !(tree.own && beacon_at_ != kNever) && now - std::max(tree.used, tree.heard) >= kIdle;
+    return !(tree.own && beacon_at_ != kNever) && now - std::max(tree.used, tree.heard) >= std::max<Duration>(kIdle, 4 * beacon_period());
   };
   const auto before = trees_.size();
   std::erase_if(trees_, idle);
@@ -500,7 +528,7 @@ void Rooted::drop_idle(Timestamp now) {
 
 Timestamp Rooted::next_timeout() const {
   Timestamp next = std::min({beacon_at_, raise_at_, idle_at_});
-  for (const auto& tree : trees_) next = std::min({next, tree.adopt_at, tree.settle_at, tree.request_at});
+  for (const auto& tree : trees_) next = std::min({next, tree.adopt_at, tree.detach_at, tree.settle_at, tree.request_at});
   return next;
 }
 

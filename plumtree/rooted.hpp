@@ -78,6 +78,7 @@ class Rooted final : public Shape {
     bool settled = false;
     Timestamp settle_at = kNever;
     Timestamp flood_until{INT64_MIN};
+    Timestamp detach_at = kNever;    ///< old parents go on sending until the new one knows us
     Timestamp adopt_at = kNever;     ///< a newer epoch waits until then for the parent's beacon
     Timestamp request_at = kNever;   ///< when to ask for a new epoch again
     Duration request_every{0};
@@ -99,6 +100,7 @@ class Rooted final : public Shape {
 
   void take_role(Timestamp now);
   void note_publish(Timestamp now);
+  [[nodiscard]] bool room_for_sender(Timestamp now) const;
   void become_root(Timestamp now);
   void raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now);
   void on_request(Shaped& tree, Slot from, std::uint64_t epoch, Timestamp now);
@@ -111,6 +113,8 @@ class Rooted final : public Shape {
   [[nodiscard]] std::uint64_t through(const Shaped& tree, Slot slot) const;
   void attach(Shaped& tree, Slot slot, Timestamp now);
   void detach(Shaped& tree, Slot slot);
+  void detach_others(Shaped& tree);
+  [[nodiscard]] Duration beacon_period() const;
   void ask_for_epoch(Shaped& tree, Timestamp now);
   void send_beacon(const Shaped& tree, const std::vector<Slot>& to);
   void refresh(Shaped& tree, std::string_view reason);
@@ -125,6 +129,7 @@ class Rooted final : public Shape {
   Timestamp published_at_{INT64_MIN / 2};
   Timestamp busy_since_;                     ///< first of a row of broadcasts without a long pause
   std::uint64_t busy_count_ = 0;
+  Duration busy_for_{0};
   Timestamp beacon_at_ = kNever;
   Timestamp raise_at_ = kNever;              ///< a request for a new epoch waits until then
   Timestamp raised_at_{INT64_MIN / 2};

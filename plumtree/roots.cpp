@@ -15,10 +15,8 @@ namespace {
 constexpr std::size_t kZonesMax = 16;
 
 /// One root is the cheapest. Where trees are deep, more of them save an origin some of the way to the nearest.
-std::size_t roots_for(std::size_t members) {
-  if (members < 1000) return 1;
-  return members < 5000 ? 8 : 12;
-}
+constexpr std::size_t kMany = 1000;
+constexpr std::size_t kRootsOfMany = 12;
 
 using Draw = std::pair<std::uint64_t, InstanceId>;
 Draw draw(InstanceId member) { return {mix64(static_cast<std::uint64_t>(member)), member}; }
@@ -58,8 +56,9 @@ std::vector<Draw> winners(const TreeMembers& members, std::size_t wanted) {
 
 std::vector<TreeId> choose_roots(const TreeMembers& members, std::uint32_t wanted) {
   const bool zoned = wanted == 0 && !members.zones.empty();
+  const std::size_t automatic = members.alive.size() < kMany ? 1 : kRootsOfMany;
   std::vector<TreeId> roots;
-  for (const Draw& one : zoned ? winners_of_zones(members) : winners(members, wanted == 0 ? roots_for(members.alive.size()) : wanted)) {
+  for (const Draw& one : zoned ? winners_of_zones(members) : winners(members, wanted == 0 ? automatic : wanted)) {
     roots.push_back(TreeId{static_cast<std::uint64_t>(one.second)});
   }
   return roots;

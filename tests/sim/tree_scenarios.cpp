@@ -19,6 +19,7 @@ struct Experiment {
   Duration latency_min = 10ms;   ///< a hop of unit latency is 10 ms
   Duration latency_max = 10ms;
   Duration settle = 3s;          ///< from links to the first broadcast
+  Duration cycle{0};             ///< from one broadcast to the next, at least
   Duration round_limit = 60s;
   double kill = 0;               ///< share of the nodes, together, as the first round begins
   std::uint64_t crash_per_round = 0;
@@ -145,7 +146,10 @@ class Rounds {
   std::vector<TreeSim::Broadcast> next(std::uint64_t crashes) {
     if (!e_.regions) {
       crash(crashes);
-      return sim_.round(pick_origins(sim_, e_.senders, fixed_, rng_), e_.round_limit);
+      const Timestamp next = sim_.now() + e_.cycle;
+      auto results = sim_.round(pick_origins(sim_, e_.senders, fixed_, rng_), e_.round_limit);
+      sim_.run_for(std::max(Duration{0}, next - sim_.now()));
+      return results;
     }
     plan_second(crashes);
     return {};
@@ -233,7 +237,9 @@ Scenario make(std::string name, std::string summary, const Experiment& experimen
 std::vector<Scenario> tree_scenarios() {
   Experiment p1;
   p1.warm = 50;
-  Experiment p2 = p1;
+  p1.cycle = 400ms;
+  Experiment p2;
+  p2.warm = 50;
   p2.senders = Senders::changing;
   Experiment p3;
   p3.rounds = 3;

@@ -87,6 +87,7 @@ class TreeWorld {
   };
   struct End {
     Duration latency{0};
+    Timestamp since;
     std::deque<UnderWay> frames;  ///< towards `to`
   };
 

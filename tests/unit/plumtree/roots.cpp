@@ -30,10 +30,9 @@ TreeId last_tree(const Single& s) {
 }
 }  // namespace
 
-TEST_CASE("one root below 1,000 members, eight below 5,000 and twelve above, unless a number is set", "[roots]") {
+TEST_CASE("one root below 1,000 members, twelve from there on, unless a number is set", "[roots]") {
   CHECK(tree::choose_roots(many(999), 0).size() == 1);
-  CHECK(tree::choose_roots(many(1000), 0).size() == 8);
-  CHECK(tree::choose_roots(many(5000), 0).size() == 12);
+  CHECK(tree::choose_roots(many(1000), 0).size() == 12);
   CHECK(tree::choose_roots(many(1000), 3).size() == 3);
   CHECK(tree::choose_roots(many(2), 3).size() == 2);
   CHECK(tree::choose_roots(many(0), 0).empty());
@@ -75,7 +74,7 @@ TEST_CASE("who publishes once a second becomes a root, and stops when silent", "
   publish(s, sequence, milliseconds{900}, seconds{9});
   s.drain();
   CHECK(last_tree(s) == kSharedTree);
-  publish(s, sequence, milliseconds{900}, seconds{6});
+  publish(s, sequence, milliseconds{900}, seconds{8});
   s.drain();
   CHECK(s.first<frame::Beacon>().tree == kOwn);
   CHECK(last_tree(s) == kOwn);
@@ -100,7 +99,7 @@ TEST_CASE("who publishes rarely borrows a tree, and so does the sender when ther
   Single crowded({});
   for (std::uint64_t i = 0; i < 32; ++i) crowded.receive(1, frame::Beacon{TreeId{100 + i}, 1, 1000});
   sequence = 0;
-  publish(crowded, sequence, milliseconds{500}, seconds{12});
+  publish(crowded, sequence, milliseconds{500}, seconds{16});
   crowded.drain();
   for (const auto& [to, frame] : crowded.sent) {
     if (const auto* beacon = std::get_if<frame::Beacon>(&frame)) CHECK(beacon->tree != kOwn);
