@@ -107,6 +107,7 @@ class TreeWorld {
   std::vector<std::string> violations_;
   std::uint64_t counter_ = 0;
   std::uint64_t steps_ = 0;
+  bool dropped_ = false;  ///< a frame vanished
 };
 
 }  // namespace plumvine::sim
