@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 struct Choice {
   enum class Kind : std::uint8_t { deliver, fire, publish, reset, relink, root_dies } kind{};
   TreeWorld::Direction link{};
-  friend auto operator<=>(const Choice&, const Choice&) = default;
+  friend bool operator==(const Choice&, const Choice&) = default;
 };
 
 std::string describe(const Choice& choice) {
