@@ -15,6 +15,8 @@ using tree::MissingSet;
 /// Shortest wait for an announced message, and what an answer may take besides the round trip.
 constexpr Duration kPullFloor = milliseconds{5};
 constexpr Duration kAnswerFloor = milliseconds{10};
+/// Pulls hurry for so long after an eager link broke.
+constexpr Duration kAfterReset = milliseconds{500};
 /// Announcements of more unknown ids than this in one frame are left to bulk pulls.
 constexpr std::uint64_t kTimedMax = 64;
 /// Known ids are looked up one by one in ranges up to this length.
@@ -41,7 +43,9 @@ constexpr std::size_t kPushBytes = 256 * 1024;
 Duration Tree::Impl::pull_delay(Slot slot) {
   // The paper's rule has one fixed time (section 3.7): its trees are shaped by grafts, and early ones make them deep.
   const Duration measured = shape->one_way() ? core.late * 11 / 10 + core.links[slot].rtt / 2 : core.config.graft_timeout;
-  const Duration delay = std::min(std::max(measured, kPullFloor), core.config.graft_timeout);
+  // Just after a reset nothing else may bring it, and waiting costs more than a copy too many.
+  const bool alone = shape->one_way() && now_ - reset_at_ < kAfterReset;
+  const Duration delay = std::min(std::max(alone ? core.links[slot].rtt / 2 : measured, kPullFloor), core.config.graft_timeout);
   return delay + core.rng.jitter(delay / 5);
 }
 
