@@ -17,7 +17,7 @@ class Classic final : public Shape {
   using Shape::Shape;
 
   void start(Timestamp) override {}
-  void set_members(Timestamp) override {}
+  void set_members(const TreeMembers&, Timestamp) override {}
   void on_beacon(Slot, const frame::Beacon&, Timestamp) override {}
 
   void peer_up(Slot slot, Timestamp) override {
@@ -71,7 +71,9 @@ class Classic final : public Shape {
   Timestamp next_timeout() const override { return kNever; }
 
   std::vector<Tree::View> views(Timestamp) const override {
-    Tree::View view{kSharedTree, 0, true, std::nullopt, {}, {}};
+    Tree::View view;
+    view.tree = kSharedTree;
+    view.settled = true;
     for (const Slot slot : core_.up) (is_eager(kSharedTree, slot) ? view.eager : view.lazy).push_back(core_.links[slot].peer);
     return {view};
   }

@@ -35,6 +35,7 @@ struct Link {
   bool eager = false;              ///< role over all trees, as last reported
   Duration rtt{};
   std::uint64_t cost_us = 0;       ///< one way, near the smallest measured; at least `kCostMin`
+  double delayed = 0;              ///< share of round trips that took much longer than the shortest, a running mean
   std::int64_t offset_us = 0;      ///< peer's clock minus ours
   bool limited = false;            ///< credit was given at least once
   std::int64_t credit = 0;
@@ -60,8 +61,13 @@ struct Link {
 
 inline constexpr std::size_t kOwedRangesMax = 1024;
 inline constexpr std::uint64_t kCostMin = 50;  ///< microseconds; so that hops count
+/// A link that delays more round trips than this loses packets, and what is behind a lost one waits.
+inline constexpr double kLossy = 0.01;
+/// What was measured last counts for so much in the mean.
+inline constexpr double kDelayedGain = 1.0 / 32;
 /// Messages younger than this may still be on their way somewhere.
 inline constexpr Duration kInFlight = std::chrono::seconds{2};
+inline constexpr Duration kLateStart = std::chrono::milliseconds{50};
 /// Payloads of one origin that come closer together than this are one flow.
 inline constexpr Duration kFlowPause = std::chrono::milliseconds{20};
 inline constexpr OriginIndex kSelf = 0;        ///< our own origin's index
@@ -141,9 +147,10 @@ class Core {
   std::vector<Slot> up;       ///< slots of links that are up, ascending
   SeenSet seen;
   MessageStore store;
-  TreeMembers members;
+  std::uint64_t dead_members = 0;  ///< that speak links
   OriginSets undelivered;     ///< received while delivery is paused
   bool synced = false;
+  std::vector<Slot> repairing;  ///< became a parent because another link broke: is told what we have of late
   /// The last payload of an origin that the tree itself brought. Links are ordered, so an announced message with a
   /// higher sequence is still on its way while these come; one with a lower sequence was passed and will not come.
   struct Flow {
@@ -165,8 +172,10 @@ class Core {
     const Flow& last = flow(origin);
     return last.from == kNoSlot ? Timestamp{INT64_MIN} : last.at + std::max<Duration>(kFlowPause, late * 11 / 10);
   }
-  /// How late a payload comes after its first announcement: a running 90th percentile.
-  Duration late = std::chrono::milliseconds{50};
+  /// How late a payload comes after its first announcement: a running 90th percentile. Before the first sample two of
+  /// the longest round trips, or the first payloads of a new tree would be pulled; payloads that come first wear that off.
+  Duration late = kLateStart;
+  bool measured_lateness = false;
 
  private:
   std::vector<Flow> flows_;            // by origin

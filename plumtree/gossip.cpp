@@ -129,6 +129,7 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
       core.stats.graft_latency.observe(to_seconds(now - entry->asked));
     }
   }
+  if (!entry && core.late > tree::kLateStart) core.late -= (core.late - tree::kLateStart) / 256;  // nobody was earlier
   if (asked && gossip.pulled) ++core.stats.sync_recovered;
   core.stats.message_size.observe(static_cast<double>(message.payload.size()));
 
@@ -260,8 +261,8 @@ void Tree::Impl::announce_later(Slot slot, const StoredMessage& message, Arrival
   Link& link = core.links[slot];
   const Duration flush = std::min(kFlush, core.config.ihave_interval);
   if (shape->one_way() && turn(core.self, message.id) > turn(link.traits.instance, message.id)) {
-    // The other end announces first. Wait for it and a little more.
-    link.lazy.push(Lane::second, arrival, now + 2 * flush + link.rtt * 11 / 10);
+    // The other end announces first. Wait for it, and longer than payloads mostly differ at two ends, or both announce.
+    link.lazy.push(Lane::second, arrival, now + 2 * flush + link.rtt * 3 / 2);
     if (link.lazy.size(Lane::second) > kSecondLaneMax) flush_lazy(slot, kNever);
     return;
   }
@@ -311,6 +312,7 @@ void Tree::Impl::announce(Slot slot, const std::vector<Arrival>& arrivals) {
 
 void Tree::Impl::sample_lateness(Duration late) {
   // A running 90th percentile by steps: up 9, down 1.
+  core.measured_lateness = true;
   if (late > core.late) {
     core.late = std::min(core.late + milliseconds{9}, late);
   } else {

@@ -34,8 +34,8 @@ class Tree::Impl {
   void handle_frame(PeerId from, Frame frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
   void peer_down(PeerId peer, Timestamp now);
-  void set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now);
-  void set_members(TreeMembers members, Timestamp now);
+  void set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now);
+  void set_members(const TreeMembers& members, Timestamp now);
   void handle_timeout(Timestamp now);
   std::optional<tree::Output> poll_output();
   [[nodiscard]] Timestamp next_timeout() const;
@@ -102,6 +102,9 @@ class Tree::Impl {
   void give_up(const MessageId& id);
   [[nodiscard]] Duration pull_delay(Slot slot);
   void on_digest(Slot from, frame::Digest digest, Timestamp now);
+  [[nodiscard]] frame::DigestEntry digest_entry(OriginIndex index, std::size_t ranges) const;
+  void send_recent(Timestamp now);
+  void push_lacking(Slot to, const frame::Digest& recent, Timestamp now);
   void send_digest(const std::vector<Slot>& to, bool reply_wanted, Timestamp now);
   void ask_for_sync(Timestamp now);
   void gather(Slot from, frame::Digest digest, Timestamp now);

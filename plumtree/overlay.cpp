@@ -17,19 +17,24 @@ std::uint64_t ring_position(InstanceId instance, std::string_view name) noexcept
   return mix64(hash ^ mix64(static_cast<std::uint64_t>(instance)));
 }
 
+std::uint64_t chord_weight(std::uint64_t chooser, std::uint64_t other) noexcept { return mix64(mix64(chooser) ^ other); }
+
 }  // namespace overlay
 
 namespace {
 
-/// How much `chooser` likes `other` as a chord (rendezvous hashing, Thaler and Ravishankar 1998). Both are ring
-/// positions. Not symmetric, or most chosen pairs would have chosen each other.
-std::uint64_t chord_weight(std::uint64_t chooser, std::uint64_t other) noexcept { return mix64(mix64(chooser) ^ other); }
+using overlay::chord_weight;
+using overlay::kSample;
 
 /// Links above the target that are left alone when the choice has moved on: closing costs more than keeping.
 constexpr std::size_t kSpareLinks = 2;
-/// Chords are tried down to this many times the number to dial, as long as there is any link. Half of all members may
-/// be unreachable and the place of each failed chord is still filled; a cut-off node does not dial everybody.
-constexpr std::size_t kReach = 8;
+/// Chords are tried down to this many times the number to dial, as long as there is any link. Nine tenths of all members
+/// may be unreachable and the place of each failed chord is still filled; a cut-off node does not dial everybody.
+constexpr std::size_t kReach = 20;
+/// So many dials in a row may fail before dials are paced.
+constexpr std::uint32_t kUnpaced = 64;
+/// What a near link must save: against the median of the sample, or a nearer one against it.
+constexpr Duration kNearGain = std::chrono::milliseconds{2};
 
 }  // namespace
 
@@ -39,6 +44,7 @@ class Overlay::Impl {
       : tree_(std::move(tree)), link_(link), self_(overlay::ring_position(self, name)), rng_(rng) {}
 
   void set_candidates(std::vector<Candidate> candidates, Timestamp now);
+  void set_rtts(std::map<PeerId, Duration> rtts, Timestamp now);
   void link_up(PeerId peer, bool outbound, Timestamp now);
   void link_down(PeerId peer, Timestamp now);
   void dial_failed(PeerId peer, Timestamp now);
@@ -47,6 +53,7 @@ class Overlay::Impl {
   std::optional<overlay::Output> poll_output() { return outbox_.poll(); }
   [[nodiscard]] Timestamp next_timeout() const { return wake_; }
 
+  [[nodiscard]] std::vector<PeerId> sample() const { return sample_; }
   [[nodiscard]] std::vector<PeerId> protected_neighbors() const;
   [[nodiscard]] bool accepts(PeerId peer) const;
   [[nodiscard]] std::vector<PeerId> targets();
@@ -71,6 +78,7 @@ class Overlay::Impl {
 
   [[nodiscard]] std::size_t target() const { return std::size_t{tree_.eager_fanout} + tree_.lazy_fanout; }
   [[nodiscard]] std::size_t dials() const { return (target() + 1) / 2; }
+  [[nodiscard]] std::size_t near_max() const { return dials() < 3 ? 0 : dials() / 2; }
   [[nodiscard]] std::size_t open_links() const;
   [[nodiscard]] const Node* find(PeerId peer) const;
   [[nodiscard]] bool is_ring(PeerId peer) const { return peer == successor_ || peer == predecessor_; }
@@ -80,7 +88,9 @@ class Overlay::Impl {
   [[nodiscard]] bool has_room() const;
 
   std::optional<PeerId> preference(std::size_t index);
-  void choose_ring();
+  void choose();
+  void sort_chords(std::size_t upto);
+  void choose_near();
   void failed(PeerId peer, Timestamp now);
   void maintain(Timestamp now);
   void drop_least_needed(bool unwanted_only);
@@ -94,8 +104,11 @@ class Overlay::Impl {
   Outbox<overlay::Output> outbox_;
 
   std::vector<Node> nodes_;           ///< candidates by `PeerId`
-  std::vector<std::uint32_t> order_;  ///< indices into `nodes_`; the first `sorted_` by falling weight, without successor
+  std::vector<std::uint32_t> order_;  ///< indices into `nodes_`; the first `sorted_` by falling weight; chords only
   std::size_t sorted_ = 0;
+  std::vector<PeerId> sample_;
+  std::vector<PeerId> near_;          ///< chosen for their round trips, nearest first
+  std::map<PeerId, Duration> rtts_;
   std::optional<PeerId> successor_;
   std::optional<PeerId> predecessor_;
 
@@ -135,19 +148,27 @@ void Overlay::Impl::set_candidates(std::vector<Candidate> candidates, Timestamp 
   }
   nodes_ = std::move(nodes);
   std::erase_if(troubles_, [this](const auto& entry) { return find(entry.first) == nullptr; });
-  choose_ring();
+  choose();
   if (nodes_.empty()) tick_ = kNever;
   else if (tick_ == kNever) tick_ = now + tree_.maintenance_interval + rng_.jitter(tree_.maintenance_jitter);
   plan(now);
 }
 
-/// Finds the ring neighbours and starts the order of chords afresh.
-void Overlay::Impl::choose_ring() {
+void Overlay::Impl::set_rtts(std::map<PeerId, Duration> rtts, Timestamp now) {
+  if (rtts.empty() && rtts_.empty()) return;
+  rtts_ = std::move(rtts);
+  choose();
+  plan(now);
+}
+
+/// Finds the ring neighbours, the sample and the near ones in it, and starts the order of chords afresh.
+void Overlay::Impl::choose() {
   successor_.reset();
   predecessor_.reset();
   order_.clear();
   sorted_ = 0;
-  if (nodes_.empty()) return;
+  sample_.clear();
+  if (nodes_.empty()) return near_.clear();
   std::size_t next = 0;
   std::size_t previous = 0;
   // Distances around the ring wrap at 2^64. Equal positions: the smaller `PeerId` wins, as it comes first.
@@ -162,24 +183,54 @@ void Overlay::Impl::choose_ring() {
   order_.reserve(nodes_.size());
   for (std::uint32_t i = 0; i < nodes_.size(); ++i)
     if (nodes_[i].peer != successor_) order_.push_back(i);
+  sort_chords(std::min(order_.size(), kSample));
+  for (std::size_t i = 0; i < sorted_; ++i) sample_.push_back(nodes_[order_[i]].peer);
+  choose_near();
+  const auto taken = std::erase_if(order_, [this](std::uint32_t i) {
+    return std::find(near_.begin(), near_.end(), nodes_[i].peer) != near_.end();
+  });
+  sorted_ -= taken;  // near ones are of the sample, which is sorted
 }
 
-/// The member that comes at `index` in our order of liking: the successor, then chords by weight. Only as much of
-/// the order is sorted as is asked for.
+/// Half of the dials go to the nearest of the sample, as far as that saves something.
+void Overlay::Impl::choose_near() {
+  std::vector<std::pair<Duration, PeerId>> known;
+  for (const PeerId peer : sample_)
+    if (const auto it = rtts_.find(peer); it != rtts_.end()) known.emplace_back(it->second, peer);
+  std::vector<PeerId> before = std::exchange(near_, {});
+  if (known.size() < 4) return;
+  std::sort(known.begin(), known.end());
+  const Duration median = known[known.size() / 2].first;
+  // Who is near already counts as nearer than it is.
+  const auto was_near = [&](PeerId peer) { return std::find(before.begin(), before.end(), peer) != before.end(); };
+  for (auto& [rtt, peer] : known)
+    if (was_near(peer)) rtt = rtt * 4 / 5 - kNearGain;
+  std::sort(known.begin(), known.end());
+  for (const auto& [rtt, peer] : known) {
+    if (near_.size() >= near_max() || rtt + kNearGain > median) break;
+    near_.push_back(peer);
+  }
+}
+
+void Overlay::Impl::sort_chords(std::size_t upto) {
+  const auto at = [this](std::size_t i) { return order_.begin() + static_cast<std::ptrdiff_t>(i); };
+  std::partial_sort(at(sorted_), at(upto), order_.end(), [this](std::uint32_t a, std::uint32_t b) {
+    return nodes_[a].weight != nodes_[b].weight ? nodes_[a].weight > nodes_[b].weight : a < b;
+  });
+  sorted_ = upto;
+}
+
+/// The member that comes at `index` in our order of liking: the successor, near ones, then chords by weight. Only as
+/// much of the order is sorted as is asked for.
 std::optional<PeerId> Overlay::Impl::preference(std::size_t index) {
   if (successor_) {
     if (index == 0) return successor_;
     --index;
   }
+  if (index < near_.size()) return near_[index];
+  index -= near_.size();
   if (index >= order_.size()) return std::nullopt;
-  if (index >= sorted_) {
-    const std::size_t upto = std::min(order_.size(), std::max(index + 1, 2 * sorted_ + kReach));
-    const auto at = [this](std::size_t i) { return order_.begin() + static_cast<std::ptrdiff_t>(i); };
-    std::partial_sort(at(sorted_), at(upto), order_.end(), [this](std::uint32_t a, std::uint32_t b) {
-      return nodes_[a].weight != nodes_[b].weight ? nodes_[a].weight > nodes_[b].weight : a < b;
-    });
-    sorted_ = upto;
-  }
+  if (index >= sorted_) sort_chords(std::min(order_.size(), std::max(index + 1, 2 * sorted_)));
   return nodes_[order_[index]].peer;
 }
 
@@ -205,7 +256,8 @@ bool Overlay::Impl::chooses_us(PeerId peer) const {
   const Node* chooser = find(peer);
   if (chooser == nullptr) return false;
   const std::uint64_t ours = chord_weight(chooser->position, self_);
-  const std::size_t chords = dials() - (tree_.use_hash_ring && dials() > 0 ? 1 : 0);
+  // How many of its dials go to near members is its own matter; most likely as many as of ours.
+  const std::size_t chords = dials() - near_.size() - (tree_.use_hash_ring && dials() > 0 ? 1 : 0);
   // The peer's own successor takes no place among its chords.
   std::uint64_t best = self_ - chooser->position;
   const Node* its_successor = nullptr;
@@ -277,7 +329,7 @@ void Overlay::Impl::dial_failed(PeerId peer, Timestamp now) {
   if (!links_.contains(peer)) {
     if (find(peer) != nullptr) failed(peer, now);
     // Place after place that fails means that the trouble is ours: slow down instead of dialling everybody at once.
-    if (++failures_in_a_row_ >= link_.parallel_dials) paced_until_ = now + link_.backoff_min;
+    if (++failures_in_a_row_ >= kUnpaced) paced_until_ = now + link_.backoff_min;
   }
   plan(now);
 }
@@ -317,6 +369,7 @@ void Overlay::Impl::maintain(Timestamp) {
   if (links + dialing_.size() < least) extra_ = 1;
   else if (links > least) extra_ = 0;
   if (links > target() + kSpareLinks) drop_least_needed(true);
+  outbox_.push(overlay::AskRtts{});
 }
 
 /// Lets one link go that neither end would choose today. With `unwanted_only` only one that we dialled: the other end
@@ -391,12 +444,14 @@ Overlay& Overlay::operator=(Overlay&&) noexcept = default;
 void Overlay::set_candidates(std::vector<Candidate> candidates, Timestamp now) {
   impl_->set_candidates(std::move(candidates), now);
 }
+void Overlay::set_rtts(std::map<PeerId, Duration> rtts, Timestamp now) { impl_->set_rtts(std::move(rtts), now); }
 void Overlay::link_up(PeerId peer, bool outbound, Timestamp now) { impl_->link_up(peer, outbound, now); }
 void Overlay::link_down(PeerId peer, Timestamp now) { impl_->link_down(peer, now); }
 void Overlay::dial_failed(PeerId peer, Timestamp now) { impl_->dial_failed(peer, now); }
 void Overlay::handle_timeout(Timestamp now) { impl_->handle_timeout(now); }
 std::optional<overlay::Output> Overlay::poll_output() { return impl_->poll_output(); }
 Timestamp Overlay::next_timeout() const { return impl_->next_timeout(); }
+std::vector<PeerId> Overlay::sample() const { return impl_->sample(); }
 std::vector<PeerId> Overlay::protected_neighbors() const { return impl_->protected_neighbors(); }
 bool Overlay::accepts(PeerId peer) const { return impl_->accepts(peer); }
 std::vector<PeerId> Overlay::targets() const { return impl_->targets(); }

@@ -15,6 +15,8 @@ using tree::MissingSet;
 /// Shortest wait for an announced message, and what an answer may take besides the round trip.
 constexpr Duration kPullFloor = milliseconds{5};
 constexpr Duration kAnswerFloor = milliseconds{10};
+/// Pulls hurry for so long after an eager link broke.
+constexpr Duration kAfterReset = milliseconds{500};
 /// Announcements of more unknown ids than this in one frame are left to bulk pulls.
 constexpr std::uint64_t kTimedMax = 64;
 /// Known ids are looked up one by one in ranges up to this length.
@@ -31,13 +33,19 @@ constexpr std::size_t kDigestEntries = 512;
 constexpr std::size_t kDigestBytes = 32 * 1024;
 constexpr std::size_t kDigestRanges = 64;
 constexpr std::size_t kDigestRangesTotal = 2048;
+/// So much is pushed to a new child at most.
+constexpr std::size_t kPushMessages = 64;
+constexpr std::size_t kPushBytes = 256 * 1024;
 }  // namespace
 
 // ---- Announcements and single pulls
 
 Duration Tree::Impl::pull_delay(Slot slot) {
-  const Duration measured = core.late * 11 / 10 + core.links[slot].rtt / 2;
-  const Duration delay = std::min(std::max(measured, kPullFloor), core.config.graft_timeout);
+  // The paper's rule has one fixed time (section 3.7): its trees are shaped by grafts, and early ones make them deep.
+  const Duration measured = shape->one_way() ? core.late * 11 / 10 + core.links[slot].rtt / 2 : core.config.graft_timeout;
+  // Just after a reset nothing else may bring it, and waiting costs more than a copy too many.
+  const bool alone = shape->one_way() && now_ - reset_at_ < kAfterReset;
+  const Duration delay = std::min(std::max(alone ? core.links[slot].rtt / 2 : measured, kPullFloor), core.config.graft_timeout);
   return delay + core.rng.jitter(delay / 5);
 }
 
@@ -251,6 +259,17 @@ void Tree::Impl::on_gone(Slot from, const frame::Gone& gone, Timestamp now) {
 
 // ---- Digests
 
+frame::DigestEntry Tree::Impl::digest_entry(OriginIndex index, std::size_t ranges) const {
+  const auto& origin = core.seen[index];
+  frame::DigestEntry entry;
+  entry.origin = origin.instance;
+  entry.name = origin.name;
+  entry.watermark = origin.watermark;
+  entry.above = origin.above.list(ranges);
+  entry.floor = core.store.floor_of(index, entry.above.empty() ? origin.watermark : entry.above.back().last);
+  return entry;
+}
+
 void Tree::Impl::send_digest(const std::vector<Slot>& to, bool reply_wanted, Timestamp now) {
   if (to.empty()) return;
   frame::Digest digest;
@@ -263,12 +282,7 @@ void Tree::Impl::send_digest(const std::vector<Slot>& to, bool reply_wanted, Tim
   for (OriginIndex i = 0; i < core.seen.end(); ++i) {
     const auto& origin = core.seen[i];
     if (!origin.used || (origin.watermark == 0 && origin.above.empty())) continue;
-    frame::DigestEntry entry;
-    entry.origin = origin.instance;
-    entry.name = origin.name;
-    entry.watermark = origin.watermark;
-    entry.above = origin.above.list(kDigestRanges);
-    entry.floor = core.store.floor_of(i, entry.above.empty() ? origin.watermark : entry.above.back().last);
+    frame::DigestEntry entry = digest_entry(i, kDigestRanges);
     const std::size_t size = 40 + entry.name.size() + 12 * entry.above.size();
     if (digest.entries.size() == kDigestEntries || bytes + size > kDigestBytes ||
         ranges + entry.above.size() > kDigestRangesTotal) {
@@ -283,6 +297,46 @@ void Tree::Impl::send_digest(const std::vector<Slot>& to, bool reply_wanted, Tim
   }
   digest.last = true;
   core.send(to, std::move(digest));
+}
+
+/// A new parent that stands in for a lost one is told what we have of the origins that are active: one frame of a digest,
+/// neither the first nor the last. It pushes what else it has of late, which saves a round trip and a timer.
+void Tree::Impl::send_recent(Timestamp now) {
+  std::vector<Slot> to = std::exchange(core.repairing, {});
+  if (to.empty() || !core.synced) return;
+  std::sort(to.begin(), to.end());
+  to.erase(std::unique(to.begin(), to.end()), to.end());
+  frame::Digest digest;
+  digest.synced = now >= provisional_until_;
+  digest.last = false;
+  for (OriginIndex i = 0; i < core.seen.end() && digest.entries.size() < kDigestEntries; ++i) {
+    const auto& origin = core.seen[i];
+    if (!origin.used || now - origin.active >= 2 * tree::kInFlight || (origin.watermark == 0 && origin.above.empty())) continue;
+    digest.entries.push_back(digest_entry(i, kDigestRanges));
+  }
+  core.send(to, std::move(digest));
+}
+
+void Tree::Impl::push_lacking(Slot to, const frame::Digest& recent, Timestamp now) {
+  std::map<InstanceId, const frame::DigestEntry*> told;
+  for (const auto& entry : recent.entries) told[entry.origin] = &entry;
+  std::vector<Arrival> lacking;
+  std::size_t bytes = 0;
+  for (Arrival a = core.store.end(); a-- > core.store.first() && lacking.size() < kPushMessages;) {
+    const StoredMessage& message = *core.store.at(a);
+    if (now - message.arrived >= tree::kInFlight || bytes > kPushBytes) break;
+    const auto entry = told.find(message.id.origin);
+    const auto has = [&](const frame::DigestEntry& e) {
+      return message.id.sequence <= e.watermark ||
+             std::any_of(e.above.begin(), e.above.end(), [&](const SequenceRange& range) {
+               return range.first <= message.id.sequence && message.id.sequence <= range.last;
+             });
+    };
+    if ((entry != told.end() && has(*entry->second)) || !shape->is_eager(message.tree, to)) continue;
+    bytes += message.payload.size();
+    lacking.push_back(a);
+  }
+  for (auto it = lacking.rbegin(); it != lacking.rend(); ++it) push(*core.store.at(*it), *it, {to}, false);
 }
 
 void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
@@ -310,6 +364,7 @@ void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
       exchange_.compare(from, *origin, entry);
       if (core.seen.missing(*origin) > 0) losses_.hole(*origin, now);
     }
+    if (!digest.first && !last) push_lacking(from, digest, now);
     // What is on its way need not be pulled; after a reset waiting would cost more than a copy too many.
     if (last) exchange_.schedule(from, now - reset_at_ < tree::kInFlight ? now : now + pull_delay(from));
     if (exchange_.next_timeout() <= now) exchange_.handle_timeout(now);
@@ -374,7 +429,10 @@ void Tree::Impl::take_start(Slot from, const frame::DigestEntry& entry, Timestam
   // An origin that a cursor does not know began after it was made.
   if (start_.mode == TreeStart::Mode::cursor) return;
   const Sequence start = start_.mode == TreeStart::Mode::window ? std::min(entry.floor, entry.watermark) : entry.watermark;
-  if (start != 0 && plausible(*origin, start)) core.seen.start_at(*origin, start);
+  if (start == 0 || !plausible(*origin, start)) return;
+  core.seen.start_at(*origin, start);
+  // What lies before the start and was announced already is not waited for any more.
+  for (const MessageId& id : missing_.drop(entry.origin, {1, start})) core.in_flight(*origin).remove(id.sequence);
 }
 
 void Tree::Impl::adopt(const std::vector<frame::DigestEntry>& entries, Slot from, bool provisional, Timestamp now) {

@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "roots.hpp"
+
 namespace plumvine::tree {
 
 namespace {
@@ -16,8 +18,17 @@ constexpr Duration kFloodWindow = milliseconds{200};
 constexpr Duration kRaiseInterval = seconds{1};
 constexpr Duration kForwardInterval = milliseconds{300};
 constexpr Duration kRequestMax = seconds{30};
+/// Who publishes once a second or more for so long, or a little longer, becomes a root; a longer pause than this starts the count anew.
+constexpr Duration kBusyFor = seconds{10};
+constexpr Duration kBusyPause = seconds{5};
+/// Trees of senders beside those of the chosen roots, at most; who comes later borrows.
+constexpr std::ptrdiff_t kSendersMax = 32;
+/// A younger tree is used only where there is no other: it has hardly settled everywhere.
+constexpr Duration kYoung = seconds{2};
 /// Trees without payloads and new epochs for so long are dropped.
 constexpr Duration kIdle = seconds{60};
+/// A second parent pays where a resend takes long: from so many microseconds one way on.
+constexpr std::uint64_t kSlowUs = 10'000;
 /// A shorter way must be shorter by this much, or measurement noise would reshape the tree.
 constexpr std::uint64_t kGainMin = 100;
 constexpr std::uint64_t kDistanceMax = 1ULL << 48;
@@ -42,7 +53,11 @@ Rooted::Edge& Rooted::edge(Shaped& tree, Slot slot) {
 }
 
 bool Rooted::fresh(const Shaped& tree, Timestamp now) const {
-  return tree.own ? beacon_at_ != kNever : now - tree.heard < 3 * core_.config.beacon_interval + seconds{1};
+  return tree.own ? beacon_at_ != kNever : now - tree.heard < 3 * beacon_period() + seconds{1};
+}
+/// All trees together cost about what four do that beat at `beacon_interval`.
+Duration Rooted::beacon_period() const {
+  return core_.config.beacon_interval * static_cast<std::int64_t>(std::max<std::size_t>(4, trees_.size())) / 4;
 }
 bool Rooted::is_winner(TreeId id) const { return std::find(winners_.begin(), winners_.end(), id) != winners_.end(); }
 
@@ -64,7 +79,7 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
   }
   Shaped tree;
   tree.id = id;
-  tree.heard = tree.used = now;
+  tree.since = tree.heard = tree.used = now;
   tree.edges.resize(core_.links.size());
   tree.eager = core_.up;
   trees_.push_back(std::move(tree));
@@ -77,24 +92,52 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
 
 void Rooted::start(Timestamp now) {
   started_ = true;
-  set_members(now);
+  take_role(now);
   for (auto& tree : trees_) send_beacon(tree, core_.up);
 }
 
-void Rooted::set_members(Timestamp now) {
-  // Rendezvous: every member draws a number, the largest are roots. Views that agree choose alike.
-  std::vector<std::pair<std::uint64_t, InstanceId>> draws;
-  draws.reserve(core_.members.alive.size());
-  for (const InstanceId member : core_.members.alive) draws.emplace_back(mix64(static_cast<std::uint64_t>(member)), member);
-  const std::size_t roots = std::min<std::size_t>(std::max<std::uint32_t>(1, core_.config.roots), draws.size());
-  std::partial_sort(draws.begin(), draws.begin() + static_cast<std::ptrdiff_t>(roots), draws.end(), std::greater<>{});
-  winners_.clear();
-  for (std::size_t i = 0; i < roots; ++i) winners_.push_back(TreeId{static_cast<std::uint64_t>(draws[i].second)});
-  if (!started_) return;
-  const bool root = is_winner(TreeId{static_cast<std::uint64_t>(core_.self)});
+void Rooted::set_members(const TreeMembers& members, Timestamp now) {
+  winners_ = choose_roots(members, core_.config.roots);
+  if (started_) take_role(now);
+}
+
+void Rooted::take_role(Timestamp now) {
+  const bool root = sender_ || is_winner(TreeId{static_cast<std::uint64_t>(core_.self)});
   if (root && beacon_at_ == kNever) become_root(now);
   // An old root's tree goes on working until it is idle; it only gets no new epochs.
   if (!root) beacon_at_ = raise_at_ = kNever;
+}
+
+void Rooted::note_publish(Timestamp now) {
+  if (now - published_at_ > kBusyPause) {
+    busy_since_ = now;
+    busy_count_ = 0;
+    busy_for_ = kBusyFor + core_.rng.jitter(kBusyFor / 5);  // not all at once, so that those who come later see who is there
+  }
+  published_at_ = now;
+  ++busy_count_;
+  const Duration busy = now - busy_since_;
+  if (sender_) {
+    // Too many came at the same time: those with the smaller draws borrow again.
+    if (!room_for_sender(now)) {
+      sender_ = false;
+      published_at_ = Timestamp{INT64_MIN / 2};
+      take_role(now);
+    }
+  } else if (started_ && busy >= busy_for_ && static_cast<double>(busy_count_) >= to_seconds(busy) && room_for_sender(now)) {
+    sender_ = true;
+    take_role(now);
+  }
+}
+
+/// A sender that is a root already gives way to those with larger draws only, one that is none to all.
+bool Rooted::room_for_sender(Timestamp now) const {
+  const auto draw = [](TreeId id) { return mix64(static_cast<std::uint64_t>(id)); };
+  const TreeId own{static_cast<std::uint64_t>(core_.self)};
+  const auto before = std::count_if(trees_.begin(), trees_.end(), [&](const Shaped& tree) {
+    return !tree.own && !is_winner(tree.id) && fresh(tree, now) && (!sender_ || draw(tree.id) > draw(own));
+  });
+  return before < kSendersMax;
 }
 
 void Rooted::become_root(Timestamp now) {
@@ -112,7 +155,7 @@ void Rooted::raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now) {
   raised_at_ = now;
   raise_at_ = kNever;
   // Roots of one cluster drift apart instead of beating together.
-  beacon_at_ = now + core_.config.beacon_interval - core_.rng.jitter(core_.config.beacon_interval / 10);
+  beacon_at_ = now + beacon_period() - core_.rng.jitter(core_.config.beacon_interval / 10);
   send_beacon(tree, core_.up);
 }
 
@@ -137,7 +180,11 @@ void Rooted::peer_down(Slot slot, Timestamp now) {
     const Edge lost = std::exchange(edge(tree, slot), Edge{});
     const bool was_parent = tree.parent == slot;
     if (was_parent || lost.child) tree.flood_until = now + kFloodWindow;
-    if (was_parent) lose_parent(tree, now);
+    if (tree.second == slot) tree.second = kNoSlot;
+    if (was_parent) {
+      lose_parent(tree, now);
+      if (tree.parent != kNoSlot) core_.repairing.push_back(tree.parent);
+    }
     refresh(tree, "link down");
   }
   report_roles("link down");
@@ -161,7 +208,11 @@ void Rooted::on_prune(Slot from, TreeId id, Timestamp now) {
   if (tree == nullptr) return;
   Edge& e = edge(*tree, from);
   e.child = false;
-  if (tree->parent == from) {
+  if (tree->second == from) {
+    tree->second = kNoSlot;
+    e.attached = false;
+    e.refused = true;
+  } else if (tree->parent == from) {
     // It did not know that we are its child, or it has no room for us.
     if (!e.insisted) {
       e.insisted = true;
@@ -219,7 +270,8 @@ void Rooted::on_same_epoch(Shaped& tree, Slot from, Timestamp now) {
     if (tell) send_beacon(tree, core_.up);
     return;
   }
-  if (feasible && (tree.parent == kNoSlot || better(distance, tree.distance))) adopt(tree, from, now);
+  if (feasible && (tree.parent == kNoSlot || better(distance, tree.distance))) return adopt(tree, from, now);
+  if (feasible && tree.second == kNoSlot) choose_second(tree, now);
 }
 
 void Rooted::on_request(Shaped& tree, Slot from, std::uint64_t epoch, Timestamp now) {
@@ -272,9 +324,9 @@ void Rooted::adopt(Shaped& tree, Slot parent, Timestamp now) {
     // Make before break: all links stay eager until the parent has us as its child.
     tree.settle_at = now + settle_time();
   }
-  for (const Slot slot : core_.up) {
-    if (slot != parent && edge(tree, slot).attached) detach(tree, slot);
-  }
+  // Make before break here, too: a message between the old parent's prune and the new one's attach would have to be pulled.
+  if (parent != old) tree.detach_at = now + core_.links[parent].rtt * 11 / 10 + milliseconds{2};
+  choose_second(tree, now);
   std::vector<Slot> others = core_.up;
   std::erase(others, parent);
   send_beacon(tree, others);
@@ -282,10 +334,10 @@ void Rooted::adopt(Shaped& tree, Slot parent, Timestamp now) {
   report_roles("parent");
 }
 
-Slot Rooted::best_neighbour(const Shaped& tree) const {
+Slot Rooted::best_neighbour(const Shaped& tree, Slot except) const {
   Slot best = kNoSlot;
   for (const Slot slot : core_.up) {
-    if (slot >= tree.edges.size()) continue;
+    if (slot >= tree.edges.size() || slot == except) continue;
     const Edge& e = tree.edges[slot];
     const bool feasible = e.epoch > tree.epoch || (e.epoch == tree.epoch && e.distance < tree.feasible);
     if (!feasible || e.refused || e.distance == kFar) continue;
@@ -297,12 +349,23 @@ Slot Rooted::best_neighbour(const Shaped& tree) const {
   return best;
 }
 
+void Rooted::choose_second(Shaped& tree, Timestamp now) {
+  const auto wanted = [&] {
+    if (tree.parent == kNoSlot || !tree.settled) return kNoSlot;
+    const Link& link = core_.links[tree.parent];
+    if (link.cost_us < kSlowUs || link.delayed < kLossy) return kNoSlot;
+    // At the start of an epoch only the parent has been heard.
+    const bool stays = tree.second != kNoSlot && tree.second != tree.parent && edge(tree, tree.second).epoch + 1 >= tree.epoch;
+    return stays ? tree.second : best_neighbour(tree, tree.parent);
+  }();
+  if (wanted != kNoSlot && (wanted != tree.second || tree.second_epoch != tree.epoch)) attach(tree, wanted, now);
+  const Slot before = std::exchange(tree.second, wanted);
+  tree.second_epoch = tree.epoch;
+  if (before != kNoSlot && before != wanted && before != tree.parent && edge(tree, before).attached) detach(tree, before);
+}
+
 void Rooted::lose_parent(Shaped& tree, Timestamp now) {
-  if (tree.parent != kNoSlot && tree.parent < tree.edges.size() && edge(tree, tree.parent).attached &&
-      std::binary_search(core_.up.begin(), core_.up.end(), tree.parent)) {
-    detach(tree, tree.parent);
-  }
-  tree.parent = kNoSlot;
+  tree.parent = tree.second = kNoSlot;
   if (const Slot next = best_neighbour(tree); next != kNoSlot) return adopt(tree, next, now);
   tree.distance = kFar;
   tree.settled = false;
@@ -330,6 +393,14 @@ void Rooted::detach(Shaped& tree, Slot slot) {
   prune(slot, tree.id);
 }
 
+void Rooted::detach_others(Shaped& tree) {
+  tree.detach_at = kNever;
+  if (tree.parent == kNoSlot) return;  // attached to all, on purpose
+  for (const Slot slot : core_.up) {
+    if (slot != tree.parent && slot != tree.second && edge(tree, slot).attached) detach(tree, slot);
+  }
+}
+
 void Rooted::send_beacon(const Shaped& tree, const std::vector<Slot>& to) {
   if (!started_ || tree.distance == kFar || to.empty()) return;
   core_.stats.beacons_sent += to.size();
@@ -350,7 +421,7 @@ void Rooted::on_duplicate(Slot from, TreeId id, Timestamp now) {
   Shaped* tree = find(id);
   if (tree == nullptr || !tree->settled || now < tree->flood_until) return;
   Edge& e = edge(*tree, from);
-  if (tree->parent == from || e.child) return;
+  if (tree->parent == from || tree->second == from || e.child) return;
   if (++e.duplicates < std::max<std::uint32_t>(1, core_.config.optimization_threshold)) return;
   e.duplicates = 0;
   say_demoted(from);
@@ -366,8 +437,12 @@ void Rooted::on_pull(Slot, TreeId id, Timestamp now) {
 }
 
 TreeId Rooted::tree_to_publish(Timestamp now) {
-  // Of current roots before old ones, of settled trees before others (they are flooded from here), the nearest.
-  const auto rank = [this](const Shaped& tree) { return std::tuple{!is_winner(tree.id), !tree.settled, tree.distance}; };
+  note_publish(now);
+  // Settled trees before others (they are flooded from here), those of current roots and our own before old ones, the nearest.
+  const auto rank = [&](const Shaped& tree) {
+    const bool current = (tree.own && beacon_at_ != kNever) || is_winner(tree.id);
+    return std::tuple{!tree.settled, now - tree.since < kYoung, !current, tree.distance};
+  };
   const Shaped* best = nullptr;
   for (const auto& tree : trees_) {
     if (fresh(tree, now) && (best == nullptr || rank(tree) < rank(*best))) best = &tree;
@@ -406,10 +481,15 @@ void Rooted::report_roles(std::string_view reason) {
 // ---- Time
 
 void Rooted::handle_timeout(Timestamp now) {
+  if (sender_ && beacon_at_ <= now && now - published_at_ >= kIdle) {
+    sender_ = false;
+    take_role(now);
+  }
   if (raise_at_ <= now || beacon_at_ <= now) {
     if (Shaped* tree = find(TreeId{static_cast<std::uint64_t>(core_.self)})) raise_epoch(*tree, tree->epoch + 1, now);
   }
   for (auto& tree : trees_) {
+    if (tree.detach_at <= now) detach_others(tree);
     if (tree.adopt_at <= now) {
       tree.adopt_at = kNever;
       const Slot best = best_neighbour(tree);
@@ -434,7 +514,7 @@ void Rooted::handle_timeout(Timestamp now) {
 
 void Rooted::drop_idle(Timestamp now) {
   const auto idle = [&](const Shaped& tree) {
-    return !(tree.own && beacon_at_ != kNever) && now - std::max(tree.used, tree.heard) >= kIdle;
+    return !(tree.own && beacon_at_ != kNever) && now - std::max(tree.used, tree.heard) >= std::max<Duration>(kIdle, 4 * beacon_period());
   };
   const auto before = trees_.size();
   std::erase_if(trees_, idle);
@@ -444,7 +524,7 @@ void Rooted::drop_idle(Timestamp now) {
 
 Timestamp Rooted::next_timeout() const {
   Timestamp next = std::min({beacon_at_, raise_at_, idle_at_});
-  for (const auto& tree : trees_) next = std::min({next, tree.adopt_at, tree.settle_at, tree.request_at});
+  for (const auto& tree : trees_) next = std::min({next, tree.adopt_at, tree.detach_at, tree.settle_at, tree.request_at});
   return next;
 }
 
@@ -453,8 +533,14 @@ Timestamp Rooted::next_timeout() const {
 std::vector<Tree::View> Rooted::views(Timestamp) const {
   std::vector<Tree::View> out;
   for (const auto& tree : trees_) {
-    Tree::View view{tree.id, tree.epoch, tree.settled, std::nullopt, {}, {}};
+    Tree::View view;
+    view.tree = tree.id;
+    view.epoch = tree.epoch;
+    view.settled = tree.settled;
+    view.distance_us = tree.distance;
+    view.feasible_us = tree.feasible;
     if (tree.parent != kNoSlot) view.parent = core_.links[tree.parent].peer;
+    if (tree.second != kNoSlot) view.second = core_.links[tree.second].peer;
     for (const Slot slot : core_.up) {
       const bool eager = std::binary_search(tree.eager.begin(), tree.eager.end(), slot);
       (eager ? view.eager : view.lazy).push_back(core_.links[slot].peer);
@@ -462,7 +548,8 @@ std::vector<Tree::View> Rooted::views(Timestamp) const {
     out.push_back(std::move(view));
   }
   if (out.empty()) {
-    Tree::View view{kSharedTree, 0, false, std::nullopt, {}, {}};
+    Tree::View view;
+    view.tree = kSharedTree;
     for (const Slot slot : core_.up) view.eager.push_back(core_.links[slot].peer);
     out.push_back(std::move(view));
   }
@@ -477,6 +564,7 @@ void Rooted::check(std::vector<std::string>& broken) const {
       if (!linked(slot)) broken.emplace_back("an eager peer has no link");
     }
     if (tree.parent != kNoSlot && !linked(tree.parent)) broken.emplace_back("the parent has no link");
+    if (tree.second != kNoSlot && (!linked(tree.second) || tree.second == tree.parent)) broken.emplace_back("the second parent is none");
     if (tree.parent == kNoSlot && !tree.own && tree.settled) broken.emplace_back("settled without a parent");
     if (tree.distance < tree.feasible) broken.emplace_back("nearer than the feasible distance");
     if (tree.own && tree.parent != kNoSlot) broken.emplace_back("a root has a parent");

@@ -15,6 +15,12 @@ namespace plumvine::tree {
 /// A root starts a new epoch with each periodic beacon, so everything here is soft state: what a lost frame left wrong
 /// lasts one `beacon_interval` at most.
 ///
+/// Roots are the members that `choose_roots` names, and members that publish often: those make a tree of their own, which
+/// is the shortest there is for them, and give it up when they fall silent.
+///
+/// A link that is slow and loses packets holds up what is behind a lost one. A node with such a parent takes a second one,
+/// from which payloads come down only: of two copies the earlier counts.
+///
 /// Changes against section 3.3, and why: a newer epoch heard first from another neighbour than the parent waits a moment
 /// for the parent's (or jitter would reshape the tree in every epoch); children attach again in every epoch (frames may be lost).
 /// Bounds: `trees_max` trees; idle ones go first.
@@ -25,7 +31,7 @@ class Rooted final : public Shape {
   void start(Timestamp now) override;
   void peer_up(Slot slot, Timestamp now) override;
   void peer_down(Slot slot, Timestamp now) override;
-  void set_members(Timestamp now) override;
+  void set_members(const TreeMembers& members, Timestamp now) override;
 
   void on_attach(Slot from, TreeId id, Timestamp now) override;
   void on_prune(Slot from, TreeId id, Timestamp now) override;
@@ -52,7 +58,7 @@ class Rooted final : public Shape {
 
   /// What is known of one link in one tree.
   struct Edge {
-    bool child = false;        ///< the far end attached to us
+    bool child = false;        ///< the far end attached to us; it may be its second parent that it made us
     bool attached = false;     ///< we attached to the far end
     bool refused = false;      ///< pruned us as its child in this epoch
     bool insisted = false;     ///< we attached once more after such a prune
@@ -66,15 +72,19 @@ class Rooted final : public Shape {
     std::uint64_t distance = kFar;
     std::uint64_t feasible = kFar;   ///< smallest distance held in this epoch
     Slot parent = kNoSlot;
+    Slot second = kNoSlot;           ///< another parent, where the link to the first is slow and loses packets
+    std::uint64_t second_epoch = 0;  ///< when we attached to it last
     bool own = false;                ///< we are its root
     bool settled = false;
     Timestamp settle_at = kNever;
     Timestamp flood_until{INT64_MIN};
+    Timestamp detach_at = kNever;    ///< old parents go on sending until the new one knows us
     Timestamp adopt_at = kNever;     ///< a newer epoch waits until then for the parent's beacon
     Timestamp request_at = kNever;   ///< when to ask for a new epoch again
     Duration request_every{0};
     Timestamp forwarded_at{INT64_MIN / 2};  ///< last request passed on
     Timestamp attached_at{INT64_MIN / 2};
+    Timestamp since;                 ///< known here
     Timestamp heard;                 ///< last new epoch
     Timestamp used;                  ///< last payload
     std::vector<Edge> edges;         ///< by slot
@@ -88,6 +98,9 @@ class Rooted final : public Shape {
   [[nodiscard]] bool fresh(const Shaped& tree, Timestamp now) const;
   [[nodiscard]] bool is_winner(TreeId id) const;
 
+  void take_role(Timestamp now);
+  void note_publish(Timestamp now);
+  [[nodiscard]] bool room_for_sender(Timestamp now) const;
   void become_root(Timestamp now);
   void raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now);
   void on_request(Shaped& tree, Slot from, std::uint64_t epoch, Timestamp now);
@@ -95,10 +108,13 @@ class Rooted final : public Shape {
   void adopt(Shaped& tree, Slot parent, Timestamp now);
   /// The parent is gone or of no use: take the next feasible neighbour, or flood and ask for a new epoch.
   void lose_parent(Shaped& tree, Timestamp now);
-  [[nodiscard]] Slot best_neighbour(const Shaped& tree) const;
+  [[nodiscard]] Slot best_neighbour(const Shaped& tree, Slot except = kNoSlot) const;
+  void choose_second(Shaped& tree, Timestamp now);
   [[nodiscard]] std::uint64_t through(const Shaped& tree, Slot slot) const;
   void attach(Shaped& tree, Slot slot, Timestamp now);
   void detach(Shaped& tree, Slot slot);
+  void detach_others(Shaped& tree);
+  [[nodiscard]] Duration beacon_period() const;
   void ask_for_epoch(Shaped& tree, Timestamp now);
   void send_beacon(const Shaped& tree, const std::vector<Slot>& to);
   void refresh(Shaped& tree, std::string_view reason);
@@ -109,6 +125,11 @@ class Rooted final : public Shape {
   std::vector<Shaped> trees_;
   std::vector<TreeId> winners_;
   bool started_ = false;
+  bool sender_ = false;                      ///< publishes so often that it is a root
+  Timestamp published_at_{INT64_MIN / 2};
+  Timestamp busy_since_;                     ///< first of a row of broadcasts without a long pause
+  std::uint64_t busy_count_ = 0;
+  Duration busy_for_{0};
   Timestamp beacon_at_ = kNever;
   Timestamp raise_at_ = kNever;              ///< a request for a new epoch waits until then
   Timestamp raised_at_{INT64_MIN / 2};

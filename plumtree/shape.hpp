@@ -23,7 +23,7 @@ class Shape {
   virtual void peer_up(Slot slot, Timestamp now) = 0;
   /// `core.up` no longer holds the slot; its `Link` is still there.
   virtual void peer_down(Slot slot, Timestamp now) = 0;
-  virtual void set_members(Timestamp now) = 0;
+  virtual void set_members(const TreeMembers& members, Timestamp now) = 0;
 
   virtual void on_attach(Slot from, TreeId tree, Timestamp now) = 0;
   virtual void on_prune(Slot from, TreeId tree, Timestamp now) = 0;

@@ -76,6 +76,7 @@ void Tree::Impl::peer_up(PeerId peer, PeerTraits traits, Timestamp now) {
   link.up = true;
   link.rtt = link.traits.rtt;
   link.cost_us = std::max(tree::kCostMin, static_cast<std::uint64_t>(std::max<std::int64_t>(0, link.rtt.count() / 2000)));
+  if (!core.measured_lateness) core.late = std::max(core.late, link.rtt * 2);
   link.graft_tokens = core.config.graft_rate_limit_burst;
   link.tokens_at = now;
   core.up.insert(std::upper_bound(core.up.begin(), core.up.end(), slot), slot);
@@ -103,6 +104,7 @@ void Tree::Impl::peer_down(PeerId peer, Timestamp now) {
   if (core.links[slot].eager) reset_at_ = now;
   if (shape->one_way()) push_in_flight(slot, now);
   shape->peer_down(slot, now);
+  send_recent(now);
   for (const MessageId& id : missing_.link_down(slot)) {
     auto* entry = missing_.find(id);
     if (const auto origin = core.seen.find(id.origin)) core.in_flight(*origin).remove(id.sequence);
@@ -152,22 +154,24 @@ void Tree::Impl::push_in_flight(Slot lost, Timestamp now) {
   for (const Slot slot : core.up) announce(slot, rest);
 }
 
-void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now) {
+void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now) {
   enter(now);
   const auto slot = core.slot_of(peer);
   if (!slot) return;
   Link& link = core.links[*slot];
   link.rtt = std::max(rtt, Duration{0});
+  const bool delayed = last > link.rtt * 3 / 2 + std::chrono::milliseconds{5};
+  link.delayed += ((delayed ? 1 : 0) - link.delayed) * tree::kDelayedGain;
   link.offset_us = clock_offset.count() / 1000;
   // Near the smallest: queueing is no distance, and noise must not reshape trees.
   const auto sample = std::max(tree::kCostMin, static_cast<std::uint64_t>(link.rtt.count() / 2000));
   link.cost_us = sample < link.cost_us ? sample : link.cost_us + (sample - link.cost_us) / 64;
 }
 
-void Tree::Impl::set_members(TreeMembers members, Timestamp now) {
+void Tree::Impl::set_members(const TreeMembers& members, Timestamp now) {
   enter(now);
-  core.members = std::move(members);
-  shape->set_members(now);
+  core.dead_members = members.dead;
+  shape->set_members(members, now);
 }
 
 // ---- Origins
@@ -224,7 +228,7 @@ bool Tree::Impl::make_room_for_origin(Timestamp) {
 }
 
 void Tree::Impl::on_evicted(const StoredMessage& message) {
-  if (message.origin == tree::kSelf && core.members.dead > 0) ++core.stats.partitioned;
+  if (message.origin == tree::kSelf && core.dead_members > 0) ++core.stats.partitioned;
   if (core.undelivered.empty()) return;
   const auto it = core.undelivered.find(message.origin);
   if (it == core.undelivered.end() || !it->second.remove(message.id.sequence)) return;
@@ -414,11 +418,11 @@ void Tree::publish(Sequence sequence, std::string topic, Bytes payload, bool del
 void Tree::handle_frame(PeerId from, Frame frame, Timestamp now) { impl_->handle_frame(from, std::move(frame), now); }
 void Tree::peer_up(PeerId peer, PeerTraits traits, Timestamp now) { impl_->peer_up(peer, std::move(traits), now); }
 void Tree::peer_down(PeerId peer, Timestamp now) { impl_->peer_down(peer, now); }
-void Tree::set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now) {
-  impl_->set_rtt(peer, rtt, clock_offset, now);
+void Tree::set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now) {
+  impl_->set_rtt(peer, rtt, last, clock_offset, now);
 }
 void Tree::set_credit(PeerId peer, std::int64_t bytes, Timestamp now) { impl_->set_credit(peer, bytes, now); }
-void Tree::set_members(TreeMembers members, Timestamp now) { impl_->set_members(std::move(members), now); }
+void Tree::set_members(const TreeMembers& members, Timestamp now) { impl_->set_members(members, now); }
 void Tree::pause_delivery(bool paused, Timestamp now) { impl_->pause_delivery(paused, now); }
 void Tree::handle_timeout(Timestamp now) { impl_->handle_timeout(now); }
 std::optional<tree::Output> Tree::poll_output() { return impl_->poll_output(); }

@@ -29,6 +29,7 @@ struct PeerTraits {
 struct TreeMembers {
   std::vector<InstanceId> alive;  ///< members that speak links and are alive or suspect, ourselves included; sorted
   std::uint64_t dead = 0;         ///< members that speak links and are dead (not left, not forgotten)
+  std::vector<std::string> zones = {};  ///< the zone of each of `alive`; empty when none of them names one
 };
 
 /// Where delivery begins in a process that joins.
@@ -71,12 +72,12 @@ class Tree {
   void handle_frame(PeerId from, Frame frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
   void peer_down(PeerId peer, Timestamp now);
-  /// Measured round trip, and (peer's link clock - ours).
-  void set_rtt(PeerId peer, Duration rtt, Duration clock_offset, Timestamp now);
+  /// The shortest round trip measured lately and the last one, and (peer's link clock - ours).
+  void set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now);
   /// How many payload bytes may be queued for the peer now. Each payload sent uses it up; what does not fit is owed
   /// and sent when there is credit again. Unlimited until first told.
   void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
-  void set_members(TreeMembers members, Timestamp now);
+  void set_members(const TreeMembers& members, Timestamp now);
   void pause_delivery(bool paused, Timestamp now);
   void handle_timeout(Timestamp now);
 
@@ -96,7 +97,10 @@ class Tree {
     TreeId tree{};
     std::uint64_t epoch = 0;
     bool settled = false;
+    std::uint64_t distance_us = UINT64_MAX;  ///< to the root; largest: no way there
+    std::uint64_t feasible_us = UINT64_MAX;  ///< the smallest distance held in this epoch
     std::optional<PeerId> parent;
+    std::optional<PeerId> second;  ///< parent
     std::vector<PeerId> eager, lazy;
   };
   [[nodiscard]] std::vector<View> views(Timestamp now) const;

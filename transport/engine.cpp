@@ -209,9 +209,28 @@ bool Engine::Impl::settle_overlay() {
       if (Connection* conn = find(peers_[unwanted->peer].link)) {
         end_link(*conn, frame::Bye::Why::overlay, "more links than needed");
       }
+    } else {
+      overlay_.set_rtts(known_rtts(), now_);
     }
   }
   return any;
+}
+
+/// Round trips to the members that the overlay asks about: measured by their link or by probes, else by coordinates.
+std::map<PeerId, Duration> Engine::Impl::known_rtts() {
+  std::map<PeerId, Duration> rtts;
+  for (const PeerId id : overlay_.sample()) {
+    if (!peers_.valid(id)) continue;
+    const Peer& peer = peers_[id];
+    if (const Connection* conn = find(peer.link); conn && conn->link->clock().best().rtt > Duration{0}) {
+      rtts[id] = conn->link->clock().best().rtt;
+      continue;
+    }
+    auto rtt = swim_->rtt(peer.name);
+    if (!rtt && serf_) rtt = serf_->estimate(peer.name);
+    if (rtt) rtts[id] = *rtt;
+  }
+  return rtts;
 }
 
 bool Engine::Impl::settle_tree() {

@@ -61,6 +61,7 @@ struct KnownMember {
   InstanceId instance{};
   MemberState state = MemberState::dead;
   std::optional<PeerId> peer;
+  std::string zone = {};
 };
 
 class Engine::Impl {
@@ -127,6 +128,7 @@ class Engine::Impl {
   // engine.cpp
   bool settle_swim();
   bool settle_overlay();
+  [[nodiscard]] std::map<PeerId, Duration> known_rtts();
   bool settle_tree();
   void perform(swim::Output output);
   void perform(serf::Output output);
@@ -145,7 +147,7 @@ class Engine::Impl {
   void log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject, std::string text);
 
   // engine_members.cpp
-  void learn(const std::string& name, InstanceId instance, MemberState state);
+  void learn(const Member& member);
   void forget(std::map<std::string, KnownMember, std::less<>>::iterator it);
   void retire_peer(KnownMember& known, std::string_view why);
   void count_state(MemberState state, int change);

@@ -359,7 +359,7 @@ void Engine::Impl::on_pong(Connection& conn, const frame::Pong& pong) {
     return misbehaved(*link.peer, FrameReject::unexpected);
   }
   const ClockSample best = link.clock().best();
-  tree_.set_rtt(*link.peer, best.rtt, best.offset, now_);
+  tree_.set_rtt(*link.peer, best.rtt, link.clock().last().rtt, best.offset, now_);
 }
 
 /// Traffic on a link proves that this run of the member lives; once a second is enough.

@@ -16,6 +16,12 @@ InstanceId instance_of(const Member& member) {
   return parsed ? *parsed : InstanceId{};
 }
 
+std::string zone_of(const Member& member) {
+  Tags tags = decode_tags(member.meta.view());
+  const auto zone = tags.find(std::string{kTagZone});
+  return zone == tags.end() ? std::string{} : std::move(zone->second);
+}
+
 /// Telling the overlay costs work for every member; in large clusters changes are collected for so long.
 Duration collect_time(std::size_t members) {
   constexpr std::size_t kSmallCluster = 64;
@@ -45,7 +51,7 @@ void Engine::Impl::on_member(MemberEvent event) {
       if (auto it = known_.find(member.name); it != known_.end()) forget(it);
       forgets_wanted_ = true;
     } else {
-      learn(member.name, instance_of(member), member.state);
+      learn(member);
     }
   }
   events_.push(std::move(event));
@@ -57,7 +63,10 @@ void Engine::Impl::count_state(MemberState state, int change) {
   if (state == MemberState::dead) dead_changed_ = true;
 }
 
-void Engine::Impl::learn(const std::string& name, InstanceId instance, MemberState state) {
+void Engine::Impl::learn(const Member& member) {
+  const std::string& name = member.name;
+  const MemberState state = member.state;
+  const InstanceId instance = instance_of(member);
   auto it = known_.find(name);
   if (instance == InstanceId{}) {
     if (it != known_.end()) forget(it);
@@ -66,6 +75,10 @@ void Engine::Impl::learn(const std::string& name, InstanceId instance, MemberSta
   const bool fresh = it == known_.end();
   if (fresh) it = known_.emplace(name, KnownMember{instance, state, std::nullopt}).first;
   KnownMember& known = it->second;
+  if (std::string zone = zone_of(member); zone != known.zone) {
+    known.zone = std::move(zone);
+    members_changed_ = true;
+  }
   if (known.instance != instance) {
     retire_peer(known, "the member was started anew");
     known.instance = instance;
@@ -125,16 +138,26 @@ void Engine::Impl::apply_members() {
   members_due_ = now_ + collect_time(known_.size());
   std::vector<Candidate> candidates;
   TreeMembers members;
-  if (!left_) members.alive.push_back(identity_.instance);
+  std::vector<std::pair<InstanceId, std::string_view>> alive;
+  bool zoned = false;
+  const auto add = [&](InstanceId instance, std::string_view zone) {
+    alive.emplace_back(instance, zone);
+    zoned = zoned || !zone.empty();
+  };
+  if (!left_) add(identity_.instance, config_.tree.zone);
   for (const auto& [name, known] : known_) {
     if (known.state == MemberState::dead) ++members.dead;
     if (!is_there(known.state)) continue;
-    members.alive.push_back(known.instance);
+    add(known.instance, known.zone);
     if (known.peer && !byes_sent_ && !left_) candidates.push_back({*known.peer, known.instance, name});
   }
-  std::sort(members.alive.begin(), members.alive.end());
+  std::sort(alive.begin(), alive.end());
+  for (const auto& [instance, zone] : alive) {
+    members.alive.push_back(instance);
+    if (zoned) members.zones.emplace_back(zone);
+  }
   overlay_.set_candidates(std::move(candidates), now_);
-  tree_.set_members(std::move(members), now_);
+  tree_.set_members(members, now_);
   if (std::exchange(dead_changed_, false)) judge_partition();
 }
 

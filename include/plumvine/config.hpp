@@ -141,11 +141,12 @@ struct TreeConfig {
   std::uint32_t trees_max = 64;
   /// `rooted`: beacons of a root shape its tree; `classic`: the paper's rule, duplicates prune.
   enum class Rule : std::uint8_t { rooted, classic } tree_rule = Rule::rooted;
-  /// How many members are roots, by rendezvous hash.
-  std::uint32_t roots = 1;
+  /// How many members are roots, by rendezvous hash. 0: one in each of the 16 largest zones where members name zones, else
+  /// one below 1,000 members and twelve from there on.
+  std::uint32_t roots = 0;
   /// Period of a root's beacon.
   Duration beacon_interval = seconds{5};
-  /// Where this node stands, free text.
+  /// Where this node stands, free text: members of a zone are near each other. Each of the largest zones has a root.
   std::string zone;
 };
 

@@ -152,7 +152,7 @@ void check_tree(const TreeConfig& t, Rules& rules) {
   rules.between(t.pace_window_messages, 1, 1ULL << 30, "pace_window_messages");
   rules.between(t.origins_max, 16, 1u << 20, "origins_max");
   rules.between(t.trees_max, 2, 4096, "trees_max");
-  rules.between(t.roots, 1, 16, "roots");
+  rules.between(t.roots, 0, 16, "roots");
   rules.require(t.roots < t.trees_max, "trees_max", fmt::format("is {}, must be above roots ({})", t.trees_max, t.roots));
   rules.require(t.zone.size() <= 64, "zone", fmt::format("has {} bytes, at most 64", t.zone.size()));
 }

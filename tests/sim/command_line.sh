@@ -29,7 +29,7 @@ refused() {
 
 expect 0 "Exit status" --help
 expect 0 "plumvine-sim " --version
-for scenario in p1 p2 p3 p7 s1 s2 s3 g1 g1-swim g2 r1 r2 idle demo split-heal churn stop-continue; do expect 0 "$scenario" list; done
+for scenario in p1 p2 p3 p4 p5 p5-silent p6 p7 p8 orders swarm s1 s2 s3 g1 g1-swim g2 r1 r2 idle demo split-heal churn stop-continue; do expect 0 "$scenario" list; done
 expect 2 "split-heal" run p99
 refused "nothing to do"
 refused "unknown command 'walk'" walk
@@ -46,6 +46,11 @@ refused "--tree-rule 'oak'" run p7 --tree-rule oak
 refused "--repair 'maybe'" run p7 --repair maybe
 refused "--starved '200'" run g1 --starved 200
 refused "cannot honour --starved" run p7 --starved 10
+refused "cannot honour --kill" run p8 --kill 10
+refused "--optimization-threshold 'few'" run p2 --optimization-threshold few
+refused "--depth '99'" run orders --depth 99
+refused "--nodes '5'" run orders --nodes 5
+refused "cannot honour --depth" run p1 --depth 3
 refused "compare takes two files" compare one
 refused "cannot read /nonexistent" compare /nonexistent /nonexistent
 
@@ -59,6 +64,9 @@ expect 0 "rmr" compare "$work/a" "$work/b"
 echo "no json" >"$work/c"
 refused "the second file is not a JSON object" compare "$work/a" "$work/c"
 expect 0 "deliver" run demo --trace
+expect 0 "orders or seeds tried" run orders --nodes 4 --depth 2
+expect 0 "orders or seeds tried     3" run swarm --rounds 3 --seed 5
+expect 0 "reliability within 1 s" run p5-silent --nodes 30
 expect 0 "ihave" run p3 --nodes 20 --trace --tree-rule classic
 
 for field in scenario nodes seed broadcasts delivered expected reliability rmr ldh_mean ldh_max last_delivery_ms_p50 \

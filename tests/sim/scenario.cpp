@@ -13,7 +13,9 @@ std::string_view to_string(Flag flag) noexcept {
     case Flag::crash_per_round: return "--crash-per-round";
     case Flag::seconds: return "--seconds";
     case Flag::tree_rule: return "--tree-rule";
+    case Flag::threshold: return "--optimization-threshold";
     case Flag::repair: return "--repair";
+    case Flag::depth: return "--depth";
     case Flag::starved: return "--starved";
   }
   return "?";
@@ -34,7 +36,7 @@ Duration span(const Request& request, double seconds) {
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all = [] {
     std::vector<Scenario> list = tree_scenarios();
-    for (const auto& more : {cluster_scenarios(), swim_scenarios(), lifeguard_scenarios(), membership_scenarios()})
+    for (const auto& more : {search_scenarios(), cluster_scenarios(), swim_scenarios(), lifeguard_scenarios(), membership_scenarios()})
       list.insert(list.end(), more.begin(), more.end());
     return list;
   }();

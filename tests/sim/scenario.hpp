@@ -17,7 +17,7 @@ namespace plumvine::sim {
 
 /// Flags that a scenario may understand; each overrides one of its defaults.
 enum class Flag : std::uint8_t {
-  nodes, rounds, senders, loss, latency, kill, crash_per_round, seconds, tree_rule, repair, starved,
+  nodes, rounds, senders, loss, latency, kill, crash_per_round, seconds, tree_rule, threshold, repair, depth, starved,
 };
 /// As written on the command line, for example `--crash-per-round`.
 std::string_view to_string(Flag flag) noexcept;
@@ -35,7 +35,9 @@ struct Request {
   std::optional<double> starved;       ///< share of members that get too little of their processor
   std::optional<double> seconds;
   std::optional<TreeConfig::Rule> tree_rule;
+  std::optional<std::uint64_t> threshold;  ///< `optimization_threshold`
   std::optional<bool> repair;
+  std::optional<std::uint64_t> depth;      ///< steps whose order is varied
   std::ostream* trace = nullptr;       ///< where the readable trace goes
 };
 
@@ -58,6 +60,7 @@ const std::vector<Scenario>& scenarios();
 const Scenario* find_scenario(std::string_view name);
 
 std::vector<Scenario> tree_scenarios();
+std::vector<Scenario> search_scenarios();      ///< orders swarm: looking for what breaks a tree
 std::vector<Scenario> cluster_scenarios();
 std::vector<Scenario> swim_scenarios();        ///< s1 s2 s3 idle: what the SWIM paper computes, and what rest costs
 std::vector<Scenario> lifeguard_scenarios();   ///< g1 g2: members that are slow, not dead

@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -13,6 +12,7 @@
 #include <plumvine/detail/rng.hpp>
 
 #include <plumtree/frames.hpp>
+#include <plumtree/overlay.hpp>
 #include <plumtree/tree.hpp>
 
 #include "event_queue.hpp"
@@ -30,17 +30,24 @@ struct TreeSimOptions {
   /// One way, drawn once per link, uniform in [min, max].
   Duration latency_min = std::chrono::milliseconds{10};
   Duration latency_max = std::chrono::milliseconds{10};
-  /// Share of frames that vanish, each on its own. Nothing resends them.
+  /// Members stand in the regions of `regions.hpp`, which give latencies, zones and near links, instead.
+  bool regions = false;
+  /// Share of frames that are lost, each on its own.
   double loss = 0;
-  /// Lost links are replaced, and the members learn of deaths.
+  /// What is lost is sent again by the link after a round trip and 5 ms, and what is behind it waits, as in a TCP
+  /// stream. Else it is gone, and nothing resends it.
+  bool streams = false;
+  /// Lost links are replaced, the members learn of deaths, and digests are exchanged now and then.
   bool repair = true;
+  /// The crashed are hosts, not processes: nobody resets their links, dials to them time out.
+  bool silent = false;
   std::size_t payload_bytes = 100;
 };
 
-/// Thousands of `Tree` machines, without the engine: frames travel as values over first-in-first-out links with a latency
-/// each. The overlay is the one that `Overlay` chooses for the given members. A crashed node's neighbours see their
-/// links break one latency later; they dial what `Overlay` chooses then, and a dial to a dead node is refused after
-/// a round trip.
+/// Thousands of pairs of a `Tree` and an `Overlay`, without the engine: frames travel as values over first-in-first-out
+/// links with a latency each. A dial takes a round trip; one to a dead node is refused then. A crashed node's
+/// neighbours see their links break one latency later, all members know of the death 3 s later.
+/// An `Overlay` is told of the members that it could choose, not of all: its neighbours on the ring and those it likes most.
 class TreeSim {
  public:
   TreeSim(TreeSimOptions options, Trace& trace);
@@ -60,6 +67,7 @@ class TreeSim {
     Timestamp published;
     std::uint64_t payloads_sent = 0;
     std::uint64_t delivered = 0;     ///< at nodes that were alive at the end, without the origin
+    std::uint64_t within_second = 0; ///< of these, within a second
     std::uint64_t expected = 0;
     std::uint64_t largest_hop = 0;
     Duration last_delivery{0};
@@ -68,6 +76,14 @@ class TreeSim {
   /// Publishes one message from each of `origins` at this instant and runs until every live node has all of them and
   /// the tree is quiet, or `limit` has passed.
   std::vector<Broadcast> round(const std::vector<std::uint32_t>& origins, Duration limit);
+  /// What shall happen so long from now.
+  struct Planned {
+    Duration after{0};
+    std::uint32_t node = 0;
+    bool crash = false;              ///< else it publishes
+  };
+  /// The same for broadcasts and crashes at different times; `limit` counts from the last of them.
+  std::vector<Broadcast> run_plan(const std::vector<Planned>& plan, Duration limit);
 
   /// Frames sent since `reset_counters`.
   struct Counters {
@@ -94,18 +110,22 @@ class TreeSim {
     std::uint32_t far_peer = 0;  ///< our `PeerId` there
     Duration latency{0};
     bool up = false;
+    Timestamp clear_at{};        ///< streams: nothing sent from here arrives before
   };
   struct Node {
-    explicit Node(Tree machine) : tree(std::move(machine)) {}
+    Node(Tree machine, Overlay chooser) : tree(std::move(machine)), overlay(std::move(chooser)) {}
     Tree tree;
+    Overlay overlay;             ///< its `PeerId` is the number of the node
     InstanceId instance{};
-    std::vector<LinkEnd> links;  ///< by `PeerId`
-    std::set<std::uint32_t> dialled, known_dead;
+    std::string name;
+    std::size_t region = 0;
+    std::vector<LinkEnd> links;  ///< by the tree's `PeerId`, one for each link there ever was
+    std::vector<std::uint32_t> liked;  ///< the most liked as chords, in no order
     Timestamp timer = kNever;
     Sequence published = 0;
     bool alive = true;
   };
-  enum class Kind : std::uint8_t { none, frame, timer, link_down, dialled, refused, members };
+  enum class Kind : std::uint8_t { none, frame, timer, link_down, dialled, members, ping, publish, crash };
   struct Event {
     Kind kind = Kind::none;
     std::uint32_t node = 0;
@@ -114,22 +134,35 @@ class TreeSim {
   };
   struct Tracked {
     Broadcast result;
-    std::vector<bool> has;
+    std::vector<std::uint8_t> has;  ///< by node: 2 = within a second
     std::uint64_t live_have = 0;
   };
 
+  static constexpr std::size_t kViolationsMax = 20;
+  /// Members learn of a death so late; SWIM on a local network needs about that long.
+  static constexpr Duration kDetection = std::chrono::seconds{3};
+
+  // tree_sim_links.cpp
   void build_overlay();
-  std::vector<std::uint32_t> targets_of(std::uint32_t node, const std::set<std::uint32_t>& without);
-  void link(std::uint32_t a, std::uint32_t b);
+  void choose_liked();
+  [[nodiscard]] std::vector<Candidate> candidates_of(std::uint32_t node) const;
+  [[nodiscard]] std::optional<std::uint32_t> link_to(std::uint32_t node, std::uint32_t far) const;
+  [[nodiscard]] Duration draw_latency(std::uint32_t a, std::uint32_t b);
+  void link(std::uint32_t dialler, std::uint32_t far, Duration latency);
+  void link_down(std::uint32_t node, std::uint32_t peer);
+  void on_dialled(std::uint32_t node, std::uint32_t far);
+  void ping(std::uint32_t node, std::uint32_t peer);
+  bool keep_alive(std::uint32_t node, std::uint32_t peer, const Frame& frame);
+  void settle_overlay(std::uint32_t node);
+  void tell_members();
+
   void step();
   void settle(std::uint32_t node);
   void send(std::uint32_t node, const std::vector<PeerId>& to, Frame frame);
   void count(const Frame& frame, std::size_t copies);
   void deliver(std::uint32_t node, const tree::Deliver& delivery);
-  void redial(std::uint32_t node);
-  void tell_members();
+  void publish(std::uint32_t node);
   void mix(const Event& event);
-  [[nodiscard]] bool complete() const;
   [[nodiscard]] std::string name_of(InstanceId instance) const;
 
   TreeSimOptions options_;
@@ -138,13 +171,15 @@ class TreeSim {
   EventQueue<Event> queue_;
   std::vector<Node> nodes_;
   std::map<InstanceId, std::uint32_t> by_instance_;
-  std::vector<Duration> latencies_;
+  std::vector<std::uint32_t> ring_;  ///< nodes by position
+  std::vector<std::uint64_t> positions_;
   std::uint64_t links_ = 0;
   std::uint64_t alive_ = 0;
   std::uint64_t busy_frames_ = 0;   ///< Gossip, IHave, Graft, Prune, Pull, Gone under way
   Timestamp last_busy_;
   std::unordered_map<MessageId, Tracked> tracked_;  // looked up, never walked
   std::vector<MessageId> current_;
+  std::uint64_t open_ = 0;          ///< of these, not yet everywhere; and what is planned
   Counters counters_;
   Bytes payload_;
   std::vector<std::string> violations_;

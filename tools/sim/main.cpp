@@ -35,16 +35,18 @@ constexpr std::string_view kHelp =
 Flags of run (a flag that the scenario cannot honour is refused):
   --nodes N                 how many nodes
   --seed S                  seed of everything random (default 1)
-  --rounds N                broadcasts that are counted; crashes (s1), independent clusters (g1, g2)
+  --rounds N                broadcasts that are counted; seconds (p8), seeds (swarm), crashes (s1), clusters (g1, g2)
   --senders one|changing|all
   --loss PERCENT            each packet and each tree frame is lost on its own
   --latency-ms MIN-MAX      one way, per link
   --kill PERCENT            of the nodes, together, before the first counted round
   --crash-per-round N       nodes that crash as each round begins
+  --depth N                 steps whose order is varied (orders)
   --starved PERCENT         of the members, that get too little of their processor
   --seconds T               how long the fault, the churn or the measurement lasts
   --tree-rule rooted|classic
-  --repair on|off           replace lost links
+  --optimization-threshold N
+  --repair on|off           replace lost links, compare digests now and then
   --trace                   print every frame and event
   --json                    one JSON object: payload_bytes are Gossip frames, control_bytes all other frames, as on the wire
   --help, --version
@@ -102,7 +104,9 @@ Status set_flag(Request& request, const Scenario& scenario, std::string_view fla
   }
   if (flag == "--nodes") return count(request.nodes, scenario.nodes_min, scenario.nodes_max);
   if (flag == "--rounds") return count(request.rounds, 1, 1000000);
+  if (flag == "--depth") return count(request.depth, 1, 30);
   if (flag == "--crash-per-round") return count(request.crash_per_round, 0, scenario.nodes_max);
+  if (flag == "--optimization-threshold") return count(request.threshold, 0, 1000);
   if (flag == "--loss") return share(request.loss);
   if (flag == "--kill") return share(request.kill);
   if (flag == "--starved") return share(request.starved);

@@ -385,3 +385,48 @@ TEST_CASE("a run is the same run twice", "[sim]") {
   CHECK(hash_of(11) == hash_of(11));
   CHECK(hash_of(11) != hash_of(12));
 }
+
+TEST_CASE("members of three zones far apart: a root in each, and near links that stay", "[sim]") {
+  constexpr std::size_t kNodes = 24;
+  const auto zone = [](std::size_t node) { return node % 3; };
+  ClusterOptions options = lan(kNodes, 1);
+  options.tune = [](Config& config) {
+    config.tree.zone = "zone-" + std::to_string(std::stoul(config.name.substr(1)) % 3);
+  };
+  SimCluster cluster(options);
+  PathQuality far;
+  far.delay = 30ms;
+  for (std::size_t a = 0; a < kNodes; ++a) {
+    for (std::size_t b = 0; b < kNodes; ++b) {
+      if (zone(a) != zone(b)) cluster.network().set_path(cluster.node(a).host(), cluster.node(b).host(), far);
+    }
+  }
+  cluster.start_all();
+  REQUIRE(cluster.run_until([&] { return cluster.settled(); }, 60s));
+  cluster.run_for(90s);
+
+  std::set<std::size_t> root_zones;
+  std::size_t near = 0;
+  for (const auto& snapshot : cluster.snapshots()) {
+    const std::size_t node = std::stoul(snapshot->name.substr(1));
+    std::size_t settled = 0;
+    for (const TreeInfo& tree : snapshot->trees) {
+      if (!tree.settled || tree.root.empty()) continue;
+      ++settled;
+      root_zones.insert(zone(std::stoul(tree.root.substr(1))));
+    }
+    CHECK(settled >= 3);
+    for (const LinkInfo& link : snapshot->links) {
+      if (zone(std::stoul(link.peer.substr(1))) == zone(node)) {
+        ++near;
+        break;
+      }
+    }
+  }
+  CHECK(root_zones.size() == 3);
+  CHECK(near == kNodes);  // by chance one in nine would have none
+  const std::uint64_t before = cluster.link_changes();
+  cluster.run_for(60s);
+  CHECK(cluster.link_changes() - before <= 4);
+  CHECK(cluster.violations().empty());
+}

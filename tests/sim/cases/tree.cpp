@@ -153,12 +153,100 @@ TEST_CASE("wide area with five per cent loss of every frame: nothing is missed",
   }
 }
 
+TEST_CASE("one sender: its own tree has no redundancy and the overlay's own depth, announced once per link", "[sim]") {
+  Request request;
+  request.nodes = 1000;
+  request.rounds = 20;
+  const Report report = run("p1", request);
+  CHECK(*report.reliability == 1.0);
+  CHECK(*report.rmr <= 0.001);
+  CHECK(*report.ldh_mean <= 6.0);
+  double links = 0;
+  double control = 0;
+  for (const auto& [name, value] : report.notes) {
+    if (name == "links") links = value;
+    if (name == "control ids/broadcast") control = value;
+  }
+  CHECK(control == Approx(links - 999).epsilon(0.01));
+}
+
+TEST_CASE("changing senders at 10 to 50 ms: within the wide-area targets", "[sim]") {
+  const Report report = run("p7", {});
+  CHECK(*report.reliability == 1.0);
+  CHECK(*report.rmr <= 0.01);
+  CHECK(*report.full_ms_p99 <= 270);
+}
+
+TEST_CASE("mass failure: the very next message reaches all within a second, and the tree is well for those after", "[sim]") {
+  Request request;
+  request.nodes = 1000;
+  request.kill = GENERATE(0.4, 0.8, 0.9);
+  CAPTURE(*request.kill);
+  CHECK(*run("p5", request).reliability >= (*request.kill > 0.85 ? 0.99 : 0.9999));
+  const Report after = run("p6", request);
+  CHECK(*after.reliability == 1.0);
+  CHECK(*after.rmr <= 0.15);
+}
+
+TEST_CASE("hosts that vanish: everybody gets the message in the end", "[sim]") {
+  Request request;
+  request.nodes = 300;
+  const Report report = run("p5-silent", request);
+  CHECK(report.delivered == report.expected);
+  CHECK(report.violations.empty());
+}
+
+TEST_CASE("crashes in each cycle cost little redundancy", "[sim]") {
+  Request request;
+  request.nodes = 2000;
+  request.rounds = 15;
+  request.crash_per_round = 10;
+  const Report report = run("p4", request);
+  CHECK(*report.reliability == 1.0);
+  CHECK(*report.rmr <= 0.12);
+}
+
+TEST_CASE("nineteen regions: near links and a root per zone keep close to the speed of light", "[sim]") {
+  Request request;
+  request.rounds = 3;
+  const Report calm = run("p8", request);
+  CHECK(*calm.reliability == 1.0);
+  CHECK(*calm.duplicates_per_message <= 0.05);
+  CHECK(*calm.full_ms_p50 <= 118);
+  CHECK(*calm.full_ms_p99 <= 170);
+  // Second parents halve what a lost packet costs; without them p50 is above 250 ms.
+  request.loss = 0.02;
+  const Report lossy = run("p8", request);
+  CHECK(*lossy.reliability == 1.0);
+  CHECK(*lossy.full_ms_p50 <= 200);
+  CHECK(*lossy.duplicates_per_message <= 0.4);
+}
+
+TEST_CASE("anchor: the paper's rule with threshold 7 and changing senders", "[sim]") {
+  Request request;
+  request.nodes = 2000;
+  request.rounds = 20;
+  request.tree_rule = TreeConfig::Rule::classic;
+  request.threshold = 7;
+  const Report report = run("p2", request);
+  CHECK(*report.rmr <= 0.001);
+  CHECK(*report.ldh_mean >= 11);
+  CHECK(*report.ldh_mean <= 17);
+  // Without repair of links a mass failure leaves nodes out, as in the paper.
+  request.kill = 0.6;
+  request.repair = false;
+  request.rounds = 1;
+  CHECK(*run("p5", request).reliability < 0.97);
+}
+
 TEST_CASE("every scenario gives the same report twice, and every field of it is there", "[sim]") {
   for (const Scenario& scenario : scenarios()) {
     CAPTURE(scenario.name);
     Request request;
     request.nodes = scenario.name[0] == 'p' ? 60 : 5;
     if (scenario.flags.contains(Flag::rounds)) request.rounds = 5;
+    if (scenario.flags.contains(Flag::crash_per_round)) request.crash_per_round = 1;
+    if (scenario.flags.contains(Flag::depth)) request.nodes = request.depth = 3;
     if (scenario.flags.contains(Flag::seconds)) request.seconds = 15;
     const Report first = scenario.run(request);
     INFO(joined(first.violations));

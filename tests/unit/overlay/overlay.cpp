@@ -45,7 +45,7 @@ struct One {
     drops.clear();
     while (auto output = overlay->poll_output()) {
       if (const auto* dial = std::get_if<overlay::Dial>(&*output)) out.push_back(dial->peer);
-      else drops.push_back(std::get<overlay::Drop>(*output).peer);
+      else if (const auto* drop = std::get_if<overlay::Drop>(&*output)) drops.push_back(drop->peer);
     }
     return out;
   }
@@ -96,8 +96,8 @@ struct World {
       if (const auto* dial = std::get_if<overlay::Dial>(&*output)) {
         ++dials;
         dialled.push({now + 1ms, ++counter, i, index(dial->peer)});
-      } else {
-        unlink(i, index(std::get<overlay::Drop>(*output).peer));
+      } else if (const auto* drop = std::get_if<overlay::Drop>(&*output)) {
+        unlink(i, index(drop->peer));
       }
     }
   }
@@ -580,4 +580,48 @@ TEST_CASE("after many members vanish at once the rest is one graph again", "[ove
   CHECK(world.connected());
   for (const auto i : world.alive()) CHECK(world.links[i].size() >= 4);
   CHECK(world.mean_links() < 8.5);
+}
+
+TEST_CASE("where round trips differ, a node dials its successor, the nearest of its sample and a far chord", "[overlay]") {
+  One one;
+  one.members(500);
+  const auto chords = one.overlay->targets();
+  const auto sample = one.overlay->sample();
+  REQUIRE(sample.size() == overlay::kSample);
+  std::map<PeerId, Duration> rtts;
+  for (std::size_t i = 0; i < sample.size(); ++i) rtts[sample[i]] = 100ms + i * 1ms;
+  const PeerId near = sample[40];
+  rtts[near] = 10ms;
+  one.overlay->set_rtts(rtts, one.now);
+  CHECK(one.overlay->targets() == std::vector<PeerId>{chords[0], near, chords[1]});
+
+  // Noise changes nothing; a member that is clearly nearer takes the place.
+  rtts[sample[50]] = 9ms;
+  one.overlay->set_rtts(rtts, one.now);
+  CHECK(one.overlay->targets()[1] == near);
+  rtts[sample[50]] = 5ms;
+  one.overlay->set_rtts(rtts, one.now);
+  CHECK(one.overlay->targets()[1] == sample[50]);
+}
+
+TEST_CASE("where everybody is about as near, round trips choose nothing", "[overlay]") {
+  One one;
+  one.members(500);
+  const auto chords = one.overlay->targets();
+  std::map<PeerId, Duration> rtts;
+  for (const auto peer : one.overlay->sample()) rtts[peer] = 300us + index(peer) * 2us;
+  one.overlay->set_rtts(rtts, one.now);
+  CHECK(one.overlay->targets() == chords);
+}
+
+TEST_CASE("round trips are asked for at each check of the links", "[overlay]") {
+  One one;
+  one.members(10);
+  std::size_t asked = 0;
+  for (int i = 0; i < 5; ++i) {
+    one.now = one.overlay->next_timeout();
+    one.overlay->handle_timeout(one.now);
+    while (auto output = one.overlay->poll_output()) asked += std::holds_alternative<overlay::AskRtts>(*output) ? 1 : 0;
+  }
+  CHECK(asked >= 1);
 }

@@ -297,7 +297,7 @@ TEST_CASE("latency is measured on our clock, whatever the clocks of others show"
   s.advance(seconds{10});
   s.drain();
   // Peer 1's clock is an hour ahead; it got the message 30 ms after publishing.
-  s.tree.set_rtt(peer(1), milliseconds{2}, std::chrono::hours{1}, s.now);
+  s.tree.set_rtt(peer(1), milliseconds{2}, milliseconds{2}, std::chrono::hours{1}, s.now);
   auto g = gossip(1, 2);
   g.published_us = s.now.ns / 1000 + std::int64_t{3600} * 1'000'000 - 30'000;
   s.receive(1, g);

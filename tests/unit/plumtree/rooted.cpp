@@ -149,9 +149,10 @@ TEST_CASE("without a feasible neighbour a node floods and asks for a new epoch",
     s.receive(1, frame::Beacon{kTree, 2, 9000});
     s.drain();
     CHECK(parent_of(s) == peer(1));
-    CHECK(s.to<frame::Prune>() == Peers{3});
+    CHECK(s.to<frame::Prune>().empty());  // not before the new parent knows us
     s.advance(milliseconds{300});
     s.drain();
+    CHECK(s.to<frame::Prune>() == Peers{3});
     s.receive(1, on_tree(2));
     s.drain();
     CHECK(s.to<frame::Gossip>().empty());
@@ -419,4 +420,40 @@ TEST_CASE("parents never form a circle while links come and go under loss", "[ro
   c.run(seconds{40});
   check_tree(c, winner(24));
   for (std::uint32_t i = 0; i < 24; ++i) CHECK(c.all_have(i, c.nodes[i].published));
+}
+
+TEST_CASE("who takes the place of a lost parent is told what we have, and pushes what we lack", "[rooted]") {
+  Single child({});
+  settle(child, 1, 1000);
+  child.receive(2, frame::Beacon{kTree, 1, 1400});
+  child.receive(1, on_tree(1));
+  child.drain();
+  child.tree.peer_down(peer(1), child.now);
+  child.drain();
+  CHECK(parent_of(child) == peer(2));
+  REQUIRE(child.to<frame::Digest>() == Peers{2});
+  const auto recent = child.first<frame::Digest>();
+  CHECK_FALSE(recent.first);
+  CHECK_FALSE(recent.last);
+  REQUIRE(recent.entries.size() == 1);
+  CHECK(recent.entries[0].watermark == 1);
+
+  Single parent({});
+  settle(parent, 1, 1000);
+  for (Sequence sequence = 1; sequence <= 3; ++sequence) parent.receive(1, on_tree(sequence));
+  parent.drain();
+  parent.receive(3, frame::Graft{kTree, true, {}});
+  parent.receive(3, recent);
+  parent.drain();
+  CHECK(parent.to<frame::Gossip>() == Peers{3, 3});
+  CHECK(parent.first<frame::Gossip>().id.sequence == 2);
+
+  // Only what is recent: the rest is for digests.
+  parent.receive(1, on_tree(4));
+  parent.drain();
+  parent.advance(seconds{3});
+  parent.receive(2, frame::Graft{kTree, true, {}});
+  parent.receive(2, recent);
+  parent.drain();
+  CHECK(parent.to<frame::Gossip>().empty());
 }

@@ -1,0 +1,154 @@
+#include <catch2/catch.hpp>
+
+#include "plumtree/roots.hpp"
+#include "single.hpp"
+
+using namespace plumvine;
+using namespace plumvine::test;
+
+namespace {
+TreeMembers many(std::uint32_t n) {
+  TreeMembers members;
+  for (std::uint32_t i = 0; i < n; ++i) members.alive.push_back(instance(i));
+  return members;
+}
+const TreeId kOwn{static_cast<std::uint64_t>(instance(0))};
+
+/// Publishes every `pause` for `span`.
+void publish(Single& s, Sequence& sequence, Duration pause, Duration span) {
+  for (Duration done{0}; done < span; done += pause) {
+    s.tree.publish(++sequence, "t", Bytes::copy_of("x"), false, s.now);
+    s.advance(pause);
+  }
+}
+TreeId last_tree(const Single& s) {
+  TreeId tree{};
+  for (const auto& [to, frame] : s.sent) {
+    if (const auto* gossip = std::get_if<frame::Gossip>(&frame)) tree = gossip->tree;
+  }
+  return tree;
+}
+}  // namespace
+
+TEST_CASE("one root below 1,000 members, twelve from there on, unless a number is set", "[roots]") {
+  CHECK(tree::choose_roots(many(999), 0).size() == 1);
+  CHECK(tree::choose_roots(many(1000), 0).size() == 12);
+  CHECK(tree::choose_roots(many(1000), 3).size() == 3);
+  CHECK(tree::choose_roots(many(2), 3).size() == 2);
+  CHECK(tree::choose_roots(many(0), 0).empty());
+}
+
+TEST_CASE("a member that goes changes the roots only if it was one", "[roots]") {
+  TreeMembers members = many(1500);
+  const auto before = tree::choose_roots(members, 0);
+  for (std::size_t i = 0; i < 100; ++i) {
+    TreeMembers fewer = members;
+    const TreeId gone{static_cast<std::uint64_t>(fewer.alive[i])};
+    fewer.alive.erase(fewer.alive.begin() + static_cast<std::ptrdiff_t>(i));
+    const auto after = tree::choose_roots(fewer, 0);
+    std::size_t kept = 0;
+    for (const TreeId root : before) kept += std::count(after.begin(), after.end(), root) > 0 ? 1 : 0;
+    CHECK(kept == before.size() - (std::count(before.begin(), before.end(), gone) > 0 ? 1 : 0));
+  }
+}
+
+TEST_CASE("each of the sixteen largest zones has a root of its own", "[roots]") {
+  TreeMembers members = many(300);
+  for (std::uint32_t i = 0; i < 300; ++i) members.zones.push_back("z" + std::to_string(i < 290 ? i % 16 : 16 + i % 2));
+  const auto roots = tree::choose_roots(members, 0);
+  REQUIRE(roots.size() == 16);
+  std::set<std::string> zones;
+  for (const TreeId root : roots) {
+    for (std::size_t i = 0; i < 300; ++i) {
+      if (static_cast<std::uint64_t>(members.alive[i]) == static_cast<std::uint64_t>(root)) zones.insert(members.zones[i]);
+    }
+  }
+  CHECK(zones.size() == 16);
+  CHECK(zones.count("z16") + zones.count("z17") == 0);
+  CHECK(tree::choose_roots(members, 2).size() == 2);  // a number that is set counts more
+}
+
+TEST_CASE("who publishes once a second becomes a root, and stops when silent", "[roots]") {
+  Single s({});
+  Sequence sequence = 0;
+  publish(s, sequence, milliseconds{900}, seconds{9});
+  s.drain();
+  CHECK(last_tree(s) == kSharedTree);
+  publish(s, sequence, milliseconds{900}, seconds{8});
+  s.drain();
+  CHECK(s.first<frame::Beacon>().tree == kOwn);
+  CHECK(last_tree(s) == kOwn);
+  // Beacons until a minute of silence.
+  s.advance(seconds{55});
+  s.drain();
+  CHECK_FALSE(s.to<frame::Beacon>().empty());
+  s.advance(seconds{15});
+  s.drain();
+  s.advance(seconds{60});
+  s.drain();
+  CHECK(s.to<frame::Beacon>().empty());
+}
+
+TEST_CASE("who publishes rarely borrows a tree, and so does the sender when there are many", "[roots]") {
+  Single rare({});
+  Sequence sequence = 0;
+  publish(rare, sequence, milliseconds{1500}, seconds{60});
+  rare.drain();
+  CHECK(rare.to<frame::Beacon>().empty());
+
+  Single crowded({});
+  for (std::uint64_t i = 0; i < 32; ++i) crowded.receive(1, frame::Beacon{TreeId{100 + i}, 1, 1000});
+  sequence = 0;
+  publish(crowded, sequence, milliseconds{500}, seconds{16});
+  crowded.drain();
+  for (const auto& [to, frame] : crowded.sent) {
+    if (const auto* beacon = std::get_if<frame::Beacon>(&frame)) CHECK(beacon->tree != kOwn);
+  }
+  CHECK(last_tree(crowded) != kSharedTree);
+}
+
+TEST_CASE("a slow parent whose link loses packets gets a second one beside it", "[roots]") {
+  const TreeId tree{77};
+  Single s({}, 0);
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    s.tree.peer_up(peer(i), {instance(i), "n" + std::to_string(i), milliseconds{40}}, s.now);
+  }
+  const auto epoch = [&](std::uint64_t number) {
+    s.receive(1, frame::Beacon{tree, number, 1000});
+    s.receive(2, frame::Beacon{tree, number, 2000});
+    s.receive(3, frame::Beacon{tree, number, 90000});  // farther than we are: perhaps through us
+    s.advance(milliseconds{200});
+  };
+  const auto second = [&]() -> std::optional<PeerId> {
+    for (const auto& view : s.tree.views(s.now)) {
+      if (view.tree == tree) return view.second;
+    }
+    return std::nullopt;
+  };
+  epoch(1);
+  epoch(2);
+  CHECK_FALSE(second());
+  s.tree.set_rtt(peer(1), milliseconds{40}, milliseconds{95}, Duration{0}, s.now);
+  s.drain();
+  epoch(3);
+  s.drain();
+  CHECK(second() == peer(2));
+  CHECK(s.to<frame::Graft>() == Peers{1, 2});
+  epoch(4);
+  s.drain();
+  CHECK(second() == peer(2));
+  CHECK(s.to<frame::Prune>().empty());
+  // Its copies come down and are nobody's fault; ours do not go up to it.
+  auto message = gossip(1);
+  message.tree = tree;
+  s.receive(1, message);
+  s.receive(2, message);
+  s.drain();
+  CHECK(s.to<frame::Gossip>().empty());
+  CHECK(s.to<frame::Prune>().empty());
+  for (int i = 0; i < 60; ++i) s.tree.set_rtt(peer(1), milliseconds{40}, milliseconds{40}, Duration{0}, s.now);
+  epoch(5);
+  s.drain();
+  CHECK_FALSE(second());
+  CHECK(s.to<frame::Prune>() == Peers{2});
+}
