@@ -25,6 +25,8 @@ std::string config_json(const Config& config);
 std::string state_json(const Snapshot& snapshot, const HealthReport& report, const Config& config);
 /// One printed line without line feed; `cursor` is added where not empty.
 std::string message_json(const Message& message, std::string_view cursor = {});
+/// Who has acknowledged a broadcast, and who has not.
+std::string receipt_json(const Receipt& receipt);
 std::string error_json(std::string_view code, std::string_view message, std::string_view hint);
 
 }  // namespace plumvine::dump
