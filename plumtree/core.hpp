@@ -66,11 +66,11 @@ struct Link {
     return !limited || credit > least;
   }
   [[nodiscard]] bool owes() const noexcept { return owed_ranges > 0 || owed_overflow; }
-  template <class Use>
-  void each_owed(Use use) {
-    for (OriginSets& sets : owed) use(sets);
-    use(owed_pulls);
-    use(dropped);
+  template <class Self, class Use>
+  static void each_owed(Self& link, Use use) {
+    for (auto& sets : link.owed) use(sets);
+    use(link.owed_pulls);
+    use(link.dropped);
   }
   [[nodiscard]] Sequence has_upto(OriginIndex origin) const noexcept { return origin < has.size() ? has[origin] : 0; }
   void note_has(OriginIndex origin, Sequence upto) {

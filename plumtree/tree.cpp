@@ -200,7 +200,7 @@ bool Tree::Impl::make_room_for_origin(Timestamp) {
   core.undelivered.erase(*silent);
   std::erase_if(overrun_, [&](const auto& entry) { return entry.first.first == *silent; });
   for (Link& link : core.links) {
-    link.each_owed([&](tree::OriginSets& sets) {
+    Link::each_owed(link, [&](tree::OriginSets& sets) {
       if (const auto it = sets.find(*silent); it != sets.end()) {
         link.owed_ranges -= it->second.ranges();
         sets.erase(it);
@@ -332,9 +332,9 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
     if (!set.empty() && set.front().first <= ordered_upto(origin)) broken.emplace_back("a message waits for nothing");
   }
   for (const Slot slot : core.up) {
-    Link link = core.links[slot];
+    const Link& link = core.links[slot];
     std::size_t ranges = 0;
-    link.each_owed([&](tree::OriginSets& sets) {
+    Link::each_owed(link, [&](const tree::OriginSets& sets) {
       for (const auto& [origin, set] : sets) ranges += set.ranges();
     });
     if (ranges != link.owed_ranges) broken.emplace_back("the count of owed ranges is wrong");

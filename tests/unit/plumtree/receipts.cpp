@@ -102,6 +102,21 @@ TEST_CASE("answers of a hundred members come in few frames", "[receipts]") {
   CHECK(to_publisher < 120);
 }
 
+TEST_CASE("requests for acknowledgements that come in a flood are not passed on", "[receipts]") {
+  Single s({}, 2);
+  for (std::uint64_t round = 1; round <= 100; ++round) s.receive(1, frame::AckRequest{instance(50), round, {{1, 1}}});
+  s.drain();
+  CHECK(s.to<frame::AckRequest>() == Peers{2});
+  CHECK(s.tree.stats(s.now).rate_limited[RateLimited::ack] == 99);
+  for (std::uint32_t origin = 100; origin < 400; ++origin) s.receive(1, frame::AckRequest{instance(origin), 1, {{1, 1}}});
+  s.drain();
+  CHECK(s.to<frame::AckRequest>().size() == 255);
+  s.advance(seconds{11});  // those that ask no more are forgotten
+  s.receive(1, frame::AckRequest{instance(400), 1, {{1, 1}}});
+  s.drain();
+  CHECK(s.to<frame::AckRequest>() == Peers{2});
+}
+
 TEST_CASE("alone there is nobody to wait for", "[receipts]") {
   Cluster c(1);
   c.members();
