@@ -382,3 +382,19 @@ TEST_CASE("what a validator refuses reaches nobody's handler", "[api][validator]
   CHECK(c.journals[1]->wait([](const Journal& j) { return j.texts == std::vector<std::string>{"good", "best"}; }));
   CHECK(eventually([&] { return c.nodes[1]->snapshot()->tree.validations[Verdict::ignore] == 1; }));
 }
+
+TEST_CASE("who waits for a receipt or an acknowledgement when the node is stopped is told so", "[api][receipts][direct]") {
+  Cluster c{2};
+  c.nodes[1]->pause_delivery(true);
+  std::atomic<int> told{0};
+  std::thread waiting{[&] {
+    const auto receipt = c.nodes[0]->broadcast_and_wait("t", Bytes::copy_of(std::string_view{"x"}), {.acks = kAckAll, .ack_timeout = 60s});
+    if (!receipt && receipt.error().code == Errc::stopped) ++told;
+  }};
+  CHECK(eventually([&] { return c.nodes[0]->snapshot()->tree.broadcast == 1; }));
+  c.nodes[0]->stop();
+  waiting.join();
+  CHECK(told == 1);
+  CHECK(c.nodes[0]->broadcast_and_wait("t", {}, {.acks = 1}).error().code == Errc::stopped);
+  CHECK(c.nodes[0]->send("n1", {}, 1s).error().code == Errc::stopped);
+}

@@ -326,6 +326,7 @@ HttpResponse Admin::Impl::publish_and_wait(std::string topic, Bytes payload, Bro
   HttpResponse response;
   response.later = [this, topic = std::move(topic), payload = std::move(payload), options](const std::function<void(HttpResponse)>& give) {
     auto id = host_.publish(topic, payload, options, [give](const Receipt& receipt) {
+      if (receipt.id == MessageId{}) return give(refused(Error{Errc::stopped, "the node was stopped"}));
       give(json(receipt.complete ? 200 : 504, dump::receipt_json(receipt)));
     });
     if (!id) give(refused(id.error()));

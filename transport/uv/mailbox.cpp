@@ -128,8 +128,10 @@ void Mailbox::close() {
     waiting_bytes_ = waiting_messages_ = unacked_bytes_ = 0;
     room_.notify_all();
   }
-  for (Item& item : dropped)
+  for (Item& item : dropped) {
     if (auto* command = std::get_if<Command>(&item)) (*command)(false);
+    else if (const auto& tell = std::get<Publish>(item).on_receipt) tell(Receipt{});
+  }
 }
 
 Mailbox::Fill Mailbox::fill() const {

@@ -33,7 +33,7 @@ class Mailbox {
     std::string topic;
     Bytes payload;
     AckWish acks = {};
-    std::function<void(const Receipt&)> on_receipt = {};  ///< empty: the user's handler
+    std::function<void(const Receipt&)> on_receipt = {};  ///< empty: the user's handler; an id of zeros: the node was stopped
   };
   /// Called once on the loop thread: with true to run, with false if the node closed before.
   using Command = std::function<void(bool run)>;
@@ -57,7 +57,7 @@ class Mailbox {
   void acked(Sequence sequence);
   /// True once after refusals, when there is room again.
   bool take_writable();
-  /// Refuses everything from now on and drops what waits (commands are told).
+  /// Refuses everything from now on and drops what waits (commands and who waits for a receipt are told).
   void close();
   /// Ends the tie to the loop; after `close`.
   void detach() { async_.reset(); }

@@ -283,7 +283,10 @@ void Node::Impl::on_mail() {
   if (stop_wanted_) return begin_close();
   for (auto& item : mailbox_.take()) {
     if (auto* message = std::get_if<uv::Mailbox::Publish>(&item)) {
-      if (closing_) continue;
+      if (closing_) {
+        if (message->on_receipt) message->on_receipt(Receipt{});
+        continue;
+      }
       if (message->on_receipt) receipts_.emplace(message->sequence, std::move(message->on_receipt));
       core_->driver.publish(message->sequence, std::move(message->topic), std::move(message->payload), message->acks);
     } else {
@@ -318,7 +321,7 @@ void Node::Impl::tear_down() {
   subscriptions_.clear();
   for (auto& [ticket, done] : std::exchange(key_orders_, {})) done(Error{Errc::stopped, "the node was stopped"});
   for (auto& [ticket, done] : std::exchange(directs_, {})) done(Error{Errc::stopped, "the node was stopped"});
-  for (auto& [sequence, done] : std::exchange(receipts_, {})) done(Receipt{.id = {identity_.instance, sequence}});
+  for (auto& [sequence, done] : std::exchange(receipts_, {})) done(Receipt{});
   turn_snapshot_.reset();
   core_.reset();
   mailbox_.detach();
@@ -399,8 +402,10 @@ Result<Receipt> Node::Impl::broadcast_and_wait(std::string_view topic, Bytes pay
   auto id = broadcast(topic, std::move(payload), options, [answer](const Receipt& r) { answer->set_value(r); });
   if (!id) return id.error();
   if (receipt.wait_for(options.ack_timeout + kAnswerWait) != std::future_status::ready)
-    return Error{Errc::timed_out, "the loop did not answer; it is stalled or was stopped"};
-  return receipt.get();
+    return Error{Errc::timed_out, "the loop did not answer; it is stalled or does not run"};
+  Receipt told = receipt.get();
+  if (told.id == MessageId{}) return Error{Errc::stopped, "the node was stopped"};
+  return told;
 }
 
 void Node::Impl::receipted(const Receipt& receipt, const std::function<void(const Receipt&)>& user) {

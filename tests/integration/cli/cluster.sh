@@ -135,10 +135,11 @@ kill -USR1 "${pid[a]}"
 dumped() { grep -q 'PV5007' "$work/a.err"; }
 within 10 dumped
 dump=$(sed -n 's/.*PV5007\] state written to //p' "$work/a.err")
-grep -q '"instance":"[0-9a-f]*".*"members":\[' "$dump" || fail "not a state dump: $dump"
+grep -q '"instance":"[0-9a-f]*".*"members":\[.*"topics":\[.*"topic":"t","priority":"high","order":"fifo"' "$dump" || fail "not a state dump: $dump"
 rm -f "$dump"
+printf '[topics.t]\norder = "fifo"\n[topics.u]\npriority = "low"\n' >"$work/topics.toml"
 kill -HUP "${pid[a]}"
-again() { grep -q 'PV5002' "$work/a.err"; }
+again() { grep -q 'PV5002.*need a restart: topics.t.priority.*topics.u.backlog' "$work/a.err"; }
 within 10 again
 end a TERM || fail "SIGTERM ended with $?"
 within 5 ours_is b a left

@@ -75,6 +75,7 @@ TEST_CASE("urgent messages overtake others at a neighbour that does not read, an
   CHECK(stats.dequeued[Priority::critical] == stats.enqueued[Priority::critical]);
   CHECK(stats.dequeued[Priority::low] == stats.enqueued[Priority::low]);
   CHECK(stats.enqueued[Priority::normal] == 1);
+  CHECK(c.b().snapshot()->tree.duplicate <= 5);  // what is overtaken is not asked for again
   c.check_invariants();
 }
 
