@@ -203,7 +203,8 @@ void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector
   core.stats.gossip_sent += with_room.size() + without_room.size();
   const auto send = [&](std::vector<PeerId> peers, std::optional<Overflow> no_room) {
     if (peers.empty()) return;
-    core.out.push(tree::Send{std::move(peers), gossip_of(message, pulled), message.agreed->policy.priority, message.agreed->number, no_room});
+    const tree::Topic& topic = *message.agreed;
+    core.out.push(tree::Send{std::move(peers), gossip_of(message, pulled), topic.policy.priority, topic.number, no_room});
   };
   send(std::move(with_room), {});
   send(std::move(without_room), message.agreed->policy.overflow);

@@ -40,7 +40,8 @@ Status Engine::Impl::send_direct(std::uint64_t ticket, std::string_view name, By
     conn = &dial_visit(peer);
   }
   Directs& directs = conn->directs;
-  if (conn->queue.bytes() + directs.waiting_bytes > config_.link.queue_high_bytes || directs.open.size() + directs.waiting.size() >= kDirectsOpen)
+  const bool full = conn->queue.bytes() + directs.waiting_bytes > config_.link.queue_high_bytes;
+  if (full || directs.open.size() + directs.waiting.size() >= kDirectsOpen)
     return {Errc::overloaded, "too much waits to be sent to " + who + "; try again later"};
   direct_counts_.add(DirectResult::sent);
   if (conn->link->greeted()) {
@@ -127,9 +128,12 @@ void Engine::Impl::fail_directs(Connection& conn) {
   std::erase_if(visits_, [&](const auto& visit) { return visit.second == conn.id; });
   const auto fail = [&](std::uint64_t ticket, const char* what) {
     direct_counts_.add(DirectResult::failed);
-    if (ticket != 0) events_.push(engine::DirectDone{ticket, Error{Errc::timed_out, "the connection to " + conn.link->name + " ended " + what}});
+    if (ticket == 0) return;
+    events_.push(engine::DirectDone{ticket, Error{Errc::timed_out, "the connection to " + conn.link->name + " ended " + what}});
   };
-  for (const auto& [number, ticket] : std::exchange(conn.directs.open, {})) fail(ticket, "before it acknowledged: it may have the message or not");
+  for (const auto& [number, ticket] : std::exchange(conn.directs.open, {})) {
+    fail(ticket, "before it acknowledged: it may have the message or not");
+  }
   for (const auto& [ticket, payload] : std::exchange(conn.directs.waiting, {})) fail(ticket, "before the message was sent");
 }
 

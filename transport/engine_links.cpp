@@ -128,6 +128,8 @@ void Engine::Impl::on_frame(Connection& conn, Frame frame) {
       if (std::holds_alternative<frame::Ping>(frame) || std::holds_alternative<frame::Pong>(frame)) return;
       if (std::holds_alternative<frame::Hello>(frame)) return;
       if (const auto* forget = std::get_if<frame::Forget>(&frame)) return on_forget(*forget);
+      if (auto* direct = std::get_if<frame::Direct>(&frame)) return on_direct(conn, std::move(*direct));
+      if (const auto* ack = std::get_if<frame::DirectAck>(&frame)) return on_direct_ack(conn, *ack);
       tree_.handle_frame(*link.peer, std::move(frame), now_);
       return;
     case LinkState::visiting:

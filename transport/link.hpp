@@ -29,7 +29,8 @@ struct LinkIdentity {
 };
 
 /// One link as a state machine, without its connection: dialling (outbound only), greeting, up, draining; `visiting` in place
-/// of up where it is for direct messages only. It decodes what arrives, judges the greeting, keeps the link alive and measures it. `Engine` decides between links and does the rest.
+/// of up where it is for direct messages only. It decodes what arrives, judges the greeting, keeps the link alive and
+/// measures it. `Engine` decides between links and does the rest.
 class Link {
  public:
   /// A frame body before the greeting is done can only be a Hello or a Bye.

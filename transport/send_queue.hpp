@@ -33,7 +33,8 @@ struct PayloadTag {
 ///
 /// Frames are gathered into batches of at most `kBatchPieces` pieces and about `kBatchBytes` bytes; small neighbours are
 /// joined into one piece, large payloads go by reference. A control frame waits for at most one batch. Payloads have a lane
-/// for each priority; lanes that have something to send share the bytes by `tree::kWeights`. Counts bytes until the transport has taken them. The owner bounds it by the watermarks of `LinkConfig`.
+/// for each priority; lanes that have something to send share the bytes by `tree::kWeights`. Counts bytes until the
+/// transport has taken them. The owner bounds it by the watermarks of `LinkConfig`.
 class SendQueue {
  public:
   static constexpr std::size_t kBatchPieces = 64;

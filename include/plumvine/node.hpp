@@ -65,9 +65,10 @@ class Node {
   /// `would_deadlock` on the loop thread.
   Result<Receipt> broadcast_and_wait(std::string_view topic, Bytes payload, BroadcastOptions options);
   /// Sends at most 48 KiB to one member that is one of ours, for its `on_direct`: at most once. Waits for the loop to take it
-  /// over (not on the loop thread), which tells the errors. With `wait` it returns when that member has it, or with `timed_out`, and then it may have come or not; `would_deadlock` on the loop thread.
-  /// Errors: `not_found` (no such member), `invalid_argument` (not one of ours, dead, or this one), `too_large`,
-  /// `overloaded` (too much waits to be sent), `stopped`.
+  /// over (not on the loop thread), which tells the errors. With `wait` it returns when that member has it, or with
+  /// `timed_out`, and then it may have come or not; `would_deadlock` on the loop thread. Errors: `not_found` (no such
+  /// member), `invalid_argument` (not one of ours, dead, or this one), `too_large`, `overloaded` (too much waits to be
+  /// sent), `stopped`.
   Status send(std::string_view member, Bytes payload, Duration wait = Duration{0});
 
   /// Adds seeds (`HOST[:PORT]`); they are kept and contacted until they are members.
