@@ -120,6 +120,10 @@ class Core {
     }
     return std::nullopt;
   }
+  /// The lane of a copy. What gave way to newer messages and is pulled after all does not get in front of them again.
+  [[nodiscard]] static Priority lane_of(const StoredMessage& message, bool pulled) {
+    return pulled && message.agreed->drops() ? Priority::low : message.agreed->policy.priority;
+  }
   /// The far end has the message, or it is on its way there. Whoever published it has it.
   [[nodiscard]] bool known(const StoredMessage& message, Slot slot) const {
     const Link& link = links[slot];

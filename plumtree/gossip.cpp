@@ -190,10 +190,11 @@ frame::Gossip Tree::Impl::gossip_of(const StoredMessage& message, bool pulled) c
 void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector<Slot>& to, bool pulled, Timestamp now) {
   std::vector<PeerId> with_room;
   std::vector<PeerId> without_room;
+  const Priority lane = core.lane_of(message, pulled);
   for (const Slot slot : to) {
     Link& link = core.links[slot];
     if (!pulled && core.known(message, slot)) continue;
-    const bool room = link.has_credit(message.agreed->policy.priority);
+    const bool room = link.has_credit(lane);
     if (!room && !without_credit(link, message, pulled, now)) continue;
     if (room && link.limited) link.credit -= static_cast<std::int64_t>(message.payload.size()) + kOverhead;
     message.sent |= tree::bit(slot);
@@ -204,7 +205,7 @@ void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector
   const auto send = [&](std::vector<PeerId> peers, std::optional<Overflow> no_room) {
     if (peers.empty()) return;
     const tree::Topic& topic = *message.agreed;
-    core.out.push(tree::Send{std::move(peers), gossip_of(message, pulled), topic.policy.priority, topic.number, no_room});
+    core.out.push(tree::Send{std::move(peers), gossip_of(message, pulled), lane, topic.number, no_room});
   };
   send(std::move(with_room), {});
   send(std::move(without_room), message.agreed->policy.overflow);
@@ -319,7 +320,7 @@ bool Tree::Impl::drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::i
         for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
           const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
           StoredMessage& message = *core.store.at(arrival);
-          if (!link.has_credit(message.agreed->policy.priority) || (link.limited && link.credit <= floor)) {
+          if (!link.has_credit(core.lane_of(message, pulls)) || (link.limited && link.credit <= floor)) {
             it->second.remove({front.first, sequence - 1});
             link.owed_ranges = link.owed_ranges + set.ranges() - before;
             return false;

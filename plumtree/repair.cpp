@@ -213,7 +213,7 @@ void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, 
           StoredMessage& message = *core.store.at(arrival);
           if (message.judging) continue;
           // What gave way to newer messages is not to come back in front of them.
-          if (message.agreed->drops() && !core.links[from].has_credit(message.agreed->policy.priority)) {
+          if (message.agreed->drops() && !core.links[from].has_credit(core.lane_of(message, true))) {
             if (++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, {sequence, sequence});
             continue;
           }

@@ -28,6 +28,14 @@ double p99(std::vector<double> values) {
   return values.empty() ? 0 : values[values.size() * 99 / 100];
 }
 
+/// So many bytes a second come to the last node over each of its links; 0 = no bound.
+void let_last_read(SimCluster& c, std::uint64_t bandwidth) {
+  const std::size_t last = c.size() - 1;
+  PathQuality path;
+  path.bandwidth = bandwidth;
+  for (std::size_t i = 0; i < last; ++i) c.network().set_path(c.node(i).host(), c.node(last).host(), path);
+}
+
 std::string joined(const std::vector<std::string>& lines) {
   std::string out;
   for (const std::string& line : lines) out += line + "\n";
@@ -51,9 +59,7 @@ TEST_CASE("a member that reads slowly harms only itself, whatever its topic want
   c.start_traffic(0, 100, 2000);
   c.run_for(20s);
   const double before = p99(std::exchange(latencies, {}));
-  PathQuality slow;
-  slow.bandwidth = 20'000;
-  for (std::size_t i = 0; i < 7; ++i) c.network().set_path(c.node(i).host(), c.node(7).host(), slow);
+  let_last_read(c, 20'000);
   c.run_for(5s);  // publishers may wait for it that long, and no longer
   latencies.clear();
   const auto published = c.node(0).published();
@@ -72,13 +78,50 @@ TEST_CASE("a member that reads slowly harms only itself, whatever its topic want
   }
   CHECK((dropped > 0) == (policy != Overflow::pace));
   c.stop_all_traffic();
-  for (std::size_t i = 0; i < 7; ++i) c.network().set_path(c.node(i).host(), c.node(7).host(), PathQuality{});
+  let_last_read(c, 0);
   const bool delivered = c.run_until([&] { return c.settled() && c.all_delivered(); }, 120s);
   INFO(joined(c.unrest()));
   CHECK(delivered);
   c.check_now();
   INFO(joined(c.violations()));
   CHECK(c.violations().empty());
+}
+
+TEST_CASE("dropping the oldest, with a short retention, keeps a slow member near the present and reports the rest", "[sim][topics]") {
+  const auto run = [](const TopicConfig& topic, std::uint64_t& lost) {
+    SimCluster c(with_topic(8, 5, topic));
+    c.start_all();
+    REQUIRE(c.run_until([&] { return c.settled(); }, 60s));
+    std::vector<double> latencies;
+    c.on_delivered = [&](std::size_t node, const Message& message) {
+      if (node == 7) latencies.push_back(to_seconds(message.latency));
+    };
+    c.start_traffic(0, 100, 2000);
+    c.run_for(10s);
+    let_last_read(c, 20'000);
+    c.run_for(10s);
+    latencies.clear();
+    c.run_for(30s);
+    c.stop_all_traffic();
+    c.run_for(60s);
+    lost = c.deliveries().lost_count();
+    c.check_now();
+    INFO(joined(c.violations()));
+    CHECK(c.violations().empty());
+    std::sort(latencies.begin(), latencies.end());
+    REQUIRE_FALSE(latencies.empty());
+    return latencies[latencies.size() / 2];
+  };
+  TopicConfig fresh;
+  fresh.overflow = Overflow::drop_oldest;
+  fresh.retention = 2s;
+  std::uint64_t lost_paced = 0, lost_fresh = 0;
+  const double paced = run({}, lost_paced);
+  const double dropping = run(fresh, lost_fresh);
+  CAPTURE(paced, dropping);
+  CHECK(dropping < paced / 2);
+  CHECK(lost_paced == 0);
+  CHECK(lost_fresh > 100);
 }
 
 TEST_CASE("fifo holds through loss, a partition and a restarted publisher", "[sim][topics]") {
