@@ -189,6 +189,19 @@ Json lag(const Snapshot& s) {
       {"self", s.name}, {"origins", std::move(out)}, {"oldest_missing_s", rounded(to_seconds(s.tree.oldest_missing))}};
 }
 
+Json topics(const Snapshot& s) {
+  auto out = Json::array();
+  for (const auto& t : s.topics) {
+    out.push_back({{"topic", t.name},
+                   {"priority", to_string(t.policy.priority)},
+                   {"order", to_string(t.policy.order)},
+                   {"overflow", to_string(t.policy.overflow)},
+                   {"published", t.published},
+                   {"received", t.received}});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string members_json(const Snapshot& snapshot) {
@@ -254,6 +267,7 @@ std::string state_json(const Snapshot& snapshot, const HealthReport& report, con
                  {"peers", peers(snapshot)},
                  {"tree", trees(snapshot)},
                  {"lag", lag(snapshot)},
+                 {"topics", topics(snapshot)},
                  {"config", Json::parse(config_json(config))}};
   return text_of(out);
 }
@@ -298,6 +312,10 @@ std::string gap_json(const LostEvent& lost, std::string_view cursor) {
   append_any(out, cursor);
   out += '}';
   return out;
+}
+
+std::string receipt_json(const Receipt& receipt) {
+  return text_of({{"id", to_string(receipt.id)}, {"complete", receipt.complete}, {"acked", receipt.acked}, {"missing", receipt.missing}});
 }
 
 std::string error_json(std::string_view code, std::string_view message, std::string_view hint) {

@@ -27,6 +27,8 @@ std::string state_json(const Snapshot& snapshot, const HealthReport& report, con
 std::string message_json(const Message& message, std::string_view cursor = {});
 /// The line of a subscriber that will not get some messages: `{"history_gap":{…},"cursor":"…"}`.
 std::string gap_json(const LostEvent& lost, std::string_view cursor);
+/// Who has acknowledged a broadcast, and who has not.
+std::string receipt_json(const Receipt& receipt);
 std::string error_json(std::string_view code, std::string_view message, std::string_view hint);
 
 }  // namespace plumvine::dump

@@ -39,9 +39,19 @@ bool degraded(const LinkInfo& link) {
 }
 
 void read_lost(const Source& s, Out& out) {
-  for (auto reason : {Loss::evicted, Loss::expired, Loss::slow_consumer}) {
-    const auto mirror = static_cast<LossReason>(reason);
-    out.push_back({{{"reason", std::string(to_string(mirror))}}, static_cast<double>(s.snapshot.tree.lost[reason])});
+  for (std::size_t i = 0; i < CountedReasons<Loss>::kSize; ++i) {
+    const auto mirror = static_cast<LossReason>(i);
+    out.push_back({{{"reason", std::string(to_string(mirror))}}, static_cast<double>(s.snapshot.tree.lost[static_cast<Loss>(i)])});
+  }
+}
+
+void read_queue_drops(const Source& s, Out& out) {
+  const auto& by_policy = s.snapshot.transport.queues.by_policy;
+  for (std::size_t lane = 0; lane < by_policy.size(); ++lane) {
+    for (auto policy : {Overflow::drop_oldest, Overflow::drop_newest, Overflow::disconnect}) {
+      out.push_back({{{"lane", std::string(to_string(static_cast<Priority>(lane)))}, {"policy", std::string(to_string(policy))}},
+                     static_cast<double>(by_policy[lane][policy])});
+    }
   }
 }
 
@@ -63,7 +73,7 @@ void read_packets_blocked(const Source& s, Out& out) {
 }
 
 void read_links(const Source& s, Out& out) {
-  for (auto state : {LinkState::dialling, LinkState::greeting, LinkState::up, LinkState::draining}) {
+  for (auto state : {LinkState::dialling, LinkState::greeting, LinkState::up, LinkState::draining, LinkState::visiting}) {
     const auto n = std::count_if(s.snapshot.links.begin(), s.snapshot.links.end(),
                                  [state](const LinkInfo& l) { return l.state == state; });
     out.push_back({{{"state", std::string(to_string(state))}}, static_cast<double>(n)});
@@ -92,11 +102,12 @@ void read_http(const Source& s, Out& out) {
   }
 }
 
-constexpr std::string_view kLoss = "reason: evicted, expired, slow_consumer";
+constexpr std::string_view kLoss = "reason: evicted, expired, slow_consumer, held_back, too_large, dropped";
+constexpr std::string_view kPriority = "priority: critical, high, normal, low";
 constexpr std::string_view kEviction = "reason: ttl, count, bytes";
 constexpr std::string_view kFrame =
     "reason: malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, "
-    "sequence_jump, undecryptable, plaintext";
+    "sequence_jump, undecryptable, plaintext, invalid";
 constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "
@@ -140,8 +151,21 @@ constexpr std::array kRows{
         COUNT(tree.sync_recovered)},
     Row{"plumtree_frames_rejected_total", counter, "", kFrame, "Link frames refused.",
         [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.frames_rejected); }},
-    Row{"plumtree_rate_limited_total", counter, "", "what: graft", "Requests of peers held back by a token bucket.",
+    Row{"plumtree_rate_limited_total", counter, "", "what: graft, ack", "Requests of peers held back: grafts by a token bucket, requests for acknowledgements by number and pace.",
         [](const Source& s, Out& out) { by_reason(out, "what", s.snapshot.tree.rate_limited); }},
+    Row{"plumtree_priority_enqueued_total", counter, "", kPriority, "Payloads put into send queues, by the priority of their topic.",
+        [](const Source& s, Out& out) { by_reason(out, "priority", s.snapshot.transport.queues.enqueued); }},
+    Row{"plumtree_priority_dequeued_total", counter, "", kPriority, "Payloads that left send queues to be written.",
+        [](const Source& s, Out& out) { by_reason(out, "priority", s.snapshot.transport.queues.dequeued); }},
+    Row{"plumtree_priority_dropped_total", counter, "", kPriority,
+        "Payloads not written: their topic drops them at a slow neighbour, or its link broke. It may still pull them.",
+        [](const Source& s, Out& out) { by_reason(out, "priority", s.snapshot.transport.queues.dropped); }},
+    Row{"plumtree_validations_total", counter, "", "verdict: accept, ignore, reject", "Messages that a validator judged.",
+        [](const Source& s, Out& out) { by_reason(out, "verdict", s.snapshot.tree.validations); }},
+    Row{"plumtree_receipts_total", counter, "", "result: complete, timed_out",
+        "Own broadcasts with acknowledgements, by what became of them.",
+        [](const Source& s, Out& out) { by_reason(out, "result", s.snapshot.tree.receipts); }},
+    Row{"plumtree_topics_evicted_total", counter, "", "", "Topics forgotten for lack of room (topics_max).", COUNT(tree.topics_evicted)},
     Row{"plumtree_invariant_violations_total", counter, "", "",
         "Broken promises of the program to itself. Anything but 0 is a bug to report.", COUNT(invariant_violations)},
     Row{"plumtree_graft_latency_seconds", Type::histogram, "seconds", "",
@@ -176,6 +200,9 @@ constexpr std::array kRows{
     Row{"plumtree_cache_bytes", gauge, "bytes", "", "Payload bytes in the graft cache.", COUNT(tree.cache_bytes)},
     Row{"plumtree_seen_map_size", gauge, "origins", "", "Origins whose broadcasts are remembered.",
         COUNT(tree.seen_origins)},
+    Row{"plumtree_topics", gauge, "topics", "", "Topics remembered, the configured ones included.", COUNT(tree.topics)},
+    Row{"plumtree_held_back_messages", gauge, "messages", "",
+        "Messages here that wait, for the order of their topic, for an earlier one of their origin.", COUNT(tree.held_back)},
     Row{"plumtree_ihave_queue_size", gauge, "ids", "", "Announcements waiting to be sent.", COUNT(tree.ihave_queued)},
     Row{"plumtree_pending_grafts", gauge, "messages", "", "Messages announced and not here, their timer running.",
         COUNT(tree.pending_grafts)},
@@ -248,8 +275,13 @@ constexpr std::array kRows{
         }},
     Row{"plumvine_health_status", gauge, "", "", "0 healthy, 1 degraded, 2 unhealthy.",
         [](const Source& s, Out& out) { one(out, static_cast<double>(s.health.status)); }},
-    Row{"plumvine_links", gauge, "links", "state: dialling, greeting, up, draining", "Links by state.", read_links},
+    Row{"plumvine_links", gauge, "links", "state: dialling, greeting, up, draining, visiting", "Links by state.", read_links},
     Row{"plumvine_queue_bytes", gauge, "bytes", "", "Bytes in all send queues.", COUNT(queue_bytes)},
+    Row{"plumvine_queue_dropped_total", counter, "", "lane: critical, high, normal, low; policy: drop_oldest, drop_newest, disconnect",
+        "Payloads that a neighbour too slow was not sent, by the policy of their topic. It may still pull them.", read_queue_drops},
+    Row{"plumvine_direct_messages_total", counter, "", "result: sent, acknowledged, failed, delivered, refused",
+        "Messages to one member alone: ours by what became of them; others' delivered here, or refused as repeated or unexpected.",
+        [](const Source& s, Out& out) { by_reason(out, "result", s.snapshot.transport.direct); }},
     Row{"plumvine_bytes_sent_total", counter, "bytes", "transport: tcp, udp", "Bytes sent.",
         [](const Source& s, Out& out) {
           by_transport(out, s.snapshot.transport.tcp_sent_bytes, s.snapshot.transport.udp_sent_bytes);
@@ -293,8 +325,7 @@ A test fails when this page and the table differ, and leaves the text that belon
 Counters count since the process started. Gauges are set from a snapshot, never by deltas, so they cannot drift.
 Every series exists from the start, at 0, with each known label value. No series is per peer or per topic.
 
-Not here yet, because the part they belong to is not built: `plumtree_priority_*`, `plumtree_compression_*`,
-`plumvine_queue_dropped_total` (per-topic lanes and policies), `plumvine_memory_bytes` (memory auditor),
+Not here yet, because the part they belong to is not built: `plumtree_compression_*`, `plumvine_memory_bytes` (memory auditor),
 `plumvine_certificate_expiry_seconds` (TLS), and a `quic` value of the label `transport`.
 
 | metric | type | unit | labels | meaning |

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,12 +21,15 @@
 #include "message_store.hpp"
 #include "output.hpp"
 #include "seen.hpp"
+#include "topics.hpp"
 #include "tree.hpp"
 
 namespace plumvine::tree {
 
 /// What is owed to a neighbour, or wanted of it: sequences by origin, in order.
 using OriginSets = std::map<OriginIndex, IntervalSet>;
+
+inline constexpr std::size_t kPriorities = static_cast<std::size_t>(Priority::count_);
 
 /// One neighbour's link.
 struct Link {
@@ -39,9 +43,12 @@ struct Link {
   std::int64_t offset_us = 0;      ///< peer's clock minus ours
   bool limited = false;            ///< credit was given at least once
   std::int64_t credit = 0;
-  OriginSets owed;                 ///< not pushed for lack of credit
+  std::int64_t credit_max = 0;     ///< the most that was ever given
+  Timestamp choked = kNever;       ///< since when something has had to wait for credit
+  std::array<OriginSets, kPriorities> owed;  ///< not pushed for lack of credit, by priority
   OriginSets owed_pulls;           ///< asked for, not sent for lack of credit
-  std::size_t owed_ranges = 0;     ///< in `owed` and `owed_pulls`; at most `kOwedRangesMax`
+  OriginSets dropped;              ///< not pushed as their topics want it; announced when there is credit
+  std::size_t owed_ranges = 0;     ///< in all of these; at most `kOwedRangesMax`
   bool owed_overflow = false;      ///< more was owed than fits: a digest tells at drain
   LazyQueue lazy;
   Arrival marked_from = UINT64_MAX;  ///< no older message has this link's bit
@@ -50,7 +57,22 @@ struct Link {
   Timestamp tokens_at;
   Timestamp replied_at{INT64_MIN / 2};  ///< last digest sent because it was asked for
 
-  [[nodiscard]] bool has_credit() const noexcept { return !limited || credit > 0; }
+  /// Urgent payloads may overdraw, so that a full queue does not keep them out; the lowest leave something to others.
+  [[nodiscard]] bool has_credit(Priority priority) const noexcept {
+    const std::int64_t quarter = credit_max / 4;
+    const std::int64_t least = priority == Priority::critical ? -2 * quarter
+                               : priority == Priority::high   ? -quarter
+                               : priority == Priority::low    ? quarter
+                                                              : 0;
+    return !limited || credit > least;
+  }
+  [[nodiscard]] bool owes() const noexcept { return owed_ranges > 0 || owed_overflow; }
+  template <class Self, class Use>
+  static void each_owed(Self& link, Use use) {
+    for (auto& sets : link.owed) use(sets);
+    use(link.owed_pulls);
+    use(link.dropped);
+  }
   [[nodiscard]] Sequence has_upto(OriginIndex origin) const noexcept { return origin < has.size() ? has[origin] : 0; }
   void note_has(OriginIndex origin, Sequence upto) {
     if (upto == 0) return;
@@ -75,9 +97,9 @@ inline constexpr OriginIndex kSelf = 0;        ///< our own origin's index
 /// What the parts of a `Tree` share: links, messages, outputs, counters.
 class Core {
  public:
-  Core(TreeConfig config_, InstanceId self_, std::string name_, Rng rng_, LogLevel level_)
+  Core(TreeConfig config_, InstanceId self_, std::string name_, Rng rng_, LogLevel level_, const TopicConfigs& topics_)
       : config(std::move(config_)), self(self_), name(std::move(name_)), rng(rng_), level(level_),
-        seen(config.origins_max), store(config) {}
+        seen(config.origins_max), store(config), topics(topics_, config.topics_max) {}
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
@@ -103,6 +125,10 @@ class Core {
       if (links[slot].peer == peer) return slot;
     }
     return std::nullopt;
+  }
+  /// The lane of a copy. What gave way to newer messages and is pulled after all does not get in front of them again.
+  [[nodiscard]] static Priority lane_of(const StoredMessage& message, bool pulled) {
+    return pulled && message.agreed->drops() ? Priority::low : message.agreed->policy.priority;
   }
   /// The far end has the message, or it is on its way there. Whoever published it has it.
   [[nodiscard]] bool known(const StoredMessage& message, Slot slot) const {
@@ -130,6 +156,14 @@ class Core {
     const auto it = undelivered.find(origin);
     return it == undelivered.end() || it->second.empty() ? watermark : std::min(watermark, it->second.front().first - 1);
   }
+  /// It was handed to the user, or is about to be.
+  [[nodiscard]] bool is_delivered(OriginIndex origin, Sequence sequence) const {
+    if (!seen.contains(origin, sequence)) return false;
+    for (const OriginSets* sets : {&undelivered, &ordered, &judging}) {
+      if (const auto it = sets->find(origin); it != sets->end() && it->second.contains(sequence)) return false;
+    }
+    return true;
+  }
   [[nodiscard]] Duration largest_rtt() const {
     Duration largest{0};
     for (const Slot slot : up) largest = std::max(largest, links[slot].rtt);
@@ -148,29 +182,47 @@ class Core {
   SeenSet seen;
   MessageStore store;
   std::uint64_t dead_members = 0;  ///< that speak links
+  Topics topics;
   OriginSets undelivered;     ///< received while delivery is paused
+  OriginSets ordered;         ///< on ordered topics, waiting for an earlier one of their origin
+  OriginSets judging;         ///< a validator has them
+  OriginSets held_for_all;    ///< in the store, on topics with the policy `hold`
+  OriginSets unpaced;         ///< in the store, on topics that nobody waits for
   bool synced = false;
   std::vector<Slot> repairing;  ///< became a parent because another link broke: is told what we have of late
-  /// The last payload of an origin that the tree itself brought. Links are ordered, so an announced message with a
-  /// higher sequence is still on its way while these come; one with a lower sequence was passed and will not come.
+  /// The last payload of an origin that the tree itself brought, by priority. Each lane of a link is ordered, so an
+  /// announced message with a higher sequence is still on its way while these come; one that every lane has passed will not come.
   struct Flow {
     Sequence sequence = 0;
     Timestamp at{INT64_MIN / 2};
     Slot from = kNoSlot;
   };
-  [[nodiscard]] Flow& flow(OriginIndex origin) {
+  using Flows = std::array<Flow, kPriorities>;
+  [[nodiscard]] Flows& flows(OriginIndex origin) {
     if (flows_.size() <= origin) flows_.resize(origin + std::size_t{1});
     return flows_[origin];
   }
   void flow_ends(Slot slot) {
-    for (Flow& flow : flows_) {
-      if (flow.from == slot) flow.from = kNoSlot;
+    for (Flows& lanes : flows_) {
+      for (Flow& flow : lanes) {
+        if (flow.from == slot) flow.from = kNoSlot;
+      }
     }
   }
-  /// Until when the next payload of the origin may be expected to come through the tree by itself.
-  [[nodiscard]] Timestamp flowing_until(OriginIndex origin) {
-    const Flow& last = flow(origin);
-    return last.from == kNoSlot ? Timestamp{INT64_MIN} : last.at + std::max<Duration>(kFlowPause, late * 11 / 10);
+  /// What of the origin the tree may be expected to bring by itself: sequences above `passed`, until then.
+  struct Coming {
+    Sequence passed = UINT64_MAX;
+    Timestamp until{INT64_MIN};
+  };
+  [[nodiscard]] Coming coming(OriginIndex origin, Timestamp now) {
+    Coming found;
+    for (const Flow& flow : flows(origin)) {
+      const Timestamp until = flow.at + std::max<Duration>(kFlowPause, late * 11 / 10);
+      if (flow.from == kNoSlot || until <= now) continue;
+      found.passed = std::min(found.passed, flow.sequence);
+      found.until = std::max(found.until, until);
+    }
+    return found;
   }
   /// How late a payload comes after its first announcement: a running 90th percentile. Before the first sample two of
   /// the longest round trips, or the first payloads of a new tree would be pulled; payloads that come first wear that off.
@@ -178,7 +230,7 @@ class Core {
   bool measured_lateness = false;
 
  private:
-  std::vector<Flow> flows_;            // by origin
+  std::vector<Flows> flows_;           // by origin
   std::vector<IntervalSet> in_flight_;  // by origin: asked for, at most one request for an id
 };
 

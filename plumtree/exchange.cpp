@@ -94,10 +94,10 @@ void Exchange::pull(Slot slot, Timestamp now) {
   IdLists list;
   for (auto it = neighbour.offers.begin(); it != neighbour.offers.end() && room > 0;) {
     // What the tree is bringing is not pulled, unless it takes too long.
-    const Timestamp until = core_.flowing_until(it->first);
-    const bool wait = until > now && !impatient;
-    const std::uint64_t chosen = choose(neighbour, it->first, wait ? core_.flow(it->first).sequence : UINT64_MAX, room, list);
-    if (wait && !it->second.empty()) resume = std::min(resume, until);
+    const auto coming = core_.coming(it->first, now);
+    const bool wait = coming.until > now && !impatient;
+    const std::uint64_t chosen = choose(neighbour, it->first, wait ? coming.passed : UINT64_MAX, room, list);
+    if (wait && !it->second.empty()) resume = std::min(resume, coming.until);
     room -= chosen;
     neighbour.asked_count += chosen;
     it = it->second.empty() ? neighbour.offers.erase(it) : std::next(it);

@@ -148,7 +148,40 @@ struct Forget {
   friend bool operator==(const Forget&, const Forget&) = default;
 };
 
-using Frame = std::variant<Hello, Gossip, IHave, Graft, Prune, Beacon, Digest, Pull, Gone, Progress, Ping, Pong, Bye, Forget>;
+/// Who has had these of one publisher delivered is to say so. Every node passes each round on once, over all links, and
+/// answers to the neighbour that it had it from.
+struct AckRequest {
+  InstanceId origin{};
+  std::uint64_t round = 0;
+  std::vector<SequenceRange> ranges;
+  friend bool operator==(const AckRequest&, const AckRequest&) = default;
+};
+/// Answers, on their way to the publisher: members (as `OriginRanges::origin`) and what they have.
+struct Acks {
+  InstanceId origin{};
+  std::vector<OriginRanges> members;
+  friend bool operator==(const Acks&, const Acks&) = default;
+};
+
+/// First frame in both directions of a connection for direct messages; it is no link.
+struct Visit {
+  Hello who;
+  friend bool operator==(const Visit&, const Visit&) = default;
+};
+/// A message for the member at the other end alone.
+struct Direct {
+  std::uint64_t number = 0;      ///< of this connection, from 1
+  Bytes payload;
+  friend bool operator==(const Direct&, const Direct&) = default;
+};
+/// It was handed over there.
+struct DirectAck {
+  std::uint64_t number = 0;
+  friend bool operator==(const DirectAck&, const DirectAck&) = default;
+};
+
+using Frame = std::variant<Hello, Gossip, IHave, Graft, Prune, Beacon, Digest, Pull, Gone, Progress, Ping, Pong, Bye, Forget,
+                           AckRequest, Acks, Visit, Direct, DirectAck>;
 
 }  // namespace plumvine::frame
 

@@ -22,7 +22,6 @@ constexpr std::int64_t kOverhead = 64;
 constexpr std::size_t kHeldMax = 4096;
 constexpr std::uint64_t kHeldBytesMax = 16 << 20;
 constexpr std::int64_t kTimeMax = std::int64_t{1} << 60;
-constexpr std::int64_t kLatencyMax = std::int64_t{86400} * 1'000'000;
 
 std::int64_t micros(Timestamp now) { return now.ns / 1000; }
 
@@ -50,9 +49,10 @@ void Tree::Impl::publish(Sequence sequence, std::string topic, Bytes payload, bo
   message.arrived = now;
   message.topic = std::move(topic);
   message.payload = std::move(payload);
+  agree(message, &tree::Topic::published, now);
   StoredMessage& stored = core.store.put(std::move(message));
   const Arrival arrival = core.store.end() - 1;
-  if (deliver_local) deliver(stored, arrival, now);
+  if (stored.agreed->policy.deliver_local.value_or(deliver_local)) deliver(stored, arrival, now);
   shape->on_first_copy(tree::kNoSlot, stored, nullptr, now);
   spread(stored, arrival, tree::kNoSlot, now);
   pacing_.published(now);
@@ -78,7 +78,10 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
   const auto origin = origin_of(from, gossip.id.origin, gossip.origin, now);
   if (!origin) return;
   if (!plausible(*origin, gossip.id.sequence)) return core.reject(from, FrameReject::sequence_jump);
-  if (!gossip.pulled) core.flow(*origin) = {gossip.id.sequence, now, from};
+  if (!gossip.pulled) {
+    const Priority lane = core.topics.agreed(gossip.topic).policy.priority;
+    core.flows(*origin)[static_cast<std::size_t>(lane)] = {gossip.id.sequence, now, from};
+  }
   const bool asked = exchange_.arrived(*origin, gossip.id.sequence, now);
   if (core.seen.contains(*origin, gossip.id.sequence)) {
     on_copy(from, gossip, now);
@@ -132,6 +135,8 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   if (!entry && core.late > tree::kLateStart) core.late -= (core.late - tree::kLateStart) / 256;  // nobody was earlier
   if (asked && gossip.pulled) ++core.stats.sync_recovered;
   core.stats.message_size.observe(static_cast<double>(message.payload.size()));
+  agree(message, &tree::Topic::received, now);
+  message.judging = message.agreed->validated;
 
   StoredMessage& stored = core.store.put(std::move(message));
   const Arrival arrival = core.store.end() - 1;
@@ -140,14 +145,27 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
     for (const auto& announcer : entry->announcers) core.mark_known(stored, arrival, announcer.slot);
   }
   shape->on_first_copy(from, stored, entry ? &*entry : nullptr, now);
-  spread(stored, arrival, from, now);
-  deliver(stored, arrival, now);
+  if (stored.judging) {
+    core.judging[origin].add(stored.id.sequence);
+    core.out.push(tree::Judge{delivery_of(stored, now)});
+  } else {
+    spread(stored, arrival, from, now);
+    deliver(stored, arrival, now);
+  }
+  release(origin, now);
   pacing_.received(origin, from, stored.payload.size(), !gossip.pulled, now);
+}
+
+void Tree::Impl::agree(StoredMessage& message, std::uint64_t tree::Topic::*count, Timestamp now) {
+  ++(core.topics.use(message.topic, now).*count);
+  message.agreed = &core.topics.agreed(message.topic);
+  if (message.agreed->policy.overflow == Overflow::hold) core.held_for_all[message.origin].add(message.id.sequence);
+  if (message.agreed->unpaced()) core.unpaced[message.origin].add(message.id.sequence);
 }
 
 void Tree::Impl::spread(StoredMessage& message, Arrival arrival, Slot from, Timestamp now) {
   const std::vector<Slot>& eager = shape->eager(message.tree, now);
-  push(message, arrival, eager, false);
+  push(message, arrival, eager, false, now);
   if (eager.size() == core.up.size()) return;
   std::size_t lazy = 0;
   for (const Slot slot : core.up) {
@@ -170,24 +188,62 @@ frame::Gossip Tree::Impl::gossip_of(const StoredMessage& message, bool pulled) c
   return gossip;
 }
 
-void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector<Slot>& to, bool pulled) {
-  tree::Send send;
+void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector<Slot>& to, bool pulled, Timestamp now) {
+  std::vector<PeerId> with_room;
+  std::vector<PeerId> without_room;
+  const Priority lane = core.lane_of(message, pulled);
   for (const Slot slot : to) {
     Link& link = core.links[slot];
     if (!pulled && core.known(message, slot)) continue;
-    if (!link.has_credit()) {
-      owe(link, pulled ? link.owed_pulls : link.owed, message);
-      continue;
-    }
-    if (link.limited) link.credit -= static_cast<std::int64_t>(message.payload.size()) + kOverhead;
+    const bool room = link.has_credit(lane);
+    if (!room && !without_credit(link, message, pulled, now)) continue;
+    if (room && link.limited) link.credit -= static_cast<std::int64_t>(message.payload.size()) + kOverhead;
     message.sent |= tree::bit(slot);
     link.marked_from = std::min(link.marked_from, arrival);
-    send.to.push_back(link.peer);
+    (room ? with_room : without_room).push_back(link.peer);
   }
-  if (send.to.empty()) return;
-  core.stats.gossip_sent += send.to.size();
-  send.frame = gossip_of(message, pulled);
-  core.out.push(std::move(send));
+  core.stats.gossip_sent += with_room.size() + without_room.size();
+  const auto send = [&](std::vector<PeerId> peers, std::optional<Overflow> no_room) {
+    if (peers.empty()) return;
+    const tree::Topic& topic = *message.agreed;
+    core.out.push(tree::Send{std::move(peers), gossip_of(message, pulled), lane, topic.number, no_room});
+  };
+  send(std::move(with_room), {});
+  send(std::move(without_room), message.agreed->policy.overflow);
+}
+
+bool Tree::Impl::without_credit(Link& link, const StoredMessage& message, bool pulled, Timestamp now) {
+  if (link.choked == kNever) link.choked = now;
+  if (pulled) {
+    owe(link, link.owed_pulls, message);
+    return false;
+  }
+  if (message.agreed->drops()) return true;
+  const TopicConfig& policy = message.agreed->policy;
+  if (policy.overflow == Overflow::disconnect && now - link.choked >= core.config.lag_grace) {
+    core.out.push(tree::TooSlow{link.peer, message.topic});
+    link.choked = now;  // said once
+  }
+  owe(link, link.owed[static_cast<std::size_t>(policy.priority)], message);
+  return false;
+}
+
+void Tree::Impl::want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now) {
+  enter(now);
+  receipts_.want(sequence, acks, timeout, now);
+}
+
+void Tree::Impl::dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now) {
+  enter(now);
+  const auto slot = core.slot_of(peer);
+  if (!slot) return;
+  core.stats.gossip_sent -= ids.size();
+  for (const MessageId& id : ids) {
+    StoredMessage* message = core.store.find(id);
+    if (message == nullptr) continue;
+    message->sent &= ~tree::bit(*slot);
+    owe(core.links[*slot], core.links[*slot].dropped, *message);
+  }
 }
 
 // ---- What is owed for lack of credit
@@ -211,43 +267,74 @@ void Tree::Impl::set_credit(PeerId peer, std::int64_t bytes, Timestamp now) {
   Link& link = core.links[*slot];
   link.limited = true;
   link.credit = bytes;
-  if (bytes > 0 && (!link.owed.empty() || !link.owed_pulls.empty() || link.owed_overflow)) drain(*slot, now);
+  link.credit_max = std::max(link.credit_max, bytes);
+  if (bytes <= 0) return;
+  link.choked = kNever;
+  if (link.owes()) drain(*slot, now);
 }
 
 void Tree::Impl::drain(Slot slot, Timestamp now) {
   Link& link = core.links[slot];
   std::vector<Arrival> announced;
-  const bool done = drain_set(slot, link.owed_pulls, true, announced) && drain_set(slot, link.owed, false, announced);
+  const bool done = drain_set(slot, link.owed_pulls, true, INT64_MIN, announced, now) && drain_owed(slot, announced, now);
+  // What was not to wait may be asked for now that there is room.
+  for (const auto& [origin, set] : link.dropped) {
+    for (const SequenceRange& range : set.list()) {
+      for (const SequenceRange& held : tree::common(core.store.held(origin), range)) {
+        for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
+          announced.push_back(*core.store.arrival_of({core.seen[origin].instance, sequence}));
+        }
+      }
+    }
+    link.owed_ranges -= set.ranges();
+  }
+  link.dropped.clear();
   if (!announced.empty()) announce(slot, announced);
   if (done && std::exchange(link.owed_overflow, false)) send_digest({slot}, false, now);
 }
 
-bool Tree::Impl::drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::vector<Arrival>& announced) {
+bool Tree::Impl::drain_owed(Slot slot, std::vector<Arrival>& announced, Timestamp now) {
+  Link& link = core.links[slot];
+  std::int64_t weights = 0;
+  for (std::size_t lane = 0; lane < tree::kPriorities; ++lane) weights += link.owed[lane].empty() ? 0 : tree::kWeights[lane];
+  if (weights == 0) return true;
+  // Each lane its share first, the lowest before the others use up the credit; in the send queue those overtake it. Then
+  // what is left over, in order of priority.
+  const std::int64_t share = std::max<std::int64_t>(0, link.credit) / weights;
+  for (std::size_t lane = tree::kPriorities; lane-- > 0;) {
+    drain_set(slot, link.owed[lane], false, link.credit - share * tree::kWeights[lane], announced, now);
+  }
+  bool done = true;
+  for (tree::OriginSets& owed : link.owed) done = drain_set(slot, owed, false, INT64_MIN, announced, now) && done;
+  return done;
+}
+
+bool Tree::Impl::drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::int64_t floor, std::vector<Arrival>& announced,
+                           Timestamp now) {
   Link& link = core.links[slot];
   for (auto it = owed.begin(); it != owed.end(); it = owed.erase(it)) {
     const auto& [origin, set] = *it;
     while (!it->second.empty()) {
       const SequenceRange front = set.front();
       const std::size_t before = set.ranges();
-      Sequence upto = front.last;  // removed from what is owed
       for (const SequenceRange& held : tree::common(core.store.held(origin), front)) {
         for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
-          if (!link.has_credit()) {
+          const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
+          StoredMessage& message = *core.store.at(arrival);
+          if (!link.has_credit(core.lane_of(message, pulls)) || (link.limited && link.credit <= floor)) {
             it->second.remove({front.first, sequence - 1});
             link.owed_ranges = link.owed_ranges + set.ranges() - before;
             return false;
           }
-          const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
-          StoredMessage& message = *core.store.at(arrival);
           if (!pulls && core.known(message, slot)) continue;
           if (pulls || shape->is_eager(message.tree, slot)) {
-            push(message, arrival, {slot}, pulls);
+            push(message, arrival, {slot}, pulls, now);
           } else {
             announced.push_back(arrival);
           }
         }
       }
-      it->second.remove({front.first, upto});
+      it->second.remove(front);
       link.owed_ranges = link.owed_ranges + set.ranges() - before;
     }
   }
@@ -317,57 +404,6 @@ void Tree::Impl::sample_lateness(Duration late) {
     core.late = std::min(core.late + milliseconds{9}, late);
   } else {
     core.late = std::max(core.late - milliseconds{1}, Duration{0});
-  }
-}
-
-// ---- Delivery
-
-void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestamp now) {
-  if (is_former_self(message.id.origin)) return;
-  if (!paused_ && backlog_.empty()) return emit(message, now);
-  while (!backlog_.empty() && backlog_.front() < core.store.first()) backlog_.pop_front();
-  backlog_.push_back(arrival);
-  core.undelivered[message.origin].add(message.id.sequence);
-}
-
-void Tree::Impl::emit(const StoredMessage& message, Timestamp now) {
-  tree::Deliver out;
-  out.id = message.id;
-  out.origin = core.seen[message.origin].name;
-  out.topic = message.topic;
-  out.round = message.round;
-  out.payload = message.payload;
-  if (message.origin != tree::kSelf) {
-    out.latency = std::chrono::microseconds{std::clamp<std::int64_t>(micros(now) - message.published_us, 0, kLatencyMax)};
-    if (!message.topic.starts_with('_')) ++core.stats.delivered;
-    core.stats.message_hops.observe(message.round);
-    core.stats.delivery_latency.observe(to_seconds(out.latency));
-  }
-  core.out.push(std::move(out));
-}
-
-void Tree::Impl::pause_delivery(bool paused, Timestamp now) {
-  enter(now);
-  paused_ = paused;
-}
-
-void Tree::Impl::deliver_backlog() {
-  // One at a time, so that delivery can be paused again in between.
-  for (const auto& [origin, set] : std::exchange(overrun_, {})) {
-    for (const SequenceRange& range : set.list()) report_lost(origin, range, LossReason::slow_consumer);
-  }
-  while (!backlog_.empty()) {
-    const StoredMessage* message = core.store.at(backlog_.front());
-    backlog_.pop_front();
-    if (message == nullptr) continue;
-    const auto it = core.undelivered.find(message->origin);
-    if (it != core.undelivered.end()) {
-      it->second.remove(message->id.sequence);
-      if (it->second.empty()) core.undelivered.erase(it);
-    }
-    emit(*message, now_);
-    pacing_.progressed(message->origin, now_);
-    break;
   }
 }
 

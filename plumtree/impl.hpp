@@ -12,13 +12,14 @@
 #include "exchange.hpp"
 #include "missing.hpp"
 #include "pacing.hpp"
+#include "receipts.hpp"
 #include "shape.hpp"
 #include "tree.hpp"
 
 namespace plumvine {
 
 /// The steps of the protocol. `tree.cpp`: links, time and queries; `gossip.cpp`: payloads and announcements;
-/// `repair.cpp`: grafts, digests, the first sync, loss.
+/// `delivery.cpp`: to the user, with validators and order; `repair.cpp`: grafts, digests, the first sync, loss.
 class Tree::Impl {
  public:
   using Slot = tree::Slot;
@@ -26,7 +27,7 @@ class Tree::Impl {
   using StoredMessage = tree::StoredMessage;
   using Link = tree::Link;
 
-  Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level);
+  Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics);
 
   // tree.cpp
   void start_from(TreeStart start, Timestamp now);
@@ -50,7 +51,12 @@ class Tree::Impl {
   void publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now);
   void on_gossip(Slot from, frame::Gossip gossip, Timestamp now);
   void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
+  void dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now);
+  void want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now);
+
+  // delivery.cpp
   void pause_delivery(bool paused, Timestamp now);
+  void judged(MessageId id, Verdict verdict, Timestamp now);
 
   tree::Core core;
   std::unique_ptr<tree::Shape> shape;
@@ -68,24 +74,41 @@ class Tree::Impl {
   bool make_room_for_origin(Timestamp now);
   /// May `sequence` exist, as far as we can tell?
   [[nodiscard]] bool plausible(OriginIndex origin, Sequence sequence) const;
-  void on_evicted(const StoredMessage& message);
 
   // gossip.cpp
   void first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now);
   void on_copy(Slot from, const frame::Gossip& gossip, Timestamp now);
   void spread(StoredMessage& message, tree::Arrival arrival, Slot from, Timestamp now);
-  void push(StoredMessage& message, tree::Arrival arrival, const std::vector<Slot>& to, bool pulled);
+  void push(StoredMessage& message, tree::Arrival arrival, const std::vector<Slot>& to, bool pulled, Timestamp now);
+  /// Looks up the topic and notes what follows from it.
+  void agree(StoredMessage& message, std::uint64_t tree::Topic::*count, Timestamp now);
+  /// There is no credit for a payload that is to be pushed. True: it goes out nevertheless, and something gives way.
+  bool without_credit(Link& link, const StoredMessage& message, bool pulled, Timestamp now);
   [[nodiscard]] frame::Gossip gossip_of(const StoredMessage& message, bool pulled) const;
   void owe(Link& link, tree::OriginSets& owed, const StoredMessage& message);
   void drain(Slot slot, Timestamp now);
-  bool drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::vector<tree::Arrival>& announce);
+  bool drain_owed(Slot slot, std::vector<tree::Arrival>& announce, Timestamp now);
+  /// Sends what is owed while there is credit above `floor`; true: all of it.
+  bool drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::int64_t floor, std::vector<tree::Arrival>& announce, Timestamp now);
   void announce_later(Slot slot, const StoredMessage& message, tree::Arrival arrival, Timestamp now);
   void flush_lazy(Slot slot, Timestamp upto);
   void announce(Slot slot, const std::vector<tree::Arrival>& arrivals);
-  void deliver(const StoredMessage& message, tree::Arrival arrival, Timestamp now);
-  void emit(const StoredMessage& message, Timestamp now);
-  void deliver_backlog();
   void sample_lateness(Duration late);
+
+  // delivery.cpp
+  void deliver(const StoredMessage& message, tree::Arrival arrival, Timestamp now);
+  void deliver_next(const StoredMessage& message, tree::Arrival arrival, Timestamp now);
+  void emit(const StoredMessage& message, Timestamp now);
+  [[nodiscard]] tree::Deliver delivery_of(const StoredMessage& message, Timestamp now) const;
+  void deliver_backlog();
+  /// While delivery is paused, on a topic that drops: room for this one, or it is given up. True: it may wait.
+  bool make_backlog_room(const StoredMessage& message);
+  /// Messages on ordered topics up to here wait for nothing.
+  [[nodiscard]] Sequence ordered_upto(OriginIndex origin) const;
+  /// Delivers what waited for the order of its topic and need not any more.
+  void release(OriginIndex origin, Timestamp now);
+  void on_evicted(const StoredMessage& message);
+  void overrun(OriginIndex origin, Sequence sequence, LossReason reason) { overrun_[{origin, reason}].add(sequence); }
 
   // repair.cpp
   void on_ihave(Slot from, const frame::IHave& ihave, Timestamp now);
@@ -120,13 +143,16 @@ class Tree::Impl {
   tree::Exchange exchange_;
   tree::LossWatch losses_;
   tree::Pacing pacing_;
+  tree::Receipts receipts_;
   Timestamp now_{INT64_MIN};       ///< of the last input
   Timestamp timeout_now_{INT64_MIN};
   Timestamp reset_at_{INT64_MIN / 2};  ///< an eager link broke
 
   bool paused_ = false;
   std::deque<tree::Arrival> backlog_;  ///< received and not delivered, in order
-  tree::OriginSets overrun_;           ///< left the store before delivery was resumed
+  /// By number of a topic that drops: what of it is in the backlog, and a little that was.
+  std::map<std::uint32_t, std::deque<tree::Arrival>> backlogs_;
+  std::map<std::pair<OriginIndex, LossReason>, IntervalSet> overrun_;  ///< will not be delivered; told in time
 
   TreeStart start_;
   /// A digest of a neighbour while we have no start of our own.

@@ -33,46 +33,94 @@ StoredMessage& MessageStore::put(StoredMessage message) {
   bytes_ += message.payload.size();
   cache_bytes_ += message.payload.size();
   ++count_;
+  ++live_;
+  ++cached_;
   StoredMessage& stored = ring_[place(arrival)];
   stored = std::move(message);
+  if (is_shelved(stored)) {
+    Shelf& shelf = shelves_[stored.agreed->number];
+    shelf.arrivals.push_back(arrival);
+    shelf.bytes += stored.payload.size();
+    trim_shelf(shelf, stored.agreed->policy);
+  }
   trim_cache();
   while (count_ > 1 && (bytes_ > config_->sync_max_bytes || count_ > config_->sync_max_messages)) evict_front();
   return stored;
 }
 
+void MessageStore::trim_shelf(Shelf& shelf, const TopicConfig& policy) {
+  while (policy.retention_bytes > 0 && shelf.bytes > policy.retention_bytes && shelf.arrivals.size() > 1) {
+    drop(shelf.arrivals.front(), CacheEviction::bytes);
+  }
+}
+
+void MessageStore::unshelve(const StoredMessage& message) {
+  Shelf& shelf = shelves_[message.agreed->number];
+  shelf.bytes -= message.payload.size();
+  while (!shelf.arrivals.empty() && at(shelf.arrivals.front()) == nullptr) shelf.arrivals.pop_front();
+}
+
 void MessageStore::trim_cache() {
-  while (cache_messages() > std::max<std::uint64_t>(1, config_->message_cache_max_size)) uncache_front(CacheEviction::count);
-  while (cache_messages() > 1 && cache_bytes_ > config_->message_cache_max_bytes) uncache_front(CacheEviction::bytes);
+  while (cached_ > std::max<std::uint64_t>(1, config_->message_cache_max_size)) uncache_front(CacheEviction::count);
+  while (cached_ > 1 && cache_bytes_ > config_->message_cache_max_bytes) uncache_front(CacheEviction::bytes);
 }
 
 void MessageStore::uncache_front(CacheEviction reason) {
-  cache_bytes_ -= ring_[place(cache_first_)].payload.size();
-  ++cache_first_;
+  const StoredMessage& message = ring_[place(cache_first_++)];
+  if (message.gone) return;
+  cache_bytes_ -= message.payload.size();
+  --cached_;
   cache_evictions_.add(reason);
+  if (reason == CacheEviction::ttl) ++expired_;
+}
+
+StoredMessage MessageStore::remove(Arrival arrival) {
+  StoredMessage& message = ring_[place(arrival)];
+  StoredMessage gone = std::exchange(message, StoredMessage{});
+  message.gone = true;
+  message.arrived = gone.arrived;
+  by_id_.erase(gone.id);
+  held_[gone.origin].remove(gone.id.sequence);
+  bytes_ -= gone.payload.size();
+  --live_;
+  if (is_shelved(gone)) unshelve(gone);
+  return gone;
+}
+
+void MessageStore::drop(Arrival arrival, std::optional<CacheEviction> reason) {
+  if (at(arrival) == nullptr) return;
+  const StoredMessage gone = remove(arrival);
+  if (arrival >= cache_first_) {
+    cache_bytes_ -= gone.payload.size();
+    --cached_;
+    if (reason) cache_evictions_.add(*reason);
+    if (reason == CacheEviction::ttl) ++expired_;
+  }
+  if (evicted_) evicted_(gone);
 }
 
 void MessageStore::evict_front() {
   if (cache_first_ == first_) uncache_front(count_ > config_->sync_max_messages ? CacheEviction::count : CacheEviction::bytes);
-  StoredMessage gone = std::move(ring_[place(first_)]);
+  const bool here = !ring_[place(first_)].gone;
+  const StoredMessage gone = here ? remove(first_) : StoredMessage{};
   ring_[place(first_)] = StoredMessage{};
-  by_id_.erase(gone.id);
-  held_[gone.origin].remove(gone.id.sequence);
-  bytes_ -= gone.payload.size();
   ++first_;
   --count_;
-  if (evicted_) evicted_(gone);
+  if (here && evicted_) evicted_(gone);
 }
 
 void MessageStore::expire(Timestamp now) {
-  while (cache_messages() > 0 && ring_[place(cache_first_)].arrived + config_->message_cache_ttl <= now) {
-    uncache_front(CacheEviction::ttl);
-    ++expired_;
-  }
-  while (count_ > 0 && ring_[place(first_)].arrived + config_->sync_window <= now) {
-    if (cache_first_ == first_) {
-      uncache_front(CacheEviction::ttl);
-      ++expired_;
+  while (cache_first_ < end() && ring_[place(cache_first_)].arrived + config_->message_cache_ttl <= now) uncache_front(CacheEviction::ttl);
+  for (auto& [number, shelf] : shelves_) {
+    while (!shelf.arrivals.empty()) {
+      const StoredMessage& oldest = *at(shelf.arrivals.front());
+      const Duration retention = oldest.agreed->policy.retention;
+      if (retention == Duration{0} || oldest.arrived + retention > now) break;
+      drop(shelf.arrivals.front(), CacheEviction::ttl);
     }
+  }
+  while (count_ > 0 && (ring_[place(first_)].gone || ring_[place(first_)].arrived + config_->sync_window <= now)) {
+    if (cache_first_ == first_) uncache_front(CacheEviction::ttl);
     evict_front();
   }
   if (ring_.size() <= kRingMin || count_ * 8 > ring_.size()) return;
@@ -83,7 +131,12 @@ void MessageStore::expire(Timestamp now) {
 Timestamp MessageStore::next_expiry() const {
   Timestamp next = kNever;
   if (count_ > 0) next = ring_[place(first_)].arrived + config_->sync_window;
-  if (cache_messages() > 0) next = std::min(next, ring_[place(cache_first_)].arrived + config_->message_cache_ttl);
+  if (cached_ > 0) next = std::min(next, ring_[place(cache_first_)].arrived + config_->message_cache_ttl);
+  for (const auto& [number, shelf] : shelves_) {
+    if (shelf.arrivals.empty()) continue;
+    const StoredMessage& oldest = ring_[place(shelf.arrivals.front())];
+    if (oldest.agreed->policy.retention > Duration{0}) next = std::min(next, oldest.arrived + oldest.agreed->policy.retention);
+  }
   return next == kNever ? kNever : Timestamp{round_up(next.ns)};
 }
 
@@ -97,7 +150,8 @@ const StoredMessage* MessageStore::find(const MessageId& id) const {
 }
 
 StoredMessage* MessageStore::at(Arrival arrival) {
-  return arrival < first_ || arrival >= end() ? nullptr : &ring_[place(arrival)];
+  if (arrival < first_ || arrival >= end() || ring_[place(arrival)].gone) return nullptr;
+  return &ring_[place(arrival)];
 }
 
 std::optional<Arrival> MessageStore::arrival_of(const MessageId& id) const {

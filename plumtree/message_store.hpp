@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -14,6 +16,7 @@
 #include <plumvine/types.hpp>
 
 #include "seen.hpp"
+#include "topics.hpp"
 
 namespace plumvine::tree {
 
@@ -41,12 +44,16 @@ struct StoredMessage {
   std::uint64_t sent = 0;         ///< links that it was sent on
   std::uint64_t asked = 0;        ///< links that asked for it although it was on its way
   std::string topic;
+  const Topic* agreed = &kDefaultTopic;
+  bool judging = false;           ///< a validator has it: not to be sent yet
+  bool gone = false;              ///< left the store before its turn
   Bytes payload;
 };
 
 /// Payloads in order of arrival: the repair store, whose newest part is the graft cache. A payload is held once.
 ///
-/// The store is bounded by `sync_window`, `sync_max_bytes` and `sync_max_messages`, the cache by `message_cache_ttl`,
+/// The store is bounded by `sync_window`, `sync_max_bytes` and `sync_max_messages`, a topic in it by its `retention` and
+/// `retention_bytes`; the cache by `message_cache_ttl`,
 /// `message_cache_max_bytes` and `message_cache_max_size`. Leaving the cache is counted by reason; leaving the store is told
 /// to the owner. The newest message always stays, even if it alone is above a bound of bytes.
 /// Not thread-safe; owned by `Tree`.
@@ -56,6 +63,8 @@ class MessageStore {
 
   /// Adds a message that is not there. Evicts what no longer fits.
   StoredMessage& put(StoredMessage message);
+  /// Evicts one message before its turn; counted with a reason only.
+  void drop(Arrival arrival, std::optional<CacheEviction> reason = {});
   /// Evicts what is too old.
   void expire(Timestamp now);
   /// When `expire` has something to do. Rounded up, so that a burst leaves at one wake-up.
@@ -77,9 +86,9 @@ class MessageStore {
   /// Everything at or below this is not held any more, given that everything up to `seen` was seen.
   [[nodiscard]] Sequence floor_of(OriginIndex origin, Sequence seen) const;
 
-  [[nodiscard]] std::uint64_t messages() const noexcept { return count_; }
+  [[nodiscard]] std::uint64_t messages() const noexcept { return live_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
-  [[nodiscard]] std::uint64_t cache_messages() const noexcept { return end() - cache_first_; }
+  [[nodiscard]] std::uint64_t cache_messages() const noexcept { return cached_; }
   [[nodiscard]] std::uint64_t cache_bytes() const noexcept { return cache_bytes_; }
   [[nodiscard]] const CountedReasons<CacheEviction>& cache_evictions() const noexcept { return cache_evictions_; }
   /// How many left the cache by age since last asked.
@@ -87,11 +96,24 @@ class MessageStore {
   /// Places for messages that memory is held for.
   [[nodiscard]] std::size_t capacity() const noexcept { return ring_.size(); }
   /// Mean payload in bytes of what is held; 0 when empty.
-  [[nodiscard]] std::uint64_t mean_bytes() const noexcept { return count_ == 0 ? 0 : bytes_ / count_; }
+  [[nodiscard]] std::uint64_t mean_bytes() const noexcept { return live_ == 0 ? 0 : bytes_ / live_; }
 
  private:
   [[nodiscard]] std::size_t place(Arrival arrival) const noexcept { return static_cast<std::size_t>(arrival) & (ring_.size() - 1); }
   void resize(std::size_t capacity);
+  /// Messages of a topic with a retention of its own, in order of arrival; the first one is in the store.
+  struct Shelf {
+    std::deque<Arrival> arrivals;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] static bool is_shelved(const StoredMessage& message) noexcept {
+    const TopicConfig& policy = message.agreed->policy;
+    return policy.retention > Duration{0} || policy.retention_bytes > 0;
+  }
+  void trim_shelf(Shelf& shelf, const TopicConfig& policy);
+  void unshelve(const StoredMessage& message);
+  /// Takes the message out of store and counts, not out of the cache's; its place stays.
+  StoredMessage remove(Arrival arrival);
   void evict_front();
   void uncache_front(CacheEviction reason);
   void trim_cache();
@@ -100,13 +122,16 @@ class MessageStore {
   std::vector<StoredMessage> ring_;  // size is a power of two
   Arrival first_ = 1;
   Arrival cache_first_ = 1;
-  std::uint64_t count_ = 0;
+  std::uint64_t count_ = 0;   // places from the first message to the last
+  std::uint64_t live_ = 0;    // messages in them
+  std::uint64_t cached_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t cache_bytes_ = 0;
   std::uint64_t expired_ = 0;
   CountedReasons<CacheEviction> cache_evictions_;
   std::unordered_map<MessageId, Arrival> by_id_;  // looked up, never iterated
   std::vector<IntervalSet> held_;                 // by origin
+  std::map<std::uint32_t, Shelf> shelves_;        // by number of the topic
   std::function<void(const StoredMessage&)> evicted_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,7 +14,14 @@
 namespace plumvine::tree {
 
 /// Send one frame to each of these neighbours, in order.
-struct Send { std::vector<PeerId> to; Frame frame; };
+struct Send {
+  std::vector<PeerId> to;
+  Frame frame;
+  // Of payloads:
+  Priority priority = Priority::normal;
+  std::uint32_t topic = 0;               ///< number of a configured topic
+  std::optional<Overflow> no_room = {};  ///< they have no credit: what the topic wants then, drop_oldest or drop_newest
+};
 struct Deliver {
   MessageId id;
   std::string origin;
@@ -22,15 +30,21 @@ struct Deliver {
   Duration latency{0};
   Bytes payload;
 };
+/// A validator is to judge this message; `Tree::judged` takes its verdict.
+struct Judge { Deliver message; };
 struct Lost { InstanceId origin{}; std::string name; SequenceRange range; LossReason reason{}; };
 /// The peer's role over all trees changed.
 struct RoleChanged { PeerId peer{}; PeerRole role{}; std::string reason; };
 /// The peer broke the protocol; counted here, the engine may disconnect.
 struct Misbehaved { PeerId peer{}; FrameReject what{}; };
+/// The peer had no room for so long that its link is to be closed.
+struct TooSlow { PeerId peer{}; std::string topic; };
+/// Who has acknowledged one of our own broadcasts, and which of the members alive when it was published have not. Sorted.
+struct Receipted { MessageId id; bool complete = false; std::vector<InstanceId> acked, missing; };
 /// Our own broadcasts up to here have reached every member that keeps up: the publisher has this much room again.
 struct Acked { Sequence up_to = 0; };
 struct Log { LogRecord record; };
 
-using Output = std::variant<Send, Deliver, Lost, RoleChanged, Misbehaved, Acked, Log>;
+using Output = std::variant<Send, Deliver, Judge, Lost, RoleChanged, Misbehaved, TooSlow, Receipted, Acked, Log>;
 
 }  // namespace plumvine::tree

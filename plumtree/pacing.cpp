@@ -55,9 +55,15 @@ void Pacing::received(OriginIndex origin, Slot from, std::uint64_t bytes, bool p
   mark(origin, now);
 }
 
-bool Pacing::keeps_up(OriginIndex origin, Sequence watermark, Timestamp now) const {
-  const StoredMessage* next = core_.store.find({core_.seen[origin].instance, watermark + 1});
-  return next != nullptr && now - next->arrived < core_.config.lag_grace;
+Sequence Pacing::limit(OriginIndex origin, Sequence watermark, Timestamp now) const {
+  Sequence next = watermark + 1;
+  if (const auto it = core_.unpaced.find(origin); it != core_.unpaced.end()) next = it->second.next_absent(next);
+  const StoredMessage* message = core_.store.find({core_.seen[origin].instance, next});
+  if (message != nullptr && now - message->arrived < core_.config.lag_grace) return next - 1;
+  const auto held = core_.held_for_all.find(origin);
+  if (held == core_.held_for_all.end()) return kRelease;
+  const auto first = held->second.next(next);
+  return first ? *first - 1 : kRelease;
 }
 
 Sequence Pacing::behind(OriginIndex origin, Sequence own, Timestamp now) {
@@ -65,15 +71,17 @@ Sequence Pacing::behind(OriginIndex origin, Sequence own, Timestamp now) {
   Sequence least = own;
   for (const Report& report : paced.reports) {
     if (report.watermark >= least || report.slot == paced.upstream) continue;
-    if (keeps_up(origin, report.watermark, now)) least = report.watermark;
+    least = std::min(least, limit(origin, report.watermark, now));
   }
   for (const Slot slot : core_.up) {
     const Link& link = core_.links[slot];
-    if (!link.eager || link.owed.empty() || slot == paced.upstream) continue;
-    const auto it = link.owed.find(origin);
-    if (it == link.owed.end() || it->second.empty()) continue;
-    const Sequence before = it->second.front().first - 1;
-    if (before < least && keeps_up(origin, before, now)) least = before;
+    if (!link.eager || link.owed_ranges == 0 || slot == paced.upstream) continue;
+    for (const OriginSets& owed : link.owed) {
+      const auto it = owed.find(origin);
+      if (it == owed.end() || it->second.empty()) continue;
+      const Sequence before = it->second.front().first - 1;
+      if (before < least) least = std::min(least, limit(origin, before, now));
+    }
   }
   return least;
 }

@@ -11,7 +11,8 @@ namespace plumvine::tree {
 ///
 /// Every node reports, to the neighbour that feeds it with an origin's messages, the smallest of its own delivered watermark and
 /// of the reports it got itself. A member whose oldest undelivered message is older than `lag_grace` does not
-/// count: it is served from the repair stores later. At the origin the same minimum gives `Acked`.
+/// count: it is served from the repair stores later. Messages of topics with the policy `hold` count however old they are,
+/// those of topics that drop or disconnect never. At the origin the same minimum gives `Acked`.
 ///
 /// A neighbour that we report to ourselves does not count, so two nodes never wait for each other; longer circles
 /// end by `lag_grace`. Bounds: one report a link and origin. Not thread-safe; owned by `Tree`.
@@ -56,7 +57,8 @@ class Pacing {
   void mark(OriginIndex origin, Timestamp now);
   /// The least of `own` and of all that count.
   [[nodiscard]] Sequence behind(OriginIndex origin, Sequence own, Timestamp now);
-  [[nodiscard]] bool keeps_up(OriginIndex origin, Sequence watermark, Timestamp now) const;
+  /// How far somebody who has come up to `watermark` lets the publisher go; no limit where it is passed.
+  [[nodiscard]] Sequence limit(OriginIndex origin, Sequence watermark, Timestamp now) const;
   void set_upstream(OriginIndex origin, Slot slot, Timestamp now);
   void report(Timestamp now);
   void acknowledge(Timestamp now);

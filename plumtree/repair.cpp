@@ -135,8 +135,8 @@ Timestamp Tree::Impl::still_coming(const MessageId& id, const MissingSet::Entry&
   // passed this one, pulling it would only fetch a second copy.
   if (entry.tries > 0 || now - entry.first >= core.config.lag_grace) return now;
   const OriginIndex origin = *core.seen.find(id.origin);
-  if (core.flow(origin).sequence >= id.sequence) return now;
-  return std::max(now, core.flowing_until(origin));
+  const auto coming = core.coming(origin, now);
+  return coming.passed >= id.sequence ? now : coming.until;
 }
 
 void Tree::Impl::pull_missing(Timestamp now) {
@@ -219,6 +219,12 @@ void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, 
         for (Sequence sequence = part.first; sequence <= part.last && budget > 0; ++sequence, --budget) {
           const Arrival arrival = *core.store.arrival_of({wanted.origin, sequence});
           StoredMessage& message = *core.store.at(arrival);
+          if (message.judging) continue;
+          // What gave way to newer messages is not to come back in front of them.
+          if (message.agreed->drops() && !core.links[from].has_credit(core.lane_of(message, true))) {
+            if (++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, {sequence, sequence});
+            continue;
+          }
           const std::uint64_t mask = tree::bit(from);
           // On a live ordered link it is on its way; asked for twice it was lost.
           if (graft && (message.sent & mask) != 0 && (message.asked & mask) == 0 && now - message.arrived < tree::kInFlight) {
@@ -226,7 +232,7 @@ void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, 
             core.links[from].marked_from = std::min(core.links[from].marked_from, arrival);
             continue;
           }
-          push(message, arrival, {from}, true);
+          push(message, arrival, {from}, true, now);
         }
       }
     }
@@ -433,6 +439,7 @@ void Tree::Impl::take_start(Slot from, const frame::DigestEntry& entry, Timestam
   core.seen.start_at(*origin, start);
   // What lies before the start and was announced already is not waited for any more.
   for (const MessageId& id : missing_.drop(entry.origin, {1, start})) core.in_flight(*origin).remove(id.sequence);
+  receipts_.skipped(*origin, {1, start});
 }
 
 void Tree::Impl::adopt(const std::vector<frame::DigestEntry>& entries, Slot from, bool provisional, Timestamp now) {
@@ -473,6 +480,7 @@ void Tree::Impl::lose(OriginIndex origin, SequenceRange range, LossReason reason
     for (const MessageId& id : missing_.drop(core.seen[origin].instance, part)) core.in_flight(origin).remove(id.sequence);
     report_lost(origin, part, reason);
   }
+  release(origin, now);
   pacing_.progressed(origin, now);
 }
 
@@ -480,6 +488,7 @@ void Tree::Impl::report_lost(OriginIndex origin, SequenceRange range, LossReason
   const auto& seen = core.seen[origin];
   const std::uint64_t count = range.last - range.first + 1;
   core.stats.lost.add(static_cast<Loss>(reason), count);
+  receipts_.skipped(origin, range);
   core.log(LogLevel::warn, "PV1304",
            "Lost messages " + std::to_string(range.first) + " to " + std::to_string(range.last) + " of " +
                (seen.name.empty() ? to_string(seen.instance) : seen.name) + ": " + std::string(to_string(reason)));

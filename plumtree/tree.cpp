@@ -26,8 +26,9 @@ template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 }  // namespace
 
-Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level)
-    : core(std::move(config), self, std::move(name), rng, level), exchange_(core), losses_(core), pacing_(core) {
+Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics)
+    : core(std::move(config), self, std::move(name), rng, level, topics),
+      exchange_(core), losses_(core), pacing_(core), receipts_(core) {
   shape = core.config.tree_rule == TreeConfig::Rule::classic ? tree::make_classic(core) : tree::make_rooted(core);
   const auto own = core.seen.add(self, core.name, Timestamp{});
   PLUMVINE_CHECK(own == tree::kSelf, "our own origin is the first");
@@ -112,6 +113,7 @@ void Tree::Impl::peer_down(PeerId peer, Timestamp now) {
     missing_.arm(id, *entry, now);
   }
   exchange_.peer_down(slot, now);
+  receipts_.peer_down(slot);
   pacing_.peer_down(slot, now);
   core.flow_ends(slot);
   gathered_.erase(slot);
@@ -127,11 +129,12 @@ void Tree::Impl::clear_bits(Slot slot) {
   const std::uint64_t mask = ~tree::bit(slot);
   const tree::Arrival from = std::max(core.links[slot].marked_from, core.store.first());
   for (tree::Arrival a = from; a < core.store.end(); ++a) {
-    StoredMessage& message = *core.store.at(a);
-    message.known &= mask;
-    message.sent &= mask;
-    message.asked &= mask;
-    if (message.upstream == slot) message.upstream = tree::kNoSlot;
+    StoredMessage* message = core.store.at(a);
+    if (message == nullptr) continue;
+    message->known &= mask;
+    message->sent &= mask;
+    message->asked &= mask;
+    if (message->upstream == slot) message->upstream = tree::kNoSlot;
   }
 }
 
@@ -141,14 +144,15 @@ void Tree::Impl::push_in_flight(Slot lost, Timestamp now) {
   std::size_t pushed = 0;
   std::size_t bytes = 0;
   for (tree::Arrival a = core.store.end(); a-- > core.store.first() && recent.size() < kAnnounceMessages;) {
-    const StoredMessage& message = *core.store.at(a);
-    if (now - message.arrived >= tree::kInFlight) break;
-    if (!shape->is_eager(message.tree, lost)) continue;
+    const StoredMessage* message = core.store.at(a);
+    if (message == nullptr) continue;
+    if (now - message->arrived >= tree::kInFlight) break;
+    if (message->judging || !shape->is_eager(message->tree, lost)) continue;
     recent.push_back(a);
-    bytes += message.payload.size();
+    bytes += message->payload.size();
     if (pushed < kPushMessages && bytes <= kPushBytes) ++pushed;
   }
-  for (std::size_t i = pushed; i-- > 0;) push(*core.store.at(recent[i]), recent[i], core.up, false);
+  for (std::size_t i = pushed; i-- > 0;) push(*core.store.at(recent[i]), recent[i], core.up, false, now);
   if (recent.size() == pushed) return;
   const std::vector<tree::Arrival> rest(recent.begin() + static_cast<std::ptrdiff_t>(pushed), recent.end());
   for (const Slot slot : core.up) announce(slot, rest);
@@ -209,31 +213,22 @@ bool Tree::Impl::make_room_for_origin(Timestamp) {
   exchange_.forget(*silent);
   losses_.forget(*silent);
   pacing_.forget(*silent);
-  core.flow(*silent) = {};
-  core.flow(*silent) = {};
+  receipts_.forget(*silent);
+  core.flows(*silent) = {};
   core.undelivered.erase(*silent);
-  overrun_.erase(*silent);
+  std::erase_if(overrun_, [&](const auto& entry) { return entry.first.first == *silent; });
   for (Link& link : core.links) {
-    for (tree::OriginSets* sets : {&link.owed, &link.owed_pulls}) {
-      if (const auto it = sets->find(*silent); it != sets->end()) {
+    Link::each_owed(link, [&](tree::OriginSets& sets) {
+      if (const auto it = sets.find(*silent); it != sets.end()) {
         link.owed_ranges -= it->second.ranges();
-        sets->erase(it);
+        sets.erase(it);
       }
-    }
+    });
     if (*silent < link.has.size()) link.has[*silent] = 0;
   }
   core.seen.forget(*silent);
   ++core.stats.seen_evictions;
   return true;
-}
-
-void Tree::Impl::on_evicted(const StoredMessage& message) {
-  if (message.origin == tree::kSelf && core.dead_members > 0) ++core.stats.partitioned;
-  if (core.undelivered.empty()) return;
-  const auto it = core.undelivered.find(message.origin);
-  if (it == core.undelivered.end() || !it->second.remove(message.id.sequence)) return;
-  if (it->second.empty()) core.undelivered.erase(it);
-  overrun_[message.origin].add(message.id.sequence);
 }
 
 // ---- Frames and time
@@ -256,6 +251,8 @@ void Tree::Impl::handle_frame(PeerId from, Frame frame, Timestamp now) {
                  [&](frame::Pull& f) { answer(slot, f.ids, false, now); },
                  [&](frame::Gone& f) { on_gone(slot, f, now); },
                  [&](frame::Progress& f) { pacing_.on_progress(slot, f, now); },
+                 [&](frame::AckRequest& f) { receipts_.on_request(slot, f, now); },
+                 [&](frame::Acks& f) { receipts_.on_acks(slot, f, now); },
                  [&](auto&) { core.reject(slot, FrameReject::unexpected); },
              },
              frame);
@@ -280,11 +277,12 @@ void Tree::Impl::handle_timeout(Timestamp now) {
   if (losses_.next_timeout() <= now) check_loss(now);
   exchange_.handle_timeout(now);
   pacing_.handle_timeout(now);
+  receipts_.handle_timeout(now);
 }
 
 Timestamp Tree::Impl::next_timeout() const {
   Timestamp next = std::min({core.store.next_expiry(), shape->next_timeout(), missing_.next(), ask_at_, digest_at_,
-                             losses_.next_timeout(), exchange_.next_timeout(), pacing_.next_timeout()});
+                             losses_.next_timeout(), exchange_.next_timeout(), pacing_.next_timeout(), receipts_.next_timeout()});
   for (const Slot slot : core.up) next = std::min(next, core.links[slot].lazy.next());
   return next;
 }
@@ -311,6 +309,10 @@ const TreeStats& Tree::Impl::stats(Timestamp now) {
   for (OriginIndex i = 0; i < core.seen.end(); ++i) {
     if (core.seen[i].used) s.missing_messages += core.seen.missing(i);
   }
+  s.held_back = 0;
+  for (const auto& [origin, set] : core.ordered) s.held_back += set.count();
+  s.topics = core.topics.size();
+  s.topics_evicted = core.topics.evicted();
   const Timestamp oldest = losses_.oldest();
   s.oldest_missing = oldest == kNever ? Duration{0} : std::max(Duration{0}, now - oldest);
   return s;
@@ -336,11 +338,14 @@ Cursor Tree::Impl::position() const {
     if (!origin.used) continue;
     if (origin.watermark > 0) out.add(origin.instance, {1, origin.watermark});
     for (const SequenceRange& range : origin.above.list()) out.add(origin.instance, range);
-    for (const tree::OriginSets* waiting : {&core.undelivered, &overrun_}) {
+    for (const tree::OriginSets* waiting : {&core.undelivered, &core.ordered, &core.judging}) {
       const auto it = waiting->find(i);
       if (it == waiting->end()) continue;
       for (const SequenceRange& range : it->second.list()) out.remove(origin.instance, range);
     }
+  }
+  for (const auto& [what, set] : overrun_) {
+    for (const SequenceRange& range : set.list()) out.remove(core.seen[what.first].instance, range);
   }
   core.out.each([&](const tree::Output& output) {
     if (const auto* delivery = std::get_if<tree::Deliver>(&output)) out.remove(delivery->id);
@@ -353,11 +358,13 @@ std::vector<MessageId> Tree::Impl::held_ids(bool own) const {
   std::vector<MessageId> ids;
   std::map<InstanceId, std::vector<Sequence>> sequences;
   for (tree::Arrival a = core.store.first(); a < core.store.end(); ++a) {
-    const StoredMessage& message = *core.store.at(a);
-    const bool silent = (message.origin == tree::kSelf && !own) || is_former_self(message.id.origin);
-    if (silent || !delivered.contains(message.id)) continue;
-    ids.push_back(message.id);
-    sequences[message.id.origin].push_back(message.id.sequence);
+    const StoredMessage* message = core.store.at(a);
+    if (message == nullptr || !delivered.contains(message->id) || is_former_self(message->id.origin)) continue;
+    const TopicConfig& policy = message->agreed->policy;
+    if (message->origin == tree::kSelf && !policy.deliver_local.value_or(own)) continue;
+    if (policy.max_size != 0 && message->payload.size() > policy.max_size) continue;
+    ids.push_back(message->id);
+    sequences[message->id.origin].push_back(message->id.sequence);
   }
   for (auto& [origin, list] : sequences) std::sort(list.begin(), list.end(), std::greater<>{});
   for (MessageId& id : ids) {
@@ -388,12 +395,16 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
   if (core.asked_for() != missing_.pulling() + exchange_.asked()) broken.emplace_back("an id counts as asked for, but nobody was asked");
   if (core.seen.size() > std::max<std::uint32_t>(2, c.origins_max)) broken.emplace_back("too many origins");
   if (!std::is_sorted(core.up.begin(), core.up.end())) broken.emplace_back("links out of order");
+  receipts_.check(broken);
+  for (const auto& [origin, set] : core.ordered) {
+    if (!set.empty() && set.front().first <= ordered_upto(origin)) broken.emplace_back("a message waits for nothing");
+  }
   for (const Slot slot : core.up) {
     const Link& link = core.links[slot];
     std::size_t ranges = 0;
-    for (const tree::OriginSets* sets : {&link.owed, &link.owed_pulls}) {
-      for (const auto& [origin, set] : *sets) ranges += set.ranges();
-    }
+    Link::each_owed(link, [&](const tree::OriginSets& sets) {
+      for (const auto& [origin, set] : sets) ranges += set.ranges();
+    });
     if (ranges != link.owed_ranges) broken.emplace_back("the count of owed ranges is wrong");
     if (ranges > tree::kOwedRangesMax) broken.emplace_back("too much is owed to a peer");
   }
@@ -404,8 +415,8 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
 
 // ---- Tree
 
-Tree::Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level)
-    : impl_(std::make_unique<Impl>(std::move(config), self, std::move(name), rng, log_level)) {}
+Tree::Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level, const TopicConfigs& topics)
+    : impl_(std::make_unique<Impl>(std::move(config), self, std::move(name), rng, log_level, topics)) {}
 Tree::~Tree() = default;
 Tree::Tree(Tree&&) noexcept = default;
 Tree& Tree::operator=(Tree&&) noexcept = default;
@@ -424,6 +435,12 @@ void Tree::set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offs
 void Tree::set_credit(PeerId peer, std::int64_t bytes, Timestamp now) { impl_->set_credit(peer, bytes, now); }
 void Tree::set_members(const TreeMembers& members, Timestamp now) { impl_->set_members(members, now); }
 void Tree::pause_delivery(bool paused, Timestamp now) { impl_->pause_delivery(paused, now); }
+void Tree::dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now) { impl_->dropped(peer, ids, now); }
+void Tree::validate(std::string_view topic) { impl_->core.topics.set_validated(topic); }
+void Tree::judged(MessageId id, Verdict verdict, Timestamp now) { impl_->judged(id, verdict, now); }
+void Tree::want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now) {
+  impl_->want_receipt(sequence, acks, timeout, now);
+}
 void Tree::handle_timeout(Timestamp now) { impl_->handle_timeout(now); }
 std::optional<tree::Output> Tree::poll_output() { return impl_->poll_output(); }
 Timestamp Tree::next_timeout() const { return impl_->next_timeout(); }
@@ -442,6 +459,7 @@ std::vector<OriginInfo> Tree::origins() const { return impl_->origins(); }
 Cursor Tree::position() const { return impl_->position(); }
 std::vector<MessageId> Tree::held_ids(bool own) const { return impl_->held_ids(own); }
 std::optional<HeldMessage> Tree::held(const MessageId& id) const { return impl_->held(id); }
+std::vector<TopicInfo> Tree::topics() const { return impl_->core.topics.infos(); }
 std::vector<std::string> Tree::check_invariants() const { return impl_->check_invariants(); }
 
 }  // namespace plumvine

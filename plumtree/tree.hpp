@@ -56,7 +56,8 @@ struct HeldMessage {
 /// digests, pacing of publishers and gap reports. A sans-I/O machine, see `Swim` for the rules of use.
 class Tree {
  public:
-  Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level = LogLevel::info);
+  Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level = LogLevel::info,
+       const TopicConfigs& topics = {});
   ~Tree();
   Tree(Tree&&) noexcept;
   Tree& operator=(Tree&&) noexcept;
@@ -67,7 +68,8 @@ class Tree {
   void start_alone(Timestamp now);
 
   // Inputs.
-  /// `sequence` is one more than the last published one. Delivers locally first when `deliver_local`.
+  /// `sequence` is one more than the last published one. Delivers locally first when `deliver_local`, unless its topic
+  /// says otherwise.
   void publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now);
   void handle_frame(PeerId from, Frame frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
@@ -77,6 +79,14 @@ class Tree {
   /// How many payload bytes may be queued for the peer now. Each payload sent uses it up; what does not fit is owed
   /// and sent when there is credit again. Unlimited until first told.
   void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
+  /// These payloads, which were to be sent to the peer although it had no credit, were not.
+  void dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now);
+  /// From now on what others publish on the topic is judged: `Judge` comes out, `judged` goes in.
+  void validate(std::string_view topic);
+  void judged(MessageId id, Verdict verdict, Timestamp now);
+  /// Asks members for acknowledgements of the message published last; `Receipted` follows, at once and with nobody if
+  /// too many are asked for already.
+  void want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
   void pause_delivery(bool paused, Timestamp now);
   void handle_timeout(Timestamp now);
@@ -108,10 +118,12 @@ class Tree {
   /// What was delivered, is lost, or lies before our start; without what waits in `poll_output`. O(origins).
   [[nodiscard]] Cursor position() const;
   /// What `held` knows: delivered and still in the repair store, in order of arrival, but an origin's messages in the
-  /// order of their sequences. With `own` also what this process published.
+  /// order of their sequences. With `own` also what this process published; a
+  /// topic may choose for itself.
   [[nodiscard]] std::vector<MessageId> held_ids(bool own) const;
   /// Views are valid until the next input.
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
+  [[nodiscard]] std::vector<TopicInfo> topics() const;
   /// Broken invariants found by a self-check; 0 in a correct program. The simulator calls it after each step.
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 

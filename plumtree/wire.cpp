@@ -19,10 +19,11 @@ using namespace frame;
 
 /// First element of every frame: the position of its type in `Frame`, from 1. `WIRE.md` lists them.
 enum class Type : std::uint8_t {
-  hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye, forget,
+  hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye, forget, ack_request, acks,
+  visit, direct, direct_ack,
 };
 constexpr std::uint64_t kLastType = std::variant_size_v<Frame>;
-static_assert(kLastType == static_cast<std::uint64_t>(Type::forget));
+static_assert(kLastType == static_cast<std::uint64_t>(Type::direct_ack));
 
 template <class F>
 constexpr Type type_of() noexcept {
@@ -120,6 +121,11 @@ template <> inline constexpr std::size_t kFields<Ping> = 3;
 template <> inline constexpr std::size_t kFields<Pong> = 4;
 template <> inline constexpr std::size_t kFields<Bye> = 1;
 template <> inline constexpr std::size_t kFields<Forget> = 1;
+template <> inline constexpr std::size_t kFields<AckRequest> = 3;
+template <> inline constexpr std::size_t kFields<Acks> = 2;
+template <> inline constexpr std::size_t kFields<Visit> = 4;
+template <> inline constexpr std::size_t kFields<Direct> = 2;
+template <> inline constexpr std::size_t kFields<DirectAck> = 1;
 
 template <class Sink>
 struct FieldWriter {
@@ -183,6 +189,24 @@ struct FieldWriter {
   }
   void operator()(const Bye& f) { sink.uint(static_cast<std::uint64_t>(f.why)); }
   void operator()(const Forget& f) { put(sink, f.orders); }
+  void operator()(const AckRequest& f) {
+    PLUMVINE_CHECK(f.ranges.size() <= kRangesMax, "a request for acknowledgements has too many ranges");
+    sink.id(f.origin);
+    sink.uint(f.round);
+    put(sink, f.ranges);
+  }
+  void operator()(const Acks& f) {
+    sink.id(f.origin);
+    put(sink, f.members);
+  }
+  void operator()(const Visit& f) { (*this)(f.who); }
+  void operator()(const Direct& f) {
+    PLUMVINE_CHECK(f.payload.size() <= kDirectMax, "a direct message is too large");
+    sink.uint(f.number);
+    sink.bin_header(f.payload.size());
+    sink.raw(f.payload.data(), f.payload.size());
+  }
+  void operator()(const DirectAck& f) { sink.uint(f.number); }
 };
 
 template <class Sink>
@@ -411,6 +435,41 @@ Forget get(Reader& in) {
   return f;
 }
 
+template <>
+AckRequest get(Reader& in) {
+  AckRequest f;
+  f.origin = get_origin(in);
+  f.round = in.uint();
+  std::size_t budget = kRangesMax;
+  f.ranges = get_ranges(in, 0, budget);
+  return f;
+}
+template <>
+Acks get(Reader& in) {
+  Acks f;
+  f.origin = get_origin(in);
+  f.members = get_ids(in);
+  return f;
+}
+template <>
+Visit get(Reader& in) {
+  return Visit{get<Hello>(in)};
+}
+template <>
+Direct get(Reader& in) {
+  Direct f;
+  f.number = in.uint();
+  const std::size_t size = in.bin_header();
+  if (size > kDirectMax) in.fail("a direct message is too large");
+  if (in.good() && size != in.left()) in.fail("payload of another length");
+  if (in.good()) f.payload = Bytes::copy_of(in.rest());
+  return f;
+}
+template <>
+DirectAck get(Reader& in) {
+  return DirectAck{in.uint()};
+}
+
 Result<Frame> refuse(FrameReject* reason, FrameReject why, const char* what) {
   if (reason != nullptr) *reason = why;
   return {Errc::malformed, std::string("frame: ") + what};
@@ -431,6 +490,7 @@ constexpr std::array<DecodeAs, kLastType + 1> kDecoders{
     nullptr,           decode_as<Hello>,  nullptr,        decode_as<IHave>, decode_as<Graft>,
     decode_as<Prune>,  decode_as<Beacon>, decode_as<Digest>, decode_as<Pull>,  decode_as<Gone>,
     decode_as<Progress>, decode_as<Ping>, decode_as<Pong>, decode_as<Bye>, decode_as<Forget>,
+    decode_as<AckRequest>, decode_as<Acks>, decode_as<Visit>, decode_as<Direct>, decode_as<DirectAck>,
 };
 
 }  // namespace
@@ -506,7 +566,8 @@ Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_messag
 
 std::string_view name_of(const Frame& frame) noexcept {
   static constexpr std::array<std::string_view, kLastType> kNames{"hello", "gossip", "ihave",    "graft", "prune", "beacon", "digest",
-                                                                  "pull",  "gone",   "progress", "ping",  "pong",  "bye", "forget"};
+                                                                  "pull",  "gone",   "progress", "ping",  "pong",  "bye", "forget",
+                                                                  "ack_request", "acks", "visit", "direct", "direct_ack"};
   return kNames[frame.index()];
 }
 

@@ -34,6 +34,8 @@ inline constexpr std::size_t kClusterMax = 255;
 /// Names of members that are to be forgotten may be foreign ones. So many in one frame.
 inline constexpr std::size_t kForgetNameMax = 512;
 inline constexpr std::size_t kForgetsMax = 64;
+/// Bound on a direct message.
+inline constexpr std::size_t kDirectMax = 48 * 1024;
 
 /// What a dialling side sends first: magic, 'p', 'v', version.
 Bytes preface();

@@ -85,6 +85,9 @@ constexpr std::array kTable{
     Explanation{kByeReceived, "a neighbour closed its link", "The line gives the neighbour's reason."},
     Explanation{kBadSeal, "a link without the right key",
                 "The other end has none of our keys, or has no key at all. Compare `encrypt` or the keyring file on both."},
+    Explanation{kTooSlow, "a neighbour was too slow for a topic",
+                "The topic that the line names has overflow = disconnect, and the neighbour had no room for lag_grace. It may link "
+                "again, and then catches up from the repair stores."},
     Explanation{"PV1301", "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},

@@ -13,7 +13,9 @@ class Driver::Impl {
         transport_(transport),
         handlers_(std::move(handlers)),
         hooks_(std::move(hooks)),
-        engine_(std::move(config), std::move(identity)) {}
+        engine_(std::move(config), std::move(identity)) {
+    for (const auto& [topic, validator] : handlers_.validators) engine_.validate(topic);
+  }
 
   /// Every entry: tells the engine the time, does the work, and asks for the end of the turn.
   template <class Work>
@@ -136,13 +138,22 @@ void Driver::Impl::tell(engine::Event& event) {
   const auto call = [](const auto& handler, const auto&... args) {
     if (handler) handler(args...);
   };
-  if (auto* deliver = std::get_if<tree::Deliver>(&event)) {
-    call(handlers_.on_message, Message{.id = deliver->id,
-                                       .origin = deliver->origin,
-                                       .topic = deliver->topic,
-                                       .payload = std::move(deliver->payload),
-                                       .hops = deliver->round,
-                                       .latency = deliver->latency});
+  const auto message_of = [](const tree::Deliver& d) {
+    return Message{.id = d.id, .origin = d.origin, .topic = d.topic, .payload = d.payload, .hops = d.round, .latency = d.latency};
+  };
+  if (const auto* deliver = std::get_if<tree::Deliver>(&event)) {
+    call(handlers_.on_message, message_of(*deliver));
+  } else if (const auto* judge = std::get_if<tree::Judge>(&event)) {
+    const auto validator = handlers_.validators.find(judge->message.topic);
+    const bool judges = validator != handlers_.validators.end() && validator->second;
+    const Verdict verdict = judges ? validator->second(message_of(judge->message)) : Verdict::accept;
+    if (!stopped_) engine_.judged(judge->message.id, verdict);
+  } else if (const auto* direct = std::get_if<engine::DirectCame>(&event)) {
+    call(handlers_.on_direct, DirectMessage{direct->from, direct->instance, direct->payload});
+  } else if (const auto* sent = std::get_if<engine::DirectDone>(&event)) {
+    call(hooks_.on_direct_done, sent->ticket, sent->status);
+  } else if (const auto* receipt = std::get_if<Receipt>(&event)) {
+    call(handlers_.on_receipt, *receipt);
   } else if (auto* lost = std::get_if<LostEvent>(&event)) {
     call(handlers_.on_lost, *lost);
   } else if (auto* member = std::get_if<MemberEvent>(&event)) {
@@ -182,9 +193,13 @@ void Driver::start() {
   impl_->enter([](Engine& e) { e.start(); });
 }
 
-void Driver::publish(Sequence sequence, std::string topic, Bytes payload) {
+void Driver::publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks) {
   if (impl_->stopped()) return;
-  impl_->enter([&](Engine& e) { e.publish(sequence, std::move(topic), std::move(payload)); });
+  impl_->enter([&](Engine& e) { e.publish(sequence, std::move(topic), std::move(payload), acks); });
+}
+Status Driver::send_direct(std::uint64_t ticket, std::string_view member, Bytes payload) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.send_direct(ticket, member, std::move(payload)); });
 }
 void Driver::join(std::vector<HostPort> seeds) {
   if (impl_->stopped()) return;

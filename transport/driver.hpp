@@ -37,6 +37,12 @@ struct DriverIdentity {
   std::vector<std::pair<std::string, Endpoint>> known_peers = {};
 };
 
+/// Acknowledgements that a broadcast asks for: how many members (`kAckAll`: all), and for how long.
+struct AckWish {
+  std::uint32_t members = 0;
+  Duration timeout{0};
+};
+
 /// What the driver tells its owner beside the user's handlers. Called on the loop thread.
 struct DriverHooks {
   /// Own broadcasts up to here have reached every member that keeps up.
@@ -48,6 +54,8 @@ struct DriverHooks {
   std::function<void(std::vector<Bytes>)> save_keys = {};
   /// The outcome of `Driver::order_keys` with this ticket.
   std::function<void(std::uint64_t ticket, Result<KeyReport>)> on_keys_done = {};
+  /// The outcome of `Driver::send_direct` with this ticket: acknowledged, or what went wrong.
+  std::function<void(std::uint64_t ticket, Status)> on_direct_done = {};
 };
 
 /// Pumps `Engine` against the two seams: events in, outputs out, frames into send queues, queues into the
@@ -61,7 +69,10 @@ class Driver final : public LoopEvents, public TransportEvents {
   void start();
 
   // Commands. Loop thread only; take effect at once, output follows in this loop turn.
-  void publish(Sequence sequence, std::string topic, Bytes payload);
+  /// With acknowledgements `Handlers::on_receipt` follows.
+  void publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks = {});
+  /// Errors as of `Node::send`. With a ticket other than 0 `on_direct_done` follows.
+  Status send_direct(std::uint64_t ticket, std::string_view member, Bytes payload);
   void join(std::vector<HostPort> seeds);
   void rejoin();
   void leave();                     ///< `on_leave_done` follows

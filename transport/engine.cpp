@@ -35,7 +35,7 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
       rng_(identity_.seed),
       log_(config_.log, config_.log_level),
       overlay_(config_.tree, config_.link, identity_.instance, config_.name, rng_.fork()),
-      tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level),
+      tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level, config_.topics),
       peers_(std::size_t{config_.swim.members_max} * 2) {
   const Result<Bytes> meta = make_metadata(config_, identity_.instance, user_tags_);
   PLUMVINE_CHECK(meta.has_value(), "a configuration is validated before it is used");
@@ -258,7 +258,7 @@ void Engine::Impl::perform(swim::Output output) {
                  [&](swim::SendStream& o) {
                    const auto it = streams_.find(o.id);
                    Connection* conn = it == streams_.end() ? nullptr : find(it->second);
-                   if (conn && !conn->closing) put(*conn, {std::move(o.data), {}}, Lane::data);
+                   if (conn && !conn->closing) put(*conn, {std::move(o.data), {}}, Lane::normal);
                  },
                  [&](swim::CloseStream& o) {
                    const auto it = streams_.find(o.id);
@@ -326,7 +326,10 @@ void Engine::Impl::perform(tree::Output output) {
                    const auto kind = o.role == PeerRole::eager ? PeerEvent::Kind::eager : PeerEvent::Kind::lazy;
                    events_.push(PeerEvent{kind, peers_[o.peer].name, std::move(o.reason)});
                  },
+                 [&](tree::Judge& o) { events_.push(std::move(o)); },
                  [&](tree::Misbehaved& o) { misbehaved(o.peer, o.what); },
+                 [&](tree::TooSlow& o) { too_slow(o); },
+                 [&](tree::Receipted& o) { events_.push(receipt_of(o)); },
                  [&](tree::Acked& o) { events_.push(o); },
                  [&](tree::Log& o) { log_.write(std::move(o.record), "", now_); },
              },
@@ -341,9 +344,58 @@ void Engine::Impl::send(const tree::Send& send) {
     Connection* conn = peers_.valid(to) ? find(peers_[to].link) : nullptr;
     if (!conn || !conn->link || conn->link->state() != LinkState::up) continue;
     if (!encoded) encoded = wire::encode(send.frame);
-    if (payload) conn->link->credit -= static_cast<std::int64_t>(encoded->payload.size()) + 64;
-    put(*conn, *encoded, payload ? Lane::data : Lane::control);
+    if (!payload) {
+      put(*conn, *encoded, Lane::control);
+      continue;
+    }
+    if (send.no_room) {
+      if (!make_way(*conn, to, send, encoded->size())) continue;
+    } else {
+      conn->link->credit -= static_cast<std::int64_t>(encoded->payload.size()) + 64;
+    }
+    put(*conn, *encoded, lane_of(send.priority), PayloadTag{std::get<frame::Gossip>(send.frame).id, send.topic});
   }
+}
+
+/// A payload for a link without credit: older ones of its topic give way, or it does itself. True: it may go.
+bool Engine::Impl::make_way(Connection& conn, PeerId to, const tree::Send& send, std::uint64_t bytes) {
+  std::vector<MessageId> gone;
+  if (*send.no_room == Overflow::drop_oldest) gone = conn.queue.make_room(lane_of(send.priority), send.topic, bytes);
+  const bool goes = !gone.empty();
+  if (!goes) {
+    gone = {std::get<frame::Gossip>(send.frame).id};
+    queue_counts_.dropped.add(send.priority);
+  }
+  queue_counts_.by_policy[static_cast<std::size_t>(send.priority)].add(*send.no_room, gone.size());
+  tree_.dropped(to, gone, now_);
+  return goes;
+}
+
+void Engine::Impl::too_slow(const tree::TooSlow& slow) {
+  Connection* conn = peers_.valid(slow.peer) ? find(peers_[slow.peer].link) : nullptr;
+  if (!conn) return;
+  for (std::size_t i = 0; i < queue_counts_.by_policy.size(); ++i) {
+    queue_counts_.by_policy[i].add(Overflow::disconnect, conn->queue.waiting(static_cast<Priority>(i)));
+  }
+  const std::string& name = conn->link->name;
+  log(LogLevel::warn, "link", code::kTooSlow, name,
+      "Closing the link to " + name + ": no room for lag_grace, and topic " + slow.topic + " has overflow = disconnect");
+  break_link(*conn, "it is too slow for topic " + slow.topic);
+}
+
+Receipt Engine::Impl::receipt_of(const tree::Receipted& receipted) const {
+  std::map<InstanceId, std::string_view> names;
+  for (const auto& [name, known] : known_) names.emplace(known.instance, name);
+  const auto named = [&](const std::vector<InstanceId>& instances) {
+    std::vector<std::string> out;
+    for (const InstanceId instance : instances) {
+      const auto it = names.find(instance);
+      out.push_back(it == names.end() ? to_string(instance) : std::string{it->second});
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  return {receipted.id, receipted.complete, named(receipted.acked), named(receipted.missing)};
 }
 
 void Engine::Impl::misbehaved(PeerId id, FrameReject what) {
@@ -384,8 +436,16 @@ Engine::~Engine() = default;
 void Engine::begin(Timestamp now, std::int64_t wall_us) { impl_->begin(now, wall_us); }
 void Engine::start() { impl_->start(); }
 
-void Engine::publish(Sequence sequence, std::string topic, Bytes payload) {
-  impl_->publish(sequence, std::move(topic), std::move(payload));
+void Engine::publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks) {
+  impl_->publish(sequence, std::move(topic), std::move(payload), acks);
+}
+Status Engine::send_direct(std::uint64_t ticket, std::string_view member, Bytes payload) {
+  return impl_->send_direct(ticket, member, std::move(payload));
+}
+void Engine::validate(std::string_view topic) { impl_->tree().validate(topic); }
+void Engine::judged(MessageId id, Verdict verdict) {
+  impl_->tree().judged(id, verdict, impl_->now_);
+  impl_->touch();
 }
 void Engine::join(std::vector<HostPort> seeds) { impl_->join(std::move(seeds)); }
 void Engine::rejoin() { impl_->rejoin(); }

@@ -37,7 +37,12 @@ struct BridgePublish { Bytes message; };
 struct KeysDone { std::uint64_t ticket = 0; Result<KeyReport> report; };
 /// These are the keys now, to be written down; `keys_saved` follows, in the order of these events.
 struct SaveKeys { std::vector<Bytes> keys; };
-using Event = std::variant<KeysDone, SaveKeys, tree::Deliver, LostEvent, MemberEvent, PeerEvent, PartitionEvent, tree::Acked, LeaveDone, BridgePublish>;
+/// A message for this member alone.
+struct DirectCame { std::string from; InstanceId instance{}; Bytes payload; };
+/// What became of a direct message of ours that somebody waits for.
+struct DirectDone { std::uint64_t ticket = 0; Status status; };
+using Event = std::variant<KeysDone, SaveKeys, DirectCame, DirectDone, Receipt, tree::Judge, tree::Deliver, LostEvent, MemberEvent,
+                           PeerEvent, PartitionEvent, tree::Acked, LeaveDone, BridgePublish>;
 }  // namespace engine
 
 /// `Swim`, `Overlay`, `Tree` and the links of one node, put together: membership tells who could be a neighbour, the
@@ -55,7 +60,12 @@ class Engine {
   void start();
 
   // Commands.
-  void publish(Sequence sequence, std::string topic, Bytes payload);
+  void publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks);
+  /// Errors as of `Node::send`. With a ticket other than 0 `DirectDone` follows.
+  Status send_direct(std::uint64_t ticket, std::string_view member, Bytes payload);
+  /// Others' messages on the topic come as `tree::Judge` first.
+  void validate(std::string_view topic);
+  void judged(MessageId id, Verdict verdict);
   void join(std::vector<HostPort> seeds);
   void rejoin();
   void leave();

@@ -31,6 +31,8 @@ Connection& Engine::Impl::open(ConnId id, ConnKind kind, const Endpoint& remote)
 void Engine::Impl::discard(Connection& conn) {
   conn.closed = true;
   conn_timers_.cancel(conn.id);
+  fail_directs(conn);
+  bury_counts(conn);
   if (conn.kind == ConnKind::membership) streams_.erase(conn.stream);
   if (const auto it = conns_.find(conn.id); it != conns_.end()) {
     graveyard_.push_back(std::move(it->second));
@@ -200,10 +202,28 @@ void Engine::Impl::closed(ConnId id, const Error& why) {
   discard(*conn);
 }
 
-void Engine::Impl::put(Connection& conn, wire::Encoded frame, Lane lane) {
+void Engine::Impl::put(Connection& conn, wire::Encoded frame, Lane lane, std::optional<PayloadTag> payload) {
   if (conn.closed || (conn.link && !conn.link->may_send())) return;
-  conn.queue.push(std::move(frame), lane);
+  conn.queue.push(std::move(frame), lane, payload);
   mark(conn);
+}
+
+/// What its queue counted is added up; what still waits in it goes with the link.
+void Engine::Impl::bury_counts(const Connection& conn) {
+  add_counts(queue_counts_, conn.queue);
+  for (std::size_t i = 0; i < CountedReasons<Priority>::kSize; ++i) {
+    const auto lane = static_cast<Priority>(i);
+    queue_counts_.dropped.add(lane, conn.queue.waiting(lane));
+  }
+}
+
+void Engine::Impl::add_counts(QueueStats& sum, const SendQueue& queue) {
+  for (std::size_t i = 0; i < CountedReasons<Priority>::kSize; ++i) {
+    const auto lane = static_cast<Priority>(i);
+    sum.enqueued.add(lane, queue.enqueued()[lane]);
+    sum.dequeued.add(lane, queue.dequeued()[lane]);
+    sum.dropped.add(lane, queue.dropped()[lane]);
+  }
 }
 
 void Engine::Impl::put_control(Connection& conn, const Frame& frame) { put(conn, wire::encode(frame), Lane::control); }

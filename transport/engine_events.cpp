@@ -3,12 +3,14 @@
 #include <string>
 #include <utility>
 
+#include <plumvine/topic.hpp>
+
 #include "codes.hpp"
 #include "engine_impl.hpp"
 
 namespace plumvine {
 
-void Engine::Impl::publish(Sequence sequence, std::string topic, Bytes payload) {
+void Engine::Impl::publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks) {
   touch();
   if (bridge_ && topic == kSerfTopic) {
     // What a bridge puts on the tree is delivered to its own user here, since the tree does not do it.
@@ -19,6 +21,7 @@ void Engine::Impl::publish(Sequence sequence, std::string topic, Bytes payload) 
     bridge_->broadcast(topic.substr(kSerfPrefix.size()), payload, now_);
   }
   tree_.publish(sequence, std::move(topic), std::move(payload), config_.deliver_local, now_);
+  if (acks.members > 0) tree_.want_receipt(sequence, acks.members, acks.timeout, now_);
 }
 
 /// Who acts first is the same everywhere: the alive bridge whose name comes first.
@@ -53,7 +56,7 @@ bool Engine::Impl::unwrap_event(tree::Deliver& message) {
   const bool typed = !body.empty() && body[0] == static_cast<std::byte>(serf::MessageType::event);
   std::string topic;
   if (typed && serf::decode(body.subspan(1), event)) topic = std::string{kSerfPrefix} + std::string{event.name};
-  if (topic.size() <= kSerfPrefix.size() || !is_user_topic(topic)) {
+  if (topic.size() <= kSerfPrefix.size() || !check_topic(topic)) {
     bridge_counts_.add(SerfMessage::malformed);
     return false;
   }

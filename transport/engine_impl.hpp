@@ -37,6 +37,15 @@ enum class ConnKind : std::uint8_t {
   link,
 };
 
+/// Direct messages on one connection, both ways. Numbers count from 1.
+struct Directs {
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+  std::map<std::uint64_t, std::uint64_t> open;              ///< sent and not acknowledged: who waits for it, 0 = nobody
+  std::vector<std::pair<std::uint64_t, Bytes>> waiting;     ///< for the greeting, with the same
+  std::uint64_t waiting_bytes = 0;
+};
+
 struct Connection {
   ConnId id{};
   ConnKind kind = ConnKind::unknown;
@@ -48,6 +57,7 @@ struct Connection {
   swim::StreamId stream{};
   SendQueue queue;
   std::unique_ptr<Link> link;
+  Directs directs;
 };
 
 /// Names for people: the first of many, and how many more.
@@ -74,7 +84,7 @@ class Engine::Impl {
   void join(std::vector<HostPort> seeds);
   void leave();
   void rejoin();
-  void publish(Sequence sequence, std::string topic, Bytes payload);
+  void publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks);
   void bridge_refused(Bytes message) { bridge_->refused(std::move(message), now_); }
   Status set_user_tags(Tags tags);
   void handle_timeout();
@@ -94,6 +104,9 @@ class Engine::Impl {
   void order_keys(std::uint64_t ticket, KeyOrder order);
   void keys_saved(const Status& status);
   Status set_keys(const std::vector<Bytes>& keys);
+
+  // engine_direct.cpp: messages for one member alone.
+  Status send_direct(std::uint64_t ticket, std::string_view name, Bytes payload);
 
   // engine_connections.cpp: connections of every kind.
   void accepted(ConnId id, const Endpoint& from);
@@ -140,6 +153,9 @@ class Engine::Impl {
   bool unwrap_event(tree::Deliver& message);
   void perform(tree::Output output);
   void send(const tree::Send& send);
+  bool make_way(Connection& conn, PeerId to, const tree::Send& send, std::uint64_t bytes);
+  void too_slow(const tree::TooSlow& slow);
+  [[nodiscard]] Receipt receipt_of(const tree::Receipted& receipted) const;
   void misbehaved(PeerId peer, FrameReject what);
   void start_alone_if_first();
   void self_check();
@@ -199,7 +215,9 @@ class Engine::Impl {
   void read_link(Connection& conn, std::size_t bytes);
   void read_sealed(Connection& conn, BytesView bytes);
   void feed(Connection& conn, BytesView bytes);
-  void put(Connection& conn, wire::Encoded frame, Lane lane);
+  void put(Connection& conn, wire::Encoded frame, Lane lane, std::optional<PayloadTag> payload = {});
+  void bury_counts(const Connection& conn);
+  static void add_counts(QueueStats& sum, const SendQueue& queue);
   void put_control(Connection& conn, const Frame& frame);
   void after_flush(Connection& conn, std::size_t written);
   void give_credit(Connection& conn);
@@ -212,6 +230,15 @@ class Engine::Impl {
   void seal_inbound(Connection& conn);
   void seal_failed(Connection& conn);
   void put_bytes(Connection& conn, BytesView bytes);
+
+  // engine_direct.cpp
+  Connection& dial_visit(PeerId id);
+  void keep_visit(Connection& conn);
+  void write_direct(Connection& conn, std::uint64_t ticket, Bytes payload);
+  void on_visit(Connection& conn, const frame::Visit& visit);
+  void on_direct(Connection& conn, frame::Direct direct);
+  void on_direct_ack(Connection& conn, const frame::DirectAck& ack);
+  void fail_directs(Connection& conn);
 
   // engine_links.cpp
   void greet(Connection& conn);
@@ -300,6 +327,7 @@ class Engine::Impl {
 
   std::map<ConnId, std::unique_ptr<Connection>> conns_;
   std::map<swim::StreamId, ConnId> streams_;
+  std::map<PeerId, ConnId> visits_;      ///< connections that we made for direct messages
   std::vector<std::unique_ptr<Connection>> graveyard_;
   TimerQueue<ConnId> conn_timers_;
   std::uint64_t next_conn_ = 1;
@@ -309,6 +337,8 @@ class Engine::Impl {
 
   std::uint64_t refused_ = 0;            ///< connections over a limit of number or time
   std::uint64_t queues_overflowed_ = 0;
+  QueueStats queue_counts_;              ///< of connections that are gone, and what policies dropped
+  CountedReasons<DirectResult> direct_counts_;
   CountedReasons<FrameReject> rejected_;
   swim::Stranger other_cluster_link_;  ///< whose label at a link was another
   std::uint64_t invariant_violations_ = 0;

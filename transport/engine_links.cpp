@@ -98,7 +98,7 @@ void Engine::Impl::on_bad_frame(Connection& conn, FrameReject reason, const Erro
     dial_over(conn, error.message);
   }
   // What follows in the stream cannot be read, so there is nothing to wait for.
-  put(conn, wire::encode(frame::Bye{Why::misbehaved}), Lane::data);
+  put(conn, wire::encode(frame::Bye{Why::misbehaved}), Lane::last);
   link.drain(now_);
   conn.closing = true;
   set_timer(conn);
@@ -114,6 +114,8 @@ void Engine::Impl::on_frame(Connection& conn, Frame frame) {
       if (const auto* ping = std::get_if<frame::Ping>(&frame)) return on_ping(conn, *ping);
       if (const auto* pong = std::get_if<frame::Pong>(&frame)) return on_pong(conn, *pong);
       if (const auto* forget = std::get_if<frame::Forget>(&frame)) return on_forget(*forget);
+      if (auto* direct = std::get_if<frame::Direct>(&frame)) return on_direct(conn, std::move(*direct));
+      if (const auto* ack = std::get_if<frame::DirectAck>(&frame)) return on_direct_ack(conn, *ack);
       if (std::holds_alternative<frame::Hello>(frame)) {
         rejected_.add(FrameReject::unexpected);
         return misbehaved(*link.peer, FrameReject::unexpected);
@@ -126,8 +128,15 @@ void Engine::Impl::on_frame(Connection& conn, Frame frame) {
       if (std::holds_alternative<frame::Ping>(frame) || std::holds_alternative<frame::Pong>(frame)) return;
       if (std::holds_alternative<frame::Hello>(frame)) return;
       if (const auto* forget = std::get_if<frame::Forget>(&frame)) return on_forget(*forget);
+      if (auto* direct = std::get_if<frame::Direct>(&frame)) return on_direct(conn, std::move(*direct));
+      if (const auto* ack = std::get_if<frame::DirectAck>(&frame)) return on_direct_ack(conn, *ack);
       tree_.handle_frame(*link.peer, std::move(frame), now_);
       return;
+    case LinkState::visiting:
+      if (auto* direct = std::get_if<frame::Direct>(&frame)) return on_direct(conn, std::move(*direct));
+      if (const auto* ack = std::get_if<frame::DirectAck>(&frame)) return on_direct_ack(conn, *ack);
+      return on_bad_frame(conn, FrameReject::unexpected,
+                          {Errc::malformed, std::string{wire::name_of(frame)} + " on a connection for direct messages"});
     case LinkState::dialling:
     case LinkState::count_:
       return;
@@ -137,11 +146,13 @@ void Engine::Impl::on_frame(Connection& conn, Frame frame) {
 // ---- greeting ----
 
 void Engine::Impl::greet(Connection& conn) {
-  put_control(conn, frame::Hello{.cluster = self_.cluster, .name = self_.name, .instance = self_.instance});
+  const frame::Hello hello{.cluster = self_.cluster, .name = self_.name, .instance = self_.instance};
+  put_control(conn, conn.link->visit ? Frame{frame::Visit{hello}} : Frame{hello});
 }
 
 void Engine::Impl::on_greeting(Connection& conn, Frame frame) {
-  if (auto* hello = std::get_if<frame::Hello>(&frame); hello && !conn.link->waiting) {
+  if (const auto* visit = std::get_if<frame::Visit>(&frame); visit && !conn.link->waiting) return on_visit(conn, *visit);
+  if (auto* hello = std::get_if<frame::Hello>(&frame); hello && !conn.link->waiting && !conn.link->visit) {
     return on_hello(conn, std::move(*hello));
   }
   on_bad_frame(conn, FrameReject::unexpected, {Errc::malformed, std::string{wire::name_of(frame)} + " before the greeting"});
@@ -311,7 +322,7 @@ void Engine::Impl::end_link(Connection& conn, Why why, const std::string& reason
     dial_over(conn, reason);
   }
   if (!link.may_send()) conn.closing = true;  // no word can be said yet
-  put(conn, wire::encode(frame::Bye{why}), Lane::data);
+  put(conn, wire::encode(frame::Bye{why}), Lane::last);
   link.drain(now_);
   set_timer(conn);
   mark(conn);
@@ -387,6 +398,8 @@ void Engine::Impl::link_due(Connection& conn) {
       log(LogLevel::info, "link", code::kLinkRefused, link.name,
           "No link for " + link.name + " at " + conn.remote.to_string() + ": it is not an alive member here");
       return end_link(conn, Why::not_accepted, "not a member");
+    case LinkState::visiting:
+      return close_now(conn, CloseMode::flush);
     case LinkState::draining:
       dial_over(conn, "the peer prefers another link that did not come");
       return close_now(conn, conn.queue.empty() ? CloseMode::flush : CloseMode::abort);

@@ -41,6 +41,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.other_cluster = other_cluster();
   if (swim_->name_taken() && !left_) s.name_holder = swim_->name_holder().to_string();
   s.origins = tree_.origins();
+  s.topics = tree_.topics();
 
   s.swim = swim_->stats();
   if (serf_) s.swim.serf_messages = serf_->messages();
@@ -57,6 +58,9 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.transport = transport;
   s.transport.connections_refused += refused_;
   s.transport.queue_overflows += queues_overflowed_;
+  s.transport.queues = queue_counts_;
+  for (const auto& [id, conn] : conns_) add_counts(s.transport.queues, conn->queue);
+  s.transport.direct = direct_counts_;
   s.window = window_.sums(now_, RateWindow::Totals::of(s.tree));
 
   s.joined = swim_->joined();

@@ -4,32 +4,9 @@
 #include <utility>
 
 namespace plumvine {
-namespace {
-
-constexpr std::size_t kTopicMax = 128;
-
-}  // namespace
 
 std::size_t event_size(std::string_view name, BytesView payload) {
   return serf::encode(serf::Event{UINT64_MAX, name, payload, false}).size();
-}
-
-bool is_user_topic(std::string_view topic) {
-  if (topic.empty() || topic.size() > kTopicMax || topic.starts_with('_')) return false;
-  for (std::size_t i = 0; i < topic.size();) {
-    const auto byte = [&](std::size_t k) { return i + k < topic.size() ? static_cast<unsigned char>(topic[i + k]) : 0U; };
-    const unsigned first = byte(0);
-    const std::size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-    if (size == 0 || first < 0x20 || first == 0x7f) return false;
-    for (std::size_t k = 1; k < size; ++k)
-      if ((byte(k) & 0xc0U) != 0x80) return false;
-    const unsigned second = byte(1);
-    if ((first == 0xc2 && second < 0xa0) || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-        (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
-      return false;
-    i += size;
-  }
-  return true;
 }
 
 bool DeliveredEvents::add(serf::LTime time, serf::Recent::Identity what) {

@@ -25,9 +25,6 @@ inline constexpr std::string_view kSerfPrefix = "serf.";
 std::size_t event_size(std::string_view name, BytesView payload);
 inline constexpr std::size_t kEventMax = 512;
 
-/// A topic as users may have it: 1 to 128 bytes of UTF-8 without control characters.
-bool is_user_topic(std::string_view topic);
-
 /// Events that were delivered, so that each is once. Bounds: the last `kMax`.
 class DeliveredEvents {
  public:

@@ -52,6 +52,12 @@ void Link::go_up(PeerId id, Timestamp now, Duration first_ping) {
   decoder.clear_body_limit();
 }
 
+void Link::go_visiting(Timestamp now) {
+  state_ = LinkState::visiting;
+  last_received_ = now;
+  decoder.clear_body_limit();
+}
+
 void Link::drain(Timestamp now) {
   state_ = LinkState::draining;
   waiting.reset();

@@ -28,8 +28,9 @@ struct LinkIdentity {
   std::string cluster;
 };
 
-/// One link as a state machine, without its connection: dialling (outbound only), greeting, up, draining. It decodes what
-/// arrives, judges the greeting, keeps the link alive and measures it. `Engine` decides between links and does the rest.
+/// One link as a state machine, without its connection: dialling (outbound only), greeting, up, draining; `visiting` in place
+/// of up where it is for direct messages only. It decodes what arrives, judges the greeting, keeps the link alive and
+/// measures it. `Engine` decides between links and does the rest.
 class Link {
  public:
   /// A frame body before the greeting is done can only be a Hello or a Bye.
@@ -44,6 +45,8 @@ class Link {
   [[nodiscard]] Greeting judge(const frame::Hello& hello, const LinkIdentity& self) const;
   /// The greeting is done: frames of every size may come, pings start.
   void go_up(PeerId id, Timestamp now, Duration first_ping);
+  /// The greeting is done: direct messages may come, nothing else.
+  void go_visiting(Timestamp now);
   void drain(Timestamp now);
 
   /// Bytes arrived: the other end lives.
@@ -61,7 +64,9 @@ class Link {
 
   [[nodiscard]] LinkState state() const noexcept { return state_; }
   [[nodiscard]] bool outbound() const noexcept { return outbound_; }
-  [[nodiscard]] bool greeted() const noexcept { return state_ == LinkState::up || state_ == LinkState::draining; }
+  [[nodiscard]] bool greeted() const noexcept {
+    return state_ == LinkState::up || state_ == LinkState::draining || state_ == LinkState::visiting;
+  }
   [[nodiscard]] const ClockFilter& clock() const noexcept { return clock_; }
   /// From connecting to the greeting: a first idea of the round trip. 0 for inbound links.
   [[nodiscard]] Duration greeting_rtt() const noexcept { return greeting_rtt_; }
@@ -83,6 +88,7 @@ class Link {
   std::uint64_t sent_bytes = 0;
   std::int64_t credit = INT64_MAX;     ///< mirror of what the tree may still send
   std::uint64_t forgets_sent = 0;      ///< number of the last order to forget that went over this link
+  bool visit = false;                  ///< for direct messages only
   bool superseded = false;             ///< lost against a second link: frames still count
 
  private:

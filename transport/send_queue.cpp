@@ -1,5 +1,6 @@
 #include "send_queue.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 #include <memory>
@@ -8,13 +9,67 @@
 
 #include <plumvine/detail/check.hpp>
 
+#include "plumtree/topics.hpp"
+
 namespace plumvine {
 
-void SendQueue::push(wire::Encoded frame, Lane lane) {
+namespace {
+constexpr auto kFirst = static_cast<std::size_t>(Lane::critical);
+constexpr auto kLast = static_cast<std::size_t>(Lane::last);
+constexpr Priority priority_of(std::size_t lane) { return static_cast<Priority>(lane - kFirst); }
+}  // namespace
+
+void SendQueue::push(wire::Encoded frame, Lane where, std::optional<PayloadTag> payload) {
   if (frame.size() == 0) return;
+  const auto lane = static_cast<std::size_t>(where);
   bytes_ += frame.size();
   ++messages_;
-  (lane == Lane::control ? control_ : data_).push_back(std::move(frame));
+  // A lane that had nothing to send has no claim on what others were served meanwhile.
+  if (lanes_[lane].empty()) served_[lane] = std::max(served_[lane], serving_);
+  if (payload) enqueued_.add(priority_of(lane));
+  lanes_[lane].push_back({std::move(frame), payload});
+}
+
+std::vector<MessageId> SendQueue::make_room(Lane where, std::uint32_t topic, std::uint64_t bytes) {
+  auto& lane = lanes_[static_cast<std::size_t>(where)];
+  const auto of_topic = [topic](const Waiting& waiting) { return waiting.payload && waiting.payload->topic == topic; };
+  std::uint64_t room = 0;
+  auto end = lane.begin();
+  for (; end != lane.end() && room < bytes; ++end) room += of_topic(*end) ? end->frame.size() : 0;
+  std::vector<MessageId> gone;
+  if (room < bytes) return gone;
+  std::deque<Waiting> rest;
+  for (auto it = lane.begin(); it != end; ++it) {
+    if (of_topic(*it)) gone.push_back(it->payload->id);
+    else rest.push_back(std::move(*it));
+  }
+  lane.erase(lane.begin(), end);
+  for (; !rest.empty(); rest.pop_back()) lane.push_front(std::move(rest.back()));
+  bytes_ -= room;
+  messages_ -= gone.size();
+  dropped_.add(priority_of(static_cast<std::size_t>(where)), gone.size());
+  return gone;
+}
+
+std::optional<std::size_t> SendQueue::next_lane() const {
+  if (!lanes_[0].empty()) return 0;
+  std::optional<std::size_t> next;
+  for (std::size_t lane = kFirst; lane < kLast; ++lane) {
+    if (!lanes_[lane].empty() && (!next || served_[lane] < served_[*next])) next = lane;
+  }
+  if (next) return next;
+  return lanes_[kLast].empty() ? std::nullopt : std::optional{kLast};
+}
+
+SendQueue::Waiting SendQueue::pop(std::size_t lane) {
+  Waiting waiting = std::move(lanes_[lane].front());
+  lanes_[lane].pop_front();
+  if (lane < kFirst || lane >= kLast) return waiting;
+  serving_ = served_[lane];
+  // In units of the largest weight, so that small frames count too.
+  served_[lane] += waiting.frame.size() * static_cast<std::uint64_t>(tree::kWeights[0] / tree::kWeights[lane - kFirst]);
+  if (waiting.payload) dequeued_.add(priority_of(lane));
+  return waiting;
 }
 
 std::size_t SendQueue::flush(Transport& transport, ConnId conn) {
@@ -45,10 +100,9 @@ void SendQueue::gather() {
   std::size_t run_bytes = 0;
   std::size_t total = 0;
   while (batch_.size() + 3 <= kBatchPieces && total < kBatchBytes) {
-    std::deque<wire::Encoded>& lane = control_.empty() ? data_ : control_;
-    if (lane.empty()) break;
-    wire::Encoded frame = std::move(lane.front());
-    lane.pop_front();
+    const auto lane = next_lane();
+    if (!lane) break;
+    wire::Encoded frame = pop(*lane).frame;
     const std::size_t size = frame.size();
     total += size;
     if (size < kSmall) {

@@ -1,28 +1,40 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
+#include <plumvine/stats.hpp>
+#include <plumvine/types.hpp>
 
 #include "plumtree/wire.hpp"
 #include "transport.hpp"
 
 namespace plumvine {
 
-/// Control frames overtake payloads.
-enum class Lane : std::uint8_t { control, data };
+/// Control frames overtake payloads; `last` is for what ends a conversation.
+enum class Lane : std::uint8_t { control, critical, high, normal, low, last };
+inline constexpr Lane lane_of(Priority priority) noexcept { return static_cast<Lane>(1 + static_cast<int>(priority)); }
+
+/// Which payload a frame carries.
+struct PayloadTag {
+  MessageId id;
+  std::uint32_t topic = 0;  ///< number of a configured topic, 0 otherwise
+};
 
 /// What waits to be written to one connection.
 ///
 /// Frames are gathered into batches of at most `kBatchPieces` pieces and about `kBatchBytes` bytes; small neighbours are
-/// joined into one piece, large payloads go by reference. A control frame waits for at most one batch. Counts bytes until
-/// the transport has taken them. The owner bounds it by the watermarks of `LinkConfig`.
+/// joined into one piece, large payloads go by reference. A control frame waits for at most one batch. Payloads have a lane
+/// for each priority; lanes that have something to send share the bytes by `tree::kWeights`. Counts bytes until the
+/// transport has taken them. The owner bounds it by the watermarks of `LinkConfig`.
 class SendQueue {
  public:
   static constexpr std::size_t kBatchPieces = 64;
@@ -31,7 +43,10 @@ class SendQueue {
   static constexpr std::size_t kSmall = 512;
   static constexpr std::size_t kJoinedMax = 16 * 1024;
 
-  void push(wire::Encoded frame, Lane lane);
+  void push(wire::Encoded frame, Lane lane, std::optional<PayloadTag> payload = {});
+  /// Takes payloads of the topic out of the lane, oldest first, until as many bytes are free; returns what they were.
+  /// Nothing is taken out, and nothing returned, if all of them together are not enough.
+  std::vector<MessageId> make_room(Lane lane, std::uint32_t topic, std::uint64_t bytes);
   /// Writes until the queue is empty or the transport takes no more; returns how many bytes it took.
   std::size_t flush(Transport& transport, ConnId conn);
   /// From the next batch on what goes out is what `seal` makes of it.
@@ -44,8 +59,20 @@ class SendQueue {
   [[nodiscard]] bool empty() const noexcept { return bytes_ == 0; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::uint64_t messages() const noexcept { return messages_; }
+  /// Payloads that were pushed and those that went out or were taken out, by priority. What still waits is the difference.
+  [[nodiscard]] const CountedReasons<Priority>& enqueued() const noexcept { return enqueued_; }
+  [[nodiscard]] const CountedReasons<Priority>& dequeued() const noexcept { return dequeued_; }
+  [[nodiscard]] const CountedReasons<Priority>& dropped() const noexcept { return dropped_; }
+  [[nodiscard]] std::uint64_t waiting(Priority lane) const noexcept { return enqueued_[lane] - dequeued_[lane] - dropped_[lane]; }
 
  private:
+  static constexpr std::size_t kLanes = 6;
+  struct Waiting {
+    wire::Encoded frame;
+    std::optional<PayloadTag> payload;
+  };
+  [[nodiscard]] std::optional<std::size_t> next_lane() const;
+  Waiting pop(std::size_t lane);
   void gather();
   void seal_batch();
   void join(std::vector<wire::Encoded>& run);
@@ -53,8 +80,10 @@ class SendQueue {
   void consume(std::size_t bytes);
 
   std::function<Bytes(std::span<const Bytes>)> seal_;
-  std::deque<wire::Encoded> control_;
-  std::deque<wire::Encoded> data_;
+  std::array<std::deque<Waiting>, kLanes> lanes_;
+  std::array<std::uint64_t, kLanes> served_{};  ///< bytes by weight that a lane has had; the one with least is next
+  std::uint64_t serving_ = 0;                   ///< the same of the lane served last: where one begins that was empty
+  CountedReasons<Priority> enqueued_, dequeued_, dropped_;
   std::vector<Bytes> batch_;
   std::vector<std::uint32_t> frames_ended_;  ///< by piece of `batch_`
   std::size_t next_ = 0;                     ///< first piece not yet taken

@@ -11,6 +11,7 @@
 
 #include <plumvine/result.hpp>
 #include <plumvine/time.hpp>
+#include <plumvine/topic.hpp>
 #include <plumvine/types.hpp>
 
 namespace plumvine {
@@ -139,6 +140,8 @@ struct TreeConfig {
   std::uint32_t origins_max = 4096;
   /// Trees remembered; idle ones go first.
   std::uint32_t trees_max = 64;
+  /// Topics remembered, the configured ones included; others come with their first message and the one idle longest goes.
+  std::uint32_t topics_max = 1024;
   /// `rooted`: beacons of a root shape its tree; `classic`: the paper's rule, duplicates prune.
   enum class Rule : std::uint8_t { rooted, classic } tree_rule = Rule::rooted;
   /// How many members are roots, by rendezvous hash. 0: one in each of the 16 largest zones where members name zones, else
@@ -233,6 +236,8 @@ struct Config {
   TreeConfig tree;
   LinkConfig link;
   HealthConfig health;
+  /// What is agreed for a topic, by its name; all others have the defaults.
+  TopicConfigs topics;
 
   /// Tags that other members see; share 512 bytes with ours.
   Tags tags;
@@ -275,7 +280,7 @@ struct Config {
   [[nodiscard]] std::vector<Problem> validate() const;
 
   /// Sets one key (named as in a configuration file) from text such as `200ms`, `64MiB`, `true`, `a,b`.
-  /// Unknown keys name the nearest known one.
+  /// `topics.NAME.KEY` sets what is agreed for a topic. Unknown keys name the nearest known one.
   Status set(std::string_view key, std::string_view text);
   /// All keys with their effective values as `set` would read them, in catalogue order.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const;

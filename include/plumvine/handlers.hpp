@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
+#include <plumvine/topic.hpp>
 #include <plumvine/types.hpp>
 
 namespace plumvine {
@@ -61,6 +63,22 @@ struct LostEvent {
   LossReason reason{};
 };
 
+/// A message that one member sent to this one alone. Views are valid inside the handler; keep `payload` to keep the memory.
+struct DirectMessage {
+  std::string_view from;
+  InstanceId instance{};    ///< the run of `from` that sent it
+  Bytes payload;
+};
+
+/// Who has taken a broadcast that asked for acknowledgements: its handler was called with it, or it is in the hands of
+/// a node without one. Names by byte order.
+struct Receipt {
+  MessageId id;
+  bool complete = false;    ///< as many as were asked for
+  std::vector<std::string> acked;
+  std::vector<std::string> missing;  ///< of the members that were alive when it was published
+};
+
 /// What the node tells its user. Handlers run on the loop thread, one at a time, after the messages they
 /// speak of were forwarded. Every call of `Node` is legal inside them. They must not throw and should be
 /// short: while one runs, the node does nothing else.
@@ -72,6 +90,13 @@ struct Handlers {
   std::function<void(const LostEvent&)> on_lost = {};
   /// After `Errc::overloaded`: broadcasts are taken again.
   std::function<void()> on_writable = {};
+  /// A message that another member sent to this one alone.
+  std::function<void(const DirectMessage&)> on_direct = {};
+  /// The outcome of a broadcast with `BroadcastOptions::acks`.
+  std::function<void(const Receipt&)> on_receipt = {};
+  /// By topic: judges each first copy that comes from a neighbour, before it is forwarded or delivered. Costs a call per
+  /// message, and every hop of such a topic waits for it; set the same ones on all members. Own broadcasts are not judged.
+  std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> validators = {};
 };
 
 }  // namespace plumvine

@@ -25,7 +25,12 @@ struct BroadcastOptions {
   /// Wait at most so long for room instead of `Errc::overloaded`. Refused with `Errc::would_deadlock`
   /// on the loop thread.
   Duration wait{0};
+  /// So many other members shall acknowledge; `kAckAll`: all that are alive and carry broadcasts when it is published. 0: none.
+  std::uint32_t acks = 0;
+  /// How long acknowledgements are waited for, up to an hour.
+  Duration ack_timeout = std::chrono::seconds{5};
 };
+inline constexpr std::uint32_t kAckAll = UINT32_MAX;
 
 /// What an observer sees: a published state and its judgement.
 struct Observation {
@@ -53,8 +58,19 @@ class Node {
   Result<MessageId> broadcast(std::string_view text);
   /// Publishes on `topic` (1 to 128 bytes of UTF-8 without control characters; names that start with
   /// `_` are reserved). Returns the id at once; the message is sent on the loop's next turn. Errors:
-  /// `overloaded`, `too_large`, `invalid_argument`, `stopped`, `would_deadlock`; then nothing was sent.
+  /// `overloaded`, `too_large`, `invalid_argument`, `stopped`, `would_deadlock`, and `limit_reached` where 256 broadcasts wait for
+  /// acknowledgements; then nothing was sent.
   Result<MessageId> broadcast(std::string_view topic, Bytes payload, BroadcastOptions options = {});
+
+  /// The same with `options.acks` above 0, and waits for the receipt, which then does not go to `on_receipt`.
+  /// `would_deadlock` on the loop thread.
+  Result<Receipt> broadcast_and_wait(std::string_view topic, Bytes payload, BroadcastOptions options);
+  /// Sends at most 48 KiB to one member that is one of ours, for its `on_direct`: at most once. Waits for the loop to take it
+  /// over (not on the loop thread), which tells the errors. With `wait` it returns when that member has it, or with
+  /// `timed_out`, and then it may have come or not; `would_deadlock` on the loop thread. Errors: `not_found` (no such
+  /// member), `invalid_argument` (not one of ours, dead, or this one), `too_large`, `overloaded` (too much waits to be
+  /// sent), `stopped`.
+  Status send(std::string_view member, Bytes payload, Duration wait = Duration{0});
 
   /// Adds seeds (`HOST[:PORT]`); they are kept and contacted until they are members.
   Status join(std::vector<std::string> seeds);

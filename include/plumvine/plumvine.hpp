@@ -10,4 +10,5 @@
 #include <plumvine/result.hpp>
 #include <plumvine/snapshot.hpp>
 #include <plumvine/time.hpp>
+#include <plumvine/topic.hpp>
 #include <plumvine/types.hpp>

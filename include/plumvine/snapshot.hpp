@@ -6,6 +6,7 @@
 
 #include <plumvine/handlers.hpp>
 #include <plumvine/stats.hpp>
+#include <plumvine/topic.hpp>
 #include <plumvine/types.hpp>
 
 namespace plumvine {
@@ -22,7 +23,7 @@ struct MemberInfo {
   bool self = false;
 };
 
-enum class LinkState : std::uint8_t { dialling, greeting, up, draining, count_ };
+enum class LinkState : std::uint8_t { dialling, greeting, up, draining, visiting, count_ };
 std::string_view to_string(LinkState state) noexcept;
 
 /// One link, or one being made.
@@ -63,6 +64,14 @@ struct OriginInfo {
   Sequence delivered = 0;           ///< everything up to it was delivered or reported lost
   std::uint64_t missing = 0;
   double age_s = 0;                 ///< how long the oldest missing one has been missing, 0 where none is
+};
+
+/// One topic in use here, or configured.
+struct TopicInfo {
+  std::string name;
+  TopicConfig policy;
+  std::uint64_t published = 0;      ///< by this node
+  std::uint64_t received = 0;       ///< first copies of others' messages
 };
 
 /// Answered HTTP requests of one route with one status.
@@ -120,6 +129,7 @@ struct Snapshot {
   std::vector<LinkInfo> links;      ///< by peer name; every entry with state `up` is a neighbour
   std::vector<TreeInfo> trees;
   std::vector<OriginInfo> origins;
+  std::vector<TopicInfo> topics;    ///< by name
   std::vector<SeedInfo> seeds;
   OtherCluster other_cluster;       ///< `count` 0: nobody
   std::string name_holder;          ///< the address that the others know under our name; empty where that is ours

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include <plumvine/detail/counted_reasons.hpp>
 #include <plumvine/detail/fixed_histogram.hpp>
 #include <plumvine/time.hpp>
+#include <plumvine/topic.hpp>
 
 namespace plumvine {
 
@@ -69,7 +72,7 @@ struct SwimStats {
 /// Why a link frame was refused.
 enum class FrameReject : std::uint8_t {
   malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, sequence_jump,
-  undecryptable, plaintext,
+  undecryptable, plaintext, invalid,
   count_,
 };
 std::string_view to_string(FrameReject reason) noexcept;
@@ -78,11 +81,20 @@ enum class CacheEviction : std::uint8_t { ttl, count, bytes, count_ };
 std::string_view to_string(CacheEviction reason) noexcept;
 
 /// What a token bucket held back.
-enum class RateLimited : std::uint8_t { graft, count_ };
+enum class RateLimited : std::uint8_t { graft, ack, count_ };
 std::string_view to_string(RateLimited what) noexcept;
 
 /// Mirror of `LossReason` for counting.
-enum class Loss : std::uint8_t { evicted, expired, slow_consumer, count_ };
+enum class Loss : std::uint8_t { evicted, expired, slow_consumer, held_back, too_large, dropped, count_ };
+
+/// What became of a broadcast that asked for acknowledgements.
+enum class ReceiptResult : std::uint8_t { complete, timed_out, count_ };
+std::string_view to_string(ReceiptResult result) noexcept;
+
+/// What became of direct messages: taken over for sending, acknowledged by the other end, given up; and of those of others:
+/// delivered here, refused since they were here already or not for us.
+enum class DirectResult : std::uint8_t { sent, acknowledged, failed, delivered, refused, count_ };
+std::string_view to_string(DirectResult result) noexcept;
 
 /// What the broadcast machine counted since start. The words are the operator guide's.
 struct TreeStats {
@@ -109,6 +121,9 @@ struct TreeStats {
   CountedReasons<FrameReject> frames_rejected;
   CountedReasons<RateLimited> rate_limited;
   std::uint64_t beacons_sent = 0;
+  CountedReasons<Verdict> validations;  ///< messages that a validator judged
+  std::uint64_t topics_evicted = 0;     ///< topics forgotten for lack of room
+  CountedReasons<ReceiptResult> receipts;
   SecondsHistogram graft_latency{kSecondsBuckets};
   SecondsHistogram delivery_latency{kSecondsBuckets};
   BytesHistogram message_size{kBytesBuckets};
@@ -124,7 +139,18 @@ struct TreeStats {
   std::uint64_t ihave_queued = 0;
   std::uint64_t pending_grafts = 0;     ///< announced, not here, timer running
   std::uint64_t missing_messages = 0;   ///< known to exist, not here
+  std::uint64_t held_back = 0;          ///< here, waiting for an earlier one of their origin
+  std::uint64_t topics = 0;             ///< remembered
   Duration oldest_missing{0};
+};
+
+/// Payloads in the send queues of all links, by the priority of their topic.
+struct QueueStats {
+  CountedReasons<Priority> enqueued;
+  CountedReasons<Priority> dequeued;
+  CountedReasons<Priority> dropped;     ///< by the policy of their topic, or with a link that broke
+  /// Payloads that a neighbour was not sent for the policy of their topic, by priority. It may still pull them.
+  std::array<CountedReasons<Overflow>, static_cast<std::size_t>(Priority::count_)> by_policy;
 };
 
 /// Bytes and connections, by the driver and transport.
@@ -136,6 +162,8 @@ struct TransportStats {
   std::uint64_t udp_send_errors = 0;
   std::uint64_t connections_refused = 0;  ///< over a limit of number or time
   std::uint64_t queue_overflows = 0;      ///< links broken off because `queue_max_bytes` waited for them
+  QueueStats queues;
+  CountedReasons<DirectResult> direct;
 };
 
 /// The loop's own health.

@@ -158,6 +158,9 @@ enum class LossReason : std::uint8_t {
   evicted,        ///< every reachable member has dropped the payload from its repair store
   expired,        ///< missing for longer than `sync_window`: no store can hold it any more
   slow_consumer,  ///< left this node's own store before the local handler took it
+  held_back,      ///< left this node's own store while it waited, for the order of its topic, for an earlier one
+  too_large,      ///< above `max_size` of its topic here
+  dropped,        ///< gave way in front of a local handler that is too slow, as its topic wants it
   history_gap,    ///< left this node's history before a subscriber read it
 };
 std::string_view to_string(LossReason reason) noexcept;

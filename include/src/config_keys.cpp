@@ -1,5 +1,6 @@
 // The catalogue of configuration keys: one row a key, with how it is read and written as text.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <functional>
 #include <vector>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <plumvine/config.hpp>
+#include <plumvine/topic.hpp>
 
 namespace plumvine {
 namespace {
@@ -184,6 +186,47 @@ std::string show_networks(const Config& c) {
   return text;
 }
 
+/// One of the enumerators below `end`, by its name.
+template <class Enum>
+Status choose(Enum& out, std::string_view text, Enum end) {
+  std::string names;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(end); ++i) {
+    const auto value = static_cast<Enum>(i);
+    if (to_string(value) == text) {
+      out = value;
+      return {};
+    }
+    names += (i == 0 ? "" : i + 1 == static_cast<std::size_t>(end) ? " or " : ", ") + std::string(to_string(value));
+  }
+  return {Errc::invalid_argument, fmt::format("'{}' is not {}", text, names)};
+}
+constexpr auto kOrderEnd = static_cast<Order>(2);
+
+/// What can be agreed for a topic: the last part of `topics.NAME.KEY`.
+struct TopicKey {
+  std::string_view name;
+  Status (*set)(TopicConfig&, std::string_view);
+  std::string (*get)(const TopicConfig&);
+};
+constexpr std::array kTopicKeys{
+    TopicKey{"priority", [](TopicConfig& t, std::string_view text) { return choose(t.priority, text, Priority::count_); },
+             [](const TopicConfig& t) { return std::string(to_string(t.priority)); }},
+    TopicKey{"order", [](TopicConfig& t, std::string_view text) { return choose(t.order, text, kOrderEnd); },
+             [](const TopicConfig& t) { return std::string(to_string(t.order)); }},
+    TopicKey{"overflow", [](TopicConfig& t, std::string_view text) { return choose(t.overflow, text, Overflow::count_); },
+             [](const TopicConfig& t) { return std::string(to_string(t.overflow)); }},
+    TopicKey{"backlog", [](TopicConfig& t, std::string_view text) { return assign(t.backlog, text); },
+             [](const TopicConfig& t) { return show(t.backlog); }},
+    TopicKey{"max_size", [](TopicConfig& t, std::string_view text) { return assign(t.max_size, text); },
+             [](const TopicConfig& t) { return show(t.max_size); }},
+    TopicKey{"retention", [](TopicConfig& t, std::string_view text) { return assign(t.retention, text); },
+             [](const TopicConfig& t) { return show(t.retention); }},
+    TopicKey{"retention_bytes", [](TopicConfig& t, std::string_view text) { return assign(t.retention_bytes, text); },
+             [](const TopicConfig& t) { return show(t.retention_bytes); }},
+    TopicKey{"deliver_local", [](TopicConfig& t, std::string_view text) { return assign(t.deliver_local.emplace(), text); },
+             [](const TopicConfig& t) { return t.deliver_local ? show(*t.deliver_local) : std::string{}; }},
+};
+
 std::vector<Key> make_catalogue() {
   return {
       key("name", &Config::name),
@@ -238,6 +281,7 @@ std::vector<Key> make_catalogue() {
       key("pace_window_messages", &TreeConfig::pace_window_messages),
       key("origins_max", &TreeConfig::origins_max),
       key("trees_max", &TreeConfig::trees_max),
+      key("topics_max", &TreeConfig::topics_max),
       {"tree_rule", set_rule,
        [](const Config& c) { return std::string(c.tree.tree_rule == TreeConfig::Rule::rooted ? "rooted" : "classic"); }},
       key("roots", &TreeConfig::roots),
@@ -315,9 +359,34 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// `rest` is what follows `topics.` in a key.
+Status set_topic(Config& config, std::string_view rest, std::string_view text) {
+  const auto dot = rest.rfind('.');
+  if (dot == std::string_view::npos)
+    return {Errc::not_found, fmt::format("unknown key 'topics.{}'; a topic's keys are written topics.NAME.KEY", rest)};
+  const std::string_view name = rest.substr(0, dot);
+  const std::string_view wanted = rest.substr(dot + 1);
+  const auto it = std::find_if(kTopicKeys.begin(), kTopicKeys.end(), [&](const TopicKey& k) { return k.name == wanted; });
+  if (it == kTopicKeys.end()) {
+    const auto nearest = std::min_element(kTopicKeys.begin(), kTopicKeys.end(), [&](const TopicKey& a, const TopicKey& b) {
+      return edit_distance(a.name, wanted) < edit_distance(b.name, wanted);
+    });
+    return {Errc::not_found, fmt::format("unknown key 'topics.{}'; did you mean 'topics.{}.{}'?", rest, name, nearest->name)};
+  }
+  const auto topic = config.topics.find(name);
+  TopicConfig changed = topic == config.topics.end() ? TopicConfig{} : topic->second;
+  auto status = check_topic(name);
+  if (status) status = it->set(changed, text);
+  if (!status) return status.error().with("topics." + std::string(rest));
+  config.topics.insert_or_assign(std::string(name), changed);
+  return {};
+}
+
 }  // namespace
 
 Status Config::set(std::string_view name_of_key, std::string_view text) {
+  constexpr std::string_view kTopics = "topics.";
+  if (name_of_key.starts_with(kTopics)) return set_topic(*this, name_of_key.substr(kTopics.size()), text);
   const auto& keys = catalogue();
   const auto it = std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == name_of_key; });
   if (it == keys.end()) {
@@ -333,6 +402,11 @@ Status Config::set(std::string_view name_of_key, std::string_view text) {
 std::vector<std::pair<std::string, std::string>> Config::describe() const {
   std::vector<std::pair<std::string, std::string>> out{{"preset", preset}};
   for (const auto& k : catalogue()) out.emplace_back(std::string(k.name), k.get(*this));
+  for (const auto& [topic, policy] : topics) {
+    for (const auto& k : kTopicKeys) {
+      if (std::string text = k.get(policy); !text.empty()) out.emplace_back(fmt::format("topics.{}.{}", topic, k.name), std::move(text));
+    }
+  }
   return out;
 }
 

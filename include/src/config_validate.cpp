@@ -7,6 +7,7 @@
 #include <plumvine/cursor.hpp>
 #include <plumvine/detail/key_text.hpp>
 #include <plumvine/detail/metadata.hpp>
+#include <plumvine/topic.hpp>
 
 namespace plumvine {
 namespace {
@@ -157,6 +158,26 @@ void check_tree(const TreeConfig& t, Rules& rules) {
   rules.require(t.zone.size() <= 64, "zone", fmt::format("has {} bytes, at most 64", t.zone.size()));
 }
 
+void check_topics(const Config& c, Rules& rules) {
+  const TreeConfig& t = c.tree;
+  rules.between(t.topics_max, 16, 1u << 20, "topics_max");
+  rules.require(c.topics.size() <= t.topics_max, "topics_max", fmt::format("is {}, must be at least the {} topics that are configured", t.topics_max, c.topics.size()));
+  const Duration repair = t.ihave_interval + t.graft_timeout * (t.graft_max_retries + 1);
+  for (const auto& [name, topic] : c.topics) {
+    const auto field = [&](std::string_view key) { return fmt::format("topics.{}.{}", name, key); };
+    const auto named = check_topic(name);
+    rules.require(named.has_value(), "topics." + name, named ? "" : named.error().message);
+    rules.require(topic.max_size <= t.max_message_size, field("max_size"),
+                  fmt::format("is {}, at most max_message_size ({})", topic.max_size, t.max_message_size));
+    rules.require(topic.retention == Duration{0} || (topic.retention >= repair && topic.retention <= t.sync_window), field("retention"),
+                  fmt::format("is {}, must be from ihave_interval + graft_timeout x (graft_max_retries + 1) = {} to sync_window ({}), or 0s for that",
+                              format_duration(topic.retention), format_duration(repair), format_duration(t.sync_window)));
+    rules.require(topic.retention_bytes <= t.sync_max_bytes, field("retention_bytes"),
+                  fmt::format("is {}, at most sync_max_bytes ({}); 0 for that", topic.retention_bytes, t.sync_max_bytes));
+    rules.between(topic.backlog, 1, 1u << 24, field("backlog"));
+  }
+}
+
 void check_link(const LinkConfig& l, Rules& rules) {
   rules.require(l.queue_low_bytes < l.queue_high_bytes, "queue_low_bytes",
                 fmt::format("is {}, must be below queue_high_bytes ({})", l.queue_low_bytes, l.queue_high_bytes));
@@ -190,6 +211,7 @@ std::vector<Config::Problem> Config::validate() const {
   check_node(*this, rules);
   check_swim(swim, rules);
   check_tree(tree, rules);
+  check_topics(*this, rules);
   check_link(link, rules);
   check_health(health, rules);
   return problems;

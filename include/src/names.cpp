@@ -57,8 +57,36 @@ std::string_view to_string(Accusation source) noexcept {
 std::string_view to_string(PeerRole role) noexcept { return role == PeerRole::eager ? "eager" : "lazy"; }
 
 std::string_view to_string(LossReason reason) noexcept {
-  static constexpr std::array<std::string_view, 4> names{"evicted", "expired", "slow_consumer", "history_gap"};
+  static constexpr std::array<std::string_view, 7> names{"evicted",   "expired", "slow_consumer", "held_back",
+                                                         "too_large", "dropped", "history_gap"};
   return pick(names, reason);
+}
+
+std::string_view to_string(Priority priority) noexcept {
+  static constexpr std::array<std::string_view, 4> names{"critical", "high", "normal", "low"};
+  return pick(names, priority);
+}
+
+std::string_view to_string(Order order) noexcept { return order == Order::fifo ? "fifo" : "none"; }
+
+std::string_view to_string(Overflow policy) noexcept {
+  static constexpr std::array<std::string_view, 5> names{"pace", "hold", "drop_oldest", "drop_newest", "disconnect"};
+  return pick(names, policy);
+}
+
+std::string_view to_string(Verdict verdict) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"accept", "ignore", "reject"};
+  return pick(names, verdict);
+}
+
+std::string_view to_string(ReceiptResult result) noexcept {
+  static constexpr std::array<std::string_view, 2> names{"complete", "timed_out"};
+  return pick(names, result);
+}
+
+std::string_view to_string(DirectResult result) noexcept {
+  static constexpr std::array<std::string_view, 5> names{"sent", "acknowledged", "failed", "delivered", "refused"};
+  return pick(names, result);
 }
 
 std::string_view to_string(LogLevel level) noexcept {
@@ -105,7 +133,7 @@ std::string_view to_string(ProbeResult result) noexcept {
 std::string_view to_string(FrameReject reason) noexcept {
   static constexpr std::array<std::string_view, CountedReasons<FrameReject>::kSize> names{
       "malformed", "too_large", "unknown_type", "unexpected", "wrong_label",
-      "bad_hello", "origin_limit", "tree_limit", "sequence_jump", "undecryptable", "plaintext"};
+      "bad_hello", "origin_limit", "tree_limit", "sequence_jump", "undecryptable", "plaintext", "invalid"};
   return pick(names, reason);
 }
 
@@ -114,10 +142,10 @@ std::string_view to_string(CacheEviction reason) noexcept {
   return pick(names, reason);
 }
 
-std::string_view to_string(RateLimited) noexcept { return "graft"; }
+std::string_view to_string(RateLimited what) noexcept { return what == RateLimited::ack ? "ack" : "graft"; }
 
 std::string_view to_string(LinkState state) noexcept {
-  static constexpr std::array<std::string_view, 4> names{"dialling", "greeting", "up", "draining"};
+  static constexpr std::array<std::string_view, 5> names{"dialling", "greeting", "up", "draining", "visiting"};
   return pick(names, state);
 }
 

@@ -43,6 +43,12 @@ class Reader {
   std::string_view str(std::size_t max) noexcept;
   /// Header of a binary; its bytes are not skipped.
   std::size_t bin_header() noexcept;
+  /// All that is left.
+  BytesView rest() noexcept {
+    const BytesView rest = bytes_.subspan(position_);
+    position_ = bytes_.size();
+    return rest;
+  }
 
  private:
   std::uint8_t byte() noexcept;

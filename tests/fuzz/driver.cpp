@@ -147,7 +147,8 @@ Frame some_frame(Steps& in) {
       gossip.id = {origin(), 1U + in.byte() % 32};
       gossip.round = in.byte();
       gossip.pulled = in.byte() % 4 == 0;
-      gossip.topic = "t";
+      // As agreed in `config`: in order, or judged.
+      gossip.topic = gossip.id.sequence % 3 == 0 ? "ordered" : gossip.id.sequence % 5 == 0 ? "judged" : "t";
       gossip.origin = name(in.byte() % kPeers);
       gossip.payload = Bytes::copy_of(in.bytes());
       return gossip;
@@ -176,7 +177,16 @@ Frame some_frame(Steps& in) {
     case 9: return Gone{ids()};
     case 10: return Progress{{{origin(), in.byte() == 0xff ? UINT64_MAX : in.byte() % 32U}}};
     case 11: return Ping{in.byte(), in.byte(), in.byte()};
-    default: return in.byte() % 8 == 0 ? Frame{Bye{Bye::Why::leaving}} : Frame{Pong{in.byte(), in.byte(), in.byte(), in.byte()}};
+    default:
+      switch (in.byte() % 16) {
+        case 0: return Bye{Bye::Why::leaving};
+        case 1: return AckRequest{origin(), in.byte(), ranges()};
+        case 2: return Acks{origin(), ids()};
+        case 3: return Visit{{1, "", name(in.byte() % kPeers), origin()}};
+        case 4: return Direct{in.byte(), Bytes::copy_of(in.bytes())};
+        case 5: return DirectAck{in.byte()};
+        default: return Pong{in.byte(), in.byte(), in.byte(), in.byte()};
+      }
   }
 }
 
@@ -233,12 +243,18 @@ class Node {
     config.tree.max_message_size = 64 * 1024;
     config.tree.origins_max = 16;
     config.seeds = {"127.0.0.1:7946"};
+    config.topics["ordered"].order = Order::fifo;
+    config.topics["ordered"].retention_bytes = 512;
+    config.topics["judged"].overflow = Overflow::drop_oldest;
     return config;
   }
   Handlers handlers() {
     Handlers handlers;
     handlers.on_message = [this](const Message& message) {
       if (!delivered_.insert(message.id).second) twice_ = true;
+    };
+    handlers.validators["judged"] = [](const Message& message) {
+      return message.payload.empty() ? Verdict::accept : static_cast<Verdict>(message.payload.size() % 3);
     };
     return handlers;
   }
@@ -287,7 +303,9 @@ class Node {
   }
   void publish(Steps& in) {
     if (stopped_) return;
-    driver_.publish(++published_, "t", Bytes::copy_of(in.bytes()));
+    const Bytes payload = Bytes::copy_of(in.bytes());
+    driver_.publish(++published_, "t", payload, AckWish{static_cast<std::uint32_t>(payload.size() % 2), std::chrono::seconds{1}});
+    if (payload.size() % 4 == 3) (void)driver_.send_direct(0, name(payload.size() % kPeers), payload);
   }
   void writable(std::uint8_t choice) {
     world_.room_ = choice % 4 == 0 ? 0 : choice % 4 == 1 ? 100 : SIZE_MAX;

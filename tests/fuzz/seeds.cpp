@@ -43,9 +43,10 @@ std::string on_wire(const Frame& frame) {
 void frames(const fs::path& out) {
   Rng rng{1};
   Folder bodies(out, "frame");
-  for (std::size_t i = 0; i < 13 * 4; ++i) bodies.add("\x14" + on_wire(test::any_frame(rng, i, 2)).substr(wire::kLengthSize));
+  constexpr std::size_t kKinds = std::variant_size_v<Frame>;
+  for (std::size_t i = 0; i < kKinds * 4; ++i) bodies.add("\x14" + on_wire(test::any_frame(rng, i, 2)).substr(wire::kLengthSize));
   Folder streams(out, "frame_stream");
-  for (std::size_t first = 0; first < 13; ++first) {
+  for (std::size_t first = 0; first < kKinds; ++first) {
     static constexpr std::array<unsigned char, 4> kFillers{0, 0xcf, 0x41, 0x85};
     std::string stream{static_cast<char>(first * 37), static_cast<char>(kFillers[first % 4])};
     stream += wire::preface().text();

@@ -43,6 +43,8 @@ class Journal {
   std::map<MessageId, int> copies;
   std::vector<std::string> texts;
   std::map<std::string, MemberEvent::Kind> last_event;
+  std::vector<std::string> directs;  ///< `NAME: TEXT`
+  std::vector<Receipt> receipts;
   int writable = 0;
   int lost = 0;
 
@@ -72,6 +74,11 @@ inline Handlers journal_handlers(Journal& journal) {
           },
       .on_lost = [&journal](const LostEvent&) { journal.note([](Journal& j) { ++j.lost; }); },
       .on_writable = [&journal] { journal.note([](Journal& j) { ++j.writable; }); },
+      .on_direct =
+          [&journal](const DirectMessage& message) {
+            journal.note([&](Journal& j) { j.directs.push_back(std::string{message.from} + ": " + std::string{message.payload.text()}); });
+          },
+      .on_receipt = [&journal](const Receipt& receipt) { journal.note([&](Journal& j) { j.receipts.push_back(receipt); }); },
   };
 }
 
@@ -105,7 +112,10 @@ struct Cluster {
   std::vector<std::unique_ptr<Journal>> journals;
   std::vector<std::optional<Node>> nodes;
 
-  explicit Cluster(std::size_t size, const std::function<void(Config&)>& change = {}) {
+  std::function<void(Handlers&)> handlers;
+
+  explicit Cluster(std::size_t size, const std::function<void(Config&)>& change = {}, std::function<void(Handlers&)> wanted = {})
+      : handlers(std::move(wanted)) {
     for (std::size_t i = 0; i < size; ++i) add(change);
     for (auto& node : nodes) {
       INFO(node->name());
@@ -117,7 +127,9 @@ struct Cluster {
     if (!nodes.empty()) config.seeds = {nodes.front()->address().to_string()};
     if (change) change(config);
     journals.push_back(std::make_unique<Journal>());
-    auto node = Node::start(config, journal_handlers(*journals.back()));
+    Handlers all = journal_handlers(*journals.back());
+    if (handlers) handlers(all);
+    auto node = Node::start(config, std::move(all));
     if (!node) FAIL(node.error().message);
     nodes.emplace_back(std::move(*node));
     return *nodes.back();

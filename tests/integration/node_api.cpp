@@ -360,3 +360,88 @@ TEST_CASE("a cursor kept inside a handler goes on at another member, and nothing
   config.start_from = "yesterday";
   CHECK(Node::start(config, {}).error().message.find("start_from") != std::string::npos);
 }
+
+TEST_CASE("topics have their own size and local delivery, seen in the snapshot", "[api][topics]") {
+  Journal journal;
+  Config config = sole();
+  config.topics["small"].max_size = 10;
+  config.topics["small"].deliver_local = true;
+  auto node = Node::start(config, journal_handlers(journal));
+  REQUIRE(node);
+  const auto refused = node->broadcast("small", Bytes::copy_of(std::string_view{"eleven byte"}));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::too_large);
+  CHECK(refused.error().message.find("topics.small.max_size is 10") != std::string::npos);
+  REQUIRE(node->broadcast("small", Bytes::copy_of(std::string_view{"ten bytes!"})));
+  REQUIRE(node->broadcast("other", Bytes::copy_of(std::string_view{"unheard"})));
+  CHECK(journal.wait([](const Journal& j) { return j.texts == std::vector<std::string>{"ten bytes!"}; }));
+  CHECK(eventually([&] {
+    const auto snapshot = node->snapshot();
+    return snapshot->topics.size() == 2 && snapshot->topics[1].name == "small" && snapshot->topics[1].published == 1;
+  }));
+}
+
+TEST_CASE("a publisher waits for acknowledgements of real nodes, and learns who is missing", "[api][receipts]") {
+  Cluster c{4};
+  const auto text = [](std::string_view t) { return Bytes::copy_of(t); };
+  auto all = c.nodes[0]->broadcast_and_wait("t", text("x"), {.acks = kAckAll, .ack_timeout = 20s});
+  REQUIRE(all);
+  CHECK(all->complete);
+  CHECK(all->acked == std::vector<std::string>{"n1", "n2", "n3"});
+  CHECK(all->missing.empty());
+  c.nodes[2]->pause_delivery(true);
+  auto some = c.nodes[0]->broadcast_and_wait("t", text("y"), {.acks = kAckAll, .ack_timeout = 2s});
+  REQUIRE(some);
+  CHECK_FALSE(some->complete);
+  CHECK(some->missing == std::vector<std::string>{"n2"});
+  auto two = c.nodes[0]->broadcast_and_wait("t", text("z"), {.acks = 2, .ack_timeout = 20s});
+  REQUIRE(two);
+  CHECK(two->complete);
+  c.nodes[2]->pause_delivery(false);
+  CHECK(c.nodes[0]->broadcast_and_wait("t", {}, {}).error().code == Errc::invalid_argument);
+  CHECK(c.nodes[0]->broadcast("t", {}, {.acks = 1, .ack_timeout = 0s}).error().code == Errc::invalid_argument);
+  // Through the handler.
+  REQUIRE(c.nodes[0]->broadcast("t", text("w"), {.acks = kAckAll, .ack_timeout = 20s}));
+  CHECK(c.journals[0]->wait([](const Journal& j) { return j.receipts.size() == 1 && j.receipts[0].complete; }));
+  // A hundred at a time.
+  for (int i = 0; i < 100; ++i) REQUIRE(c.nodes[1]->broadcast("t", text("v"), {.acks = kAckAll, .ack_timeout = 20s}));
+  CHECK(c.journals[1]->wait([](const Journal& j) { return j.receipts.size() == 100; }));
+  CHECK(c.journals[1]->read([](const Journal& j) { return std::all_of(j.receipts.begin(), j.receipts.end(), [](const Receipt& r) { return r.complete; }); }));
+}
+
+TEST_CASE("a message goes to one real member alone", "[api][direct]") {
+  Cluster c{3};
+  CHECK(c.nodes[0]->send("n2", Bytes::copy_of(std::string_view{"first"}), 20s).has_value());
+  CHECK(c.nodes[0]->send("n2", Bytes::copy_of(std::string_view{"second"})).has_value());
+  CHECK(c.journals[2]->wait([](const Journal& j) { return j.directs == std::vector<std::string>{"n0: first", "n0: second"}; }));
+  CHECK(c.journals[1]->read([](const Journal& j) { return j.directs.empty(); }));
+  CHECK(c.nodes[0]->send("nobody", {}).error().code == Errc::not_found);
+  CHECK(c.nodes[0]->send("nobody", {}, 5s).error().code == Errc::not_found);
+  CHECK(c.nodes[0]->send("n0", {}).error().code == Errc::invalid_argument);
+  CHECK(c.nodes[0]->send("n1", Bytes::copy_of(std::string(50000, 'x'))).error().code == Errc::too_large);
+}
+
+TEST_CASE("what a validator refuses reaches nobody's handler", "[api][validator]") {
+  Cluster c{2, {}, [](Handlers& handlers) {
+    handlers.validators["checked"] = [](const Message& message) { return message.text() == "bad" ? Verdict::ignore : Verdict::accept; };
+  }};
+  for (const char* text : {"good", "bad", "best"}) REQUIRE(c.nodes[0]->broadcast("checked", Bytes::copy_of(std::string_view{text})));
+  CHECK(c.journals[1]->wait([](const Journal& j) { return j.texts == std::vector<std::string>{"good", "best"}; }));
+  CHECK(eventually([&] { return c.nodes[1]->snapshot()->tree.validations[Verdict::ignore] == 1; }));
+}
+
+TEST_CASE("who waits for a receipt or an acknowledgement when the node is stopped is told so", "[api][receipts][direct]") {
+  Cluster c{2};
+  c.nodes[1]->pause_delivery(true);
+  std::atomic<int> told{0};
+  std::thread waiting{[&] {
+    const auto receipt = c.nodes[0]->broadcast_and_wait("t", Bytes::copy_of(std::string_view{"x"}), {.acks = kAckAll, .ack_timeout = 60s});
+    if (!receipt && receipt.error().code == Errc::stopped) ++told;
+  }};
+  CHECK(eventually([&] { return c.nodes[0]->snapshot()->tree.broadcast == 1; }));
+  c.nodes[0]->stop();
+  waiting.join();
+  CHECK(told == 1);
+  CHECK(c.nodes[0]->broadcast_and_wait("t", {}, {.acks = 1}).error().code == Errc::stopped);
+  CHECK(c.nodes[0]->send("n1", {}, 1s).error().code == Errc::stopped);
+}

@@ -105,6 +105,11 @@ std::string describe(const Frame& frame, const std::function<std::string(Instanc
             for (const auto& order : f.orders) out += " " + order.name;
             return out;
           },
+          [&](const frame::AckRequest& f) { return "ack-request " + name(f.origin) + " round=" + std::to_string(f.round); },
+          [&](const frame::Acks& f) { return "acks " + name(f.origin) + ids(f.members, name); },
+          [&](const frame::Visit& f) { return "visit " + f.who.name; },
+          [&](const frame::Direct& f) { return "direct " + std::to_string(f.payload.size()) + " B"; },
+          [&](const frame::DirectAck& f) { return "direct-ack " + std::to_string(f.number); },
           [&](const frame::Bye& f) { return "bye why=" + std::to_string(static_cast<int>(f.why)); },
       },
       frame);

@@ -51,7 +51,7 @@ inline std::vector<frame::OriginRanges> any_ids(Rng& rng, std::size_t max_entrie
   return ids;
 }
 
-/// A frame of the kind `kind % 14` in the order of `Frame`. `size` scales lists and payload.
+/// A frame of the kind `kind % 19` in the order of `Frame`. `size` scales lists and payload.
 inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
   using namespace frame;
   switch (kind % std::variant_size_v<Frame>) {
@@ -94,6 +94,13 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
     case 10: return Ping{any_number(rng), any_signed(rng), any_signed(rng)};
     case 11: return Pong{any_number(rng), any_signed(rng), any_signed(rng), any_signed(rng)};
     case 12: return Bye{static_cast<Bye::Why>(rng.below(7))};
+    case 14: return AckRequest{any_instance(rng), any_number(rng), any_ranges(rng, 0, size)};
+    case 15: return Acks{any_instance(rng), any_ids(rng, size, size)};
+    case 16:
+      return Visit{{static_cast<std::uint8_t>(rng.below(256)), any_text(rng, wire::kClusterMax), any_text(rng, wire::kNameMax),
+                    any_instance(rng)}};
+    case 17: return Direct{any_number(rng), any_bytes(rng, std::min(100 * size, wire::kDirectMax))};
+    case 18: return DirectAck{any_number(rng)};
     default: {
       Forget forget;
       forget.orders.resize(rng.below(std::min(size, wire::kForgetsMax) + 1));

@@ -22,6 +22,10 @@ Config small() {
 
 Bytes bytes(std::size_t size) { return Bytes::copy_of(std::string_view{std::string(size, 'x')}); }
 
+Result<Sequence> publish(Mailbox& box, Bytes payload, Duration wait) {
+  return box.publish({.topic = "t", .payload = std::move(payload)}, wait);
+}
+
 std::vector<Sequence> sequences(const std::vector<Mailbox::Item>& items) {
   std::vector<Sequence> out;
   for (const auto& item : items)
@@ -33,35 +37,35 @@ std::vector<Sequence> sequences(const std::vector<Mailbox::Item>& items) {
 
 TEST_CASE("a refused broadcast uses no sequence", "[mailbox]") {
   Mailbox box{small()};
-  for (int i = 0; i < 10; ++i) REQUIRE(box.publish("t", bytes(1), 0s));
-  const auto refused = box.publish("t", bytes(1), 0s);
+  for (int i = 0; i < 10; ++i) REQUIRE(publish(box, bytes(1), 0s));
+  const auto refused = publish(box, bytes(1), 0s);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::overloaded);
   CHECK(sequences(box.take()) == std::vector<Sequence>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
-  CHECK(*box.publish("t", bytes(1), 0s) == 11);
+  CHECK(*publish(box, bytes(1), 0s) == 11);
 }
 
 TEST_CASE("bytes bound the mailbox, but one message always fits", "[mailbox]") {
   Mailbox box{small()};
-  CHECK(box.publish("t", bytes(3000), 0s));
-  CHECK_FALSE(box.publish("t", bytes(1), 0s));
+  CHECK(publish(box, bytes(3000), 0s));
+  CHECK_FALSE(publish(box, bytes(1), 0s));
   (void)box.take();
   CHECK(box.fill().bytes == 0);
-  CHECK(box.publish("t", bytes(900), 0s));
-  CHECK_FALSE(box.publish("t", bytes(101), 0s));
+  CHECK(publish(box, bytes(900), 0s));
+  CHECK_FALSE(publish(box, bytes(101), 0s));
 }
 
 TEST_CASE("the pacing window closes until members have the messages", "[mailbox]") {
   Mailbox box{small()};
   for (int i = 0; i < 20; ++i) {
-    REQUIRE(box.publish("t", bytes(1), 0s));
+    REQUIRE(publish(box, bytes(1), 0s));
     (void)box.take();
   }
-  CHECK(box.publish("t", bytes(1), 0s).error().code == Errc::overloaded);
+  CHECK(publish(box, bytes(1), 0s).error().code == Errc::overloaded);
   CHECK_FALSE(box.take_writable());
   box.acked(9);
   CHECK_FALSE(box.take_writable());
-  CHECK(box.publish("t", bytes(1), 0s));
+  CHECK(publish(box, bytes(1), 0s));
   box.acked(11);
   CHECK(box.take_writable());
   CHECK_FALSE(box.take_writable());
@@ -69,10 +73,10 @@ TEST_CASE("the pacing window closes until members have the messages", "[mailbox]
 
 TEST_CASE("a waiting publisher goes on when there is room, and gives up in time", "[mailbox]") {
   Mailbox box{small()};
-  for (int i = 0; i < 10; ++i) REQUIRE(box.publish("t", bytes(1), 0s));
-  CHECK(box.publish("t", bytes(1), 5ms).error().code == Errc::overloaded);
+  for (int i = 0; i < 10; ++i) REQUIRE(publish(box, bytes(1), 0s));
+  CHECK(publish(box, bytes(1), 5ms).error().code == Errc::overloaded);
   Result<Sequence> late = Error{Errc::system, "not yet"};
-  std::thread publisher{[&] { late = box.publish("t", bytes(1), 30s); }};
+  std::thread publisher{[&] { late = publish(box, bytes(1), 30s); }};
   while (sequences(box.take()).empty()) std::this_thread::yield();
   publisher.join();
   REQUIRE(late);
@@ -81,11 +85,11 @@ TEST_CASE("a waiting publisher goes on when there is room, and gives up in time"
 
 TEST_CASE("closing wakes waiting publishers and tells dropped commands", "[mailbox]") {
   Mailbox box{small()};
-  for (int i = 0; i < 10; ++i) REQUIRE(box.publish("t", bytes(1), 0s));
+  for (int i = 0; i < 10; ++i) REQUIRE(publish(box, bytes(1), 0s));
   std::optional<bool> ran;
   REQUIRE(box.post([&](bool run) { ran = run; }));
   Result<Sequence> late = 0;
-  std::thread publisher{[&] { late = box.publish("t", bytes(1), 30s); }};
+  std::thread publisher{[&] { late = publish(box, bytes(1), 30s); }};
   box.close();
   publisher.join();
   CHECK(ran == false);
@@ -96,9 +100,9 @@ TEST_CASE("closing wakes waiting publishers and tells dropped commands", "[mailb
 
 TEST_CASE("commands and broadcasts keep their order, and commands are bounded", "[mailbox]") {
   Mailbox box{small()};
-  REQUIRE(box.publish("t", bytes(1), 0s));
+  REQUIRE(publish(box, bytes(1), 0s));
   REQUIRE(box.post([](bool) {}));
-  REQUIRE(box.publish("t", bytes(1), 0s));
+  REQUIRE(publish(box, bytes(1), 0s));
   const auto items = box.take();
   REQUIRE(items.size() == 3);
   CHECK(std::holds_alternative<Mailbox::Publish>(items[0]));
@@ -121,7 +125,7 @@ TEST_CASE("mail from many threads arrives once each, in the order of its sequenc
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
-      for (int i = 0; i < 500; ++i) (void)box.publish("t", bytes(10), 10s);
+      for (int i = 0; i < 500; ++i) (void)publish(box, bytes(10), 10s);
     });
   const bool all = f.run_until([&] { return got.size() == 2000; });
   for (auto& thread : threads) thread.join();

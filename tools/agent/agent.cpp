@@ -222,10 +222,14 @@ void Agent::reload() {
   const std::map<std::string, std::string> before(before_list.begin(), before_list.end());
   std::string restart;
   const auto needs_restart = [&restart](const std::string& key) { restart += (restart.empty() ? "" : ", ") + key; };
-  for (const auto& [key, value] : fresh.config.describe()) {
-    if (key == "join" || key == "tags" || key == "log_level" || key == "encrypt" || key == "keyring" || before.at(key) == value) continue;
-    needs_restart(key);
+  const auto after_list = fresh.config.describe();
+  const std::map<std::string, std::string> after(after_list.begin(), after_list.end());
+  for (const auto& [key, value] : after) {
+    if (key == "join" || key == "tags" || key == "log_level" || key == "encrypt" || key == "keyring") continue;
+    if (const auto old = before.find(key); old == before.end() || old->second != value) needs_restart(key);
   }
+  for (const auto& [key, value] : before)
+    if (!after.contains(key)) needs_restart(key);  // of a topic that is gone from the file
   if (fresh.publish != options_.publish) needs_restart("publish");
   // The node itself says no more than it was started with.
   if (fresh.config.log_level > node_log_level_) needs_restart("log_level");

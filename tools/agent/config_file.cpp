@@ -49,7 +49,6 @@ Status set_tags(const toml::table& table, Tags& tags) {
 }
 
 Status apply_entry(std::string_view key, const toml::node& node, Options& options) {
-  if (key == "topics") return {Errc::invalid_argument, "topic tables are not supported by this version"};
   if (const toml::table* table = node.as_table(); table != nullptr && key == "tags") return set_tags(*table, options.config.tags);
   if (const toml::array* array = node.as_array()) {
     auto list = as_list(*array);
@@ -78,11 +77,36 @@ std::vector<std::string> apply_file(const std::string& path, Options& options, b
       text = fmt::format("{}: {}", key, text);
     problems.emplace_back(written.source().begin.line, fmt::format("{}: {}", place(path, written.source()), text));
   };
+  const auto apply_topics = [&](const toml::key& written, const toml::node& node) {
+    const toml::table* topics = node.as_table();
+    if (topics == nullptr) {
+      problems.emplace_back(written.source().begin.line,
+                            place(path, written.source()) + ": topics: must be tables, as in [topics.NAME]");
+      return;
+    }
+    for (const auto& [name, topic] : *topics) {
+      const toml::table* table = topic.as_table();
+      if (table == nullptr) {
+        problems.emplace_back(name.source().begin.line,
+                              fmt::format("{}: topics.{}: must be a table, as in [topics.{}]", place(path, name.source()), name.str(), name.str()));
+        continue;
+      }
+      for (const auto& [key, value] : *table) {
+        const std::string full = fmt::format("topics.{}.{}", name.str(), key.str());
+        if (!value.is_table()) apply(full, key, value);
+        else
+          problems.emplace_back(key.source().begin.line, fmt::format("{}: {}: a name with a dot is quoted, as in [topics.\"{}.{}\"]",
+                                                                     place(path, key.source()), full, name.str(), key.str()));
+      }
+    }
+  };
   // The preset is the base, wherever in the file it stands.
   for (const bool first : {true, false}) {
     for (const auto& [key, node] : parsed.table()) {
       const bool is_preset = key.str() == "preset";
-      if (is_preset == first && (with_preset || !is_preset)) apply(key.str(), key, node);
+      if (is_preset != first || (is_preset && !with_preset)) continue;
+      if (key.str() == "topics") apply_topics(key, node);
+      else apply(key.str(), key, node);
     }
   }
   std::stable_sort(problems.begin(), problems.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

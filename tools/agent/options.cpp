@@ -248,7 +248,7 @@ Status set_key(Options& options, std::string_view key, std::string_view text) {
     return {};
   }
   auto status = options.config.set(key, text);
-  if (status || status.error().code != Errc::not_found) return status;
+  if (status || status.error().code != Errc::not_found || key.starts_with("topics.")) return status;
   const auto all = options.config.describe();
   std::vector<std::string_view> names(kAgentKeys.begin(), kAgentKeys.end());
   for (const auto& entry : all) names.push_back(entry.first);

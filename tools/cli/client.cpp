@@ -35,7 +35,7 @@ std::optional<Answer> Client::get(const std::string& path) {
   return perform(path, nullptr, {}, 10);
 }
 std::optional<Answer> Client::post(const std::string& path, std::string_view body) {
-  return perform(path, &body, {}, 30);
+  return perform(path, &body, {}, 70);  // the longest wait for acknowledgements, and a little
 }
 std::optional<Answer> Client::stream(const std::string& path, const std::function<bool(std::string_view)>& sink) {
   return perform(path, nullptr, sink, 0);

@@ -194,6 +194,20 @@ int metrics(const Call& call) {
   return any ? kGood : kBad;
 }
 
+/// What became of one message with --ack: names who lacks it.
+int show_receipt(const Call& call, const Answer& answer) {
+  if (call.json) say(answer.body);
+  const Json json = Json::parse(answer.body, nullptr, false);
+  const auto list = [&](const char* key) {
+    std::string out;
+    for (const auto& name : json[key]) out += (out.empty() ? "" : ", ") + name.get<std::string>();
+    return out.empty() ? std::string("nobody") : out;
+  };
+  const bool complete = json["complete"].get<bool>();
+  if (!call.json) say(fmt::format("{}: {} acknowledged; missing: {}", json["id"].get<std::string>(), json["acked"].size(), list("missing")));
+  return complete ? kGood : kBad;
+}
+
 /// Posts one message; while the cluster is overloaded it waits and tries again.
 int publish_one(Client& client, const Call& call, const std::string& path, BytesView payload) {
   for (auto wait = std::chrono::milliseconds{10};; wait = std::min(wait * 2, std::chrono::milliseconds{500})) {
@@ -203,6 +217,7 @@ int publish_one(Client& client, const Call& call, const std::string& path, Bytes
       std::this_thread::sleep_for(wait);
       continue;
     }
+    if (!call.ack.empty() && (answer->status == 200 || answer->status == 504)) return show_receipt(call, *answer);
     if (answer->status != 202) return complain(kBad, words_of(*answer));
     if (call.json) say(answer->body);
     return kGood;
@@ -210,8 +225,9 @@ int publish_one(Client& client, const Call& call, const std::string& path, Bytes
 }
 
 int publish(const Call& call) {
-  if (call.arguments.empty() || call.arguments.size() > 2) return complain(kUsage, "publish TOPIC [TEXT|-]");
-  const std::string path = "/publish/" + percent_encode(call.arguments[0]);
+  if (call.arguments.empty() || call.arguments.size() > 2) return complain(kUsage, "publish TOPIC [TEXT|-] [--ack all|K] [--timeout T]");
+  std::string path = "/publish/" + percent_encode(call.arguments[0]);
+  if (!call.ack.empty()) path += fmt::format("?ack={}&timeout={}", percent_encode(call.ack), percent_encode(call.timeout));
   const std::string text = call.arguments.size() > 1 ? call.arguments[1] : "-";
   Client client(call.http);
   if (text != "-") return publish_one(client, call, path, plumvine::as_bytes(text));

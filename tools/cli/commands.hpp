@@ -18,6 +18,8 @@ struct Call {
   std::string grep;          ///< metrics --grep
   std::string from = "now";  ///< subscribe --from
   bool force = false;        ///< keys --force
+  std::string ack;           ///< publish --ack
+  std::string timeout = "5s";  ///< publish --timeout
 };
 
 int run(const Call& call);

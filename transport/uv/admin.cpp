@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <map>
 #include <optional>
 #include <span>
@@ -19,7 +20,7 @@ constexpr std::size_t kSeedsMax = 256;
 /// A history is read on when less than this waits for the client.
 constexpr std::size_t kStreamFull = std::size_t{1} << 20;
 /// Statuses that are counted by their number; any other counts as 500.
-constexpr std::array kStatuses{200, 202, 400, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503};
+constexpr std::array kStatuses{200, 202, 400, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503, 504};
 
 HttpResponse json(int status, std::string body) {
   HttpResponse response;
@@ -101,6 +102,29 @@ std::optional<std::vector<std::string>> seeds_of(const std::string& body) {
   return seeds;
 }
 
+/// The acknowledgements that `?ack=` asks for.
+Result<BroadcastOptions> ack_wish(const HttpRequest& request) {
+  constexpr Duration kTimeoutMax = std::chrono::seconds{60};
+  BroadcastOptions options;
+  const auto ack = request.query.find("ack");
+  const auto timeout = request.query.find("timeout");
+  if (ack != request.query.end()) {
+    const std::string& text = ack->second;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), options.acks);
+    if (text == "all") options.acks = kAckAll;
+    else if (error != std::errc{} || stop != text.data() + text.size() || options.acks == 0)
+      return Error{Errc::invalid_argument, "ack=" + text + " is neither all nor a number of members from 1"};
+  }
+  if (timeout != request.query.end()) {
+    auto parsed = parse_duration(timeout->second);
+    if (!parsed) return parsed.error().with("timeout");
+    if (*parsed <= Duration{0} || *parsed > kTimeoutMax)
+      return Error{Errc::invalid_argument, "timeout=" + timeout->second + " is not from above 0 to 60s"};
+    options.ack_timeout = *parsed;
+  }
+  return options;
+}
+
 }  // namespace
 
 class Admin::Impl {
@@ -141,6 +165,7 @@ class Admin::Impl {
   HttpResponse state(const HttpRequest&, std::string_view);
   HttpResponse subscribe(const HttpRequest&, std::string_view topic);
   HttpResponse publish(const HttpRequest&, std::string_view topic);
+  HttpResponse publish_and_wait(std::string topic, Bytes payload, BroadcastOptions options);
   HttpResponse join(const HttpRequest&, std::string_view);
   HttpResponse leave(const HttpRequest&, std::string_view);
   HttpResponse rejoin(const HttpRequest&, std::string_view);
@@ -292,9 +317,25 @@ HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view
 }
 
 HttpResponse Admin::Impl::publish(const HttpRequest& request, std::string_view topic) {
-  auto id = host_.publish(topic, Bytes::copy_of(std::string_view(request.body)));
+  const auto wish = ack_wish(request);
+  if (!wish) return fail(400, "bad_request", wish.error().message, "?ack=all&timeout=5s, or a number of members; at most 60s");
+  const Bytes payload = Bytes::copy_of(std::string_view(request.body));
+  if (wish->acks > 0) return publish_and_wait(std::string(topic), payload, *wish);
+  auto id = host_.publish(topic, payload, *wish, {});
   if (!id) return refused(id.error());
   return json(202, R"({"id":")" + to_string(*id) + R"("})");
+}
+
+HttpResponse Admin::Impl::publish_and_wait(std::string topic, Bytes payload, BroadcastOptions options) {
+  HttpResponse response;
+  response.later = [this, topic = std::move(topic), payload = std::move(payload), options](const std::function<void(HttpResponse)>& give) {
+    auto id = host_.publish(topic, payload, options, [give](const Receipt& receipt) {
+      if (receipt.id == MessageId{}) return give(refused(Error{Errc::stopped, "the node was stopped"}));
+      give(json(receipt.complete ? 200 : 504, dump::receipt_json(receipt)));
+    });
+    if (!id) give(refused(id.error()));
+  };
+  return response;
 }
 
 HttpResponse Admin::Impl::join(const HttpRequest& request, std::string_view) {
@@ -373,7 +414,9 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);
   counts.try_emplace({"/forget/NAME", 404}, 0);
   for (const int code : {200, 404, 409, 429, 503}) counts.try_emplace({"/keys/COMMAND", code}, 0);
+  counts.try_emplace({"/publish/TOPIC", 200}, 0);
   counts.try_emplace({"/publish/TOPIC", 413}, 0);
+  counts.try_emplace({"/publish/TOPIC", 504}, 0);
   counts.try_emplace({"/publish/TOPIC", 429}, 0);
   std::vector<HttpCount> out;
   for (const auto& [key, count] : counts) out.push_back({std::string(key.first), key.second, count});

@@ -11,6 +11,7 @@
 #include <plumvine/handlers.hpp>
 #include <plumvine/health.hpp>
 #include <plumvine/keys.hpp>
+#include <plumvine/node.hpp>
 #include <plumvine/snapshot.hpp>
 
 #include "http_server.hpp"
@@ -25,7 +26,9 @@ class AdminHost {
   /// Made now, not the published one.
   virtual std::shared_ptr<const Snapshot> fresh_snapshot() = 0;
   virtual const Config& config() const = 0;
-  virtual Result<MessageId> publish(std::string_view topic, Bytes payload) = 0;
+  /// With `options.acks` above 0 `on_receipt` is called once, later.
+  virtual Result<MessageId> publish(std::string_view topic, Bytes payload, BroadcastOptions options,
+                                    std::function<void(const Receipt&)> on_receipt) = 0;
   virtual Status join(std::vector<std::string> seeds) = 0;
   virtual Status leave() = 0;
   virtual Status rejoin() = 0;

@@ -29,8 +29,8 @@ bool Mailbox::room_for(std::uint64_t bytes) const {
   return box && window;
 }
 
-Result<Sequence> Mailbox::publish(std::string topic, Bytes payload, Duration wait) {
-  const std::uint64_t bytes = payload.size();
+Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
+  const std::uint64_t bytes = broadcast.payload.size();
   std::unique_lock lock{mutex_};
   if (wait > Duration::zero() && !closed_ && !room_for(bytes)) {
     ++waiters_;
@@ -45,7 +45,8 @@ Result<Sequence> Mailbox::publish(std::string topic, Bytes payload, Duration wai
                                        " bytes) have not reached every member yet; wait for on_writable"};
   }
   const Sequence sequence = next_++;
-  items_.emplace_back(Publish{sequence, std::move(topic), std::move(payload)});
+  broadcast.sequence = sequence;
+  items_.emplace_back(std::move(broadcast));
   unacked_.push_back({sequence, bytes});
   unacked_bytes_ += bytes;
   waiting_bytes_ += bytes;
@@ -127,8 +128,10 @@ void Mailbox::close() {
     waiting_bytes_ = waiting_messages_ = unacked_bytes_ = 0;
     room_.notify_all();
   }
-  for (Item& item : dropped)
+  for (Item& item : dropped) {
     if (auto* command = std::get_if<Command>(&item)) (*command)(false);
+    else if (const auto& tell = std::get<Publish>(item).on_receipt) tell(Receipt{});
+  }
 }
 
 Mailbox::Fill Mailbox::fill() const {

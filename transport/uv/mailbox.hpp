@@ -12,10 +12,12 @@
 
 #include <plumvine/bytes.hpp>
 #include <plumvine/config.hpp>
+#include <plumvine/handlers.hpp>
 #include <plumvine/result.hpp>
 #include <plumvine/types.hpp>
 
 #include "handle.hpp"
+#include "transport/driver.hpp"
 
 namespace plumvine::uv {
 
@@ -27,9 +29,11 @@ namespace plumvine::uv {
 class Mailbox {
  public:
   struct Publish {
-    Sequence sequence;
+    Sequence sequence = 0;
     std::string topic;
     Bytes payload;
+    AckWish acks = {};
+    std::function<void(const Receipt&)> on_receipt = {};  ///< empty: the user's handler; an id of zeros: the node was stopped
   };
   /// Called once on the loop thread: with true to run, with false if the node closed before.
   using Command = std::function<void(bool run)>;
@@ -40,8 +44,8 @@ class Mailbox {
   /// Ties the mailbox to a loop; `on_mail` runs there soon after something came in. Loop thread.
   Status open(uv_loop_t* loop, std::function<void()> on_mail);
 
-  /// Admits a broadcast, or waits at most `wait` for room.
-  Result<Sequence> publish(std::string topic, Bytes payload, Duration wait);
+  /// Admits a broadcast, whose sequence it sets, or waits at most `wait` for room.
+  Result<Sequence> publish(Publish broadcast, Duration wait);
   Status post(Command command);
   /// Runs `on_mail` soon. Ignored once closed.
   void wake();
@@ -53,7 +57,7 @@ class Mailbox {
   void acked(Sequence sequence);
   /// True once after refusals, when there is room again.
   bool take_writable();
-  /// Refuses everything from now on and drops what waits (commands are told).
+  /// Refuses everything from now on and drops what waits (commands and who waits for a receipt are told).
   void close();
   /// Ends the tie to the loop; after `close`.
   void detach() { async_.reset(); }

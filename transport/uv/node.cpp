@@ -46,8 +46,12 @@ Result<Node> attach(uv_loop_s* loop, Config config, Handlers handlers) {
 Result<MessageId> Node::broadcast(Bytes payload) { return broadcast("default", std::move(payload)); }
 Result<MessageId> Node::broadcast(std::string_view text) { return broadcast("default", Bytes::copy_of(text)); }
 Result<MessageId> Node::broadcast(std::string_view topic, Bytes payload, BroadcastOptions options) {
-  return impl_->broadcast(topic, std::move(payload), options.wait);
+  return impl_->broadcast(topic, std::move(payload), options);
 }
+Result<Receipt> Node::broadcast_and_wait(std::string_view topic, Bytes payload, BroadcastOptions options) {
+  return impl_->broadcast_and_wait(topic, std::move(payload), options);
+}
+Status Node::send(std::string_view member, Bytes payload, Duration wait) { return impl_->send(member, std::move(payload), wait); }
 
 Status Node::join(std::vector<std::string> seeds) { return impl_->join_seeds(seeds); }
 Status Node::leave(Duration deadline) { return impl_->leave_cluster(deadline); }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <plumvine/detail/check.hpp>
+#include <plumvine/topic.hpp>
 #include <plumvine/uv.hpp>
 
 #include "keys.hpp"
@@ -24,7 +25,8 @@ constexpr std::int64_t kSnapshotAgeNs = 250'000'000;
 constexpr Duration kAnswerWait = std::chrono::seconds{10};
 /// Two rounds of questions at members, and the file.
 constexpr Duration kKeysWait = std::chrono::seconds{30};
-constexpr std::size_t kTopicMax = 128;
+constexpr std::uint32_t kReceiptsMax = 256;
+constexpr Duration kAckTimeoutMax = std::chrono::hours{1};
 
 std::uint64_t random_number() {
   std::uint64_t number = 0;
@@ -32,20 +34,6 @@ std::uint64_t random_number() {
     if (getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number)) number = 0;
   }
   return number;
-}
-
-/// Length of the UTF-8 character at the front of `text`; 0 = malformed (RFC 3629).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  const bool bad = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
-                   (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f);
-  return bad ? 0 : length;
 }
 
 bool is_reserved(std::string_view topic) { return topic.starts_with('_'); }
@@ -64,7 +52,7 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                              },
                          .on_bridge =
                              [&node](Bytes message) {
-                               return node.mailbox_.publish(std::string(kSerfTopic), std::move(message), Duration{0}).has_value();
+                               return node.mailbox_.publish({.topic = std::string(kSerfTopic), .payload = std::move(message)}, Duration{0}).has_value();
                              },
                          .save_keys =
                              [&node](const std::vector<Bytes>& keys) {
@@ -72,9 +60,9 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                                  node.core_->driver.keys_saved(status);
                                });
                              },
-                         .on_keys_done = [&node](std::uint64_t ticket, Result<KeyReport> report) {
-                           node.keys_done(ticket, std::move(report));
-                         }}) {
+                         .on_keys_done =
+                             [&node](std::uint64_t ticket, Result<KeyReport> report) { node.keys_done(ticket, std::move(report)); },
+                         .on_direct_done = [&node](std::uint64_t ticket, const Status& status) { node.direct_done(ticket, status); }}) {
   loop.bind(&driver);
   loop.on_turn([this, &node] {
     node.turn_snapshot_.reset();
@@ -334,7 +322,12 @@ void Node::Impl::on_mail() {
   if (stop_wanted_) return begin_close();
   for (auto& item : mailbox_.take()) {
     if (auto* message = std::get_if<uv::Mailbox::Publish>(&item)) {
-      if (!closing_) core_->driver.publish(message->sequence, std::move(message->topic), std::move(message->payload));
+      if (closing_) {
+        if (message->on_receipt) message->on_receipt(Receipt{});
+        continue;
+      }
+      if (message->on_receipt) receipts_.emplace(message->sequence, std::move(message->on_receipt));
+      core_->driver.publish(message->sequence, std::move(message->topic), std::move(message->payload), message->acks);
     } else {
       std::get<uv::Mailbox::Command>(item)(!closing_);
     }
@@ -367,6 +360,8 @@ void Node::Impl::tear_down() {
   core_->http.reset();
   core_->history.reset();
   for (auto& [ticket, done] : std::exchange(key_orders_, {})) done(Error{Errc::stopped, "the node was stopped"});
+  for (auto& [ticket, done] : std::exchange(directs_, {})) done(Error{Errc::stopped, "the node was stopped"});
+  for (auto& [sequence, done] : std::exchange(receipts_, {})) done(Receipt{});
   turn_snapshot_.reset();
   core_.reset();
   mailbox_.detach();
@@ -400,42 +395,86 @@ void Node::Impl::abandon() {
   if (thread_.joinable()) thread_.detach();  // we are on it; it ends by itself
 }
 
-Status Node::Impl::check_topic(std::string_view topic) const {
-  if (topic.empty() || topic.size() > kTopicMax)
-    return Error{Errc::invalid_argument, "a topic has 1 to 128 bytes, not " + std::to_string(topic.size())};
-  if (is_reserved(topic)) return Error{Errc::invalid_argument, "topics that start with _ are reserved"};
-  for (std::string_view rest = topic; !rest.empty();) {
-    const std::size_t length = utf8_length(rest);
-    const auto first = static_cast<unsigned char>(rest.front());
-    const bool control = length == 1 ? first < 0x20 || first == 0x7f
-                                     : length == 2 && first == 0xc2 && static_cast<unsigned char>(rest[1]) < 0xa0;
-    if (length == 0 || control)
-      return Error{Errc::invalid_argument, "a topic is UTF-8 without control characters"};
-    rest.remove_prefix(length);
-  }
-  return {};
-}
-
-Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, Duration wait) {
+Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, BroadcastOptions options,
+                                        std::function<void(const Receipt&)> on_receipt) {
   if (auto checked = check_topic(topic); !checked) return checked.error();
   if (payload.size() > config_.tree.max_message_size)
     return Error{Errc::too_large, std::to_string(payload.size()) + " bytes, max_message_size is " +
                                       std::to_string(config_.tree.max_message_size)};
+  if (const auto agreed = config_.topics.find(topic);
+      agreed != config_.topics.end() && agreed->second.max_size != 0 && payload.size() > agreed->second.max_size) {
+    return Error{Errc::too_large, std::to_string(payload.size()) + " bytes, topics." + std::string(topic) + ".max_size is " +
+                                      std::to_string(agreed->second.max_size)};
+  }
   if (config_.serf_events && topic.starts_with(kSerfPrefix)) {
     if (const auto size = event_size(topic.substr(kSerfPrefix.size()), payload.view()); size > kEventMax)
       return Error{Errc::too_large, "a Serf user event has at most " + std::to_string(kEventMax) +
                                         " bytes with its name and framing, this one " + std::to_string(size)};
   }
-  if (wait > Duration::zero() && on_loop_thread())
+  if (options.wait > Duration::zero() && on_loop_thread())
     return Error{Errc::would_deadlock, "the loop thread cannot wait for itself; use on_writable"};
   if (left_) return Error{Errc::stopped, "the node has left the cluster; rejoin first"};
-  auto sequence = mailbox_.publish(std::string(topic), std::move(payload), wait);
-  if (!sequence) return sequence.error();
+  if (options.acks > 0) {
+    if (options.ack_timeout <= Duration::zero() || options.ack_timeout > kAckTimeoutMax)
+      return Error{Errc::invalid_argument, "ack_timeout is " + format_duration(options.ack_timeout) + ", must be above 0 and at most 1h"};
+    if (receipts_open_.fetch_add(1) >= kReceiptsMax) {
+      --receipts_open_;
+      return Error{Errc::limit_reached, std::to_string(kReceiptsMax) + " broadcasts wait for acknowledgements"};
+    }
+  }
+  auto sequence = mailbox_.publish({.topic = std::string(topic),
+                                    .payload = std::move(payload),
+                                    .acks = {options.acks, options.ack_timeout},
+                                    .on_receipt = std::move(on_receipt)},
+                                   options.wait);
+  if (!sequence) {
+    if (options.acks > 0) --receipts_open_;
+    return sequence.error();
+  }
   return MessageId{identity_.instance, *sequence};
 }
 
-Result<MessageId> Node::Impl::publish(std::string_view topic, Bytes payload) {
-  return broadcast(topic, std::move(payload), Duration::zero());
+Result<Receipt> Node::Impl::broadcast_and_wait(std::string_view topic, Bytes payload, BroadcastOptions options) {
+  if (options.acks == 0) return Error{Errc::invalid_argument, "acks is 0, so there is nothing to wait for; set it to a number or kAckAll"};
+  if (on_loop_thread()) return Error{Errc::would_deadlock, "the loop thread cannot wait for the members' answers; use on_receipt"};
+  auto answer = std::make_shared<std::promise<Receipt>>();
+  auto receipt = answer->get_future();
+  auto id = broadcast(topic, std::move(payload), options, [answer](const Receipt& r) { answer->set_value(r); });
+  if (!id) return id.error();
+  if (receipt.wait_for(options.ack_timeout + kAnswerWait) != std::future_status::ready)
+    return Error{Errc::timed_out, "the loop did not answer; it is stalled or does not run"};
+  Receipt told = receipt.get();
+  if (told.id == MessageId{}) return Error{Errc::stopped, "the node was stopped"};
+  return told;
+}
+
+void Node::Impl::receipted(const Receipt& receipt, const std::function<void(const Receipt&)>& user) {
+  --receipts_open_;
+  if (auto waiter = receipts_.extract(receipt.id.sequence)) return waiter.mapped()(receipt);
+  if (user) user(receipt);
+}
+
+Status Node::Impl::send(std::string_view member, Bytes payload, Duration wait) {
+  if (wait <= Duration::zero()) {
+    return change([member = std::string(member), payload = std::move(payload)](Driver& driver) { return driver.send_direct(0, member, payload); });
+  }
+  if (on_loop_thread()) return Error{Errc::would_deadlock, "the loop thread cannot wait for the acknowledgement"};
+  auto answer = std::make_shared<std::promise<Status>>();
+  auto status = answer->get_future();
+  auto posted = mailbox_.post([this, answer, member = std::string(member), payload = std::move(payload)](bool run) {
+    if (!run) return answer->set_value(Error{Errc::stopped, "the node was stopped"});
+    const std::uint64_t ticket = ++direct_tickets_;
+    if (auto sent = core_->driver.send_direct(ticket, member, payload); !sent) return answer->set_value(sent);
+    directs_.emplace(ticket, [answer](const Status& done) { answer->set_value(done); });
+  });
+  if (!posted) return posted;
+  if (status.wait_for(wait) != std::future_status::ready)
+    return Error{Errc::timed_out, std::string(member) + " has not acknowledged yet: it may have the message or not"};
+  return status.get();
+}
+
+void Node::Impl::direct_done(std::uint64_t ticket, const Status& status) {
+  if (auto waiter = directs_.extract(ticket)) waiter.mapped()(status);
 }
 
 Status Node::Impl::post(std::function<void(Driver&)> command) {
@@ -560,7 +599,25 @@ Handlers Node::Impl::wrapped_handlers() {
           .on_lost = [this, user = timed(handlers_.on_lost)](const LostEvent& event) {
             core_->history->lost(event);
             if (user) user(event);
-          }};
+          },
+          .on_direct = timed(handlers_.on_direct),
+          .on_receipt = [this, user = timed(handlers_.on_receipt)](const Receipt& receipt) { receipted(receipt, user); },
+          .validators = timed_validators()};
+}
+
+std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> Node::Impl::timed_validators() {
+  decltype(handlers_.validators) out;
+  for (const auto& [topic, judge] : handlers_.validators) {
+    if (!judge) continue;
+    out.emplace(topic, [this, judge = judge](const Message& message) {
+      if (stop_wanted_) return Verdict::ignore;
+      const std::uint64_t started_ns = uv_hrtime();
+      const Verdict verdict = judge(message);
+      observe_handler(started_ns);
+      return verdict;
+    });
+  }
+  return out;
 }
 
 void Node::Impl::subscribe(uv::Subscriber subscriber, uv::ReadFrom from) {

@@ -39,7 +39,11 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   /// Builds a node on `loop`, or on a loop of its own where that is null.
   static Result<std::shared_ptr<Impl>> create(uv_loop_t* loop, Config config, Handlers handlers);
 
-  Result<MessageId> broadcast(std::string_view topic, Bytes payload, Duration wait);
+  /// `on_receipt`, called on the loop thread, gets the receipt in place of the user's handler.
+  Result<MessageId> broadcast(std::string_view topic, Bytes payload, BroadcastOptions options,
+                              std::function<void(const Receipt&)> on_receipt = {});
+  Result<Receipt> broadcast_and_wait(std::string_view topic, Bytes payload, BroadcastOptions options);
+  Status send(std::string_view member, Bytes payload, Duration wait);
   Status join_seeds(const std::vector<std::string>& seeds);
   Status leave_cluster(Duration deadline);
   Status rejoin_cluster();
@@ -63,7 +67,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   // AdminHost
   std::shared_ptr<const Snapshot> fresh_snapshot() override;
   const Config& config() const override { return config_; }
-  Result<MessageId> publish(std::string_view topic, Bytes payload) override;
+  Result<MessageId> publish(std::string_view topic, Bytes payload, BroadcastOptions options,
+                            std::function<void(const Receipt&)> on_receipt) override {
+    return broadcast(topic, std::move(payload), options, std::move(on_receipt));
+  }
   Status join(std::vector<std::string> seeds) override { return join_seeds(seeds); }
   Status leave() override { return leave_cluster(Duration::zero()); }
   Status rejoin() override { return rejoin_cluster(); }
@@ -102,15 +109,17 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   void on_mail();
   void begin_close();
   void keys_done(std::uint64_t ticket, Result<KeyReport> report);
+  void receipted(const Receipt& receipt, const std::function<void(const Receipt&)>& user);
+  void direct_done(std::uint64_t ticket, const Status& status);
   void tear_down();
   Handlers wrapped_handlers();
+  std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> timed_validators();
   Config driver_config() const;
   template <class Event>
   std::function<void(const Event&)> timed(std::function<void(const Event&)> handler);
   void observe_handler(std::uint64_t started_ns);
   std::shared_ptr<const Snapshot> make_snapshot();
   void log(LogLevel level, std::string_view code, std::string text);
-  Status check_topic(std::string_view topic) const;
 
   Config config_;
   Handlers handlers_;
@@ -135,12 +144,16 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::shared_ptr<Impl> self_;            ///< set while the loop holds on to us
   std::map<std::uint64_t, std::function<void(Result<KeyReport>)>> key_orders_;  ///< by ticket
   std::uint64_t key_tickets_ = 0;
+  std::map<Sequence, std::function<void(const Receipt&)>> receipts_;  ///< those that do not go to the user's handler
+  std::map<std::uint64_t, std::function<void(const Status&)>> directs_;  ///< by ticket
+  std::uint64_t direct_tickets_ = 0;
   std::shared_ptr<const Snapshot> turn_snapshot_;
   bool closing_ = false;                  ///< loop thread only
 
   // Shared with other threads.
   std::atomic<bool> stop_wanted_{false};
   std::atomic<bool> left_{false};
+  std::atomic<std::uint32_t> receipts_open_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;                   ///< `tear_down` is done

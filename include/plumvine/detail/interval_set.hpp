@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include <plumvine/types.hpp>
@@ -67,6 +68,18 @@ class IntervalSet {
   [[nodiscard]] bool contains(Sequence sequence) const {
     auto it = ranges_.upper_bound(sequence);
     return it != ranges_.begin() && std::prev(it)->second >= sequence;
+  }
+  /// The first member at or above `from`; nullopt if there is none.
+  [[nodiscard]] std::optional<Sequence> next(Sequence from) const {
+    auto it = ranges_.upper_bound(from);
+    if (it != ranges_.begin() && std::prev(it)->second >= from) return from;
+    if (it == ranges_.end()) return std::nullopt;
+    return it->first;
+  }
+  /// The first sequence at or above `from` that is not a member.
+  [[nodiscard]] Sequence next_absent(Sequence from) const {
+    auto it = ranges_.upper_bound(from);
+    return it != ranges_.begin() && std::prev(it)->second >= from ? std::prev(it)->second + 1 : from;
   }
   [[nodiscard]] bool empty() const noexcept { return ranges_.empty(); }
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }

@@ -26,9 +26,11 @@ alive() { [ "$(at "$1" --json members | grep -o '"state":"alive"' | wc -l)" -eq 
 
 seq 1 2000 | sed 's/^/line /' >"$work/input"
 printf '\ncarriage\r\nlast without end' >>"$work/input"
-start a /dev/null --print t
-start b /dev/null --join "$(field a bind)" --print '*' --log-format json --log-level debug
-start c "$work/input" --join "$(field a bind)" --publish t
+# What is agreed for a topic comes from a file or from flags.
+printf '[topics.t]\norder = "fifo"\npriority = "high"\n' >"$work/topics.toml"
+start a /dev/null --print t --config "$work/topics.toml"
+start b /dev/null --join "$(field a bind)" --print '*' --log-format json --log-level debug --set topics.t.order=fifo
+start c "$work/input" --join "$(field a bind)" --publish t --config "$work/topics.toml"
 http=$(field a http)
 [ "$(grep -c '^plumvined ready' "$work/b.err")" -eq 1 ] || fail "the ready line is not there exactly once"
 grep '^{' "$work/b.err" | grep -vq '^{"time":".*","level":".*","component":".*","code":".*","message":".*"}$' && fail "a log line is not JSON"
@@ -42,6 +44,15 @@ done
 grep -Eq '^\{"topic":"t","origin":"c","id":"[0-9a-f]{16}-1","seq":1,"hops":[12],"size":6,"payload":"line 1"\}$' "$work/a.out" \
   || fail "not the first line as printed: $(grep '"seq":1,' "$work/a.out")"
 
+for name in a b; do
+  sed -n 's/.*"seq":\([0-9]*\),.*/\1/p' "$work/$name.out" | sort -n -c || fail "$name did not get topic t in order"
+done
+at c metrics --grep '^plumtree_priority_dequeued_total.priority="high".' | grep -Eq ' [0-9]{4,}$' || fail "nothing went out with priority high"
+printf '[topics.t]\nordr = "fifo"\n' >"$work/wrong.toml"
+"$agent" --config "$work/wrong.toml" --bind 127.0.0.1:0 --http off </dev/null >"$work/answer" 2>&1
+[ $? -eq 2 ] || fail "a wrong key of a topic was taken"
+grep -q "wrong.toml:2: unknown key 'topics.t.ordr'; did you mean 'topics.t.order'?" "$work/answer" || fail "$(cat "$work/answer")"
+
 # Every command, for people and as data.
 within 10 alive a 3
 expect 0 ask members && says alive
@@ -54,7 +65,7 @@ expect 0 ask --json lag && says '"origin":"c".*"delivered":2003,"missing":0'
 expect 0 ask health && says '^healthy'
 expect 0 ask health --component tree
 expect 1 ask health --component nonsense
-expect 0 ask config show && says '^preset = local'
+expect 0 ask config show && says '^preset = local' && says '^topics.t.order = fifo'
 expect 0 ask metrics --grep '^plumtree_messages_delivered_total' && says '^plumtree_messages_delivered_total 2003$'
 expect 1 ask metrics --grep no_such_metric
 
@@ -77,6 +88,10 @@ ask publish shell <"$work/three" || fail "publishing lines"
 three() { grep -q '"payload":"three"' "$work/shell.out"; }
 within 10 three
 grep -q '"size":0,"payload":"","cursor":"' "$work/shell.out" || fail "the empty message did not arrive with a cursor"
+expect 0 ask publish --ack all shell everybody && says '^[0-9a-f]*-[0-9]*: 2 acknowledged; missing: nobody$'
+expect 0 ask --json publish --ack 1 --timeout 10s shell somebody && says '"complete":true'
+expect 1 ask publish --ack 3 --timeout 200ms shell 'more than there are' && says 'missing: nobody'
+expect 1 ask publish --ack some shell x && says 'neither all nor a number'
 expect 0 ask --json publish 'odd topic/ü' text && says '^{"id":"[0-9a-f]*-[0-9]*"}'
 expect 1 ask publish _reserved text
 expect 1 ask subscribe shell --from yesterday
@@ -120,10 +135,11 @@ kill -USR1 "${pid[a]}"
 dumped() { grep -q 'PV5007' "$work/a.err"; }
 within 10 dumped
 dump=$(sed -n 's/.*PV5007\] state written to //p' "$work/a.err")
-grep -q '"instance":"[0-9a-f]*".*"members":\[' "$dump" || fail "not a state dump: $dump"
+grep -q '"instance":"[0-9a-f]*".*"members":\[.*"topics":\[.*"topic":"t","priority":"high","order":"fifo"' "$dump" || fail "not a state dump: $dump"
 rm -f "$dump"
+printf '[topics.t]\norder = "fifo"\n[topics.u]\npriority = "low"\n' >"$work/topics.toml"
 kill -HUP "${pid[a]}"
-again() { grep -q 'PV5002' "$work/a.err"; }
+again() { grep -q 'PV5002.*need a restart: topics.t.priority.*topics.u.backlog' "$work/a.err"; }
 within 10 again
 end a TERM || fail "SIGTERM ended with $?"
 within 5 ours_is b a left

@@ -24,7 +24,12 @@ class FakeHost final : public AdminHost {
 
   std::shared_ptr<const Snapshot> fresh_snapshot() override { return std::make_shared<Snapshot>(state); }
   const Config& config() const override { return settings; }
-  Result<MessageId> publish(std::string_view topic, Bytes payload) override {
+  Result<MessageId> publish(std::string_view topic, Bytes payload, BroadcastOptions options,
+                            std::function<void(const Receipt&)> on_receipt) override {
+    if (options.acks > 0) {
+      calls.push_back("acks " + std::to_string(options.acks) + " in " + format_duration(options.ack_timeout));
+      receipt = std::move(on_receipt);
+    }
     if (refuse) return *refuse;
     calls.push_back("publish " + std::string(topic) + " " + std::string(payload.text()));
     return MessageId{InstanceId{0xab}, 7};
@@ -42,6 +47,7 @@ class FakeHost final : public AdminHost {
     keys_done = std::move(done);
   }
   std::function<void(Result<KeyReport>)> keys_done;
+  std::function<void(const Receipt&)> receipt;
   void subscribe(Subscriber wanted, ReadFrom where) override {
     calls.push_back("subscribe " + wanted.topic);
     subscriber = std::move(wanted);
@@ -300,6 +306,31 @@ TEST_CASE("requests are counted by route and status, from zero", "[admin]") {
   CHECK(count("other", 404) == 1000);
   CHECK(count("other", 431) == 1);
   CHECK(f.admin.requests().size() < 100);
+}
+
+TEST_CASE("a message with ?ack= is answered when its receipt is there", "[admin]") {
+  Fixture f;
+  const auto answer = [&](const std::string& ack, const std::string& timeout, bool complete) {
+    auto request = f.request("POST", "/publish/t", "x");
+    request.query["ack"] = ack;
+    if (!timeout.empty()) request.query["timeout"] = timeout;
+    const HttpResponse now = f.admin.handle(request);
+    REQUIRE(now.later);
+    HttpResponse late;
+    now.later([&](HttpResponse response) { late = std::move(response); });
+    f.host.receipt({.id = {InstanceId{171}, 7}, .complete = complete, .acked = {"b"}, .missing = {"c"}});
+    return late;
+  };
+  const auto good = answer("1", "", true);
+  CHECK(good.status == 200);
+  CHECK(good.body == "{\"id\":\"00000000000000ab-7\",\"complete\":true,\"acked\":[\"b\"],\"missing\":[\"c\"]}\n");
+  CHECK(answer("all", "2s", false).status == 504);
+  CHECK(f.host.calls == std::vector<std::string>{"acks 1 in 5s", "publish t x", "acks 4294967295 in 2s", "publish t x"});
+  for (const auto& [key, value] : {std::pair{"ack", "some"}, {"ack", "0"}, {"timeout", "5"}, {"timeout", "61s"}, {"timeout", "0s"}}) {
+    auto request = f.request("POST", "/publish/t", "x");
+    request.query[key] = value;
+    CHECK(f.admin.handle(request).status == 400);
+  }
 }
 
 TEST_CASE("orders about keys are answered when the members have answered", "[admin]") {

@@ -196,16 +196,19 @@ TEST_CASE("a variable that is no key is passed over with a warning, a bad value 
 TEST_CASE("a file's problems are reported at once, with their lines", "[agent]") {
   const File file(
       "name = \"x\"\nprobe_intervl = \"1s\"\n# comment\nlog_format = \"xml\"\nprobe_timeout = 5\nprint = [\"a,b\", "
-      "\"c\"]\n[topics.t]\nx = 1\n");
+      "\"c\"]\n[topics.t]\nprioriti = \"high\"\norder = \"lifo\"\n[topics.\"_x\"]\norder = \"fifo\"\n[topics.a.b]\norder = \"fifo\"\n");
   const auto text = refusal({"--config", file.path()});
   CAPTURE(text);
   CHECK(has(text, ":2: unknown key 'probe_intervl'; did you mean 'probe_interval'?"));
   CHECK(has(text, ":4: log_format: 'xml'"));
   CHECK(has(text, ":5: probe_timeout: '5' is not a duration"));
-  CHECK(has(text, "topic tables"));
+  CHECK(has(text, ":8: unknown key 'topics.t.prioriti'; did you mean 'topics.t.priority'?"));
+  CHECK(has(text, ":9: topics.t.order: 'lifo' is not none or fifo"));
+  CHECK(has(text, ":11: topics._x.order: topics that start with _ are reserved"));
+  CHECK(has(text, ":12: topics.a.b: a name with a dot is quoted, as in [topics.\"a.b\"]"));
   const auto refused = validate_file(file.path());
   REQUIRE(refused);
-  CHECK(refused->problems.size() == 4);
+  CHECK(refused->problems.size() == 7);
 }
 
 TEST_CASE("tags are a list, or in a file a table with any text", "[agent]") {
@@ -245,4 +248,25 @@ TEST_CASE("a name to listen on is resolved", "[agent]") {
   const auto options = taken({"--bind", "localhost:7"});
   CHECK(options.config.bind == "127.0.0.1:7");
   CHECK(has(refusal({"--bind", "a..b:7"}, 1), "'a..b' has no address"));
+}
+
+TEST_CASE("topics have tables in the file and keys behind --set", "[agent]") {
+  const File file(
+      "[topics.prices]\npriority = \"high\"\noverflow = \"drop_oldest\"\nbacklog = 7\n[topics.\"orders.eu\"]\norder = \"fifo\"\n"
+      "max_size = \"64KiB\"\nretention = \"1m\"\nretention_bytes = \"1MiB\"\ndeliver_local = true\n");
+  const auto options = taken({"--config", file.path(), "--set", "topics.prices.priority=low", "--set", "topics.new one.order=fifo"});
+  const auto& topics = options.config.topics;
+  REQUIRE(topics.size() == 3);
+  CHECK(topics.at("prices").priority == Priority::low);
+  CHECK(topics.at("prices").overflow == Overflow::drop_oldest);
+  CHECK(topics.at("prices").backlog == 7);
+  CHECK_FALSE(topics.at("prices").deliver_local);
+  CHECK(topics.at("orders.eu").order == Order::fifo);
+  CHECK(topics.at("orders.eu").max_size == 65536);
+  CHECK(topics.at("orders.eu").retention == std::chrono::minutes{1});
+  CHECK(topics.at("orders.eu").retention_bytes == 1 << 20);
+  CHECK(topics.at("orders.eu").deliver_local == true);
+  CHECK(topics.at("new one").order == Order::fifo);
+  CHECK(has(refusal({"--set", "topics.prices=1"}), "topics.NAME.KEY"));
+  CHECK(has(refusal({"--set", "topics.t.overflow=block"}), "'block' is not pace, hold, drop_oldest, drop_newest or disconnect"));
 }

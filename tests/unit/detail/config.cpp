@@ -57,6 +57,8 @@ TEST_CASE("what describe tells, set reads back", "[detail][config]") {
     from.tree.zone = "east";
     from.tree.tree_rule = TreeConfig::Rule::classic;
     from.health.duplicate_rate_degraded = 0.125;
+    from.topics["a.b"].order = Order::fifo;
+    from.topics["c"].deliver_local = false;
     Config to = Config::lan("other");
     for (const auto& [key, value] : from.describe()) {
       if (key == "preset") continue;
@@ -112,6 +114,25 @@ TEST_CASE("validate reports every problem at once", "[detail][config]") {
     CHECK(complains_about(config, field));
   }
   for (const auto& problem : config.validate()) CHECK_FALSE(problem.message.empty());
+}
+
+TEST_CASE("what is agreed for topics must go with the rest", "[detail][config]") {
+  Config config = Config::lan("n1");
+  CHECK(config.validate().empty());
+  config.topics["t"].max_size = config.tree.max_message_size + 1;
+  config.topics["t"].retention = 1ms;
+  config.topics["t"].retention_bytes = config.tree.sync_max_bytes + 1;
+  config.topics["t"].backlog = 0;
+  config.topics["u"].retention = config.tree.sync_window + 1ms;
+  config.topics["_v"] = {};
+  for (const auto* field : {"topics.t.max_size", "topics.t.retention", "topics.t.retention_bytes", "topics.t.backlog", "topics.u.retention", "topics._v"}) {
+    INFO(field);
+    CHECK(complains_about(config, field));
+  }
+  config = Config::lan("n1");
+  for (int i = 0; i < 17; ++i) config.topics["t" + std::to_string(i)] = {};
+  config.tree.topics_max = 16;
+  CHECK(complains_about(config, "topics_max"));
 }
 
 TEST_CASE("names of members have a small alphabet", "[detail][config]") {

@@ -180,4 +180,9 @@ TEST_CASE("tree, lag, configuration and errors are objects of their own", "[dump
   const auto state = json::parse(dump::state_json(s, assess(s, {}), Config::lan("a")));
   CHECK(state["members"].size() == 4);
   CHECK(state["config"]["preset"] == "lan");
+  Snapshot with_topic;
+  with_topic.topics = {{"prices", {.priority = Priority::high, .order = Order::fifo}, 3, 4}};
+  const auto topics = json::parse(dump::state_json(with_topic, assess(with_topic, {}), Config::lan("a")))["topics"];
+  CHECK(topics.dump() ==
+        R"([{"order":"fifo","overflow":"pace","priority":"high","published":3,"received":4,"topic":"prices"}])");
 }

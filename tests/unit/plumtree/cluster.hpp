@@ -30,6 +30,8 @@ class Cluster {
     std::vector<Sequence> acked;
     std::vector<tree::RoleChanged> roles;
     std::vector<FrameReject> misbehaved;
+    std::vector<tree::Receipted> receipts;
+    std::vector<std::pair<std::string, Sequence>> order;  // topic and sequence as delivered
     Sequence published = 0;
     Timestamp armed = kNever;
     bool stopped = false;  // takes nothing in and sends nothing
@@ -37,14 +39,16 @@ class Cluster {
   };
   using Watch = std::function<void(std::uint32_t from, std::uint32_t to, const Frame&)>;
 
-  explicit Cluster(std::uint32_t nodes, TreeConfig config = {}, std::uint64_t seed = 1) : rng_(seed) {
+  explicit Cluster(std::uint32_t nodes, TreeConfig config = {}, std::uint64_t seed = 1, TopicConfigs topics = {})
+      : rng_(seed), topics_(std::move(topics)) {
     for (std::uint32_t i = 0; i < nodes; ++i) add(config);
   }
 
   std::uint32_t add(TreeConfig config = {}, bool alone = true) {
     const auto n = static_cast<std::uint32_t>(nodes.size());
     nodes.emplace_back();
-    nodes[n].tree = std::make_unique<Tree>(config, instance(n), "n" + std::to_string(n), rng_.fork(), LogLevel::debug);
+    nodes[n].tree = std::make_unique<Tree>(config, instance(n), "n" + std::to_string(n), rng_.fork(), LogLevel::debug, topics_);
+    for (const auto& topic : validated) nodes[n].tree->validate(topic);
     if (alone) nodes[n].tree->start_alone(now);
     drain(n);
     return n;
@@ -138,10 +142,18 @@ class Cluster {
     Node& node = nodes[n];
     while (auto output = node.tree->poll_output()) {
       if (auto* send = std::get_if<tree::Send>(&*output)) {
-        for (const PeerId to : send->to) transmit(n, static_cast<std::uint32_t>(to), send->frame);
+        for (const PeerId to : send->to) {
+          if (send->no_room) node.tree->dropped(to, {std::get<frame::Gossip>(send->frame).id}, now);
+          else transmit(n, static_cast<std::uint32_t>(to), send->frame);
+        }
       } else if (auto* deliver = std::get_if<tree::Deliver>(&*output)) {
         node.delivered[static_cast<std::uint64_t>(deliver->id.origin)].push_back(deliver->id.sequence);
         node.messages.push_back(*deliver);
+        node.order.emplace_back(deliver->topic, deliver->id.sequence);
+      } else if (auto* judged = std::get_if<tree::Judge>(&*output)) {
+        node.tree->judged(judged->message.id, judge ? judge(n, judged->message) : Verdict::accept, now);
+      } else if (auto* receipt = std::get_if<tree::Receipted>(&*output)) {
+        node.receipts.push_back(*receipt);
       } else if (auto* lost = std::get_if<tree::Lost>(&*output)) {
         node.lost.push_back(*lost);
       } else if (auto* log = std::get_if<tree::Log>(&*output)) {
@@ -189,6 +201,8 @@ class Cluster {
   Duration delay = milliseconds{1};
   double loss = 0;
   Watch watch;                                                    ///< sees each frame sent
+  std::function<Verdict(std::uint32_t node, const tree::Deliver&)> judge;
+  std::vector<std::string> validated;                             ///< topics that nodes added from now on judge
   std::function<bool(std::uint32_t, std::uint32_t, const Frame&)> drop;  ///< true: this frame is lost
 
  private:
@@ -207,6 +221,7 @@ class Cluster {
   }
 
   Rng rng_;
+  TopicConfigs topics_;
   std::map<std::pair<Timestamp, std::uint64_t>, Event> events_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> generation_;
   std::uint64_t counter_ = 0;

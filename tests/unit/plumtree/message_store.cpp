@@ -114,3 +114,73 @@ TEST_CASE("arrival numbers name a message until it is evicted", "[store]") {
   CHECK(store.at(1001) == nullptr);
   CHECK(store.mean_bytes() == 10);
 }
+
+TEST_CASE("with any mix of retentions the counts are those of what is there", "[store][topics]") {
+  Topics topics({{"brief", {.retention = seconds{5}}},
+                 {"both", {.retention = seconds{20}, .retention_bytes = 500}},
+                 {"little", {.retention_bytes = 300}}},
+                16);
+  const std::vector<const Topic*> kinds{&kDefaultTopic, &topics.agreed("brief"), &topics.agreed("both"), &topics.agreed("little")};
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    TreeConfig config;
+    config.message_cache_ttl = seconds{8};
+    config.message_cache_max_size = 40;
+    config.message_cache_max_bytes = 1500;
+    config.sync_window = seconds{30};
+    config.sync_max_bytes = 4000;
+    config.sync_max_messages = 120;
+    MessageStore store(config);
+    Rng rng{seed};
+    std::map<MessageId, StoredMessage> there;
+    store.on_evict([&](const StoredMessage& m) { CHECK(there.erase(m.id) == 1); });
+    Timestamp now;
+    std::array<Sequence, 3> sequences{};
+    for (int step = 0; step < 2000; ++step) {
+      now = now + milliseconds{rng.below(300)};
+      const auto origin = static_cast<OriginIndex>(rng.below(3));
+      if (rng.chance(0.7)) {
+        StoredMessage m = message(++sequences[origin], rng.below(100), now, origin);
+        m.agreed = kinds[rng.below(kinds.size())];
+        there.emplace(m.id, m);
+        store.put(std::move(m));
+      } else if (rng.chance(0.3) && store.end() > store.first()) {
+        store.drop(store.first() + rng.below(store.end() - store.first()));
+      } else {
+        store.expire(now);
+        for (const auto& [id, m] : there) {
+          const Duration retention = m.agreed->policy.retention;
+          CHECK((retention == Duration{0} || m.arrived + retention > now));
+          CHECK(m.arrived + config.sync_window > now);
+        }
+      }
+      std::uint64_t bytes = 0;
+      std::map<const Topic*, std::pair<std::uint64_t, std::size_t>> by_topic;
+      std::array<IntervalSet, 3> held;
+      for (const auto& [id, m] : there) {
+        bytes += m.payload.size();
+        by_topic[m.agreed].first += m.payload.size();
+        ++by_topic[m.agreed].second;
+        held[m.origin].add(id.sequence);
+        const auto arrival = store.arrival_of(id);
+        REQUIRE(arrival);
+        CHECK(store.at(*arrival)->id == id);
+      }
+      REQUIRE(store.messages() == there.size());
+      REQUIRE(store.bytes() == bytes);
+      for (OriginIndex i = 0; i < 3; ++i) CHECK(store.held(i) == held[i]);
+      for (const auto& [topic, sum] : by_topic) {
+        const std::uint64_t limit = topic->policy.retention_bytes;
+        CHECK((limit == 0 || sum.first <= limit || sum.second == 1));
+      }
+      CHECK(store.cache_messages() <= std::min<std::uint64_t>(40, store.messages()));
+      CHECK(store.cache_bytes() <= store.bytes());
+    }
+    store.expire(now + minutes{10});
+    CHECK(store.messages() == 0);
+    CHECK(store.bytes() == 0);
+    CHECK(store.cache_messages() == 0);
+    CHECK(store.cache_bytes() == 0);
+    CHECK(store.first() == store.end());
+    CHECK(store.next_expiry() == kNever);
+  }
+}

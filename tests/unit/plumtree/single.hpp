@@ -20,8 +20,8 @@ inline frame::Gossip gossip(Sequence sequence, Round round = 1, bool pulled = fa
 }
 /// One node whose neighbours 1.. are played by the test.
 struct Single {
-  explicit Single(TreeConfig config, std::uint32_t neighbours = 3)
-      : tree(config, instance(0), "n0", Rng{1}, LogLevel::debug) {
+  explicit Single(TreeConfig config, std::uint32_t neighbours = 3, const TopicConfigs& topics = {})
+      : tree(config, instance(0), "n0", Rng{1}, LogLevel::debug, topics) {
     tree.start_alone(now);
     for (std::uint32_t i = 1; i <= neighbours; ++i) up(i);
     drain();
@@ -43,9 +43,15 @@ struct Single {
     while (auto output = tree.poll_output()) {
       if (auto* send = std::get_if<tree::Send>(&*output)) {
         for (const PeerId to : send->to) sent.emplace_back(static_cast<std::uint32_t>(to), send->frame);
+        if (send->no_room) without_room.emplace_back(std::get<frame::Gossip>(send->frame).id.sequence, *send->no_room);
         order += "s";
+      } else if (auto* lost_now = std::get_if<tree::Lost>(&*output)) {
+        lost.push_back(*lost_now);
+      } else if (auto* slow = std::get_if<tree::TooSlow>(&*output)) {
+        too_slow.push_back(static_cast<std::uint32_t>(slow->peer));
       } else if (std::holds_alternative<tree::Deliver>(*output)) {
         order += "d";
+        delivered.push_back(std::get<tree::Deliver>(*output).id.sequence);
       } else if (auto* log = std::get_if<tree::Log>(&*output)) {
         logs.push_back(log->record.text);
       }
@@ -75,6 +81,10 @@ struct Single {
   std::vector<std::pair<std::uint32_t, Frame>> sent;
   std::vector<std::string> logs;
   std::string order;
+  std::vector<Sequence> delivered;
+  std::vector<tree::Lost> lost;
+  std::vector<std::pair<Sequence, Overflow>> without_room;
+  std::vector<std::uint32_t> too_slow;
 };
 using Peers = std::vector<std::uint32_t>;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -31,6 +32,9 @@ struct TestNode {
   std::vector<PartitionEvent> partitions;
   std::vector<LostEvent> lost;
   std::vector<std::string> log;
+  std::vector<Receipt> receipts;
+  std::vector<std::string> directs;                    ///< `NAME: TEXT`
+  std::map<std::uint64_t, std::string> directs_done;   ///< by ticket: ok, or what went wrong
   std::vector<KeyReport> key_reports;
   std::vector<std::string> key_errors;
   std::vector<Bytes> saved_keys;
@@ -71,6 +75,7 @@ struct TestCluster {
   std::vector<std::unique_ptr<TestNode>> nodes;
   std::uint64_t seed = 1;
   std::shared_ptr<Keyring> keys;  ///< of the node added last
+  std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> validators;  ///< of nodes added from now on
   std::vector<std::pair<std::string, Endpoint>> known_peers;  ///< of nodes added from now on, from before they began
 
   TestNode& add(const std::string& name, const std::function<void(Config&)>& adjust = {}, InstanceId instance = {}) {
@@ -100,6 +105,9 @@ struct TestCluster {
     handlers.on_peer = [&node](const PeerEvent& e) { node.peers.push_back(e); };
     handlers.on_partition = [&node](const PartitionEvent& e) { node.partitions.push_back(e); };
     handlers.on_lost = [&node](const LostEvent& e) { node.lost.push_back(e); };
+    handlers.on_direct = [&node](const DirectMessage& m) { node.directs.push_back(std::string{m.from} + ": " + std::string{m.payload.text()}); };
+    handlers.on_receipt = [&node](const Receipt& r) { node.receipts.push_back(r); };
+    handlers.validators = validators;
     DriverIdentity identity{{}, host.address(), ++seed};
     identity.keeps_keys = !config.keyring.empty();
     identity.known_peers = known_peers;
@@ -121,6 +129,10 @@ struct TestCluster {
                         [&node](std::uint64_t, const Result<KeyReport>& report) {
                           if (report) node.key_reports.push_back(*report);
                           else node.key_errors.push_back(report.error().message);
+                        },
+                    .on_direct_done =
+                        [&node](std::uint64_t ticket, const Status& status) {
+                          node.directs_done[ticket] = status ? "ok" : status.error().message;
                         }});
     host.attach(*node.driver);
     node.driver->start();

@@ -1,5 +1,7 @@
 #include "support/pch.hpp"
 
+#include <plumvine/topic.hpp>
+
 #include "transport/event_bridge.hpp"
 
 using namespace plumvine;
@@ -93,9 +95,9 @@ TEST_CASE("an event is delivered once", "[bridge]") {
 }
 
 TEST_CASE("only what a topic may be called becomes one", "[bridge]") {
-  CHECK(is_user_topic("serf.deploy"));
-  CHECK(is_user_topic("serf.\xc3\xbc\xe2\x82\xac"));
+  CHECK(check_topic("serf.deploy"));
+  CHECK(check_topic("serf.\xc3\xbc\xe2\x82\xac"));
   for (const std::string bad : {std::string{}, std::string("_serf"), std::string("a\nb"), std::string("\xff"), std::string("\xc3"),
                                 std::string("\xc2\x80"), std::string("\xed\xa0\x80"), std::string(129, 'a')})
-    CHECK(!is_user_topic(bad));
+    CHECK(!check_topic(bad));
 }

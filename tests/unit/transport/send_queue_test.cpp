@@ -45,7 +45,7 @@ wire::Encoded frame_of(char c, std::size_t head, std::size_t payload = 0) {
 TEST_CASE("control frames overtake data frames", "[queue]") {
   SendQueue queue;
   Sink sink;
-  queue.push(frame_of('d', 10, 1000), Lane::data);
+  queue.push(frame_of('d', 10, 1000), Lane::normal);
   queue.push(frame_of('c', 5), Lane::control);
   CHECK(queue.bytes() == 1015);
   CHECK(queue.messages() == 2);
@@ -61,11 +61,11 @@ TEST_CASE("small frames are joined, large payloads go by reference", "[queue]") 
   std::string expected;
   for (int i = 0; i < 100; ++i) {
     const char c = static_cast<char>('a' + i % 26);
-    queue.push(frame_of(c, 20, 30), Lane::data);
+    queue.push(frame_of(c, 20, 30), Lane::normal);
     expected += std::string(50, c);
   }
   const wire::Encoded large = frame_of('L', 20, 100000);
-  queue.push(large, Lane::data);
+  queue.push(large, Lane::normal);
   expected += std::string(100020, 'L');
   queue.flush(sink, ConnId{1});
   CHECK(sink.taken == expected);
@@ -79,7 +79,7 @@ TEST_CASE("a refused rest is written later, without a gap", "[queue]") {
   std::string expected;
   for (int i = 0; i < 50; ++i) {
     const char c = static_cast<char>('a' + i % 26);
-    queue.push(frame_of(c, 7, 3000), Lane::data);
+    queue.push(frame_of(c, 7, 3000), Lane::normal);
     expected += std::string(3007, c);
   }
   std::size_t left = expected.size();
@@ -98,7 +98,7 @@ TEST_CASE("a refused rest is written later, without a gap", "[queue]") {
 TEST_CASE("a control frame waits for one batch at most", "[queue]") {
   SendQueue queue;
   Sink sink;
-  for (int i = 0; i < 100; ++i) queue.push(frame_of('d', 10, 20000), Lane::data);
+  for (int i = 0; i < 100; ++i) queue.push(frame_of('d', 10, 20000), Lane::normal);
   sink.room = 5000;
   queue.flush(sink, ConnId{1});
   queue.push(frame_of('c', 5), Lane::control);
@@ -107,4 +107,74 @@ TEST_CASE("a control frame waits for one batch at most", "[queue]") {
   queue.flush(sink, ConnId{1});
   CHECK(sink.taken.find('c') < SendQueue::kBatchBytes + 20010);
   for (std::size_t pieces : sink.pieces) CHECK(pieces <= SendQueue::kBatchPieces);
+}
+
+TEST_CASE("payloads share the link by their priority, and the lowest still moves", "[queue][priority]") {
+  SendQueue queue;
+  Sink sink;
+  for (int i = 0; i < 400; ++i) {
+    for (const auto& [c, lane] : {std::pair{'L', Lane::low}, {'N', Lane::normal}, {'H', Lane::high}, {'C', Lane::critical}}) {
+      queue.push(frame_of(c, 10, 990), lane, PayloadTag{{InstanceId{1}, 1}, 0});
+    }
+  }
+  sink.room = 290'000;  // ten shares of 29
+  queue.flush(sink, ConnId{1});
+  const auto bytes_of = [&](char c) { return std::count(sink.taken.begin(), sink.taken.end(), c); };
+  CHECK(bytes_of('C') == Approx(160'000).margin(2000));
+  CHECK(bytes_of('H') == Approx(80'000).margin(2000));
+  CHECK(bytes_of('N') == Approx(40'000).margin(2000));
+  CHECK(bytes_of('L') == Approx(10'000).margin(2000));
+  sink.room = SIZE_MAX;
+  queue.unblock();
+  queue.flush(sink, ConnId{1});
+  CHECK(queue.empty());
+  for (const Priority lane : {Priority::critical, Priority::high, Priority::normal, Priority::low}) {
+    CHECK(queue.enqueued()[lane] == 400);
+    CHECK(queue.dequeued()[lane] == 400);
+    CHECK(queue.waiting(lane) == 0);
+  }
+}
+
+TEST_CASE("an urgent payload overtakes a full queue of others", "[queue][priority]") {
+  SendQueue queue;
+  Sink sink;
+  for (int i = 0; i < 1000; ++i) queue.push(frame_of('L', 10, 990), Lane::low);
+  sink.room = 1;
+  queue.flush(sink, ConnId{1});
+  queue.unblock();
+  queue.push(frame_of('C', 10, 990), Lane::critical);
+  sink.room = SIZE_MAX;
+  queue.flush(sink, ConnId{1});
+  CHECK(sink.taken.find('C') <= SendQueue::kBatchBytes + 1000);  // after the batch under way
+}
+
+TEST_CASE("older payloads of a topic give way, those of others stay in order", "[queue][overflow]") {
+  SendQueue queue;
+  Sink sink;
+  const auto put = [&](char c, Sequence sequence, std::uint32_t topic) {
+    queue.push(frame_of(c, 10, 990), Lane::normal, PayloadTag{{InstanceId{1}, sequence}, topic});
+  };
+  put('a', 1, 7);
+  put('b', 2, 8);
+  put('c', 3, 7);
+  put('d', 4, 7);
+  CHECK(queue.make_room(Lane::normal, 9, 1).empty());
+  CHECK(queue.make_room(Lane::normal, 7, 4000).empty());  // all of them would not do
+  CHECK(queue.messages() == 4);
+  const auto gone = queue.make_room(Lane::normal, 7, 1500);
+  CHECK(gone == std::vector<MessageId>{{InstanceId{1}, 1}, {InstanceId{1}, 3}});
+  CHECK(queue.bytes() == 2000);
+  CHECK(queue.dropped()[Priority::normal] == 2);
+  queue.flush(sink, ConnId{1});
+  CHECK(sink.taken == std::string(1000, 'b') + std::string(1000, 'd'));
+}
+
+TEST_CASE("the end of a conversation comes after everything else", "[queue]") {
+  SendQueue queue;
+  Sink sink;
+  queue.push(frame_of('E', 5), Lane::last);
+  queue.push(frame_of('L', 10, 990), Lane::low);
+  queue.push(frame_of('C', 10, 990), Lane::critical);
+  queue.flush(sink, ConnId{1});
+  CHECK(sink.taken == std::string(1000, 'C') + std::string(1000, 'L') + "EEEEE");
 }

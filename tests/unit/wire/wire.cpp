@@ -90,6 +90,11 @@ TEST_CASE("every frame has the bytes that WIRE.md describes", "[wire]") {
       {"pong", Pong{1, INT64_MIN, -32769, -129}, "95 0c 01 d38000000000000000 d2ffff7fff d1ff7f"},
       {"bye", Bye{Bye::Why::misbehaved}, "92 0d 06"},
       {"forget", Forget{{{"m", 3, 1000, "a"}}}, "92 0e 91 94 a1 6d 03 cd 03 e8 a1 61"},
+      {"ack_request", AckRequest{InstanceId{9}, 3, {{5, 7}, {10, 10}}}, "94 0f 09 03 94 05 02 03 00"},
+      {"acks", Acks{InstanceId{9}, {{InstanceId{8}, {{5, 5}}}}}, "93 10 09 91 92 08 92 05 00"},
+      {"visit", Visit{{1, "c", "n1", InstanceId{9}}}, "95 11 01 a163 a26e31 09"},
+      {"direct", Direct{2, Bytes::copy_of("hello")}, "93 12 02 c405 68656c6c6f"},
+      {"direct_ack", DirectAck{2}, "92 13 02"},
   };
   REQUIRE(rows.size() == kKinds);
   for (const auto& row : rows) {
@@ -166,7 +171,7 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
       {"an empty array", "90", malformed, "the bytes end too early"},
       {"a type that is no number", "91 a0", malformed, "not a number"},
       {"type 0", "92 00 01", FrameReject::unknown_type, "unknown type"},
-      {"a type of a later version", "93 0f c0 c0", FrameReject::unknown_type, "unknown type"},
+      {"a type of a later version", "93 14 c0 c0", FrameReject::unknown_type, "unknown type"},
       {"a type of many bits", "91 cfffffffffffffffff", FrameReject::unknown_type, "unknown type"},
       {"a field too few", "91 05", malformed, "wrong number of fields"},
       {"a field too many", "93 05 01 01", malformed, "wrong number of fields"},

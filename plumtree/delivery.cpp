@@ -1,0 +1,168 @@
+// From the tree to the user: validators, order, and what waits while delivery is paused.
+#include <algorithm>
+#include <utility>
+
+#include "impl.hpp"
+
+namespace plumvine {
+
+namespace {
+using tree::Arrival;
+constexpr std::int64_t kLatencyMax = std::int64_t{86400} * 1'000'000;
+
+/// Removes a sequence from what is kept of an origin; false if it was not there.
+bool take(tree::OriginSets& sets, tree::OriginIndex origin, Sequence sequence) {
+  const auto it = sets.find(origin);
+  if (it == sets.end() || !it->second.remove(sequence)) return false;
+  if (it->second.empty()) sets.erase(it);
+  return true;
+}
+}  // namespace
+
+// ---- Validators
+
+void Tree::Impl::judged(MessageId id, Verdict verdict, Timestamp now) {
+  enter(now);
+  const auto origin = core.seen.find(id.origin);
+  if (!origin || !take(core.judging, *origin, id.sequence)) return;  // it left the store meanwhile, and was reported
+  core.stats.validations.add(verdict);
+  const Arrival arrival = *core.store.arrival_of(id);
+  StoredMessage& message = *core.store.at(arrival);
+  message.judging = false;
+  if (verdict == Verdict::accept) {
+    spread(message, arrival, message.upstream, now);
+    deliver(message, arrival, now);
+  } else {
+    if (verdict == Verdict::reject && message.upstream != tree::kNoSlot) core.reject(message.upstream, FrameReject::invalid);
+    receipts_.skipped(*origin, {id.sequence, id.sequence});
+    core.store.drop(arrival);
+  }
+  release(*origin, now);
+}
+
+// ---- Order
+
+Sequence Tree::Impl::ordered_upto(OriginIndex origin) const {
+  const Sequence watermark = core.seen[origin].watermark;
+  const auto it = core.judging.find(origin);
+  return it == core.judging.end() ? watermark : std::min(watermark, it->second.front().first - 1);
+}
+
+void Tree::Impl::release(OriginIndex origin, Timestamp now) {
+  const auto waiting = core.ordered.find(origin);
+  if (waiting == core.ordered.end()) return;
+  const Sequence upto = ordered_upto(origin);
+  IntervalSet& set = waiting->second;
+  while (!set.empty() && set.front().first <= upto) {
+    const SequenceRange free{set.front().first, std::min(set.front().last, upto)};
+    set.remove(free);
+    for (Sequence sequence = free.first; sequence <= free.last; ++sequence) {
+      const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
+      deliver_next(*core.store.at(arrival), arrival, now);
+    }
+  }
+  if (set.empty()) core.ordered.erase(waiting);
+}
+
+// ---- Delivery
+
+void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestamp now) {
+  if (is_former_self(message.id.origin)) return;
+  const Sequence sequence = message.id.sequence;
+  const std::uint64_t limit = message.agreed->policy.max_size;
+  if (limit != 0 && message.payload.size() > limit) {
+    return report_lost(message.origin, {sequence, sequence}, LossReason::too_large);
+  }
+  if (message.agreed->is_fifo() && sequence > ordered_upto(message.origin)) {
+    core.ordered[message.origin].add(sequence);
+    return;
+  }
+  deliver_next(message, arrival, now);
+}
+
+void Tree::Impl::deliver_next(const StoredMessage& message, Arrival arrival, Timestamp now) {
+  if (!paused_ && backlog_.empty()) return emit(message, now);
+  while (!backlog_.empty() && backlog_.front() < core.store.first()) backlog_.pop_front();
+  if (message.agreed->drops() && !make_backlog_room(message)) return;
+  backlog_.push_back(arrival);
+  if (message.agreed->drops()) backlogs_[message.agreed->number].push_back(arrival);
+  core.undelivered[message.origin].add(message.id.sequence);
+}
+
+bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
+  const auto waits = [&](Arrival arrival) {
+    const StoredMessage* waiting = core.store.at(arrival);
+    if (waiting == nullptr) return false;
+    const auto it = core.undelivered.find(waiting->origin);
+    return it != core.undelivered.end() && it->second.contains(waiting->id.sequence);
+  };
+  auto& backlog = backlogs_[message.agreed->number];
+  while (!backlog.empty() && !waits(backlog.front())) backlog.pop_front();
+  if (backlog.size() < message.agreed->policy.backlog) return true;
+  const bool oldest = message.agreed->policy.overflow == Overflow::drop_oldest;
+  const StoredMessage& victim = oldest ? *core.store.at(backlog.front()) : message;
+  overrun(victim.origin, victim.id.sequence, LossReason::dropped);
+  if (!oldest) return false;
+  take(core.undelivered, victim.origin, victim.id.sequence);
+  backlog.pop_front();
+  return true;
+}
+
+tree::Deliver Tree::Impl::delivery_of(const StoredMessage& message, Timestamp now) const {
+  tree::Deliver out;
+  out.id = message.id;
+  out.origin = core.seen[message.origin].name;
+  out.topic = message.topic;
+  out.round = message.round;
+  out.payload = message.payload;
+  if (message.origin != tree::kSelf) {
+    out.latency = std::chrono::microseconds{std::clamp<std::int64_t>(now.ns / 1000 - message.published_us, 0, kLatencyMax)};
+  }
+  return out;
+}
+
+void Tree::Impl::emit(const StoredMessage& message, Timestamp now) {
+  tree::Deliver out = delivery_of(message, now);
+  if (message.origin != tree::kSelf) {
+    if (!message.topic.starts_with('_')) ++core.stats.delivered;
+    core.stats.message_hops.observe(message.round);
+    core.stats.delivery_latency.observe(to_seconds(out.latency));
+    receipts_.delivered(message.id, now);
+  }
+  core.out.push(std::move(out));
+}
+
+void Tree::Impl::pause_delivery(bool paused, Timestamp now) {
+  enter(now);
+  paused_ = paused;
+}
+
+void Tree::Impl::deliver_backlog() {
+  // One at a time, so that delivery can be paused again in between.
+  for (const auto& [what, set] : std::exchange(overrun_, {})) {
+    for (const SequenceRange& range : set.list()) report_lost(what.first, range, what.second);
+  }
+  while (!backlog_.empty()) {
+    const Arrival arrival = backlog_.front();
+    const StoredMessage* message = core.store.at(arrival);
+    backlog_.pop_front();
+    if (message == nullptr || !take(core.undelivered, message->origin, message->id.sequence)) continue;
+    emit(*message, now_);
+    pacing_.progressed(message->origin, now_);
+    break;
+  }
+  if (backlog_.empty()) backlogs_.clear();
+}
+
+void Tree::Impl::on_evicted(const StoredMessage& message) {
+  const Sequence sequence = message.id.sequence;
+  if (message.origin == tree::kSelf && core.dead_members > 0) ++core.stats.partitioned;
+  if (message.agreed->policy.overflow == Overflow::hold) take(core.held_for_all, message.origin, sequence);
+  if (message.agreed->unpaced()) take(core.unpaced, message.origin, sequence);
+  if (take(core.ordered, message.origin, sequence)) return overrun(message.origin, sequence, LossReason::held_back);
+  if (take(core.undelivered, message.origin, sequence) || take(core.judging, message.origin, sequence)) {
+    overrun(message.origin, sequence, LossReason::slow_consumer);
+  }
+}
+
+}  // namespace plumvine
