@@ -189,7 +189,8 @@ void Engine::Impl::judge_partition() {
 void Engine::Impl::finish_leave() {
   if (left_) return;
   const bool open = std::any_of(conns_.begin(), conns_.end(), [](const auto& entry) {
-    return entry.second->link && entry.second->link->state() != LinkState::dialling;
+    const Link* link = entry.second->link.get();
+    return link && link->state() != LinkState::dialling && link->state() != LinkState::visiting;
   });
   if (open && now_ < leave_deadline_) return;
   left_ = true;
