@@ -152,3 +152,26 @@ TEST_CASE("a slow parent whose link loses packets gets a second one beside it", 
   CHECK_FALSE(second());
   CHECK(s.to<frame::Prune>() == Peers{2});
 }
+
+TEST_CASE("a root beats as much more rarely as there are more trees than four", "[roots]") {
+  const std::uint64_t others = GENERATE(0U, 3U, 15U);
+  Single s({});
+  for (std::uint64_t i = 0; i < others; ++i) s.receive(1, frame::Beacon{TreeId{100 + i}, 1, 1000});
+  s.tree.set_members({{instance(0)}, 0}, s.now);
+  s.drain();
+  s.advance(seconds{55});
+  s.drain();
+  std::uint64_t own = 0;
+  for (const auto& [to, frame] : s.sent) {
+    const auto* beacon = std::get_if<frame::Beacon>(&frame);
+    if (beacon != nullptr && beacon->tree == kOwn && to == 1) ++own;
+  }
+  // One in about 5 s, or 20 s with sixteen trees.
+  if (others < 4) {
+    CHECK(own >= 11);
+    CHECK(own <= 13);
+  } else {
+    CHECK(own >= 2);
+    CHECK(own <= 3);
+  }
+}
