@@ -181,6 +181,7 @@ class Core {
   std::vector<Slot> up;       ///< slots of links that are up, ascending
   SeenSet seen;
   MessageStore store;
+  std::vector<InstanceId> alive;   ///< members that speak links, ourselves included; sorted
   std::uint64_t dead_members = 0;  ///< that speak links
   Topics topics;
   OriginSets undelivered;     ///< received while delivery is paused

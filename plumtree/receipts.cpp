@@ -22,7 +22,7 @@ void insert_sorted(std::vector<InstanceId>& list, InstanceId what) {
 
 void Receipts::want(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now) {
   if (wanted_.size() >= kReceiptsMax) timeout = Duration{0};
-  Wanted wanted{acks, now + timeout, core_.members.alive, {}};
+  Wanted wanted{acks, now + timeout, core_.alive, {}};
   std::erase(wanted.expected, core_.self);
   end_at_ = std::min(end_at_, is_complete(wanted) ? now : wanted.deadline);
   wanted_.emplace(sequence, std::move(wanted));
@@ -41,7 +41,7 @@ void Receipts::ask(Timestamp now) {
 
 void Receipts::take(InstanceId member, const std::vector<SequenceRange>& ranges) {
   const auto is_in = [member](const std::vector<InstanceId>& list) { return std::binary_search(list.begin(), list.end(), member); };
-  const bool alive = is_in(core_.members.alive);
+  const bool alive = is_in(core_.alive);
   for (auto& [sequence, wanted] : wanted_) {
     if (!alive && !is_in(wanted.expected)) continue;
     const bool named = std::any_of(ranges.begin(), ranges.end(),
@@ -132,7 +132,7 @@ void Receipts::on_acks(Slot from, const frame::Acks& acks, Timestamp now) {
   const auto it = asked_.find(acks.origin);
   if (it == asked_.end() || it->second.parent == from) return;  // too late, or going in a circle
   for (const auto& member : acks.members) {
-    if (!std::binary_search(core_.members.alive.begin(), core_.members.alive.end(), member.origin)) continue;
+    if (!std::binary_search(core_.alive.begin(), core_.alive.end(), member.origin)) continue;
     IntervalSet& answers = it->second.answers[member.origin];
     for (const SequenceRange& range : member.ranges) {
       if (answers.ranges() < kReceiptsMax) answers.add(range);

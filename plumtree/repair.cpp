@@ -329,20 +329,21 @@ void Tree::Impl::push_lacking(Slot to, const frame::Digest& recent, Timestamp no
   std::vector<Arrival> lacking;
   std::size_t bytes = 0;
   for (Arrival a = core.store.end(); a-- > core.store.first() && lacking.size() < kPushMessages;) {
-    const StoredMessage& message = *core.store.at(a);
-    if (now - message.arrived >= tree::kInFlight || bytes > kPushBytes) break;
-    const auto entry = told.find(message.id.origin);
+    const StoredMessage* message = core.store.at(a);
+    if (message == nullptr || message->judging) continue;
+    if (now - message->arrived >= tree::kInFlight || bytes > kPushBytes) break;
+    const auto entry = told.find(message->id.origin);
     const auto has = [&](const frame::DigestEntry& e) {
-      return message.id.sequence <= e.watermark ||
+      return message->id.sequence <= e.watermark ||
              std::any_of(e.above.begin(), e.above.end(), [&](const SequenceRange& range) {
-               return range.first <= message.id.sequence && message.id.sequence <= range.last;
+               return range.first <= message->id.sequence && message->id.sequence <= range.last;
              });
     };
-    if ((entry != told.end() && has(*entry->second)) || !shape->is_eager(message.tree, to)) continue;
-    bytes += message.payload.size();
+    if ((entry != told.end() && has(*entry->second)) || !shape->is_eager(message->tree, to)) continue;
+    bytes += message->payload.size();
     lacking.push_back(a);
   }
-  for (auto it = lacking.rbegin(); it != lacking.rend(); ++it) push(*core.store.at(*it), *it, {to}, false);
+  for (auto it = lacking.rbegin(); it != lacking.rend(); ++it) push(*core.store.at(*it), *it, {to}, false, now);
 }
 
 void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {

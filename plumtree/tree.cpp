@@ -174,6 +174,7 @@ void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration last, Duration cloc
 
 void Tree::Impl::set_members(const TreeMembers& members, Timestamp now) {
   enter(now);
+  core.alive = members.alive;
   core.dead_members = members.dead;
   shape->set_members(members, now);
 }

@@ -36,8 +36,6 @@ std::uint64_t random_number() {
   return number;
 }
 
-bool is_reserved(std::string_view topic) { return topic.starts_with('_'); }
-
 }  // namespace
 
 Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
