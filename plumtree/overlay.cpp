@@ -33,6 +33,8 @@ constexpr std::size_t kSpareLinks = 2;
 constexpr std::size_t kReach = 20;
 /// So many dials in a row may fail before dials are paced.
 constexpr std::uint32_t kUnpaced = 64;
+/// After so many the places left are tried in parallel.
+constexpr std::uint32_t kFailing = 2;
 /// What a near link must save: against the median of the sample, or a nearer one against it.
 constexpr Duration kNearGain = std::chrono::milliseconds{2};
 
@@ -400,12 +402,14 @@ void Overlay::Impl::plan(Timestamp now) {
   for (const auto& [peer, deadline] : dialing_) wake_ = std::min(wake_, deadline);
   const std::size_t goal = dials() + extra_;
   const bool cut_off = links_.empty();
+  // Where dials fail one after the other a dial is no place yet, or the last places would be tried one at a time.
+  const bool failing = failures_in_a_row_ >= kFailing;
   std::size_t places = 0;
   for (std::size_t i = 0; places < goal && (cut_off || i < kReach * dials()); ++i) {
     const auto peer = preference(i);
     if (!peer) break;
     if (const auto it = links_.find(*peer); it != links_.end() || dialing_.contains(*peer)) {
-      if (it == links_.end() || !it->second.closing) ++places;
+      if (it == links_.end() ? !failing : !it->second.closing) ++places;
       continue;
     }
     if (const auto it = troubles_.find(*peer); it != troubles_.end() && it->second.until > now) {
@@ -413,7 +417,7 @@ void Overlay::Impl::plan(Timestamp now) {
       continue;
     }
     if (!dial(*peer, now)) break;
-    ++places;
+    if (!failing) ++places;
   }
 }
 
