@@ -33,6 +33,8 @@ constexpr std::size_t kSpareLinks = 2;
 constexpr std::size_t kReach = 20;
 /// So many dials in a row may fail before dials are paced.
 constexpr std::uint32_t kUnpaced = 64;
+/// After so many the places left are tried in parallel.
+constexpr std::uint32_t kFailing = 2;
 /// What a near link must save: against the median of the sample, or a nearer one against it.
 constexpr Duration kNearGain = std::chrono::milliseconds{2};
 
@@ -90,6 +92,7 @@ class Overlay::Impl {
   std::optional<PeerId> preference(std::size_t index);
   void choose();
   void sort_chords(std::size_t upto);
+  std::size_t last_untried(std::size_t count);
   void choose_near();
   void failed(PeerId peer, Timestamp now);
   void maintain(Timestamp now);
@@ -393,6 +396,17 @@ void Overlay::Impl::drop_least_needed(bool unwanted_only) {
   outbox_.push(overlay::Drop{*least});
 }
 
+/// The last in the first `count` of our order of liking that has neither a link nor failed of late; 0 when there is none.
+std::size_t Overlay::Impl::last_untried(std::size_t count) {
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto peer = preference(i);
+    if (!peer) break;
+    if (!links_.contains(*peer) && !dialing_.contains(*peer) && !troubles_.contains(*peer)) last = i;
+  }
+  return last;
+}
+
 /// Walks down the order of liking until enough members hold or get a link; who failed lately is passed over, so the
 /// next takes the place. Sets the next wake-up.
 void Overlay::Impl::plan(Timestamp now) {
@@ -400,20 +414,27 @@ void Overlay::Impl::plan(Timestamp now) {
   for (const auto& [peer, deadline] : dialing_) wake_ = std::min(wake_, deadline);
   const std::size_t goal = dials() + extra_;
   const bool cut_off = links_.empty();
+  // Where dials fail one after the other a dial is no place yet, or the last places would be tried one at a time.
+  const bool failing = failures_in_a_row_ >= kFailing && open_links() < goal;
+  const std::size_t untried = failing ? last_untried(cut_off ? order_.size() + goal : kReach * dials()) : 0;
   std::size_t places = 0;
   for (std::size_t i = 0; places < goal && (cut_off || i < kReach * dials()); ++i) {
     const auto peer = preference(i);
     if (!peer) break;
     if (const auto it = links_.find(*peer); it != links_.end() || dialing_.contains(*peer)) {
-      if (it == links_.end() || !it->second.closing) ++places;
+      if (it == links_.end() ? !failing : !it->second.closing) ++places;
       continue;
     }
-    if (const auto it = troubles_.find(*peer); it != troubles_.end() && it->second.until > now) {
-      wake_ = std::min(wake_, it->second.until);
-      continue;
+    if (const auto it = troubles_.find(*peer); it != troubles_.end()) {
+      // Who failed is tried again only after those that were not tried at all.
+      const Timestamp until = failing && i < untried ? std::max(it->second.until, now + link_.backoff_min) : it->second.until;
+      if (until > now) {
+        wake_ = std::min(wake_, until);
+        continue;
+      }
     }
     if (!dial(*peer, now)) break;
-    ++places;
+    if (!failing) ++places;
   }
 }
 

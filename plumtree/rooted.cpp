@@ -365,6 +365,10 @@ void Rooted::choose_second(Shaped& tree, Timestamp now) {
 }
 
 void Rooted::lose_parent(Shaped& tree, Timestamp now) {
+  if (tree.parent != kNoSlot && tree.parent < tree.edges.size() && edge(tree, tree.parent).attached &&
+      std::binary_search(core_.up.begin(), core_.up.end(), tree.parent)) {
+    detach(tree, tree.parent);
+  }
   tree.parent = tree.second = kNoSlot;
   if (const Slot next = best_neighbour(tree); next != kNoSlot) return adopt(tree, next, now);
   tree.distance = kFar;

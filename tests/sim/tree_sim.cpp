@@ -304,6 +304,7 @@ std::vector<std::uint32_t> TreeSim::alive_nodes() const {
 }
 
 void TreeSim::crash(const std::vector<std::uint32_t>& victims) {
+  if (victims.empty()) return;  // or members would be told of nothing, and too early of the next
   for (std::uint32_t victim : victims) {
     if (!std::exchange(nodes_[victim].alive, false)) continue;
     --alive_;
