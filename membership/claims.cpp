@@ -15,6 +15,9 @@ bool another_run(const Record& record, const wire::Alive& news) {
   return instance != InstanceId{} && record.instance != InstanceId{} && instance != record.instance;
 }
 
+/// So long the others may take to find out that our run before this one is gone.
+constexpr Duration kTakeover = std::chrono::seconds{3};
+
 wire::Alive decoded(const Bytes& claim, wire::Scratch& scratch) {
   wire::Alive news;
   PLUMVINE_CHECK(wire::decode_body(claim.view().subspan(1), news, scratch), "a claim is what we encoded");
@@ -66,8 +69,14 @@ bool MemberTable::settle_claim(Record& record, Timestamp now) {
   return true;
 }
 
+std::optional<Endpoint> MemberTable::name_holder(Timestamp now) const {
+  if (!name_taken() || now - name_held_since_ < kTakeover) return std::nullopt;
+  return name_holder_;
+}
+
 void MemberTable::conflict(Record& record, const wire::Alive& news, Timestamp now) {
   ++core_.stats.conflicts;
+  if (&record == self_ && name_taken() && !name_holder(now)) return;
   constexpr Duration kTellInterval = std::chrono::seconds{10};
   if (record.conflict_at != Timestamp{INT64_MIN} && now - record.conflict_at < kTellInterval) return;
   record.conflict_at = now;

@@ -314,8 +314,10 @@ void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
     case MemberState::alive: {
       const std::uint64_t known = last_id_;
       const wire::Alive news{row.incarnation, row.name, row.address, row.port, row.meta, row.versions};
-      if (is_self(row.name) && !left_)
+      if (is_self(row.name) && !left_) {
+        if (!name_taken()) name_held_since_ = now;
         name_holder_ = same_address(*self_, news) ? Endpoint{} : endpoint_of(news.address, news.port);
+      }
       alive(news, now);
       merged_ += last_id_ - known;
       return;

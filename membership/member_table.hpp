@@ -139,8 +139,8 @@ class MemberTable {
   [[nodiscard]] const Record* living_at(const Endpoint& endpoint) const;
   /// In the last table that knew our name as alive it was that of a member at another address.
   [[nodiscard]] bool name_taken() const noexcept { return name_holder_.port != 0; }
-  /// The address of that member; port 0 where the name is ours.
-  [[nodiscard]] const Endpoint& name_holder() const noexcept { return name_holder_; }
+  /// The address of that member; nothing where the name is ours, or where that may be our own run before this one.
+  [[nodiscard]] std::optional<Endpoint> name_holder(Timestamp now) const;
   /// Ticket of the broadcast that says we left; 0 where there is none.
   [[nodiscard]] BroadcastQueue::Ticket leave_ticket() const noexcept { return leave_ticket_; }
 
@@ -204,7 +204,8 @@ class MemberTable {
   std::uint64_t merged_ = 0;
   std::uint32_t incarnation_ = 0;  ///< our own counter, beside our record's field
   BroadcastQueue::Ticket leave_ticket_ = 0;
-  Endpoint name_holder_;
+  Endpoint name_holder_;           ///< port 0: nobody but us
+  Timestamp name_held_since_;
   Timestamp heard_{INT64_MIN};
   bool left_ = false;
   bool spread_ = true;

@@ -526,7 +526,7 @@ bool Swim::seals() const { return impl_->core.seals(); }
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }
 bool Swim::name_taken() const { return impl_->table.name_taken(); }
-const Endpoint& Swim::name_holder() const { return impl_->table.name_holder(); }
+std::optional<Endpoint> Swim::name_holder(Timestamp now) const { return impl_->table.name_holder(now); }
 
 const SwimStats& Swim::stats() const {
   impl_->core.stats.health_score = impl_->core.awareness.score();

@@ -121,8 +121,8 @@ class Swim {
   [[nodiscard]] bool has_left() const;
   /// To the others our name is that of a member at another address: a farewell of ours would be its.
   [[nodiscard]] bool name_taken() const;
-  /// The address of that member; port 0 where the name is ours.
-  [[nodiscard]] const Endpoint& name_holder() const;
+  /// The address of that member; nothing where the name is ours, or where that may be our own run before this one.
+  [[nodiscard]] std::optional<Endpoint> name_holder(Timestamp now) const;
   [[nodiscard]] const SwimStats& stats() const;
 
  private:

@@ -39,7 +39,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.trees = tree_infos();
   s.seeds = swim_->seeds();
   s.other_cluster = other_cluster();
-  if (swim_->name_taken() && !left_) s.name_holder = swim_->name_holder().to_string();
+  if (const auto holder = swim_->name_holder(now_); holder && !left_) s.name_holder = holder->to_string();
   s.origins = tree_.origins();
   s.topics = tree_.topics();
 

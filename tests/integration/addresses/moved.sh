@@ -32,6 +32,7 @@ for name in $others; do
   if grep -q 'PV1102. Member p3 is dead' "$work/$name.err"; then fail "$name waited for the death of the old run"; fi
   if grep -q PV1104 "$work/$name.err"; then fail "$name called the new run a conflict"; fi
 done
+if grep -q PV1104 "$work/p3.err"; then fail "the new run took the old one for another process"; fi
 
 # A second process under a name in use is refused, because the first one answers, and its health says where that is.
 : >"$work/second.err"

@@ -176,7 +176,7 @@ if [ "$profile" = lan ]; then
   "$agent" --name s1 --bind 127.0.0.122:0 --http off --encrypt "$key" --join "$(field p2 bind)" 2>"$work/second.err" &
   pid[second]=$!
   told() { grep -q 'PV1104.*start one of the two under another name' "$work/second.err"; }
-  within 30 told
+  within 60 told
   end second TERM || fail "the second s1 ended with $?"
   agreed 120 "one name twice"
 fi
