@@ -43,8 +43,11 @@ TreeSim::TreeSim(TreeSimOptions options, Trace& trace)
     const InstanceId instance{rng_.next() | 1};
     const std::string name = "n" + std::to_string(i);
     by_instance_[instance] = i;
-    nodes_.emplace_back(Tree(options_.tree, instance, name, rng_.fork(), LogLevel::error),
-                        Overlay(options_.tree, options_.link, instance, name, rng_.fork()));
+    // One after the other: compilers evaluate the arguments of a call in different orders.
+    const Rng overlay_rng = rng_.fork();
+    const Rng tree_rng = rng_.fork();
+    nodes_.emplace_back(Tree(options_.tree, instance, name, tree_rng, LogLevel::error),
+                        Overlay(options_.tree, options_.link, instance, name, overlay_rng));
     nodes_.back().instance = instance;
     nodes_.back().name = name;
     if (options_.regions) nodes_.back().region = draw_region(rng_);
