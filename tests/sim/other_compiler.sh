@@ -24,6 +24,8 @@ done <<'RUNS'
 p7 --nodes 200 --rounds 20 --loss 2 --seed 3
 p2 --nodes 200 --rounds 20 --crash-per-round 1 --seed 4
 p7 --nodes 100 --rounds 20 --tree-rule classic --senders all --seed 5
+p8 --nodes 60 --rounds 2 --loss 2 --seed 14
+swarm --rounds 10 --seed 15
 demo --seed 6
 split-heal --seconds 30 --loss 1 --seed 7
 churn --seconds 200 --seed 8

@@ -190,13 +190,18 @@ class Swarm {
       case 2: return kill(rng_.chance(0.5) ? world_.first_root() : any());
       case 3: return join();
       case 4: return believe();
-      case 5: return world_.slow(any(), rng_.chance(0.5) ? Duration{0} : rng_.jitter(2s));
+      case 5: {
+        // One draw a statement: compilers evaluate the arguments of a call in different orders.
+        const Duration by = rng_.chance(0.5) ? Duration{0} : rng_.jitter(2s);
+        return world_.slow(any(), by);
+      }
       case 6: {
         const auto links = world_.links();
         if (links.empty()) return;
         const auto one = links[static_cast<std::size_t>(rng_.below(links.size()))];
         world_.reset(one.from, one.to);
-        return connect(any(), any());
+        const std::uint32_t far = any();
+        return connect(any(), far);
       }
       default:
         for (auto count = 1 + rng_.below(5); count > 0; --count) world_.publish(any());
