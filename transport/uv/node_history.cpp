@@ -120,7 +120,8 @@ bool NodeHistory::is_ours(InstanceId origin) {
 }
 
 std::string NodeHistory::name_of(InstanceId origin) {
-  for (const OriginInfo& info : driver_.make_snapshot()->origins)
+  const auto snapshot = driver_.make_snapshot();  // kept while it is read
+  for (const OriginInfo& info : snapshot->origins)
     if (info.instance == origin) return info.name;
   return {};
 }
