@@ -82,7 +82,8 @@ std::shared_ptr<const Snapshot> Node::snapshot() const { return impl_->snapshot(
 
 std::vector<Member> Node::members() const {
   std::vector<Member> out;
-  for (const MemberInfo& info : snapshot()->members) out.push_back(info.member);
+  const auto seen = snapshot();  // kept while it is read
+  for (const MemberInfo& info : seen->members) out.push_back(info.member);
   return out;
 }
 std::vector<std::string> Node::eager_peers() const {
