@@ -18,8 +18,8 @@ namespace plumvine::tree {
 /// end by `lag_grace`. Bounds: one report a link and origin. Not thread-safe; owned by `Tree`.
 class Pacing {
  public:
-  static constexpr std::uint64_t kReportBytes = 64 * 1024;
-  static constexpr std::uint32_t kReportMessages = 256;
+  static constexpr std::uint64_t kReportBytes = 32 * 1024;
+  static constexpr std::uint32_t kReportMessages = 64;
   static constexpr Duration kReportDelay = std::chrono::milliseconds{10};
   /// While somebody holds us up the minimum is computed again this often: it grows by age alone.
   static constexpr Duration kRecheck = std::chrono::milliseconds{100};

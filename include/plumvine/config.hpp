@@ -133,7 +133,7 @@ struct TreeConfig {
   std::uint64_t sync_max_messages = 1ULL << 20;
   /// A publisher waits for members whose oldest undelivered message is younger than this. 2 s.
   Duration lag_grace = seconds{2};
-  /// How far a publisher may be ahead of the slowest member that keeps up.
+  /// How far a publisher may be ahead of the slowest member that keeps up, at most: its window follows the delay it measures.
   std::uint64_t pace_window_bytes = 8ULL << 20;
   std::uint64_t pace_window_messages = 65536;
   /// Origins remembered; the one silent for longest goes first, counted.

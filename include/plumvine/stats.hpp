@@ -174,6 +174,8 @@ struct LoopStats {
   SecondsHistogram handlers{kSecondsBuckets};
   std::uint64_t mailbox_messages = 0;
   std::uint64_t mailbox_bytes = 0;
+  std::uint64_t publish_window_bytes = 0;  ///< how far broadcasts of this node may be ahead of the slowest member that keeps up
+  Duration publish_delay{0};               ///< of the last acknowledged broadcast: from the call until all had it
 };
 
 }  // namespace plumvine

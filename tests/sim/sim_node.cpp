@@ -36,8 +36,7 @@ void SimNode::start(Config config, ClockSkew skew) {
   paused_ = leaving_ = leave_done_ = deferred_ = false;
   armed_ = next_turn_ = kNever;
   published_ = acked_ = 0;
-  unacked_bytes_ = 0;
-  unacked_sizes_.clear();
+  window_.emplace(config_.tree.pace_window_bytes, config_.tree.pace_window_messages);
   waiting_.clear();
   config_.log = [this](const LogRecord& record) { observer_.logged(index_, record); };
   transport_ = std::make_unique<SimTransport>(network_, host_, names_, [this] {
@@ -45,10 +44,8 @@ void SimNode::start(Config config, ClockSkew skew) {
   });
   DriverHooks hooks;
   hooks.on_acked = [this](Sequence up_to) {
-    for (; acked_ < up_to && !unacked_sizes_.empty(); ++acked_) {
-      unacked_bytes_ -= unacked_sizes_.front();
-      unacked_sizes_.pop_front();
-    }
+    acked_ = up_to;
+    window_->acked(up_to, time_.now());
     feed();
   };
   hooks.on_leave_done = [this] { leave_done_ = true; };
@@ -132,13 +129,14 @@ void SimNode::feed() {
   feeding_ = true;
   while (!waiting_.empty() && driver_ && !leaving_) {
     const std::uint64_t size = waiting_.front().payload.size();
-    if (published_ - acked_ >= config_.tree.pace_window_messages) break;
-    if (unacked_bytes_ > 0 && unacked_bytes_ + size > config_.tree.pace_window_bytes) break;
+    if (!window_->has_room(size)) {
+      window_->refused();
+      break;
+    }
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
     ++published_;
-    unacked_bytes_ += size;
-    unacked_sizes_.push_back(size);
+    window_->published(published_, size, time_.now());
     observer_.published(index_, {instance_, published_}, next.payload);
     command([&](Driver& driver) { driver.publish(published_, std::move(next.topic), std::move(next.payload)); });
   }

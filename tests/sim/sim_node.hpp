@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 
 #include <transport/driver.hpp>
 #include <transport/loop.hpp>
+#include <transport/publish_window.hpp>
 
 #include "sim_transport.hpp"
 
@@ -125,8 +127,7 @@ class SimNode final : private Loop {
     Bytes payload;
   };
   std::deque<Waiting> waiting_;
-  std::deque<std::uint64_t> unacked_sizes_;
-  std::uint64_t unacked_bytes_ = 0;
+  std::optional<PublishWindow> window_;
   Sequence published_ = 0;
   Sequence acked_ = 0;
 };

@@ -5,9 +5,14 @@
 
 namespace plumvine::uv {
 
+namespace {
+/// Not the loop's time, which stands still within a turn.
+Timestamp monotonic_now() { return {static_cast<std::int64_t>(uv_hrtime())}; }
+}  // namespace
+
 Mailbox::Mailbox(const Config& config)
     : waiting_bytes_max_(config.mailbox_max_bytes), waiting_messages_max_(config.mailbox_max_messages),
-      unacked_bytes_max_(config.tree.pace_window_bytes), unacked_messages_max_(config.tree.pace_window_messages) {}
+      window_(config.tree.pace_window_bytes, config.tree.pace_window_messages) {}
 
 Status Mailbox::open(uv_loop_t* loop, std::function<void()> on_mail) {
   on_mail_ = std::move(on_mail);
@@ -24,9 +29,7 @@ bool Mailbox::room_for(std::uint64_t bytes) const {
   // One message always fits into an empty box, whatever its size.
   const bool box = waiting_messages_ == 0 ||
                    (waiting_messages_ < waiting_messages_max_ && waiting_bytes_ + bytes <= waiting_bytes_max_);
-  const bool window = unacked_.empty() ||
-                      (unacked_.size() < unacked_messages_max_ && unacked_bytes_ + bytes <= unacked_bytes_max_);
-  return box && window;
+  return box && window_.has_room(bytes);
 }
 
 Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
@@ -35,20 +38,21 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   if (wait > Duration::zero() && !closed_ && !room_for(bytes)) {
     ++waiters_;
     refused_ = true;
+    window_.refused();
     room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes); });
     --waiters_;
   }
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
   if (!room_for(bytes)) {
     refused_ = true;
-    return Error{Errc::overloaded, std::to_string(unacked_.size()) + " broadcasts (" + std::to_string(unacked_bytes_) +
+    window_.refused();
+    return Error{Errc::overloaded, std::to_string(window_.messages()) + " broadcasts (" + std::to_string(window_.bytes()) +
                                        " bytes) have not reached every member yet; wait for on_writable"};
   }
   const Sequence sequence = next_++;
   broadcast.sequence = sequence;
   items_.emplace_back(std::move(broadcast));
-  unacked_.push_back({sequence, bytes});
-  unacked_bytes_ += bytes;
+  window_.published(sequence, bytes, monotonic_now());
   waiting_bytes_ += bytes;
   ++waiting_messages_;
   wake_locked();
@@ -95,10 +99,7 @@ std::vector<Mailbox::Item> Mailbox::take() {
 
 void Mailbox::acked(Sequence sequence) {
   const std::lock_guard lock{mutex_};
-  while (!unacked_.empty() && unacked_.front().sequence <= sequence) {
-    unacked_bytes_ -= unacked_.front().bytes;
-    unacked_.pop_front();
-  }
+  window_.acked(sequence, monotonic_now());
   note_room();
 }
 
@@ -106,7 +107,7 @@ void Mailbox::note_room() {
   if (!refused_) return;
   if (waiters_ != 0) room_.notify_all();
   const bool half_free = waiting_bytes_ <= waiting_bytes_max_ / 2 && waiting_messages_ <= waiting_messages_max_ / 2 &&
-                         unacked_bytes_ <= unacked_bytes_max_ / 2 && unacked_.size() <= unacked_messages_max_ / 2;
+                         window_.half_free();
   if (!half_free) return;
   refused_ = waiters_ != 0;
   writable_ = true;
@@ -124,8 +125,8 @@ void Mailbox::close() {
     const std::lock_guard lock{mutex_};
     closed_ = true;
     dropped.swap(items_);
-    unacked_.clear();
-    waiting_bytes_ = waiting_messages_ = unacked_bytes_ = 0;
+    window_.clear();
+    waiting_bytes_ = waiting_messages_ = 0;
     room_.notify_all();
   }
   for (Item& item : dropped) {
@@ -136,7 +137,7 @@ void Mailbox::close() {
 
 Mailbox::Fill Mailbox::fill() const {
   const std::lock_guard lock{mutex_};
-  return {waiting_messages_, waiting_bytes_};
+  return {waiting_messages_, waiting_bytes_, window_.window(), window_.delay()};
 }
 
 }  // namespace plumvine::uv

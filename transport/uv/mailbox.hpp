@@ -18,13 +18,14 @@
 
 #include "handle.hpp"
 #include "transport/driver.hpp"
+#include "transport/publish_window.hpp"
 
 namespace plumvine::uv {
 
 /// The thread-safe door of a node: broadcasts and commands go in from any thread, in order; the loop takes them out.
 ///
 /// A broadcast gets its sequence under the same lock that admits it, so a refused one uses none. Bounds: the
-/// configured mailbox for what the loop has not taken yet, the pacing window for what has not reached the members
+/// configured mailbox for what the loop has not taken yet, `PublishWindow` for what has not reached the members
 /// that keep up (`acked`), and `kCommandsMax` commands. Whoever was refused hears of room once half is free.
 class Mailbox {
  public:
@@ -65,6 +66,8 @@ class Mailbox {
   struct Fill {
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t window = 0;  ///< of `PublishWindow`
+    Duration delay{0};
   };
   [[nodiscard]] Fill fill() const;
 
@@ -73,23 +76,17 @@ class Mailbox {
   static constexpr std::size_t kTakeMessages = 256;
   static constexpr std::uint64_t kTakeBytes = 1ULL << 20;
 
-  struct Unacked {
-    Sequence sequence;
-    std::uint64_t bytes;
-  };
-
   [[nodiscard]] bool room_for(std::uint64_t bytes) const;
   void note_room();
   void wake_locked();
 
-  const std::uint64_t waiting_bytes_max_, waiting_messages_max_, unacked_bytes_max_, unacked_messages_max_;
+  const std::uint64_t waiting_bytes_max_, waiting_messages_max_;
   mutable std::mutex mutex_;
   std::condition_variable room_;
   std::deque<Item> items_;
-  std::deque<Unacked> unacked_;
+  PublishWindow window_;
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t waiting_messages_ = 0;
-  std::uint64_t unacked_bytes_ = 0;
   std::uint64_t waiters_ = 0;
   Sequence next_ = 1;
   bool refused_ = false;

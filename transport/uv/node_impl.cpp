@@ -650,6 +650,8 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   const auto fill = mailbox_.fill();
   stats.mailbox_messages = fill.messages;
   stats.mailbox_bytes = fill.bytes;
+  stats.publish_window_bytes = fill.window;
+  stats.publish_delay = fill.delay;
   // Nobody else holds it yet.
   const auto made = std::const_pointer_cast<Snapshot>(core_->driver.make_snapshot());
   made->history = core_->history->info();

@@ -1,0 +1,109 @@
+#include "transport/publish_window.hpp"
+
+#include "support/pch.hpp"
+
+using namespace plumvine;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+/// A publisher with everything to say, and members that take so many bytes a second after `distance`.
+struct Saturated {
+  PublishWindow window{8 * kMiB, 65536};
+  std::uint64_t message = 1000;
+  double bytes_per_s = 50e6;
+  Duration distance = 1ms;
+  Timestamp now{};
+  Timestamp free_at{};
+  std::deque<std::pair<Sequence, Timestamp>> under_way = {};
+  Sequence sequence = 0;
+  std::uint64_t done = 0;
+
+  void run(Duration span) {
+    for (const Timestamp end = now + span; now < end; now = now + 100us) {
+      while (!under_way.empty() && under_way.front().second <= now) {
+        window.acked(under_way.front().first, now);
+        under_way.pop_front();
+        done += message;
+      }
+      while (window.has_room(message)) {
+        window.published(++sequence, message, now);
+        free_at = std::max(free_at, now) + Duration{static_cast<std::int64_t>(1e9 * static_cast<double>(message) / bytes_per_s)};
+        under_way.emplace_back(sequence, free_at + distance);
+      }
+      window.refused();
+    }
+  }
+  /// Of what the members could take.
+  [[nodiscard]] double used(Duration span) {
+    done = 0;
+    run(span);
+    return static_cast<double>(done) / (bytes_per_s * to_seconds(span));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("one message always fits, then the bounds hold", "[window]") {
+  PublishWindow window{1000, 3};
+  CHECK(window.has_room(5000));
+  window.published(1, 900, {});
+  CHECK_FALSE(window.has_room(101));
+  CHECK(window.has_room(100));
+  window.published(2, 1, {});
+  window.published(3, 1, {});
+  CHECK_FALSE(window.has_room(1));
+  CHECK(window.messages() == 3);
+  CHECK(window.bytes() == 902);
+  window.acked(2, Timestamp{} + 1ms);
+  CHECK(window.has_room(1));
+  CHECK(window.messages() == 1);
+  window.clear();
+  CHECK(window.bytes() == 0);
+}
+
+TEST_CASE("small messages count as what they cost", "[window]") {
+  PublishWindow window{8 * kMiB, 65536};
+  std::uint64_t n = 0;
+  while (window.has_room(10)) window.published(++n, 10, {});
+  CHECK(n == PublishWindow::kStart / PublishWindow::kLeastCost);
+}
+
+TEST_CASE("a saturating publisher uses the members' pace and keeps the queue short", "[window]") {
+  Saturated s;
+  s.distance = GENERATE(as<Duration>{}, 1ms, 20ms, 100ms);
+  s.bytes_per_s = GENERATE(5e6, 50e6);
+  s.message = GENERATE(as<std::uint64_t>{}, 1000, 60000);
+  CAPTURE(s.distance.count(), s.bytes_per_s, s.message);
+  s.run(5s);
+  CHECK(s.used(20s) > 0.9);
+  // What is waited beside the way itself: about the target or a quarter of the way, and one step of growth; the floor where
+  // that is more.
+  const double floor = static_cast<double>(std::max(PublishWindow::kFloor, 5 * s.message)) / s.bytes_per_s;
+  const double target = to_seconds(std::max<Duration>(PublishWindow::kTarget, s.distance / 4));
+  const double step = static_cast<double>(PublishWindow::kStep) / s.bytes_per_s;
+  CHECK(to_seconds(s.window.delay() - s.distance) < std::max(floor, 2 * target + step));
+}
+
+TEST_CASE("a window that was large gives way when members become slower", "[window]") {
+  Saturated s;
+  s.run(5s);
+  s.bytes_per_s = 5e6;
+  s.run(5s);
+  CHECK(s.window.delay() < 60ms);
+  CHECK(s.used(5s) > 0.9);
+}
+
+TEST_CASE("a publisher with little to say keeps its window whatever the delay is", "[window]") {
+  PublishWindow window{8 * kMiB, 65536};
+  Timestamp now{};
+  for (Sequence n = 1; n <= 100; ++n, now = now + 100ms) {
+    window.published(n, 100, now);
+    window.acked(n, now + (n % 2 == 0 ? 30ms : 1ms));
+    REQUIRE(window.has_room(100));
+  }
+  CHECK(window.window() >= PublishWindow::kFloor);
+  CHECK(window.window() <= PublishWindow::kStart);
+}

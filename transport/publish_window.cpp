@@ -1,0 +1,73 @@
+#include "publish_window.hpp"
+
+#include <algorithm>
+
+namespace plumvine {
+
+bool PublishWindow::has_room(std::uint64_t bytes) const {
+  return unacked_.empty() ||
+         (unacked_.size() < messages_max_ && bytes_ + bytes <= bytes_max_ && cost_ + cost(bytes) <= window_);
+}
+
+bool PublishWindow::half_free() const {
+  return bytes_ <= bytes_max_ / 2 && unacked_.size() <= messages_max_ / 2 && cost_ <= window_ / 2;
+}
+
+void PublishWindow::published(Sequence sequence, std::uint64_t bytes, Timestamp now) {
+  unacked_.push_back({sequence, bytes, now});
+  bytes_ += bytes;
+  cost_ += cost(bytes);
+  largest_ = std::max(largest_, bytes);
+  last_ = sequence;
+}
+
+void PublishWindow::acked(Sequence sequence, Timestamp now) {
+  Timestamp since = kNever;
+  while (!unacked_.empty() && unacked_.front().sequence <= sequence) {
+    since = unacked_.front().since;
+    bytes_ -= unacked_.front().bytes;
+    cost_ -= cost(unacked_.front().bytes);
+    unacked_.pop_front();
+  }
+  if (since == kNever) return;
+  delay_ = std::max(Duration{0}, now - since);
+  note_least(delay_, now);
+  standing_ = std::min(standing_, delay_);
+  if (sequence >= next_change_ && now - changed_ >= kInterval) adapt(now);
+}
+
+void PublishWindow::note_least(Duration delay, Timestamp now) {
+  if (now - since_ >= kMemory) {
+    least_before_ = now - since_ < 2 * kMemory ? least_ : Duration{INT64_MAX};
+    least_ = delay;
+    since_ = now;
+  }
+  least_ = std::min(least_, delay);
+}
+
+void PublishWindow::adapt(Timestamp now) {
+  const Duration least = std::min(least_, least_before_);
+  const Duration target = std::max(kTarget, least / 4);
+  const Duration waiting = standing_ - least;
+  if (waiting > target) {
+    starting_ = false;
+    const double over = std::min(1.0, static_cast<double>((waiting - target).count()) / static_cast<double>(target.count()));
+    window_ = static_cast<std::uint64_t>(static_cast<double>(window_) * (1 - over / 2));
+  } else if (limited_) {
+    window_ += starting_ ? window_ : std::max(kStep, window_ / 16);
+  }
+  const std::uint64_t most = std::max(bytes_max_, messages_max_ * kLeastCost);
+  window_ = std::clamp(window_, std::min(most, std::max(kFloor, 4 * largest_)), most);
+  limited_ = false;
+  largest_ = 0;
+  next_change_ = last_ + 1;
+  changed_ = now;
+  standing_ = Duration{INT64_MAX};
+}
+
+void PublishWindow::clear() {
+  unacked_.clear();
+  bytes_ = cost_ = 0;
+}
+
+}  // namespace plumvine

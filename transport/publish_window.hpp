@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include <plumvine/time.hpp>
+#include <plumvine/types.hpp>
+
+namespace plumvine {
+
+/// How far a publisher may be ahead of the members that keep up: enough to keep the tree busy, not so much that queues
+/// grow where everybody's messages wait.
+///
+/// The time from admission to acknowledgement shows how long queues are: what it takes above the least time of the last
+/// minute is waiting. As long as that is below `kTarget` or a quarter of the least time the window grows, doubling in a
+/// round trip at first and by `kStep` later; above it shrinks, by half at most. That is congestion control by delay
+/// (RFC 6817, section 2.4), with members instead of one receiver. A message counts as `kLeastCost` bytes or more,
+/// as each costs time of its own. Bounds: the two of the constructor, and the window; one message always fits into an empty one.
+/// Not thread-safe; owned by `Mailbox`, and by nodes of the simulator.
+class PublishWindow {
+ public:
+  static constexpr Duration kTarget = std::chrono::milliseconds{10};
+  /// The least delay of so long, or of a round trip if that takes longer, counts: what scheduling adds at times is no queue.
+  static constexpr Duration kInterval = std::chrono::milliseconds{50};
+  static constexpr std::uint64_t kLeastCost = 512;
+  static constexpr std::uint64_t kStep = 64 << 10;
+  /// Four reports of progress on their way (`tree::Pacing`), so that the window never waits for a report's timer.
+  static constexpr std::uint64_t kFloor = 128 << 10;
+  static constexpr std::uint64_t kStart = 512 << 10;
+  /// The least time is forgotten after one to two of these.
+  static constexpr Duration kMemory = std::chrono::seconds{30};
+
+  PublishWindow(std::uint64_t bytes_max, std::uint64_t messages_max)
+      : bytes_max_(bytes_max), messages_max_(messages_max) {}
+
+  [[nodiscard]] bool has_room(std::uint64_t bytes) const;
+  /// No more than half of each bound is used.
+  [[nodiscard]] bool half_free() const;
+  /// A broadcast waits for room: the window is what limits the publisher.
+  void refused() { limited_ = true; }
+  void published(Sequence sequence, std::uint64_t bytes, Timestamp now);
+  /// Everything up to `sequence` has reached all members that keep up.
+  void acked(Sequence sequence, Timestamp now);
+  void clear();
+
+  [[nodiscard]] std::uint64_t messages() const noexcept { return unacked_.size(); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  /// In bytes, as messages are counted.
+  [[nodiscard]] std::uint64_t window() const noexcept { return window_; }
+  /// The last measured, 0 before the first.
+  [[nodiscard]] Duration delay() const noexcept { return delay_; }
+
+ private:
+  struct Unacked {
+    Sequence sequence;
+    std::uint64_t bytes;
+    Timestamp since;
+  };
+  static std::uint64_t cost(std::uint64_t bytes) noexcept { return bytes < kLeastCost ? kLeastCost : bytes; }
+  void adapt(Timestamp now);
+  void note_least(Duration delay, Timestamp now);
+
+  std::uint64_t bytes_max_, messages_max_;
+  std::deque<Unacked> unacked_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t cost_ = 0;
+  std::uint64_t window_ = kStart;
+  std::uint64_t largest_ = 0;        ///< message since the last change of the window
+  bool limited_ = false;
+  bool starting_ = true;             ///< doubling still
+  Duration delay_{0};
+  Duration least_{INT64_MAX};        ///< since `since_`
+  Duration least_before_{INT64_MAX};
+  Timestamp since_{INT64_MIN / 2};
+  Duration standing_{INT64_MAX};     ///< the least since the last change
+  Timestamp changed_{INT64_MIN / 2};
+  Sequence next_change_ = 0;         ///< acknowledged: the last change shows its effect
+  Sequence last_ = 0;
+};
+
+}  // namespace plumvine
