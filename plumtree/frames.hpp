@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,7 +30,35 @@ struct Hello {
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
-/// A payload (Plumtree's Gossip).
+/// The most bytes of payload in one frame; a larger payload goes in parts of this size, the last one has the rest.
+/// docs/large-payloads.md says how it was chosen.
+inline constexpr std::uint64_t kPartSize = 128 * 1024;
+/// Parts of a payload of so many bytes as it is sent. Each takes a sequence of its origin.
+constexpr std::uint64_t parts_of(std::uint64_t encoded_size) noexcept {
+  return std::max<std::uint64_t>(1, (encoded_size + kPartSize - 1) / kPartSize);
+}
+
+/// What was done to a payload before it was cut into parts.
+enum class Encoding : std::uint8_t { plain, lz4, count_ };
+
+/// A sum of all parts, to find what went wrong on the way. It guards against accidents, not against members.
+using Checksum = std::array<std::byte, 16>;
+
+/// The part that a gossip carries, and what the whole is. Its sequence is that of the first part plus `index`.
+struct Part {
+  Encoding encoding = Encoding::plain;
+  std::uint64_t size = 0;          ///< of the whole, decoded
+  std::uint64_t encoded_size = 0;  ///< of the whole, as its parts carry it
+  std::uint64_t index = 0;         ///< from 0
+  Checksum checksum{};             ///< of the whole, as its parts carry it
+  [[nodiscard]] std::uint64_t parts() const noexcept { return parts_of(encoded_size); }
+  [[nodiscard]] std::uint64_t offset() const noexcept { return index * kPartSize; }
+  /// Of this part's payload.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return std::min(kPartSize, encoded_size - offset()); }
+  friend bool operator==(const Part&, const Part&) = default;
+};
+
+/// A payload (Plumtree's Gossip), or a part of one.
 struct Gossip {
   TreeId tree{};
   MessageId id;
@@ -36,6 +67,7 @@ struct Gossip {
   bool pulled = false;           ///< answers a pull or digest: changes no role and is no duplicate's fault
   std::string topic;
   std::string origin;            ///< the origin's member name
+  std::optional<Part> part = {}; ///< of a payload in several parts, or of an encoded one
   Bytes payload;
   friend bool operator==(const Gossip&, const Gossip&) = default;
 };

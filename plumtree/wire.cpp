@@ -17,20 +17,26 @@ namespace {
 
 using namespace frame;
 
-/// First element of every frame: the position of its type in `Frame`, from 1. `WIRE.md` lists them.
+/// First element of every frame: the position of its type in `Frame`, from 1, one more behind `part`. `WIRE.md` lists them.
 enum class Type : std::uint8_t {
   hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye, forget, ack_request, acks,
   visit, direct, direct_ack,
+  part,  ///< a gossip that says what part of what its payload is
 };
-constexpr std::uint64_t kLastType = std::variant_size_v<Frame>;
-static_assert(kLastType == static_cast<std::uint64_t>(Type::direct_ack));
+constexpr std::uint64_t kFrames = std::variant_size_v<Frame>;
+constexpr std::uint64_t kLastType = kFrames + 1;
+static_assert(kLastType == static_cast<std::uint64_t>(Type::part));
+
+constexpr bool is_gossip(std::uint64_t type) noexcept {
+  return type == static_cast<std::uint64_t>(Type::gossip) || type == static_cast<std::uint64_t>(Type::part);
+}
 
 template <class F>
 constexpr Type type_of() noexcept {
   return []<std::size_t... I>(std::index_sequence<I...>) {
     std::size_t index = 0;
     ((std::is_same_v<F, std::variant_alternative_t<I, Frame>> ? void(index = I) : void()), ...);
-    return static_cast<Type>(index + 1);
+    return static_cast<Type>(index + (index + 1 < static_cast<std::size_t>(Type::part) ? 1 : 2));
   }(std::make_index_sequence<std::variant_size_v<Frame>>{});
 }
 static_assert(type_of<Gossip>() == Type::gossip && type_of<Digest>() == Type::digest);
@@ -109,6 +115,7 @@ template <class F>
 constexpr std::size_t kFields = 0;
 template <> inline constexpr std::size_t kFields<Hello> = 4;
 template <> inline constexpr std::size_t kFields<Gossip> = 9;
+template <> inline constexpr std::size_t kFields<Part> = 5;  ///< more in a gossip of type `part`
 template <> inline constexpr std::size_t kFields<IHave> = 3;
 template <> inline constexpr std::size_t kFields<Graft> = 3;
 template <> inline constexpr std::size_t kFields<Prune> = 1;
@@ -139,7 +146,7 @@ struct FieldWriter {
   }
   void operator()(const Gossip& f) {
     PLUMVINE_CHECK(f.id.sequence != 0, "sequences start at 1");
-    PLUMVINE_CHECK(f.payload.size() <= UINT32_MAX - kHeadMax, "a payload does not fit a frame");
+    PLUMVINE_CHECK(f.payload.size() <= kPartSize, "a payload does not fit a frame");
     sink.id(f.tree);
     sink.id(f.id.origin);
     sink.uint(f.id.sequence);
@@ -148,7 +155,16 @@ struct FieldWriter {
     sink.boolean(f.pulled);
     sink.str(f.topic, kTopicMax);
     sink.str(f.origin, kNameMax);
+    if (f.part) (*this)(*f.part);
     sink.bin_header(f.payload.size());
+  }
+  void operator()(const Part& f) {
+    sink.uint(static_cast<std::uint64_t>(f.encoding));
+    sink.uint(f.size);
+    sink.uint(f.encoded_size);
+    sink.uint(f.index);
+    sink.bin_header(f.checksum.size());
+    sink.raw(f.checksum.data(), f.checksum.size());
   }
   void operator()(const IHave& f) {
     sink.id(f.tree);
@@ -213,8 +229,16 @@ template <class Sink>
 void put_frame(Sink& sink, const Frame& frame) {
   std::visit(
       [&sink]<class F>(const F& f) {
-        sink.array(1 + kFields<F>);
-        sink.uint(static_cast<std::uint64_t>(type_of<F>()));
+        Type type = type_of<F>();
+        std::size_t fields = kFields<F>;
+        if constexpr (std::is_same_v<F, Gossip>) {
+          if (f.part) {
+            type = Type::part;
+            fields += kFields<Part>;
+          }
+        }
+        sink.array(1 + fields);
+        sink.uint(static_cast<std::uint64_t>(type));
         FieldWriter<Sink>{sink}(f);
       },
       frame);
@@ -283,10 +307,29 @@ struct GossipHead {
   bool pulled = false;
   std::string_view topic;
   std::string_view origin;
+  std::optional<Part> part;
+  std::uint64_t encoding = 0;  ///< of the part, known or not
   std::size_t payload_size = 0;
 };
 
+Part get_part(Reader& in) {
+  Part part;
+  part.size = in.uint();
+  part.encoded_size = in.uint();
+  part.index = in.uint();
+  if (in.bin_header() != part.checksum.size()) in.fail("a checksum of another length");
+  const BytesView checksum = in.take(part.checksum.size());
+  std::copy(checksum.begin(), checksum.end(), part.checksum.begin());
+  return part;
+}
+
+/// Reads `[type, fields…` up to the payload. What cannot be a gossip is a fault.
 GossipHead get_gossip_head(Reader& in) {
+  const std::size_t elements = in.array();
+  const std::uint64_t type = in.uint();
+  const bool in_parts = type == static_cast<std::uint64_t>(Type::part);
+  if (in.good() && !is_gossip(type)) in.fail("not a gossip");
+  if (in.good() && elements != 1 + kFields<Gossip> + (in_parts ? kFields<Part> : 0)) in.fail("wrong number of fields");
   GossipHead head;
   head.tree = TreeId{in.uint()};
   head.id.origin = get_origin(in);
@@ -297,8 +340,35 @@ GossipHead get_gossip_head(Reader& in) {
   head.pulled = in.boolean();
   head.topic = in.str(kTopicMax);
   head.origin = in.str(kNameMax);
+  if (in.good() && in_parts) {
+    head.encoding = in.uint();
+    head.part = get_part(in);
+  }
   head.payload_size = in.bin_header();
   return head;
+}
+
+/// What a head that was read must keep; `why` says which of it is broken.
+bool keeps_bounds(GossipHead& head, std::size_t max_message_size, FrameReject& reason, const char*& why) {
+  const auto broken = [&](FrameReject what, const char* text) {
+    reason = what;
+    why = text;
+    return false;
+  };
+  const std::uint64_t whole = head.part ? std::max(head.part->size, head.part->encoded_size) : head.payload_size;
+  if (whole > max_message_size || head.payload_size > kPartSize) return broken(FrameReject::too_large, "payload too large");
+  if (!head.part) return true;
+  if (head.encoding >= static_cast<std::uint64_t>(Encoding::count_)) return broken(FrameReject::unknown_type, "unknown encoding");
+  Part& part = *head.part;
+  part.encoding = static_cast<Encoding>(head.encoding);
+  const bool plain = part.encoding == Encoding::plain;
+  if (plain ? part.size != part.encoded_size || part.parts() == 1 : part.size <= part.encoded_size) {
+    return broken(FrameReject::malformed, "sizes that do not fit the encoding");
+  }
+  if (part.index >= part.parts()) return broken(FrameReject::malformed, "a part behind the last one");
+  if (head.id.sequence <= part.index) return broken(FrameReject::malformed, "a part before the first sequence");
+  if (head.payload_size != part.bytes()) return broken(FrameReject::malformed, "a part of another size");
+  return true;
 }
 
 Frame to_frame(const GossipHead& head, Bytes payload) {
@@ -310,6 +380,7 @@ Frame to_frame(const GossipHead& head, Bytes payload) {
   gossip.pulled = head.pulled;
   gossip.topic = head.topic;
   gossip.origin = head.origin;
+  gossip.part = head.part;
   gossip.payload = std::move(payload);
   return gossip;
 }
@@ -475,6 +546,15 @@ Result<Frame> refuse(FrameReject* reason, FrameReject why, const char* what) {
   return {Errc::malformed, std::string("frame: ") + what};
 }
 
+/// A gossip whose payload is here, too.
+Result<Frame> finish_gossip(GossipHead head, Bytes payload, std::size_t max_message_size, FrameReject* reason) {
+  FrameReject broken{};
+  const char* why = nullptr;
+  if (!keeps_bounds(head, max_message_size, broken, why)) return refuse(reason, broken, why);
+  if (head.payload_size != payload.size()) return refuse(reason, FrameReject::malformed, "payload of another length");
+  return to_frame(head, std::move(payload));
+}
+
 /// Reads `[type, fields…]`; nothing but a Gossip comes here without its fields being read to the end.
 template <class F>
 Result<Frame> decode_as(Reader& in, std::size_t elements, FrameReject* reason) {
@@ -527,13 +607,11 @@ Result<Frame> decode(const Bytes& body, std::size_t max_message_size, FrameRejec
   const std::uint64_t type = in.uint();
   if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
   if (type == 0 || type > kLastType) return refuse(reason, FrameReject::unknown_type, "unknown type");
-  if (type == static_cast<std::uint64_t>(Type::gossip)) {
-    if (elements != 1 + kFields<Gossip>) return refuse(reason, FrameReject::malformed, "wrong number of fields");
+  if (is_gossip(type)) {
+    in = Reader{body.view()};
     const GossipHead head = get_gossip_head(in);
-    if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
-    if (head.payload_size > max_message_size) return refuse(reason, FrameReject::too_large, "payload too large");
-    if (head.payload_size != in.left()) return refuse(reason, FrameReject::malformed, "payload of another length");
-    return to_frame(head, body.slice(in.position()));
+    return in.good() ? finish_gossip(head, body.slice(in.position()), max_message_size, reason)
+                     : refuse(reason, FrameReject::malformed, in.fault());
   }
   if (body.size() > kHeadMax) return refuse(reason, FrameReject::too_large, "longer than 64 KiB");
   return kDecoders[type](in, elements, reason);
@@ -541,9 +619,6 @@ Result<Frame> decode(const Bytes& body, std::size_t max_message_size, FrameRejec
 
 GossipPeek peek_gossip(BytesView prefix) noexcept {
   Reader in{prefix};
-  const std::size_t elements = in.array();
-  const std::uint64_t type = in.uint();
-  if (in.good() && (elements != 1 + kFields<Gossip> || type != static_cast<std::uint64_t>(Type::gossip))) return {};
   const GossipHead head = get_gossip_head(in);
   if (in.truncated()) return {GossipPeek::State::need_more, 0, 0};
   if (!in.good()) return {};
@@ -552,20 +627,14 @@ GossipPeek peek_gossip(BytesView prefix) noexcept {
 
 Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_message_size, FrameReject* reason) {
   Reader in{head};
-  const std::size_t elements = in.array();
-  const std::uint64_t type = in.uint();
-  if (in.good() && (elements != 1 + kFields<Gossip> || type != static_cast<std::uint64_t>(Type::gossip)))
-    in.fail("not a gossip");
   const GossipHead fields = get_gossip_head(in);
   if (in.good() && in.left() != 0) in.fail("bytes between head and payload");
-  if (in.good() && fields.payload_size != payload.size()) in.fail("payload of another length");
   if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
-  if (payload.size() > max_message_size) return refuse(reason, FrameReject::too_large, "payload too large");
-  return to_frame(fields, std::move(payload));
+  return finish_gossip(fields, std::move(payload), max_message_size, reason);
 }
 
 std::string_view name_of(const Frame& frame) noexcept {
-  static constexpr std::array<std::string_view, kLastType> kNames{"hello", "gossip", "ihave",    "graft", "prune", "beacon", "digest",
+  static constexpr std::array<std::string_view, kFrames> kNames{"hello", "gossip", "ihave",    "graft", "prune", "beacon", "digest",
                                                                   "pull",  "gone",   "progress", "ping",  "pong",  "bye", "forget",
                                                                   "ack_request", "acks", "visit", "direct", "direct_ack"};
   return kNames[frame.index()];

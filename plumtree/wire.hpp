@@ -19,10 +19,10 @@ inline constexpr std::size_t kPrefaceSize = 4;
 inline constexpr std::uint8_t kVersion = 1;
 /// Bytes of the length in front of each frame (big-endian, counts what follows).
 inline constexpr std::size_t kLengthSize = 4;
-/// Bound on everything in a frame but the payload of a Gossip.
+/// Bound on everything in a frame but the payload of a Gossip; that is `frame::kPartSize`.
 inline constexpr std::size_t kHeadMax = 64 * 1024;
 /// Bound on the bytes of a Gossip before its payload.
-inline constexpr std::size_t kGossipHeadMax = 384;
+inline constexpr std::size_t kGossipHeadMax = 448;
 /// Bounds on lists: ranges of one frame over all its origins, and entries (origins) of one frame. Who builds
 /// frames splits them so that these and `head_size(frame) <= kHeadMax` hold.
 inline constexpr std::size_t kRangesMax = 4096;
@@ -54,7 +54,8 @@ Encoded encode(const Frame& frame);
 std::size_t head_size(const Frame& frame) noexcept;
 
 /// Decodes the body of one frame (what follows the length). A Gossip's payload becomes a slice of `body`.
-/// Strict: every bound is checked before anything is allocated, trailing bytes are an error.
+/// Strict: every bound is checked before anything is allocated, trailing bytes are an error. `max_message_size` bounds the
+/// whole of which a gossip may carry a part.
 Result<Frame> decode(const Bytes& body, std::size_t max_message_size, FrameReject* reason = nullptr);
 
 /// Where the payload of a Gossip lies, told from the first bytes of its body.

@@ -33,7 +33,7 @@ class ChunkPool {
 /// known. Smaller ones share the chunk when it was filled at least half by one read, else they are copied out, so that
 /// a small slice does not pin a whole chunk.
 ///
-/// Bounds: one chunk (64 KiB, or one frame without a large payload), plus one payload of at most the maximum. No length
+/// Bounds: one chunk (64 KiB, or one frame without a large payload), plus one payload of at most `frame::kPartSize`. No length
 /// is believed before it was checked.
 class FrameDecoder {
  public:
@@ -45,7 +45,7 @@ class FrameDecoder {
   void expect_preface() noexcept { preface_wanted_ = true; }
   /// Largest frame body taken from now on.
   void set_body_limit(std::size_t bytes) noexcept { body_limit_ = bytes; }
-  /// Back to the bound that the maximal message size gives.
+  /// Back to the bound that parts and the maximal message size give.
   void clear_body_limit() noexcept;
 
   /// Where the next bytes go; never empty. All of `next()` must have been taken before.
@@ -58,6 +58,7 @@ class FrameDecoder {
   std::optional<Result<Frame>> next(FrameReject& reason);
 
  private:
+  [[nodiscard]] std::size_t payload_max() const noexcept;
   [[nodiscard]] std::size_t available() const noexcept { return end_ - begin_; }
   [[nodiscard]] const std::byte* at(std::size_t offset) const noexcept { return chunk_.get() + begin_ + offset; }
   std::optional<Result<Frame>> read_preface(FrameReject& reason);

@@ -88,10 +88,7 @@ std::string_view Reader::str(std::size_t max) noexcept {
   else if (tag == 0xdb) size = number(4);
   else fail("not a text");
   if (size > max) fail("a text is too long");
-  if (!enough_for(size)) return {};
-  const auto text = as_text(bytes_.subspan(position_, size));
-  position_ += size;
-  return text;
+  return as_text(take(size));
 }
 
 std::size_t Reader::bin_header() noexcept {
@@ -99,6 +96,13 @@ std::size_t Reader::bin_header() noexcept {
   if (tag >= 0xc4 && tag <= 0xc6) return number(std::size_t{1} << (tag - 0xc4));
   fail("not a binary");
   return 0;
+}
+
+BytesView Reader::take(std::size_t size) noexcept {
+  if (!enough_for(size)) return {};
+  const BytesView taken = bytes_.subspan(position_, size);
+  position_ += size;
+  return taken;
 }
 
 }  // namespace plumvine::wire

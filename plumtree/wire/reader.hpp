@@ -43,6 +43,8 @@ class Reader {
   std::string_view str(std::size_t max) noexcept;
   /// Header of a binary; its bytes are not skipped.
   std::size_t bin_header() noexcept;
+  /// The next `size` bytes.
+  BytesView take(std::size_t size) noexcept;
   /// All that is left.
   BytesView rest() noexcept {
     const BytesView rest = bytes_.subspan(position_);

@@ -36,7 +36,7 @@ Outcome reference(BytesView stream) {
   while (!out.failed && stream.size() >= wire::kLengthSize) {
     std::size_t length = 0;
     for (std::size_t i = 0; i < wire::kLengthSize; ++i) length = length << 8 | static_cast<std::size_t>(stream[i]);
-    if (length > wire::kHeadMax + kMessageMax) out.failed = true;
+    if (length > wire::kHeadMax + std::min<std::size_t>(kMessageMax, frame::kPartSize)) out.failed = true;
     if (out.failed || stream.size() - wire::kLengthSize < length) break;
     FrameReject reason = FrameReject::count_;
     auto frame = wire::decode(Bytes::copy_of(stream.subspan(wire::kLengthSize, length)), kMessageMax, &reason);

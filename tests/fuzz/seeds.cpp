@@ -45,6 +45,13 @@ void frames(const fs::path& out) {
   Folder bodies(out, "frame");
   constexpr std::size_t kKinds = std::variant_size_v<Frame>;
   for (std::size_t i = 0; i < kKinds * 4; ++i) bodies.add("\x14" + on_wire(test::any_frame(rng, i, 2)).substr(wire::kLengthSize));
+  Folder parts(out, "frame", "part-");
+  for (std::size_t i = 0; i < 8;) {
+    const std::string gossip = on_wire(test::any_frame(rng, 1, 2)).substr(wire::kLengthSize);
+    if (gossip[1] != '\x14') continue;
+    parts.add("\x14" + gossip);
+    ++i;
+  }
   Folder streams(out, "frame_stream");
   for (std::size_t first = 0; first < kKinds; ++first) {
     static constexpr std::array<unsigned char, 4> kFillers{0, 0xcf, 0x41, 0x85};

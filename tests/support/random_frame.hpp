@@ -51,6 +51,20 @@ inline std::vector<frame::OriginRanges> any_ids(Rng& rng, std::size_t max_entrie
   return ids;
 }
 
+/// Makes the gossip carry the last part of a large payload, or an encoded one whole.
+inline void any_part(Rng& rng, frame::Gossip& gossip) {
+  frame::Part part;
+  const bool encoded = rng.chance(0.5);
+  part.encoding = encoded ? frame::Encoding::lz4 : frame::Encoding::plain;
+  if (!gossip.payload.empty() && (!encoded || rng.chance(0.5))) part.index = 1 + rng.below(4);
+  if (part.index == 0 && !encoded) return;
+  gossip.id.sequence = std::max(gossip.id.sequence, part.index + 1);
+  part.encoded_size = part.index * frame::kPartSize + gossip.payload.size();
+  part.size = part.encoded_size + (encoded ? 1 + rng.below(1000) : 0);
+  for (auto& byte : part.checksum) byte = static_cast<std::byte>(rng.below(256));
+  gossip.part = part;
+}
+
 /// A frame of the kind `kind % 19` in the order of `Frame`. `size` scales lists and payload.
 inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
   using namespace frame;
@@ -68,6 +82,7 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
       gossip.topic = any_text(rng, wire::kTopicMax);
       gossip.origin = any_text(rng, wire::kNameMax);
       gossip.payload = any_bytes(rng, 100 * size);
+      if (rng.chance(0.5)) any_part(rng, gossip);
       return gossip;
     }
     case 2: return IHave{any_tree(rng), any_ids(rng, size, size), static_cast<Round>(rng.below(100))};

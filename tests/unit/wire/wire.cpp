@@ -66,6 +66,14 @@ Gossip a_gossip() {
   return gossip;
 }
 
+/// The second of two parts.
+Gossip a_part() {
+  Gossip gossip = a_gossip();
+  gossip.part = Part{.size = kPartSize + 5, .encoded_size = kPartSize + 5, .index = 1};
+  for (std::size_t i = 0; i < 16; ++i) gossip.part->checksum[i] = static_cast<std::byte>(i);
+  return gossip;
+}
+
 }  // namespace
 
 TEST_CASE("every frame has the bytes that WIRE.md describes", "[wire]") {
@@ -95,11 +103,12 @@ TEST_CASE("every frame has the bytes that WIRE.md describes", "[wire]") {
       {"visit", Visit{{1, "c", "n1", InstanceId{9}}}, "95 11 01 a163 a26e31 09"},
       {"direct", Direct{2, Bytes::copy_of("hello")}, "93 12 02 c405 68656c6c6f"},
       {"direct_ack", DirectAck{2}, "92 13 02"},
+      {"part", a_part(), "9f 14 07 cd0102 03 02 fb c2 a46e657773 a26e31 00 ce00020005 ce00020005 01 c410 000102030405060708090a0b0c0d0e0f c405 68656c6c6f"},
   };
-  REQUIRE(rows.size() == kKinds);
+  REQUIRE(rows.size() == kKinds + 1);
   for (const auto& row : rows) {
     INFO(row.name);
-    CHECK(wire::name_of(row.frame) == row.name);
+    CHECK(wire::name_of(row.frame) == (row.name == std::string_view{"part"} ? "gossip" : row.name));
     const auto expected = from_hex(row.body);
     CHECK(hex(body_of(row.frame).view()) == hex(expected.view()));
     const auto back = wire::decode(expected, kMessageMax);
@@ -165,13 +174,14 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
     return out;
   };
   const auto malformed = FrameReject::malformed;
+  const std::string sum = "c410" + list(16, "00");
   const std::vector<Row> rows{
       {"nothing", "", malformed, "the bytes end too early"},
       {"no array", "01", malformed, "not an array"},
       {"an empty array", "90", malformed, "the bytes end too early"},
       {"a type that is no number", "91 a0", malformed, "not a number"},
       {"type 0", "92 00 01", FrameReject::unknown_type, "unknown type"},
-      {"a type of a later version", "93 14 c0 c0", FrameReject::unknown_type, "unknown type"},
+      {"a type of a later version", "93 15 c0 c0", FrameReject::unknown_type, "unknown type"},
       {"a type of many bits", "91 cfffffffffffffffff", FrameReject::unknown_type, "unknown type"},
       {"a field too few", "91 05", malformed, "wrong number of fields"},
       {"a field too many", "93 05 01 01", malformed, "wrong number of fields"},
@@ -193,6 +203,20 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
       {"a payload longer than the body", "9a 02 07 01 01 02 00 c2 a0 a0 c402 61", malformed, "payload of another length"},
       {"a payload shorter than the body", "9a 02 07 01 01 02 00 c2 a0 a0 c401 6161", malformed, "payload of another length"},
       {"a payload that claims 4 GiB", "9a 02 07 01 01 02 00 c2 a0 a0 c6ffffffff", FrameReject::too_large, "payload too large"},
+      {"a gossip with a part's fields", "9f 02 07 01 03 02 00 c2 a0 a0 00 06 06 00" + sum + "c400", malformed, "wrong number of fields"},
+      {"a part without its fields", "9a 14 07 01 03 02 00 c2 a0 a0 c400", malformed, "wrong number of fields"},
+      {"a part with a short checksum", "9f 14 07 01 03 02 00 c2 a0 a0 01 06 05 00 c40f" + list(15, "00") + "c405 6161616161", malformed, "a checksum of another length"},
+      {"an encoding of a later version", "9f 14 07 01 03 02 00 c2 a0 a0 02 06 05 00" + sum + "c405 6161616161", FrameReject::unknown_type, "unknown encoding"},
+      {"an encoding of many bits", "9f 14 07 01 03 02 00 c2 a0 a0 cfffffffffffffffff 06 05 00" + sum + "c405 6161616161", FrameReject::unknown_type, "unknown encoding"},
+      {"one part, not encoded", "9f 14 07 01 03 02 00 c2 a0 a0 00 05 05 00" + sum + "c405 6161616161", malformed, "sizes that do not fit the encoding"},
+      {"plain with two sizes", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020006 ce00020005 01" + sum + "c405 6161616161", malformed, "sizes that do not fit the encoding"},
+      {"encoded, and not smaller", "9f 14 07 01 03 02 00 c2 a0 a0 01 05 05 00" + sum + "c405 6161616161", malformed, "sizes that do not fit the encoding"},
+      {"a part behind the last", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020005 ce00020005 02" + sum + "c405 6161616161", malformed, "a part behind the last one"},
+      {"a part before sequence 1", "9f 14 07 01 01 02 00 c2 a0 a0 00 ce00020005 ce00020005 01" + sum + "c405 6161616161", malformed, "a part before the first sequence"},
+      {"a part that is too short", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020005 ce00020005 01" + sum + "c404 61616161", malformed, "a part of another size"},
+      {"a first part that is too short", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020005 ce00020005 00" + sum + "c405 6161616161", malformed, "a part of another size"},
+      {"a part of too large a whole", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce40000000 ce40000000 01" + sum + "c405 6161616161", FrameReject::too_large, "payload too large"},
+      {"a small part that decodes to too much", "9f 14 07 01 03 02 00 c2 a0 a0 01 cfffffffffffffffff 05 00" + sum + "c405 6161616161", FrameReject::too_large, "payload too large"},
       {"a lone number among ranges", "92 08 91 92 09 91 05", malformed, "ranges come in pairs"},
       {"ranges that touch 0", "92 08 91 92 09 92 00 05", malformed, "ranges must ascend, be disjoint and start above 0"},
       {"ranges that overlap", "92 08 91 92 09 94 05 02 00 01", malformed, "ranges must ascend, be disjoint and start above 0"},
@@ -227,7 +251,11 @@ TEST_CASE("the largest of everything is accepted", "[wire]") {
   gossip.published_us = INT64_MIN;
   gossip.topic.assign(wire::kTopicMax, 't');
   gossip.origin.assign(wire::kNameMax, 'o');
-  gossip.payload = Bytes::copy_of(std::string(kMessageMax, 'p'));
+  gossip.payload = Bytes::copy_of(std::string(kPartSize, 'p'));
+  CHECK(wire::decode(body_of(gossip), kPartSize));
+  CHECK(rejected(body_of(gossip), kPartSize - 1) == FrameReject::too_large);
+  CHECK(wire::head_size(gossip) <= wire::kGossipHeadMax);
+  gossip.part = Part{.size = kMessageMax, .encoded_size = kMessageMax, .index = kMessageMax / kPartSize - 1};
   CHECK(wire::decode(body_of(gossip), kMessageMax));
   CHECK(rejected(body_of(gossip), kMessageMax - 1) == FrameReject::too_large);
   CHECK(wire::head_size(gossip) <= wire::kGossipHeadMax);
@@ -281,7 +309,7 @@ TEST_CASE("the first bytes of a gossip tell where its payload lies", "[wire]") {
 TEST_CASE("gossip-head-max bytes are always enough to decide", "[wire]") {
   Rng rng{4};
   for (int i = 0; i < 20000; ++i) {
-    std::string bytes = "\x9a\x02";
+    std::string bytes = i % 2 == 0 ? "\x9a\x02" : "\x9f\x14";
     while (bytes.size() < wire::kGossipHeadMax) bytes += static_cast<char>(rng.below(256));
     if (wire::peek_gossip(as_bytes(bytes)).state == wire::GossipPeek::State::need_more) FAIL("undecided");
   }
@@ -292,6 +320,8 @@ TEST_CASE("gossip-head-max bytes are always enough to decide", "[wire]") {
   for (int i = 0; i < 2; ++i) wide += "\xdb" + std::string("\0\0\0\x80", 4) + std::string(128, 'x');
   wide += "\xc6" + std::string("\0\0\0\0", 4);
   REQUIRE(wide.size() <= wire::kGossipHeadMax);
+  const std::size_t kMore = 4 * 9 + 5 + 16;  // of a part
+  CHECK(wide.size() + kMore <= wire::kGossipHeadMax);
   CHECK(wire::peek_gossip(as_bytes(wide)).state == wire::GossipPeek::State::gossip);
 }
 
