@@ -37,7 +37,7 @@ void SimNode::start(Config config, ClockSkew skew) {
   armed_ = next_turn_ = kNever;
   published_ = acked_ = 0;
   unacked_bytes_ = 0;
-  unacked_sizes_.clear();
+  unacked_.clear();
   waiting_.clear();
   config_.log = [this](const LogRecord& record) { observer_.logged(index_, record); };
   transport_ = std::make_unique<SimTransport>(network_, host_, names_, [this] {
@@ -45,14 +45,16 @@ void SimNode::start(Config config, ClockSkew skew) {
   });
   DriverHooks hooks;
   hooks.on_acked = [this](Sequence up_to) {
-    for (; acked_ < up_to && !unacked_sizes_.empty(); ++acked_) {
-      unacked_bytes_ -= unacked_sizes_.front();
-      unacked_sizes_.pop_front();
+    acked_ = std::max(acked_, up_to);
+    while (!unacked_.empty() && unacked_.front().first <= up_to) {
+      unacked_bytes_ -= unacked_.front().second;
+      unacked_.pop_front();
     }
     feed();
   };
   hooks.on_leave_done = [this] { leave_done_ = true; };
   DriverIdentity identity{instance_, network_.address(host_), rng_.next()};
+  identity.checksum = gmac_checksum;
   if (!config_.encrypt.empty()) {
     // Nonces from the seed: these keys guard nothing, and the same seed gives the same bytes.
     identity.keyring = *make_keyring({*parse_key(config_.encrypt)}, [rng = rng_.fork()](std::span<std::byte> out) mutable {
@@ -132,15 +134,16 @@ void SimNode::feed() {
   feeding_ = true;
   while (!waiting_.empty() && driver_ && !leaving_) {
     const std::uint64_t size = waiting_.front().payload.size();
-    if (published_ - acked_ >= config_.tree.pace_window_messages) break;
+    if (unacked_.size() >= config_.tree.pace_window_messages) break;
     if (unacked_bytes_ > 0 && unacked_bytes_ + size > config_.tree.pace_window_bytes) break;
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
-    ++published_;
+    const Sequence sequence = published_ + 1;
+    published_ += frame::parts_of(size);
     unacked_bytes_ += size;
-    unacked_sizes_.push_back(size);
-    observer_.published(index_, {instance_, published_}, next.payload);
-    command([&](Driver& driver) { driver.publish(published_, std::move(next.topic), std::move(next.payload)); });
+    unacked_.emplace_back(published_, size);
+    observer_.published(index_, {instance_, sequence}, next.payload);
+    command([&](Driver& driver) { driver.publish(sequence, std::move(next.topic), std::move(next.payload)); });
   }
   feeding_ = false;
 }

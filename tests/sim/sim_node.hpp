@@ -125,7 +125,7 @@ class SimNode final : private Loop {
     Bytes payload;
   };
   std::deque<Waiting> waiting_;
-  std::deque<std::uint64_t> unacked_sizes_;
+  std::deque<std::pair<Sequence, std::uint64_t>> unacked_;  ///< last sequence and bytes
   std::uint64_t unacked_bytes_ = 0;
   Sequence published_ = 0;
   Sequence acked_ = 0;

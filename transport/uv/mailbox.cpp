@@ -44,10 +44,11 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
     return Error{Errc::overloaded, std::to_string(unacked_.size()) + " broadcasts (" + std::to_string(unacked_bytes_) +
                                        " bytes) have not reached every member yet; wait for on_writable"};
   }
-  const Sequence sequence = next_++;
+  const Sequence sequence = next_;
+  next_ += frame::parts_of(bytes);
   broadcast.sequence = sequence;
   items_.emplace_back(std::move(broadcast));
-  unacked_.push_back({sequence, bytes});
+  unacked_.push_back({next_ - 1, bytes});
   unacked_bytes_ += bytes;
   waiting_bytes_ += bytes;
   ++waiting_messages_;

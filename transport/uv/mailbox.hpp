@@ -23,7 +23,7 @@ namespace plumvine::uv {
 
 /// The thread-safe door of a node: broadcasts and commands go in from any thread, in order; the loop takes them out.
 ///
-/// A broadcast gets its sequence under the same lock that admits it, so a refused one uses none. Bounds: the
+/// A broadcast gets its sequences, one for each part, under the same lock that admits it, so a refused one uses none. Bounds: the
 /// configured mailbox for what the loop has not taken yet, the pacing window for what has not reached the members
 /// that keep up (`acked`), and `kCommandsMax` commands. Whoever was refused hears of room once half is free.
 class Mailbox {
@@ -74,7 +74,7 @@ class Mailbox {
   static constexpr std::uint64_t kTakeBytes = 1ULL << 20;
 
   struct Unacked {
-    Sequence sequence;
+    Sequence sequence;  ///< the last one it takes
     std::uint64_t bytes;
   };
 
