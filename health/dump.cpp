@@ -185,8 +185,21 @@ Json lag(const Snapshot& s) {
                    {"missing", o.missing},
                    {"age_s", rounded(o.age_s)}});
   }
-  return {
-      {"self", s.name}, {"origins", std::move(out)}, {"oldest_missing_s", rounded(to_seconds(s.tree.oldest_missing))}};
+  auto large = Json::array();
+  for (const auto& l : s.large) {
+    large.push_back({{"id", to_string(l.id)},
+                     {"origin", l.origin},
+                     {"topic", l.topic},
+                     {"parts_here", l.parts_here},
+                     {"parts", l.parts},
+                     {"bytes_here", l.bytes_here},
+                     {"bytes", l.bytes},
+                     {"age_s", rounded(l.age_s)}});
+  }
+  return {{"self", s.name},
+          {"origins", std::move(out)},
+          {"large", std::move(large)},
+          {"oldest_missing_s", rounded(to_seconds(s.tree.oldest_missing))}};
 }
 
 Json topics(const Snapshot& s) {

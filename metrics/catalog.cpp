@@ -102,12 +102,12 @@ void read_http(const Source& s, Out& out) {
   }
 }
 
-constexpr std::string_view kLoss = "reason: evicted, expired, slow_consumer, held_back, too_large, dropped";
+constexpr std::string_view kLoss = "reason: evicted, expired, slow_consumer, held_back, too_large, dropped, incomplete, corrupt";
 constexpr std::string_view kPriority = "priority: critical, high, normal, low";
 constexpr std::string_view kEviction = "reason: ttl, count, bytes";
 constexpr std::string_view kFrame =
     "reason: malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, "
-    "sequence_jump, undecryptable, plaintext, invalid";
+    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit";
 constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "
@@ -279,6 +279,14 @@ constexpr std::array kRows{
     Row{"plumvine_queue_bytes", gauge, "bytes", "", "Bytes in all send queues.", COUNT(queue_bytes)},
     Row{"plumvine_queue_dropped_total", counter, "", "lane: critical, high, normal, low; policy: drop_oldest, drop_newest, disconnect",
         "Payloads that a neighbour too slow was not sent, by the policy of their topic. It may still pull them.", read_queue_drops},
+    Row{"plumvine_large_parts_total", counter, "", "", "Parts of large payloads received for the first time.", COUNT(tree.large_parts)},
+    Row{"plumvine_large_completed_total", counter, "", "", "Large payloads put together from their parts.", COUNT(tree.large_completed)},
+    Row{"plumvine_large_partial", gauge, "messages", "", "Large payloads of which parts are missing.", COUNT(tree.large_partial)},
+    Row{"plumvine_large_partial_bytes", gauge, "bytes", "", "What is here of them.", COUNT(tree.large_partial_bytes)},
+    Row{"plumvine_large_hints_total", counter, "", "",
+        "Announcements of parts sent at once to a neighbour that might be about to send them, too.", COUNT(tree.large_hints)},
+    Row{"plumvine_large_recalled_total", counter, "", "",
+        "Parts taken out of a send queue since the neighbour had told that it has them.", COUNT(transport.queues.recalled)},
     Row{"plumvine_direct_messages_total", counter, "", "result: sent, acknowledged, failed, delivered, refused",
         "Messages to one member alone: ours by what became of them; others' delivered here, or refused as repeated or unexpected.",
         [](const Source& s, Out& out) { by_reason(out, "result", s.snapshot.transport.direct); }},

@@ -2,6 +2,13 @@
 
 namespace plumvine::tree {
 
+bool take(OriginSets& sets, OriginIndex origin, SequenceRange range) {
+  const auto it = sets.find(origin);
+  if (it == sets.end() || it->second.remove(range) == 0) return false;
+  if (it->second.empty()) sets.erase(it);
+  return true;
+}
+
 std::vector<SequenceRange> common(const IntervalSet& set, SequenceRange range) {
   std::vector<SequenceRange> out;
   Sequence next = range.first;

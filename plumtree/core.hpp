@@ -48,6 +48,8 @@ struct Link {
   std::array<OriginSets, kPriorities> owed;  ///< not pushed for lack of credit, by priority
   OriginSets owed_pulls;           ///< asked for, not sent for lack of credit
   OriginSets dropped;              ///< not pushed as their topics want it; announced when there is credit
+  OriginIndex served = 0;          ///< the origin that had its turn last
+  Timestamp hint_until{INT64_MIN}; ///< it sent parts that were here: until then it is told at once of those that come
   std::size_t owed_ranges = 0;     ///< in all of these; at most `kOwedRangesMax`
   bool owed_overflow = false;      ///< more was owed than fits: a digest tells at drain
   LazyQueue lazy;
@@ -89,6 +91,8 @@ inline constexpr double kLossy = 0.01;
 inline constexpr double kDelayedGain = 1.0 / 32;
 /// Messages younger than this may still be on their way somewhere.
 inline constexpr Duration kInFlight = std::chrono::seconds{2};
+/// Whoever has sent a part twice is told at once of each part for so long.
+inline constexpr Duration kHintFor = std::chrono::seconds{1};
 inline constexpr Duration kLateStart = std::chrono::milliseconds{50};
 /// Payloads of one origin that come closer together than this are one flow.
 inline constexpr Duration kFlowPause = std::chrono::milliseconds{20};
@@ -128,7 +132,12 @@ class Core {
   }
   /// The lane of a copy. What gave way to newer messages and is pulled after all does not get in front of them again.
   [[nodiscard]] static Priority lane_of(const StoredMessage& message, bool pulled) {
-    return pulled && message.agreed->drops() ? Priority::low : message.agreed->policy.priority;
+    return pulled && message.agreed->drops() ? Priority::low : lane_of(*message.agreed, message.whole && message.whole->about.parts() > 1);
+  }
+  /// Parts go one lane below their topic's, so that small messages overtake a large one.
+  [[nodiscard]] static Priority lane_of(const Topic& topic, bool part) {
+    const Priority lane = topic.policy.priority;
+    return part && lane != Priority::low ? static_cast<Priority>(static_cast<int>(lane) + 1) : lane;
   }
   /// The far end has the message, or it is on its way there. Whoever published it has it.
   [[nodiscard]] bool known(const StoredMessage& message, Slot slot) const {
@@ -159,7 +168,7 @@ class Core {
   /// It was handed to the user, or is about to be.
   [[nodiscard]] bool is_delivered(OriginIndex origin, Sequence sequence) const {
     if (!seen.contains(origin, sequence)) return false;
-    for (const OriginSets* sets : {&undelivered, &ordered, &judging}) {
+    for (const OriginSets* sets : {&undelivered, &ordered, &judging, &assembling}) {
       if (const auto it = sets->find(origin); it != sets->end() && it->second.contains(sequence)) return false;
     }
     return true;
@@ -187,6 +196,7 @@ class Core {
   OriginSets undelivered;     ///< received while delivery is paused
   OriginSets ordered;         ///< on ordered topics, waiting for an earlier one of their origin
   OriginSets judging;         ///< a validator has them
+  OriginSets assembling;      ///< parts of payloads of which other parts are missing
   OriginSets held_for_all;    ///< in the store, on topics with the policy `hold`
   OriginSets unpaced;         ///< in the store, on topics that nobody waits for
   bool synced = false;
@@ -235,6 +245,8 @@ class Core {
   std::vector<IntervalSet> in_flight_;  // by origin: asked for, at most one request for an id
 };
 
+/// Removes what of a range is kept of an origin; false if nothing was there.
+bool take(OriginSets& sets, OriginIndex origin, SequenceRange range);
 /// The parts of `range` that are in `set`, ascending.
 std::vector<SequenceRange> common(const IntervalSet& set, SequenceRange range);
 /// Collects ranges by origin and cuts them into frames that the wire accepts.

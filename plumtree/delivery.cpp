@@ -8,34 +8,39 @@ namespace plumvine {
 
 namespace {
 using tree::Arrival;
+using tree::take;
 constexpr std::int64_t kLatencyMax = std::int64_t{86400} * 1'000'000;
 
-/// Removes a sequence from what is kept of an origin; false if it was not there.
-bool take(tree::OriginSets& sets, tree::OriginIndex origin, Sequence sequence) {
-  const auto it = sets.find(origin);
-  if (it == sets.end() || !it->second.remove(sequence)) return false;
-  if (it->second.empty()) sets.erase(it);
-  return true;
-}
 }  // namespace
 
 // ---- Validators
 
+void Tree::Impl::judge(const StoredMessage& message, Timestamp now) {
+  core.judging[message.origin].add(message.sequences());
+  core.out.push(tree::Judge{delivery_of(message, now)});
+}
+
 void Tree::Impl::judged(MessageId id, Verdict verdict, Timestamp now) {
   enter(now);
   const auto origin = core.seen.find(id.origin);
-  if (!origin || !take(core.judging, *origin, id.sequence)) return;  // it left the store meanwhile, and was reported
+  if (!origin || !take(core.judging, *origin, {id.sequence, id.sequence})) return;  // it left the store meanwhile, and was reported
   core.stats.validations.add(verdict);
   const Arrival arrival = *core.store.arrival_of(id);
-  StoredMessage& message = *core.store.at(arrival);
-  message.judging = false;
+  const StoredMessage& message = *core.store.at(arrival);
+  const SequenceRange range = message.sequences();
+  take(core.judging, *origin, range);
+  const std::vector<Arrival> all = message.whole ? parts_of(*message.whole) : std::vector{arrival};
   if (verdict == Verdict::accept) {
-    spread(message, arrival, message.upstream, now);
+    for (const Arrival part : all) {
+      StoredMessage& accepted = *core.store.at(part);
+      accepted.judging = false;
+      spread(accepted, part, accepted.upstream, now);
+    }
     deliver(message, arrival, now);
   } else {
     if (verdict == Verdict::reject && message.upstream != tree::kNoSlot) core.reject(message.upstream, FrameReject::invalid);
-    receipts_.skipped(*origin, {id.sequence, id.sequence});
-    core.store.drop(arrival);
+    receipts_.skipped(*origin, range);
+    for (const Arrival part : all) core.store.drop(part);
   }
   release(*origin, now);
 }
@@ -43,9 +48,11 @@ void Tree::Impl::judged(MessageId id, Verdict verdict, Timestamp now) {
 // ---- Order
 
 Sequence Tree::Impl::ordered_upto(OriginIndex origin) const {
-  const Sequence watermark = core.seen[origin].watermark;
-  const auto it = core.judging.find(origin);
-  return it == core.judging.end() ? watermark : std::min(watermark, it->second.front().first - 1);
+  Sequence upto = core.seen[origin].watermark;
+  for (const tree::OriginSets* sets : {&core.judging, &core.assembling}) {
+    if (const auto it = sets->find(origin); it != sets->end()) upto = std::min(upto, it->second.front().first - 1);
+  }
+  return upto;
 }
 
 void Tree::Impl::release(OriginIndex origin, Timestamp now) {
@@ -58,7 +65,8 @@ void Tree::Impl::release(OriginIndex origin, Timestamp now) {
     set.remove(free);
     for (Sequence sequence = free.first; sequence <= free.last; ++sequence) {
       const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
-      deliver_next(*core.store.at(arrival), arrival, now);
+      const StoredMessage& message = *core.store.at(arrival);
+      if (message.leads()) deliver_next(message, arrival, now);
     }
   }
   if (set.empty()) core.ordered.erase(waiting);
@@ -68,13 +76,12 @@ void Tree::Impl::release(OriginIndex origin, Timestamp now) {
 
 void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestamp now) {
   if (is_former_self(message.id.origin)) return;
-  const Sequence sequence = message.id.sequence;
   const std::uint64_t limit = message.agreed->policy.max_size;
-  if (limit != 0 && message.payload.size() > limit) {
-    return report_lost(message.origin, {sequence, sequence}, LossReason::too_large);
+  if (limit != 0 && !message.whole && message.payload.size() > limit) {
+    return report_lost(message.origin, message.sequences(), LossReason::too_large);
   }
-  if (message.agreed->is_fifo() && sequence > ordered_upto(message.origin)) {
-    core.ordered[message.origin].add(sequence);
+  if (message.agreed->is_fifo() && message.id.sequence > ordered_upto(message.origin)) {
+    core.ordered[message.origin].add(message.sequences());
     return;
   }
   deliver_next(message, arrival, now);
@@ -86,7 +93,7 @@ void Tree::Impl::deliver_next(const StoredMessage& message, Arrival arrival, Tim
   if (message.agreed->drops() && !make_backlog_room(message)) return;
   backlog_.push_back(arrival);
   if (message.agreed->drops()) backlogs_[message.agreed->number].push_back(arrival);
-  core.undelivered[message.origin].add(message.id.sequence);
+  core.undelivered[message.origin].add(message.sequences());
 }
 
 bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
@@ -101,9 +108,9 @@ bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
   if (backlog.size() < message.agreed->policy.backlog) return true;
   const bool oldest = message.agreed->policy.overflow == Overflow::drop_oldest;
   const StoredMessage& victim = oldest ? *core.store.at(backlog.front()) : message;
-  overrun(victim.origin, victim.id.sequence, LossReason::dropped);
+  overrun(victim.origin, victim.sequences(), LossReason::dropped);
   if (!oldest) return false;
-  take(core.undelivered, victim.origin, victim.id.sequence);
+  take(core.undelivered, victim.origin, victim.sequences());
   backlog.pop_front();
   return true;
 }
@@ -111,10 +118,11 @@ bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
 tree::Deliver Tree::Impl::delivery_of(const StoredMessage& message, Timestamp now) const {
   tree::Deliver out;
   out.id = message.id;
+  out.parts = message.whole ? message.whole->about.parts() : 1;
   out.origin = core.seen[message.origin].name;
   out.topic = message.topic;
   out.round = message.round;
-  out.payload = message.payload;
+  out.payload = message.whole ? message.whole->payload : message.payload;
   if (message.origin != tree::kSelf) {
     out.latency = std::chrono::microseconds{std::clamp<std::int64_t>(now.ns / 1000 - message.published_us, 0, kLatencyMax)};
   }
@@ -146,7 +154,7 @@ void Tree::Impl::deliver_backlog() {
     const Arrival arrival = backlog_.front();
     const StoredMessage* message = core.store.at(arrival);
     backlog_.pop_front();
-    if (message == nullptr || !take(core.undelivered, message->origin, message->id.sequence)) continue;
+    if (message == nullptr || !take(core.undelivered, message->origin, message->sequences())) continue;
     emit(*message, now_);
     pacing_.progressed(message->origin, now_);
     break;
@@ -155,13 +163,21 @@ void Tree::Impl::deliver_backlog() {
 }
 
 void Tree::Impl::on_evicted(const StoredMessage& message) {
-  const Sequence sequence = message.id.sequence;
-  if (message.origin == tree::kSelf && core.dead_members > 0) ++core.stats.partitioned;
-  if (message.agreed->policy.overflow == Overflow::hold) take(core.held_for_all, message.origin, sequence);
-  if (message.agreed->unpaced()) take(core.unpaced, message.origin, sequence);
-  if (take(core.ordered, message.origin, sequence)) return overrun(message.origin, sequence, LossReason::held_back);
-  if (take(core.undelivered, message.origin, sequence) || take(core.judging, message.origin, sequence)) {
-    overrun(message.origin, sequence, LossReason::slow_consumer);
+  const SequenceRange own{message.id.sequence, message.id.sequence};
+  if (message.origin == tree::kSelf && core.dead_members > 0 && message.leads()) ++core.stats.partitioned;
+  if (message.agreed->policy.overflow == Overflow::hold) take(core.held_for_all, message.origin, own);
+  if (message.agreed->unpaced()) take(core.unpaced, message.origin, own);
+  // What has lost a part is lost.
+  const SequenceRange range = message.sequences();
+  if (message.whole && message.whole->state == tree::Whole::State::partial) {
+    give_up_whole(*message.whole);
+    unblocked_.insert(message.origin);
+    return overrun(message.origin, range, LossReason::incomplete);
+  }
+  if (take(core.ordered, message.origin, range)) return overrun(message.origin, range, LossReason::held_back);
+  if (take(core.undelivered, message.origin, range) || take(core.judging, message.origin, range)) {
+    unblocked_.insert(message.origin);
+    overrun(message.origin, range, LossReason::slow_consumer);
   }
 }
 

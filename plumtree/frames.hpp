@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -43,6 +44,8 @@ enum class Encoding : std::uint8_t { plain, lz4, count_ };
 
 /// A sum of all parts, to find what went wrong on the way. It guards against accidents, not against members.
 using Checksum = std::array<std::byte, 16>;
+/// Makes it; injected. Null where payloads are neither summed nor checked.
+using ChecksumOf = std::function<Checksum(BytesView)>;
 
 /// The part that a gossip carries, and what the whole is. Its sequence is that of the first part plus `index`.
 struct Part {

@@ -19,6 +19,8 @@ constexpr Duration kFlush = milliseconds{5};
 constexpr std::size_t kSecondLaneMax = 4096;
 /// What a payload costs a link besides its bytes.
 constexpr std::int64_t kOverhead = 64;
+/// One origin gets so much of a link in its turn.
+constexpr std::uint64_t kTurnBytes = 64 * 1024;
 constexpr std::size_t kHeldMax = 4096;
 constexpr std::uint64_t kHeldBytesMax = 16 << 20;
 constexpr std::int64_t kTimeMax = std::int64_t{1} << 60;
@@ -37,10 +39,11 @@ std::uint64_t turn(InstanceId node, const MessageId& id) {
 void Tree::Impl::publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now) {
   enter(now);
   PLUMVINE_CHECK(sequence == core.seen[tree::kSelf].watermark + 1, "own sequences have no gaps");
+  const SequenceRange range{sequence, sequence + frame::parts_of(payload.size()) - 1};
   ++core.stats.broadcast;
   core.stats.message_size.observe(static_cast<double>(payload.size()));
-  core.seen.heard_of(tree::kSelf, sequence, now);
-  core.seen.mark(tree::kSelf, sequence);
+  core.seen.heard_of(tree::kSelf, range.last, now);
+  core.seen.mark(tree::kSelf, range);
   StoredMessage message;
   message.id = {core.self, sequence};
   message.origin = tree::kSelf;
@@ -48,6 +51,10 @@ void Tree::Impl::publish(Sequence sequence, std::string topic, Bytes payload, bo
   message.published_us = micros(now);
   message.arrived = now;
   message.topic = std::move(topic);
+  if (range.first != range.last) {
+    publish_parts(std::move(message), std::move(payload), deliver_local, now);
+    return pacing_.published(now);
+  }
   message.payload = std::move(payload);
   agree(message, &tree::Topic::published, now);
   StoredMessage& stored = core.store.put(std::move(message));
@@ -79,7 +86,7 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
   if (!origin) return;
   if (!plausible(*origin, gossip.id.sequence)) return core.reject(from, FrameReject::sequence_jump);
   if (!gossip.pulled) {
-    const Priority lane = core.topics.agreed(gossip.topic).policy.priority;
+    const Priority lane = core.lane_of(core.topics.agreed(gossip.topic), gossip.part && gossip.part->parts() > 1);
     core.flows(*origin)[static_cast<std::size_t>(lane)] = {gossip.id.sequence, now, from};
   }
   const bool asked = exchange_.arrived(*origin, gossip.id.sequence, now);
@@ -101,10 +108,17 @@ void Tree::Impl::on_copy(Slot from, const frame::Gossip& gossip, Timestamp now) 
       sample_lateness(now - std::exchange(message.announced, Timestamp{}));
     }
   }
-  if (!gossip.pulled) shape->on_duplicate(from, gossip.tree, now);
+  if (gossip.pulled) return;
+  if (gossip.part) core.links[from].hint_until = now + tree::kHintFor;
+  shape->on_duplicate(from, gossip.tree, now);
 }
 
 void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now) {
+  std::shared_ptr<tree::Whole> whole;
+  if (!admit(origin, gossip, whole, now)) {
+    if (auto* asked_for = missing_.find(gossip.id)) asked_for->target = tree::kNoSlot;
+    return;
+  }
   const auto entry = missing_.take(gossip.id);
   core.seen.heard_of(origin, gossip.id.sequence, now);
   core.seen.mark(origin, gossip.id.sequence);
@@ -134,9 +148,12 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   }
   if (!entry && core.late > tree::kLateStart) core.late -= (core.late - tree::kLateStart) / 256;  // nobody was earlier
   if (asked && gossip.pulled) ++core.stats.sync_recovered;
-  core.stats.message_size.observe(static_cast<double>(message.payload.size()));
+  message.whole = whole;
+  if (message.leads()) core.stats.message_size.observe(static_cast<double>(whole ? whole->about.size : message.payload.size()));
   agree(message, &tree::Topic::received, now);
   message.judging = message.agreed->validated;
+  const bool partial = whole && whole->state == tree::Whole::State::partial;
+  const bool last = partial && take_part(*whole, message);
 
   StoredMessage& stored = core.store.put(std::move(message));
   const Arrival arrival = core.store.end() - 1;
@@ -145,19 +162,24 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
     for (const auto& announcer : entry->announcers) core.mark_known(stored, arrival, announcer.slot);
   }
   shape->on_first_copy(from, stored, entry ? &*entry : nullptr, now);
-  if (stored.judging) {
-    core.judging[origin].add(stored.id.sequence);
-    core.out.push(tree::Judge{delivery_of(stored, now)});
+  const std::uint64_t bytes = stored.payload.size();
+  if (whole) {
+    hint(from, stored, arrival);
+    if (!stored.judging) spread(stored, arrival, from, now);  // before the others are here
+    if (last) complete(whole, now);
+  } else if (stored.judging) {
+    judge(stored, now);
   } else {
     spread(stored, arrival, from, now);
     deliver(stored, arrival, now);
   }
   release(origin, now);
-  pacing_.received(origin, from, stored.payload.size(), !gossip.pulled, now);
+  pacing_.received(origin, from, bytes, !gossip.pulled, now);
 }
 
 void Tree::Impl::agree(StoredMessage& message, std::uint64_t tree::Topic::*count, Timestamp now) {
-  ++(core.topics.use(message.topic, now).*count);
+  tree::Topic& topic = core.topics.use(message.topic, now);
+  if (message.leads()) ++(topic.*count);
   message.agreed = &core.topics.agreed(message.topic);
   if (message.agreed->policy.overflow == Overflow::hold) core.held_for_all[message.origin].add(message.id.sequence);
   if (message.agreed->unpaced()) core.unpaced[message.origin].add(message.id.sequence);
@@ -184,6 +206,10 @@ frame::Gossip Tree::Impl::gossip_of(const StoredMessage& message, bool pulled) c
   gossip.pulled = pulled;
   gossip.topic = message.topic;
   gossip.origin = core.seen[message.origin].name;
+  if (message.whole) {
+    gossip.part = message.whole->about;
+    gossip.part->index = message.id.sequence - message.whole->first;
+  }
   gossip.payload = message.payload;
   return gossip;
 }
@@ -312,31 +338,47 @@ bool Tree::Impl::drain_owed(Slot slot, std::vector<Arrival>& announced, Timestam
 bool Tree::Impl::drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::int64_t floor, std::vector<Arrival>& announced,
                            Timestamp now) {
   Link& link = core.links[slot];
-  for (auto it = owed.begin(); it != owed.end(); it = owed.erase(it)) {
-    const auto& [origin, set] = *it;
-    while (!it->second.empty()) {
-      const SequenceRange front = set.front();
-      const std::size_t before = set.ranges();
-      for (const SequenceRange& held : tree::common(core.store.held(origin), front)) {
-        for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
-          const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
-          StoredMessage& message = *core.store.at(arrival);
-          if (!link.has_credit(core.lane_of(message, pulls)) || (link.limited && link.credit <= floor)) {
-            it->second.remove({front.first, sequence - 1});
-            link.owed_ranges = link.owed_ranges + set.ranges() - before;
-            return false;
-          }
-          if (!pulls && core.known(message, slot)) continue;
-          if (pulls || shape->is_eager(message.tree, slot)) {
-            push(message, arrival, {slot}, pulls, now);
-          } else {
-            announced.push_back(arrival);
-          }
+  while (!owed.empty()) {
+    // Origins in turn, so that nobody's backlog keeps the others waiting.
+    auto it = owed.upper_bound(link.served);
+    if (it == owed.end()) it = owed.begin();
+    link.served = it->first;
+    if (!drain_turn(slot, it->first, it->second, pulls, floor, announced, now)) return false;
+    if (it->second.empty()) owed.erase(it);
+  }
+  return true;
+}
+
+bool Tree::Impl::drain_turn(Slot slot, OriginIndex origin, IntervalSet& set, bool pulls, std::int64_t floor,
+                            std::vector<Arrival>& announced, Timestamp now) {
+  Link& link = core.links[slot];
+  const auto cut = [&](SequenceRange done) {
+    const std::size_t before = set.ranges();
+    if (done.first <= done.last) set.remove(done);
+    link.owed_ranges = link.owed_ranges + set.ranges() - before;
+  };
+  std::uint64_t pushed = 0;
+  while (!set.empty()) {
+    const SequenceRange front = set.front();
+    for (const SequenceRange& held : tree::common(core.store.held(origin), front)) {
+      for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
+        const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
+        StoredMessage& message = *core.store.at(arrival);
+        const bool room = link.has_credit(core.lane_of(message, pulls)) && (!link.limited || link.credit > floor);
+        if (!room || pushed >= kTurnBytes) {
+          cut({front.first, sequence - 1});
+          return room;
+        }
+        if (!pulls && core.known(message, slot)) continue;
+        if (pulls || shape->is_eager(message.tree, slot)) {
+          pushed += message.payload.size() + static_cast<std::uint64_t>(kOverhead);
+          push(message, arrival, {slot}, pulls, now);
+        } else {
+          announced.push_back(arrival);
         }
       }
-      it->second.remove(front);
-      link.owed_ranges = link.owed_ranges + set.ranges() - before;
     }
+    cut(front);
   }
   return true;
 }

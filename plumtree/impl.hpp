@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,15 +20,17 @@
 namespace plumvine {
 
 /// The steps of the protocol. `tree.cpp`: links, time and queries; `gossip.cpp`: payloads and announcements;
-/// `delivery.cpp`: to the user, with validators and order; `repair.cpp`: grafts, digests, the first sync, loss.
+/// `delivery.cpp`: to the user, with validators and order; `parts.cpp`: large payloads on that way; `repair.cpp`: grafts, digests, the first sync, loss.
 class Tree::Impl {
  public:
   using Slot = tree::Slot;
+  using Arrival = tree::Arrival;
   using OriginIndex = tree::OriginIndex;
   using StoredMessage = tree::StoredMessage;
   using Link = tree::Link;
 
-  Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics);
+  Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics,
+       frame::ChecksumOf checksum);
 
   // tree.cpp
   void start_from(TreeStart start, Timestamp now);
@@ -53,6 +56,8 @@ class Tree::Impl {
   void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
   void dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now);
   void want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now);
+
+  [[nodiscard]] std::vector<LargeInfo> large(Timestamp now) const { return assemblies_.infos(now); }
 
   // delivery.cpp
   void pause_delivery(bool paused, Timestamp now);
@@ -90,12 +95,16 @@ class Tree::Impl {
   bool drain_owed(Slot slot, std::vector<tree::Arrival>& announce, Timestamp now);
   /// Sends what is owed while there is credit above `floor`; true: all of it.
   bool drain_set(Slot slot, tree::OriginSets& owed, bool pulls, std::int64_t floor, std::vector<tree::Arrival>& announce, Timestamp now);
+  /// One origin's turn; false: there is no credit for more.
+  bool drain_turn(Slot slot, OriginIndex origin, IntervalSet& owed, bool pulls, std::int64_t floor, std::vector<tree::Arrival>& announce,
+                  Timestamp now);
   void announce_later(Slot slot, const StoredMessage& message, tree::Arrival arrival, Timestamp now);
   void flush_lazy(Slot slot, Timestamp upto);
   void announce(Slot slot, const std::vector<tree::Arrival>& arrivals);
   void sample_lateness(Duration late);
 
   // delivery.cpp
+  void judge(const StoredMessage& message, Timestamp now);
   void deliver(const StoredMessage& message, tree::Arrival arrival, Timestamp now);
   void deliver_next(const StoredMessage& message, tree::Arrival arrival, Timestamp now);
   void emit(const StoredMessage& message, Timestamp now);
@@ -108,7 +117,22 @@ class Tree::Impl {
   /// Delivers what waited for the order of its topic and need not any more.
   void release(OriginIndex origin, Timestamp now);
   void on_evicted(const StoredMessage& message);
-  void overrun(OriginIndex origin, Sequence sequence, LossReason reason) { overrun_[{origin, reason}].add(sequence); }
+  void overrun(OriginIndex origin, SequenceRange range, LossReason reason) { overrun_[{origin, reason}].add(range); }
+
+  // parts.cpp
+  /// `head` says everything but the payload.
+  void publish_parts(StoredMessage head, Bytes payload, bool deliver_local, Timestamp now);
+  /// Finds out what the gossip is a part of; false: it was refused.
+  bool admit(OriginIndex origin, const frame::Gossip& gossip, std::shared_ptr<tree::Whole>& whole, Timestamp now);
+  /// Puts the part of a partial payload into its place; true: it was the last one missing.
+  bool take_part(tree::Whole& whole, StoredMessage& part);
+  void complete(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
+  /// What of a partial payload is still missing is not waited for any more; the caller reports the loss.
+  void give_up_whole(tree::Whole& whole);
+  /// Those that are in the store, in order.
+  [[nodiscard]] std::vector<Arrival> parts_of(const tree::Whole& whole) const;
+  /// Tells those who may be about to send the part, too.
+  void hint(Slot from, const StoredMessage& part, Arrival arrival);
 
   // repair.cpp
   void on_ihave(Slot from, const frame::IHave& ihave, Timestamp now);
@@ -120,8 +144,8 @@ class Tree::Impl {
   void pull_missing(Timestamp now);
   /// When to look again at an id that the tree is probably about to bring; `now` if it is not.
   [[nodiscard]] Timestamp still_coming(const MessageId& id, const tree::MissingSet::Entry& entry, Timestamp now);
-  /// Whom to ask next for the id; none when it was given up.
-  [[nodiscard]] Slot next_target(const MessageId& id, tree::MissingSet::Entry& entry, Timestamp now);
+  /// Whom to ask next for the id, given how many were asked just now; none when it was given up.
+  [[nodiscard]] Slot next_target(const MessageId& id, tree::MissingSet::Entry& entry, const std::map<Slot, std::size_t>& asked);
   void give_up(const MessageId& id);
   [[nodiscard]] Duration pull_delay(Slot slot);
   void on_digest(Slot from, frame::Digest digest, Timestamp now);
@@ -144,6 +168,7 @@ class Tree::Impl {
   tree::LossWatch losses_;
   tree::Pacing pacing_;
   tree::Receipts receipts_;
+  tree::Assemblies assemblies_;
   Timestamp now_{INT64_MIN};       ///< of the last input
   Timestamp timeout_now_{INT64_MIN};
   Timestamp reset_at_{INT64_MIN / 2};  ///< an eager link broke
@@ -153,6 +178,7 @@ class Tree::Impl {
   /// By number of a topic that drops: what of it is in the backlog, and a little that was.
   std::map<std::uint32_t, std::deque<tree::Arrival>> backlogs_;
   std::map<std::pair<OriginIndex, LossReason>, IntervalSet> overrun_;  ///< will not be delivered; told in time
+  std::set<OriginIndex> unblocked_;  ///< what waited for a message of theirs that left the store may go on
 
   TreeStart start_;
   /// A digest of a neighbour while we have no start of our own.

@@ -41,15 +41,17 @@ StoredMessage& MessageStore::put(StoredMessage message) {
     Shelf& shelf = shelves_[stored.agreed->number];
     shelf.arrivals.push_back(arrival);
     shelf.bytes += stored.payload.size();
-    trim_shelf(shelf, stored.agreed->policy);
+    trim_shelf(shelf, stored);
   }
   trim_cache();
-  while (count_ > 1 && (bytes_ > config_->sync_max_bytes || count_ > config_->sync_max_messages)) evict_front();
+  while (count_ > 1 && (bytes_ > config_->store_bytes() || count_ > config_->sync_max_messages)) evict_front();
   return stored;
 }
 
-void MessageStore::trim_shelf(Shelf& shelf, const TopicConfig& policy) {
-  while (policy.retention_bytes > 0 && shelf.bytes > policy.retention_bytes && shelf.arrivals.size() > 1) {
+void MessageStore::trim_shelf(Shelf& shelf, const StoredMessage& newest) {
+  const std::uint64_t most = newest.agreed->policy.retention_bytes;
+  while (most > 0 && shelf.bytes > most && shelf.arrivals.size() > 1) {
+    if (newest.whole && at(shelf.arrivals.front())->whole == newest.whole) return;
     drop(shelf.arrivals.front(), CacheEviction::bytes);
   }
 }

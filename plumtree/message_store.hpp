@@ -15,6 +15,7 @@
 #include <plumvine/stats.hpp>
 #include <plumvine/types.hpp>
 
+#include "assembly.hpp"
 #include "seen.hpp"
 #include "topics.hpp"
 
@@ -45,9 +46,15 @@ struct StoredMessage {
   std::uint64_t asked = 0;        ///< links that asked for it although it was on its way
   std::string topic;
   const Topic* agreed = &kDefaultTopic;
+  std::shared_ptr<Whole> whole;   ///< of which it is a part; null where it is all there is
   bool judging = false;           ///< a validator has it: not to be sent yet
   bool gone = false;              ///< left the store before its turn
   Bytes payload;
+
+  /// It is all of a message, or its first part.
+  [[nodiscard]] bool leads() const noexcept { return !whole || whole->first == id.sequence; }
+  /// Those of the message that it is, or is a part of.
+  [[nodiscard]] SequenceRange sequences() const noexcept { return whole ? whole->range() : SequenceRange{id.sequence, id.sequence}; }
 };
 
 /// Payloads in order of arrival: the repair store, whose newest part is the graft cache. A payload is held once.
@@ -55,7 +62,7 @@ struct StoredMessage {
 /// The store is bounded by `sync_window`, `sync_max_bytes` and `sync_max_messages`, a topic in it by its `retention` and
 /// `retention_bytes`; the cache by `message_cache_ttl`,
 /// `message_cache_max_bytes` and `message_cache_max_size`. Leaving the cache is counted by reason; leaving the store is told
-/// to the owner. The newest message always stays, even if it alone is above a bound of bytes.
+/// to the owner. The newest message always stays, even if it alone is above a bound of bytes; on a shelf that goes for all its parts.
 /// Not thread-safe; owned by `Tree`.
 class MessageStore {
  public:
@@ -110,7 +117,7 @@ class MessageStore {
     const TopicConfig& policy = message.agreed->policy;
     return policy.retention > Duration{0} || policy.retention_bytes > 0;
   }
-  void trim_shelf(Shelf& shelf, const TopicConfig& policy);
+  void trim_shelf(Shelf& shelf, const StoredMessage& newest);
   void unshelve(const StoredMessage& message);
   /// Takes the message out of store and counts, not out of the cache's; its place stays.
   StoredMessage remove(Arrival arrival);

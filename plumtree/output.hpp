@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <plumvine/config.hpp>
+#include <plumvine/handlers.hpp>
 #include <plumvine/stats.hpp>
 #include <plumvine/types.hpp>
 
@@ -24,12 +25,20 @@ struct Send {
 };
 struct Deliver {
   MessageId id;
+  std::uint64_t parts = 1;  ///< sequences that it takes
   std::string origin;
   std::string topic;
   Round round = 0;
   Duration latency{0};
   Bytes payload;
 };
+[[nodiscard]] inline SequenceRange sequences_of(const Deliver& delivery) noexcept {
+  return {delivery.id.sequence, delivery.id.sequence + delivery.parts - 1};
+}
+/// So much of a large message is here.
+struct Progressed { Progress progress; };
+/// What the peer is to be sent of these it has already: they need not go out.
+struct Recall { PeerId peer{}; std::vector<MessageId> ids; };
 /// A validator is to judge this message; `Tree::judged` takes its verdict.
 struct Judge { Deliver message; };
 struct Lost { InstanceId origin{}; std::string name; SequenceRange range; LossReason reason{}; };
@@ -45,6 +54,6 @@ struct Receipted { MessageId id; bool complete = false; std::vector<InstanceId> 
 struct Acked { Sequence up_to = 0; };
 struct Log { LogRecord record; };
 
-using Output = std::variant<Send, Deliver, Judge, Lost, RoleChanged, Misbehaved, TooSlow, Receipted, Acked, Log>;
+using Output = std::variant<Send, Deliver, Progressed, Recall, Judge, Lost, RoleChanged, Misbehaved, TooSlow, Receipted, Acked, Log>;
 
 }  // namespace plumvine::tree

@@ -59,11 +59,17 @@ Sequence Pacing::limit(OriginIndex origin, Sequence watermark, Timestamp now) co
   Sequence next = watermark + 1;
   if (const auto it = core_.unpaced.find(origin); it != core_.unpaced.end()) next = it->second.next_absent(next);
   const StoredMessage* message = core_.store.find({core_.seen[origin].instance, next});
-  if (message != nullptr && now - message->arrived < core_.config.lag_grace) return next - 1;
+  if (message != nullptr && now - message->arrived < grace(*message)) return next - 1;
   const auto held = core_.held_for_all.find(origin);
   if (held == core_.held_for_all.end()) return kRelease;
   const auto first = held->second.next(next);
   return first ? *first - 1 : kRelease;
+}
+
+Duration Pacing::grace(const StoredMessage& message) const {
+  // Who keeps up takes a window in that time; a large payload is several windows.
+  const std::uint64_t windows = message.whole ? message.whole->about.encoded_size / core_.config.pace_window_bytes : 0;
+  return core_.config.lag_grace * static_cast<std::int64_t>(std::max<std::uint64_t>(1, windows));
 }
 
 Sequence Pacing::behind(OriginIndex origin, Sequence own, Timestamp now) {

@@ -59,6 +59,8 @@ class Pacing {
   [[nodiscard]] Sequence behind(OriginIndex origin, Sequence own, Timestamp now);
   /// How far somebody who has come up to `watermark` lets the publisher go; no limit where it is passed.
   [[nodiscard]] Sequence limit(OriginIndex origin, Sequence watermark, Timestamp now) const;
+  /// How old a message may get while its publisher waits for those who lack it.
+  [[nodiscard]] Duration grace(const StoredMessage& message) const;
   void set_upstream(OriginIndex origin, Slot slot, Timestamp now);
   void report(Timestamp now);
   void acknowledge(Timestamp now);

@@ -19,6 +19,8 @@ constexpr Duration kAnswerFloor = milliseconds{10};
 constexpr Duration kAfterReset = milliseconds{500};
 /// Announcements of more unknown ids than this in one frame are left to bulk pulls.
 constexpr std::uint64_t kTimedMax = 64;
+/// So many pulls in a row go to the nearest announcer, before the next one gets its share.
+constexpr std::size_t kPullShare = 4;
 /// Known ids are looked up one by one in ranges up to this length.
 constexpr std::uint64_t kMarkedMax = 4096;
 /// Payloads sent in answer to one frame.
@@ -72,16 +74,19 @@ void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex 
   for (const SequenceRange& part : lacking) unknown += part.last - part.first + 1;
 
   const std::uint64_t length = range.last - range.first + 1;
+  std::vector<MessageId> recalled;
   if (length <= kMarkedMax && unknown < length) {
     for (const SequenceRange& held : tree::common(core.store.held(origin), range)) {
       for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
         const Arrival arrival = *core.store.arrival_of({instance, sequence});
         StoredMessage& message = *core.store.at(arrival);
         core.mark_known(message, arrival, from);
+        if (message.whole && (message.sent & tree::bit(from)) != 0) recalled.push_back(message.id);
         shape->on_late_announcement(from, message, ihave.round, now);
       }
     }
   }
+  if (!recalled.empty()) core.out.push(tree::Recall{core.links[from].peer, std::move(recalled)});
   if (unknown == 0) return;
   losses_.hole(origin, now);
   if (unknown > kTimedMax) {
@@ -99,12 +104,17 @@ void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex 
   }
 }
 
-tree::Slot Tree::Impl::next_target(const MessageId& id, MissingSet::Entry& entry, Timestamp) {
+tree::Slot Tree::Impl::next_target(const MessageId& id, MissingSet::Entry& entry, const std::map<Slot, std::size_t>& asked) {
+  // The nearest one. Of many at once each neighbour gets a share, so that several bring the parts of a large payload.
+  const auto rank = [&](Slot slot) {
+    const auto it = asked.find(slot);
+    return std::pair{it == asked.end() ? 0 : it->second / kPullShare, core.links[slot].rtt};
+  };
   const auto best = [&] {
     MissingSet::Announcer* nearest = nullptr;
     for (auto& announcer : entry.announcers) {
       if (announcer.tried) continue;
-      if (nearest == nullptr || core.links[announcer.slot].rtt < core.links[nearest->slot].rtt) nearest = &announcer;
+      if (nearest == nullptr || rank(announcer.slot) < rank(nearest->slot)) nearest = &announcer;
     }
     return nearest;
   };
@@ -141,6 +151,7 @@ Timestamp Tree::Impl::still_coming(const MessageId& id, const MissingSet::Entry&
 
 void Tree::Impl::pull_missing(Timestamp now) {
   std::map<std::pair<Slot, TreeId>, std::vector<MessageId>> asks;
+  std::map<Slot, std::size_t> asked;
   while (const auto id = missing_.pop_due(now)) {
     MissingSet::Entry& entry = *missing_.find(*id);
     auto& in_flight = core.in_flight(*core.seen.find(id->origin));
@@ -155,8 +166,9 @@ void Tree::Impl::pull_missing(Timestamp now) {
       missing_.arm(*id, entry, later);
       continue;
     }
-    const Slot target = next_target(*id, entry, now);
+    const Slot target = next_target(*id, entry, asked);
     if (target == tree::kNoSlot) continue;
+    ++asked[target];
     if (entry.tries++ == 0) {
       entry.asked = now;
       ++core.stats.graft_sent;
@@ -476,11 +488,17 @@ void Tree::Impl::check_loss(Timestamp now) {
 }
 
 void Tree::Impl::lose(OriginIndex origin, SequenceRange range, LossReason reason, Timestamp now) {
+  IntervalSet lost;
   for (const SequenceRange& part : core.seen.missing_in(origin, range)) {
     core.seen.mark(origin, part);
     for (const MessageId& id : missing_.drop(core.seen[origin].instance, part)) core.in_flight(origin).remove(id.sequence);
-    report_lost(origin, part, reason);
+    lost.add(part);
+    for (const auto& whole : assemblies_.overlapping(origin, part)) {
+      lost.add(whole->range());
+      give_up_whole(*whole);
+    }
   }
+  for (const SequenceRange& part : lost.list()) report_lost(origin, part, reason);
   release(origin, now);
   pacing_.progressed(origin, now);
 }

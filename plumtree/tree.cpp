@@ -26,9 +26,10 @@ template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 }  // namespace
 
-Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics)
+Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics,
+                 frame::ChecksumOf checksum)
     : core(std::move(config), self, std::move(name), rng, level, topics),
-      exchange_(core), losses_(core), pacing_(core), receipts_(core) {
+      exchange_(core), losses_(core), pacing_(core), receipts_(core), assemblies_(core, std::move(checksum)) {
   shape = core.config.tree_rule == TreeConfig::Rule::classic ? tree::make_classic(core) : tree::make_rooted(core);
   const auto own = core.seen.add(self, core.name, Timestamp{});
   PLUMVINE_CHECK(own == tree::kSelf, "our own origin is the first");
@@ -289,6 +290,7 @@ Timestamp Tree::Impl::next_timeout() const {
 }
 
 std::optional<tree::Output> Tree::Impl::poll_output() {
+  for (const OriginIndex origin : std::exchange(unblocked_, {})) release(origin, now_);
   if (core.out.empty() && !paused_ && (!backlog_.empty() || !overrun_.empty())) deliver_backlog();
   return core.out.poll();
 }
@@ -312,6 +314,9 @@ const TreeStats& Tree::Impl::stats(Timestamp now) {
   }
   s.held_back = 0;
   for (const auto& [origin, set] : core.ordered) s.held_back += set.count();
+  s.large_partial = assemblies_.size();
+  s.large_partial_bytes = 0;
+  for (const LargeInfo& large : assemblies_.infos(now)) s.large_partial_bytes += large.bytes_here;
   s.topics = core.topics.size();
   s.topics_evicted = core.topics.evicted();
   const Timestamp oldest = losses_.oldest();
@@ -339,7 +344,7 @@ Cursor Tree::Impl::position() const {
     if (!origin.used) continue;
     if (origin.watermark > 0) out.add(origin.instance, {1, origin.watermark});
     for (const SequenceRange& range : origin.above.list()) out.add(origin.instance, range);
-    for (const tree::OriginSets* waiting : {&core.undelivered, &core.ordered, &core.judging}) {
+    for (const tree::OriginSets* waiting : {&core.undelivered, &core.ordered, &core.judging, &core.assembling}) {
       const auto it = waiting->find(i);
       if (it == waiting->end()) continue;
       for (const SequenceRange& range : it->second.list()) out.remove(origin.instance, range);
@@ -349,7 +354,7 @@ Cursor Tree::Impl::position() const {
     for (const SequenceRange& range : set.list()) out.remove(core.seen[what.first].instance, range);
   }
   core.out.each([&](const tree::Output& output) {
-    if (const auto* delivery = std::get_if<tree::Deliver>(&output)) out.remove(delivery->id);
+    if (const auto* delivery = std::get_if<tree::Deliver>(&output)) out.remove(delivery->id.origin, sequences_of(*delivery));
   });
   return out;
 }
@@ -360,10 +365,11 @@ std::vector<MessageId> Tree::Impl::held_ids(bool own) const {
   std::map<InstanceId, std::vector<Sequence>> sequences;
   for (tree::Arrival a = core.store.first(); a < core.store.end(); ++a) {
     const StoredMessage* message = core.store.at(a);
-    if (message == nullptr || !delivered.contains(message->id) || is_former_self(message->id.origin)) continue;
+    if (message == nullptr || !message->leads() || !delivered.contains(message->id) || is_former_self(message->id.origin)) continue;
+    if (message->whole && message->whole->state != tree::Whole::State::complete) continue;
     const TopicConfig& policy = message->agreed->policy;
     if (message->origin == tree::kSelf && !policy.deliver_local.value_or(own)) continue;
-    if (policy.max_size != 0 && message->payload.size() > policy.max_size) continue;
+    if (policy.max_size != 0 && !message->whole && message->payload.size() > policy.max_size) continue;
     ids.push_back(message->id);
     sequences[message->id.origin].push_back(message->id.sequence);
   }
@@ -379,7 +385,10 @@ std::vector<MessageId> Tree::Impl::held_ids(bool own) const {
 std::optional<HeldMessage> Tree::Impl::held(const MessageId& id) const {
   const StoredMessage* message = core.store.find(id);
   if (message == nullptr) return std::nullopt;
-  return HeldMessage{message->id, core.seen[message->origin].name, message->topic, message->round, message->payload};
+  const bool large = message->whole != nullptr;
+  return HeldMessage{message->id,    large ? message->whole->about.parts() : 1,
+                     core.seen[message->origin].name, message->topic,
+                     message->round, large ? message->whole->payload : message->payload};
 }
 
 std::vector<std::string> Tree::Impl::check_invariants() const {
@@ -389,7 +398,7 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
   exchange_.check(broken);
   pacing_.check(broken);
   if (core.store.messages() > std::max<std::uint64_t>(1, c.sync_max_messages)) broken.emplace_back("too many messages in the store");
-  if (core.store.bytes() > c.sync_max_bytes && core.store.messages() > 1) broken.emplace_back("too many bytes in the store");
+  if (core.store.bytes() > c.store_bytes() && core.store.messages() > 1) broken.emplace_back("too many bytes in the store");
   if (core.store.cache_messages() > core.store.messages()) broken.emplace_back("the cache is larger than the store");
   if (core.store.cache_bytes() > core.store.bytes()) broken.emplace_back("the cache has more bytes than the store");
   if (missing_.size() > tree::MissingSet::kMissingMax) broken.emplace_back("too many missing ids");
@@ -397,6 +406,7 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
   if (core.seen.size() > std::max<std::uint32_t>(2, c.origins_max)) broken.emplace_back("too many origins");
   if (!std::is_sorted(core.up.begin(), core.up.end())) broken.emplace_back("links out of order");
   receipts_.check(broken);
+  assemblies_.check(broken);
   for (const auto& [origin, set] : core.ordered) {
     if (!set.empty() && set.front().first <= ordered_upto(origin)) broken.emplace_back("a message waits for nothing");
   }
@@ -416,8 +426,9 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
 
 // ---- Tree
 
-Tree::Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level, const TopicConfigs& topics)
-    : impl_(std::make_unique<Impl>(std::move(config), self, std::move(name), rng, log_level, topics)) {}
+Tree::Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level, const TopicConfigs& topics,
+           frame::ChecksumOf checksum)
+    : impl_(std::make_unique<Impl>(std::move(config), self, std::move(name), rng, log_level, topics, std::move(checksum))) {}
 Tree::~Tree() = default;
 Tree::Tree(Tree&&) noexcept = default;
 Tree& Tree::operator=(Tree&&) noexcept = default;
@@ -460,6 +471,7 @@ std::vector<OriginInfo> Tree::origins() const { return impl_->origins(); }
 Cursor Tree::position() const { return impl_->position(); }
 std::vector<MessageId> Tree::held_ids(bool own) const { return impl_->held_ids(own); }
 std::optional<HeldMessage> Tree::held(const MessageId& id) const { return impl_->held(id); }
+std::vector<LargeInfo> Tree::large(Timestamp now) const { return impl_->large(now); }
 std::vector<TopicInfo> Tree::topics() const { return impl_->core.topics.infos(); }
 std::vector<std::string> Tree::check_invariants() const { return impl_->check_invariants(); }
 

@@ -47,6 +47,7 @@ struct TreeStart {
 /// A message that the store holds and that was delivered.
 struct HeldMessage {
   MessageId id;
+  std::uint64_t parts = 1;  ///< sequences that it takes
   std::string_view origin, topic;
   Round round = 0;
   Bytes payload;
@@ -57,7 +58,7 @@ struct HeldMessage {
 class Tree {
  public:
   Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level = LogLevel::info,
-       const TopicConfigs& topics = {});
+       const TopicConfigs& topics = {}, frame::ChecksumOf checksum = {});
   ~Tree();
   Tree(Tree&&) noexcept;
   Tree& operator=(Tree&&) noexcept;
@@ -68,7 +69,7 @@ class Tree {
   void start_alone(Timestamp now);
 
   // Inputs.
-  /// `sequence` is one more than the last published one. Delivers locally first when `deliver_local`, unless its topic
+  /// `sequence` is one more than the last published one; a large payload takes `frame::parts_of` its size of them. Delivers locally first when `deliver_local`, unless its topic
   /// says otherwise.
   void publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now);
   void handle_frame(PeerId from, Frame frame, Timestamp now);
@@ -124,6 +125,8 @@ class Tree {
   /// Views are valid until the next input.
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
   [[nodiscard]] std::vector<TopicInfo> topics() const;
+  /// Large payloads under way.
+  [[nodiscard]] std::vector<LargeInfo> large(Timestamp now) const;
   /// Broken invariants found by a self-check; 0 in a correct program. The simulator calls it after each step.
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 

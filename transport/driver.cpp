@@ -139,10 +139,12 @@ void Driver::Impl::tell(engine::Event& event) {
     if (handler) handler(args...);
   };
   const auto message_of = [](const tree::Deliver& d) {
-    return Message{.id = d.id, .origin = d.origin, .topic = d.topic, .payload = d.payload, .hops = d.round, .latency = d.latency};
+    return Message{.id = d.id, .parts = d.parts, .origin = d.origin, .topic = d.topic, .payload = d.payload, .hops = d.round, .latency = d.latency};
   };
   if (const auto* deliver = std::get_if<tree::Deliver>(&event)) {
     call(handlers_.on_message, message_of(*deliver));
+  } else if (const auto* progress = std::get_if<Progress>(&event)) {
+    call(handlers_.on_progress, *progress);
   } else if (const auto* judge = std::get_if<tree::Judge>(&event)) {
     const auto validator = handlers_.validators.find(judge->message.topic);
     const bool judges = validator != handlers_.validators.end() && validator->second;

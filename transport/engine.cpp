@@ -35,7 +35,7 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
       rng_(identity_.seed),
       log_(config_.log, config_.log_level),
       overlay_(config_.tree, config_.link, identity_.instance, config_.name, rng_.fork()),
-      tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level, config_.topics),
+      tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level, config_.topics, identity_.checksum),
       peers_(std::size_t{config_.swim.members_max} * 2) {
   const Result<Bytes> meta = make_metadata(config_, identity_.instance, user_tags_);
   PLUMVINE_CHECK(meta.has_value(), "a configuration is validated before it is used");
@@ -318,6 +318,8 @@ void Engine::Impl::perform(tree::Output output) {
                  [&](tree::Deliver& o) {
                    if (take_delivery(o)) events_.push(std::move(o));
                  },
+                 [&](tree::Progressed& o) { events_.push(std::move(o.progress)); },
+                 [&](tree::Recall& o) { recall(o); },
                  [&](tree::Lost& o) {
                    events_.push(LostEvent{std::move(o.name), o.origin, o.range, o.reason});
                  },
@@ -355,6 +357,12 @@ void Engine::Impl::send(const tree::Send& send) {
     }
     put(*conn, *encoded, lane_of(send.priority), PayloadTag{std::get<frame::Gossip>(send.frame).id, send.topic});
   }
+}
+
+/// What still waits for the link and is known at its far end does not go out.
+void Engine::Impl::recall(const tree::Recall& recall) {
+  Connection* conn = peers_.valid(recall.peer) ? find(peers_[recall.peer].link) : nullptr;
+  if (conn) queue_counts_.recalled += conn->queue.take_out(recall.ids);
 }
 
 /// A payload for a link without credit: older ones of its topic give way, or it does itself. True: it may go.

@@ -41,7 +41,7 @@ struct SaveKeys { std::vector<Bytes> keys; };
 struct DirectCame { std::string from; InstanceId instance{}; Bytes payload; };
 /// What became of a direct message of ours that somebody waits for.
 struct DirectDone { std::uint64_t ticket = 0; Status status; };
-using Event = std::variant<KeysDone, SaveKeys, DirectCame, DirectDone, Receipt, tree::Judge, tree::Deliver, LostEvent, MemberEvent,
+using Event = std::variant<KeysDone, SaveKeys, DirectCame, DirectDone, Receipt, tree::Judge, tree::Deliver, Progress, LostEvent, MemberEvent,
                            PeerEvent, PartitionEvent, tree::Acked, LeaveDone, BridgePublish>;
 }  // namespace engine
 

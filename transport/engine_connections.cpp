@@ -258,10 +258,11 @@ void Engine::Impl::after_flush(Connection& conn, std::size_t written) {
   if (conn.closing && conn.queue.empty()) close_now(conn, CloseMode::flush);
 }
 
-/// A payload larger than the high watermark still goes out when nothing else waits.
+/// A part larger than the high watermark still goes out when nothing else waits.
 std::int64_t Engine::Impl::full_credit() const {
   constexpr std::uint64_t kHead = 4096;
-  return static_cast<std::int64_t>(std::max(config_.link.queue_high_bytes, config_.tree.max_message_size + kHead));
+  const std::uint64_t largest = std::min<std::uint64_t>(config_.tree.max_message_size, frame::kPartSize) + kHead;
+  return static_cast<std::int64_t>(std::max(config_.link.queue_high_bytes, largest));
 }
 
 /// Below the low watermark the tree may fill the queue up to the high one; above it what it was told runs out.

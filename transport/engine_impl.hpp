@@ -154,6 +154,7 @@ class Engine::Impl {
   void perform(tree::Output output);
   void send(const tree::Send& send);
   bool make_way(Connection& conn, PeerId to, const tree::Send& send, std::uint64_t bytes);
+  void recall(const tree::Recall& recall);
   void too_slow(const tree::TooSlow& slow);
   [[nodiscard]] Receipt receipt_of(const tree::Receipted& receipted) const;
   void misbehaved(PeerId peer, FrameReject what);

@@ -42,6 +42,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   if (const auto holder = swim_->name_holder(now_); holder && !left_) s.name_holder = holder->to_string();
   s.origins = tree_.origins();
   s.topics = tree_.topics();
+  s.large = tree_.large(now_);
 
   s.swim = swim_->stats();
   if (serf_) s.swim.serf_messages = serf_->messages();
@@ -59,6 +60,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.transport.connections_refused += refused_;
   s.transport.queue_overflows += queues_overflowed_;
   s.transport.queues = queue_counts_;
+  s.tree.gossip_sent -= queue_counts_.recalled;
   for (const auto& [id, conn] : conns_) add_counts(s.transport.queues, conn->queue);
   s.transport.direct = direct_counts_;
   s.window = window_.sums(now_, RateWindow::Totals::of(s.tree));

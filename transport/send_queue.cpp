@@ -51,6 +51,21 @@ std::vector<MessageId> SendQueue::make_room(Lane where, std::uint32_t topic, std
   return gone;
 }
 
+std::size_t SendQueue::take_out(std::span<const MessageId> ids) {
+  std::size_t taken = 0;
+  for (std::size_t lane = kFirst; lane < kLast; ++lane) {
+    const auto gone = std::erase_if(lanes_[lane], [&](const Waiting& waiting) {
+      if (!waiting.payload || std::ranges::find(ids, waiting.payload->id) == ids.end()) return false;
+      bytes_ -= waiting.frame.size();
+      return true;
+    });
+    messages_ -= gone;
+    dropped_.add(priority_of(lane), gone);
+    taken += gone;
+  }
+  return taken;
+}
+
 std::optional<std::size_t> SendQueue::next_lane() const {
   if (!lanes_[0].empty()) return 0;
   std::optional<std::size_t> next;

@@ -47,6 +47,8 @@ class SendQueue {
   /// Takes payloads of the topic out of the lane, oldest first, until as many bytes are free; returns what they were.
   /// Nothing is taken out, and nothing returned, if all of them together are not enough.
   std::vector<MessageId> make_room(Lane lane, std::uint32_t topic, std::uint64_t bytes);
+  /// Takes these payloads out of all lanes; returns how many there were.
+  std::size_t take_out(std::span<const MessageId> ids);
   /// Writes until the queue is empty or the transport takes no more; returns how many bytes it took.
   std::size_t flush(Transport& transport, ConnId conn);
   /// From the next batch on what goes out is what `seal` makes of it.

@@ -112,7 +112,7 @@ struct TreeConfig {
   Duration message_cache_ttl = seconds{60};
   std::uint32_t message_cache_max_size = 10000;
   std::uint64_t message_cache_max_bytes = 32ULL << 20;
-  /// Largest payload. 1 MiB.
+  /// Largest payload. 1 MiB; up to 512 MiB. Payloads above 128 KiB go in parts.
   std::uint64_t max_message_size = 1ULL << 20;
   /// Duplicates in a row from a peer before it is pruned; in `classic` also the hop advantage that
   /// swaps an eager link (Plumtree, section 3.8). 3 (2 / 4 / 5).
@@ -127,9 +127,13 @@ struct TreeConfig {
   Duration maintenance_jitter = milliseconds{500};
   /// How often digests are compared with one neighbour, besides each link-up.
   Duration sync_interval = seconds{5};
-  /// How long the repair store keeps a payload, and how many bytes and messages of them. 5 min, 64 MiB.
+  /// How long the repair store keeps a payload, and how many bytes and messages of them. 5 min. Bytes 0: 64 MiB, or twice
+  /// `max_message_size` where that is more; a large payload is put together in the store, so it must fit in with room to spare.
   Duration sync_window = minutes{5};
-  std::uint64_t sync_max_bytes = 64ULL << 20;
+  std::uint64_t sync_max_bytes = 0;
+  [[nodiscard]] std::uint64_t store_bytes() const noexcept {
+    return sync_max_bytes != 0 ? sync_max_bytes : std::max<std::uint64_t>(64ULL << 20, 2 * max_message_size);
+  }
   std::uint64_t sync_max_messages = 1ULL << 20;
   /// A publisher waits for members whose oldest undelivered message is younger than this. 2 s.
   Duration lag_grace = seconds{2};

@@ -16,6 +16,7 @@ namespace plumvine {
 /// A delivered broadcast. Views are valid inside the handler; keep `payload` to keep the memory.
 struct Message {
   MessageId id;
+  std::uint64_t parts = 1;  ///< sequences that it takes, from that of `id`: a large payload goes in parts
   std::string_view origin;  ///< name of the member that published it
   std::string_view topic;
   Bytes payload;
@@ -63,6 +64,15 @@ struct LostEvent {
   LossReason reason{};
 };
 
+/// A large payload is coming: so much of it is here. Told a few times on the way; `Handlers::on_message` has the whole.
+struct Progress {
+  MessageId id;
+  std::string origin;
+  std::string topic;
+  std::uint64_t bytes = 0;  ///< that are here, in any order
+  std::uint64_t size = 0;   ///< of all of it, as it is sent
+};
+
 /// A message that one member sent to this one alone. Views are valid inside the handler; keep `payload` to keep the memory.
 struct DirectMessage {
   std::string_view from;
@@ -84,6 +94,7 @@ struct Receipt {
 /// short: while one runs, the node does nothing else.
 struct Handlers {
   std::function<void(const Message&)> on_message = {};
+  std::function<void(const Progress&)> on_progress = {};
   std::function<void(const MemberEvent&)> on_member = {};
   std::function<void(const PeerEvent&)> on_peer = {};
   std::function<void(const PartitionEvent&)> on_partition = {};

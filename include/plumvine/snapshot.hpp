@@ -66,6 +66,16 @@ struct OriginInfo {
   double age_s = 0;                 ///< how long the oldest missing one has been missing, 0 where none is
 };
 
+/// A large payload of which parts are missing here.
+struct LargeInfo {
+  MessageId id;
+  std::string origin;               ///< name
+  std::string topic;
+  std::uint64_t parts_here = 0, parts = 0;
+  std::uint64_t bytes_here = 0, bytes = 0;
+  double age_s = 0;                 ///< since its first part came
+};
+
 /// One topic in use here, or configured.
 struct TopicInfo {
   std::string name;
@@ -130,6 +140,7 @@ struct Snapshot {
   std::vector<TreeInfo> trees;
   std::vector<OriginInfo> origins;
   std::vector<TopicInfo> topics;    ///< by name
+  std::vector<LargeInfo> large;     ///< under way, by origin and sequence
   std::vector<SeedInfo> seeds;
   OtherCluster other_cluster;       ///< `count` 0: nobody
   std::string name_holder;          ///< the address that the others know under our name; empty where that is ours

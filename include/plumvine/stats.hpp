@@ -72,7 +72,7 @@ struct SwimStats {
 /// Why a link frame was refused.
 enum class FrameReject : std::uint8_t {
   malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, sequence_jump,
-  undecryptable, plaintext, invalid,
+  undecryptable, plaintext, invalid, part_mismatch, part_limit,
   count_,
 };
 std::string_view to_string(FrameReject reason) noexcept;
@@ -85,7 +85,7 @@ enum class RateLimited : std::uint8_t { graft, ack, count_ };
 std::string_view to_string(RateLimited what) noexcept;
 
 /// Mirror of `LossReason` for counting.
-enum class Loss : std::uint8_t { evicted, expired, slow_consumer, held_back, too_large, dropped, count_ };
+enum class Loss : std::uint8_t { evicted, expired, slow_consumer, held_back, too_large, dropped, incomplete, corrupt, count_ };
 
 /// What became of a broadcast that asked for acknowledgements.
 enum class ReceiptResult : std::uint8_t { complete, timed_out, count_ };
@@ -124,6 +124,9 @@ struct TreeStats {
   CountedReasons<Verdict> validations;  ///< messages that a validator judged
   std::uint64_t topics_evicted = 0;     ///< topics forgotten for lack of room
   CountedReasons<ReceiptResult> receipts;
+  std::uint64_t large_parts = 0;        ///< parts of large payloads received for the first time
+  std::uint64_t large_completed = 0;    ///< large payloads put together
+  std::uint64_t large_hints = 0;        ///< frames that told a neighbour at once of a part that it may be about to send
   SecondsHistogram graft_latency{kSecondsBuckets};
   SecondsHistogram delivery_latency{kSecondsBuckets};
   BytesHistogram message_size{kBytesBuckets};
@@ -141,6 +144,8 @@ struct TreeStats {
   std::uint64_t missing_messages = 0;   ///< known to exist, not here
   std::uint64_t held_back = 0;          ///< here, waiting for an earlier one of their origin
   std::uint64_t topics = 0;             ///< remembered
+  std::uint64_t large_partial = 0;      ///< large payloads of which parts are missing
+  std::uint64_t large_partial_bytes = 0;  ///< of these what is here
   Duration oldest_missing{0};
 };
 
@@ -151,6 +156,7 @@ struct QueueStats {
   CountedReasons<Priority> dropped;     ///< by the policy of their topic, or with a link that broke
   /// Payloads that a neighbour was not sent for the policy of their topic, by priority. It may still pull them.
   std::array<CountedReasons<Overflow>, static_cast<std::size_t>(Priority::count_)> by_policy;
+  std::uint64_t recalled = 0;           ///< parts taken out again since the other end had told that it has them
 };
 
 /// Bytes and connections, by the driver and transport.

@@ -161,6 +161,8 @@ enum class LossReason : std::uint8_t {
   held_back,      ///< left this node's own store while it waited, for the order of its topic, for an earlier one
   too_large,      ///< above `max_size` of its topic here
   dropped,        ///< gave way in front of a local handler that is too slow, as its topic wants it
+  incomplete,     ///< a part of it left this node's own store before the others had come
+  corrupt,        ///< all its parts came, and together they are not what was published
   history_gap,    ///< left this node's history before a subscriber read it
 };
 std::string_view to_string(LossReason reason) noexcept;

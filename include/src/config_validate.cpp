@@ -76,8 +76,8 @@ void check_node(const Config& c, Rules& rules) {
   rules.require(meta.has_value(), "tags", meta ? "" : meta.error().message);
   rules.positive(c.leave_timeout, "leave_timeout", "5s");
   rules.positive(c.stop_timeout, "stop_timeout", "2s");
-  rules.require(c.mailbox_max_bytes >= c.tree.max_message_size, "mailbox_max_bytes",
-                fmt::format("is {}, must hold one message of max_message_size ({})", c.mailbox_max_bytes, c.tree.max_message_size));
+  // One message always fits into an empty mailbox and an empty window, whatever its size.
+  rules.between(c.mailbox_max_bytes, 1024, 1ULL << 40, "mailbox_max_bytes");
   rules.between(c.mailbox_max_messages, 1, 1u << 24, "mailbox_max_messages");
   rules.require(!c.serf_events || c.swim.delegate_protocol[2] != 0, "serf_events", "needs delegate_protocol = \"serf\"");
 }
@@ -132,11 +132,15 @@ void check_tree(const TreeConfig& t, Rules& rules) {
                 fmt::format("is {}, must be at least ihave_interval + graft_timeout x (graft_max_retries + 1) = {}, or the answer may be evicted before it is asked for",
                             format_duration(t.message_cache_ttl), format_duration(repair)));
   rules.between(t.message_cache_max_size, 16, 1u << 26, "message_cache_max_size");
-  rules.between(t.max_message_size, 1024, 64ULL << 20, "max_message_size");
-  rules.require(t.message_cache_max_bytes >= t.max_message_size, "message_cache_max_bytes",
-                fmt::format("is {}, must hold one message of max_message_size ({})", t.message_cache_max_bytes, t.max_message_size));
-  rules.require(t.sync_max_bytes >= t.message_cache_max_bytes, "sync_max_bytes",
-                fmt::format("is {}, must be at least message_cache_max_bytes ({}), which it contains", t.sync_max_bytes, t.message_cache_max_bytes));
+  rules.between(t.max_message_size, 1024, 512ULL << 20, "max_message_size");
+  constexpr std::uint64_t kCacheMin = 1 << 20;
+  rules.require(t.message_cache_max_bytes >= std::min(t.max_message_size, kCacheMin), "message_cache_max_bytes",
+                fmt::format("is {}, must be at least the smaller of max_message_size ({}) and 1MiB", t.message_cache_max_bytes, t.max_message_size));
+  rules.require(t.store_bytes() >= t.message_cache_max_bytes, "sync_max_bytes",
+                fmt::format("is {}, must be at least message_cache_max_bytes ({}), which it contains", t.store_bytes(), t.message_cache_max_bytes));
+  rules.require(t.store_bytes() >= 2 * t.max_message_size, "sync_max_bytes",
+                fmt::format("is {}, must be at least twice max_message_size ({}), or a large payload is evicted while its parts come; 0 chooses",
+                            t.sync_max_bytes, t.max_message_size));
   rules.require(t.sync_window >= t.message_cache_ttl, "sync_window",
                 fmt::format("is {}, must be at least message_cache_ttl ({})", format_duration(t.sync_window), format_duration(t.message_cache_ttl)));
   rules.require(t.sync_max_messages >= t.message_cache_max_size, "sync_max_messages",
@@ -148,8 +152,7 @@ void check_tree(const TreeConfig& t, Rules& rules) {
   rules.positive(t.sync_interval, "sync_interval", "5s");
   rules.positive(t.beacon_interval, "beacon_interval", "5s");
   rules.positive(t.lag_grace, "lag_grace", "2s");
-  rules.require(t.pace_window_bytes >= t.max_message_size, "pace_window_bytes",
-                fmt::format("is {}, must hold one message of max_message_size ({})", t.pace_window_bytes, t.max_message_size));
+  rules.between(t.pace_window_bytes, 1024, 1ULL << 40, "pace_window_bytes");
   rules.between(t.pace_window_messages, 1, 1ULL << 30, "pace_window_messages");
   rules.between(t.origins_max, 16, 1u << 20, "origins_max");
   rules.between(t.trees_max, 2, 4096, "trees_max");
@@ -172,8 +175,8 @@ void check_topics(const Config& c, Rules& rules) {
     rules.require(topic.retention == Duration{0} || (topic.retention >= repair && topic.retention <= t.sync_window), field("retention"),
                   fmt::format("is {}, must be from ihave_interval + graft_timeout x (graft_max_retries + 1) = {} to sync_window ({}), or 0s for that",
                               format_duration(topic.retention), format_duration(repair), format_duration(t.sync_window)));
-    rules.require(topic.retention_bytes <= t.sync_max_bytes, field("retention_bytes"),
-                  fmt::format("is {}, at most sync_max_bytes ({}); 0 for that", topic.retention_bytes, t.sync_max_bytes));
+    rules.require(topic.retention_bytes <= t.store_bytes(), field("retention_bytes"),
+                  fmt::format("is {}, at most sync_max_bytes ({}); 0 for that", topic.retention_bytes, t.store_bytes()));
     rules.between(topic.backlog, 1, 1u << 24, field("backlog"));
   }
 }

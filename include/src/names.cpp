@@ -57,8 +57,8 @@ std::string_view to_string(Accusation source) noexcept {
 std::string_view to_string(PeerRole role) noexcept { return role == PeerRole::eager ? "eager" : "lazy"; }
 
 std::string_view to_string(LossReason reason) noexcept {
-  static constexpr std::array<std::string_view, 7> names{"evicted",   "expired", "slow_consumer", "held_back",
-                                                         "too_large", "dropped", "history_gap"};
+  static constexpr std::array<std::string_view, 9> names{"evicted", "expired",    "slow_consumer", "held_back",  "too_large",
+                                                         "dropped", "incomplete", "corrupt",       "history_gap"};
   return pick(names, reason);
 }
 
@@ -133,7 +133,7 @@ std::string_view to_string(ProbeResult result) noexcept {
 std::string_view to_string(FrameReject reason) noexcept {
   static constexpr std::array<std::string_view, CountedReasons<FrameReject>::kSize> names{
       "malformed", "too_large", "unknown_type", "unexpected", "wrong_label",
-      "bad_hello", "origin_limit", "tree_limit", "sequence_jump", "undecryptable", "plaintext", "invalid"};
+      "bad_hello", "origin_limit", "tree_limit", "sequence_jump", "undecryptable", "plaintext", "invalid", "part_mismatch", "part_limit"};
   return pick(names, reason);
 }
 

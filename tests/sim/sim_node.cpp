@@ -44,12 +44,13 @@ void SimNode::start(Config config, ClockSkew skew) {
   });
   DriverHooks hooks;
   hooks.on_acked = [this](Sequence up_to) {
-    acked_ = up_to;
+    acked_ = std::max(acked_, up_to);
     window_->acked(up_to, time_.now());
     feed();
   };
   hooks.on_leave_done = [this] { leave_done_ = true; };
   DriverIdentity identity{instance_, network_.address(host_), rng_.next()};
+  identity.checksum = gmac_checksum;
   if (!config_.encrypt.empty()) {
     // Nonces from the seed: these keys guard nothing, and the same seed gives the same bytes.
     identity.keyring = *make_keyring({*parse_key(config_.encrypt)}, [rng = rng_.fork()](std::span<std::byte> out) mutable {
@@ -135,10 +136,11 @@ void SimNode::feed() {
     }
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
-    ++published_;
+    const Sequence sequence = published_ + 1;
+    published_ += frame::parts_of(size);
     window_->published(published_, size, time_.now());
-    observer_.published(index_, {instance_, published_}, next.payload);
-    command([&](Driver& driver) { driver.publish(published_, std::move(next.topic), std::move(next.payload)); });
+    observer_.published(index_, {instance_, sequence}, next.payload);
+    command([&](Driver& driver) { driver.publish(sequence, std::move(next.topic), std::move(next.payload)); });
   }
   feeding_ = false;
 }

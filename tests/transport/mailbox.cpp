@@ -45,6 +45,16 @@ TEST_CASE("a refused broadcast uses no sequence", "[mailbox]") {
   CHECK(*publish(box, bytes(1), 0s) == 11);
 }
 
+TEST_CASE("a large broadcast takes a sequence for each of its parts", "[mailbox]") {
+  Mailbox box{small()};
+  CHECK(*publish(box, bytes(300'000), 0s) == 1);
+  CHECK(sequences(box.take()) == std::vector<Sequence>{1});
+  box.acked(2);
+  CHECK_FALSE(publish(box, bytes(1), 0s));  // its last part is on its way
+  box.acked(3);
+  CHECK(*publish(box, bytes(1), 0s) == 4);
+}
+
 TEST_CASE("bytes bound the mailbox, but one message always fits", "[mailbox]") {
   Mailbox box{small()};
   CHECK(publish(box, bytes(3000), 0s));

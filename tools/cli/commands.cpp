@@ -140,6 +140,13 @@ int lag(const Call& call) {
                  o["delivered"].dump(), o["missing"].dump(), fmt::format("{:.1f}", o["age_s"].get<double>())});
     }
     say(table.text());
+    if (json["large"].empty()) return kGood;
+    Table large({"LARGE", "ORIGIN", "TOPIC", "HERE", "BYTES", "AGE s"});
+    for (const auto& l : json["large"]) {
+      large.row({l["id"].get<std::string>(), l["origin"].get<std::string>(), l["topic"].get<std::string>(), l["bytes_here"].dump(),
+                 l["bytes"].dump(), fmt::format("{:.1f}", l["age_s"].get<double>())});
+    }
+    say(large.text());
     return kGood;
   });
 }

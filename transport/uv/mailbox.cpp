@@ -49,10 +49,11 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
     return Error{Errc::overloaded, std::to_string(window_.messages()) + " broadcasts (" + std::to_string(window_.bytes()) +
                                        " bytes) have not reached every member yet; wait for on_writable"};
   }
-  const Sequence sequence = next_++;
+  const Sequence sequence = next_;
+  next_ += frame::parts_of(bytes);
   broadcast.sequence = sequence;
   items_.emplace_back(std::move(broadcast));
-  window_.published(sequence, bytes, monotonic_now());
+  window_.published(next_ - 1, bytes, monotonic_now());
   waiting_bytes_ += bytes;
   ++waiting_messages_;
   wake_locked();

@@ -24,7 +24,7 @@ namespace plumvine::uv {
 
 /// The thread-safe door of a node: broadcasts and commands go in from any thread, in order; the loop takes them out.
 ///
-/// A broadcast gets its sequence under the same lock that admits it, so a refused one uses none. Bounds: the
+/// A broadcast gets its sequences, one for each part, under the same lock that admits it, so a refused one uses none. Bounds: the
 /// configured mailbox for what the loop has not taken yet, `PublishWindow` for what has not reached the members
 /// that keep up (`acked`), and `kCommandsMax` commands. Whoever was refused hears of room once half is free.
 class Mailbox {

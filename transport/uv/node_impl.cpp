@@ -146,6 +146,7 @@ Status Node::Impl::prepare_keys() {
   auto ring = make_keyring(source->keys);
   if (!ring) return ring.error().with("keyring");
   identity_.keyring = std::move(*ring);
+  identity_.checksum = gmac_checksum;
   identity_.keeps_keys = identity_.keyring != nullptr && !source->file.empty();
   keyring_path_ = std::move(source->file);
   if (source->broken) {
@@ -245,6 +246,7 @@ Status Node::Impl::build(uv::BoundPair bound) {
   if (!config_.http.empty()) {
     uv::HttpServer::Limits limits;
     limits.body_max = config_.tree.max_message_size;
+    limits.stream_queue_max = std::max<std::size_t>(limits.stream_queue_max, 4 * config_.tree.max_message_size);
     auto listening = uv::HttpServer::listen(
         loop_, config_.http, limits, [this](const uv::HttpRequest& request) { return core_->admin.handle(request); },
         [this](const std::string& path, int status) { core_->admin.observe(path, status); });
@@ -588,6 +590,7 @@ Handlers Node::Impl::wrapped_handlers() {
             core_->history->deliver(message);
             if (user) user(message);
           },
+          .on_progress = timed(handlers_.on_progress),
           .on_member = [this, user = timed(handlers_.on_member)](const MemberEvent& event) {
             note_member(event);
             if (user) user(event);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <plumtree/frames.hpp>
+
 #include <sim/trace.hpp>
 
 namespace plumvine::sim {
@@ -16,6 +18,11 @@ std::uint64_t hash_of(const Bytes& payload) {
   return hash.hash();
 }
 
+/// Those that a message takes.
+SequenceRange sequences(MessageId id, const Bytes& payload) {
+  return {id.sequence, id.sequence + frame::parts_of(payload.size()) - 1};
+}
+
 std::string text(const SequenceRange& range) {
   return std::to_string(range.first) + ".." + std::to_string(range.last);
 }
@@ -24,7 +31,7 @@ std::string text(const SequenceRange& range) {
 
 void DeliveryLog::published(MessageId id, const Bytes& payload) {
   auto& hashes = payloads_[id.origin];
-  hashes.resize(std::max<std::size_t>(hashes.size(), id.sequence));
+  hashes.resize(std::max<std::size_t>(hashes.size(), sequences(id, payload).last));
   hashes[id.sequence - 1] = hash_of(payload);
 }
 
@@ -36,7 +43,7 @@ std::string DeliveryLog::delivered(InstanceId receiver, MessageId id, const Byte
   }
   if (it->second[id.sequence - 1] != hash_of(payload)) return "delivered " + to_string(id) + " with another payload";
   if (receiver == id.origin) return "delivered its own " + to_string(id);
-  if (!receivers_[receiver].delivered[id.origin].add(id.sequence)) return "delivered " + to_string(id) + " twice";
+  if (receivers_[receiver].delivered[id.origin].add(sequences(id, payload)) != frame::parts_of(payload.size())) return "delivered " + to_string(id) + " twice";
   return {};
 }
 

@@ -40,7 +40,7 @@ std::vector<std::string> unsafe(const Snapshot& s, const Config& config) {
   require(s.tree.cache_messages <= limits.message_cache_max_size, "cache above message_cache_max_size");
   require(s.tree.cache_bytes <= limits.message_cache_max_bytes, "cache above message_cache_max_bytes");
   require(s.tree.store_messages <= limits.sync_max_messages, "store above sync_max_messages");
-  require(s.tree.store_bytes <= limits.sync_max_bytes, "store above sync_max_bytes");
+  require(s.tree.store_bytes <= limits.store_bytes(), "store above sync_max_bytes");
   require(s.tree.seen_origins <= limits.origins_max, "more origins than origins_max");
   require(s.invariant_violations == 0, "invariant violations counted");
   return problems;

@@ -116,12 +116,25 @@ TEST_CASE("validate reports every problem at once", "[detail][config]") {
   for (const auto& problem : config.validate()) CHECK_FALSE(problem.message.empty());
 }
 
+TEST_CASE("the repair store has room for two of the largest payloads", "[detail][config]") {
+  Config config = Config::lan("n1");
+  CHECK(config.tree.store_bytes() == 64u << 20);
+  config.tree.max_message_size = 256 << 20;
+  CHECK(config.tree.store_bytes() == 512u << 20);
+  CHECK(config.validate().empty());
+  config.tree.sync_max_bytes = 400 << 20;
+  REQUIRE(complains_about(config, "sync_max_bytes"));
+  CHECK(config.validate().front().message.find("twice max_message_size") != std::string::npos);
+  config.tree.sync_max_bytes = 512 << 20;
+  CHECK(config.validate().empty());
+}
+
 TEST_CASE("what is agreed for topics must go with the rest", "[detail][config]") {
   Config config = Config::lan("n1");
   CHECK(config.validate().empty());
   config.topics["t"].max_size = config.tree.max_message_size + 1;
   config.topics["t"].retention = 1ms;
-  config.topics["t"].retention_bytes = config.tree.sync_max_bytes + 1;
+  config.topics["t"].retention_bytes = config.tree.store_bytes() + 1;
   config.topics["t"].backlog = 0;
   config.topics["u"].retention = config.tree.sync_window + 1ms;
   config.topics["_v"] = {};

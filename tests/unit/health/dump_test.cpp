@@ -173,6 +173,10 @@ TEST_CASE("tree, lag, configuration and errors are objects of their own", "[dump
   CHECK(lag["origins"][0]["highest"] == 9);
   CHECK(lag["origins"][0]["missing"] == 2);
   CHECK(lag["origins"][0]["age_s"] == 0.5);
+  CHECK(lag["large"] == json::array());
+  s.large.push_back({.id = {InstanceId{1}, 4}, .origin = "b", .topic = "t", .parts_here = 2, .parts = 9, .bytes_here = 200, .bytes = 900, .age_s = 1.5});
+  CHECK(json::parse(dump::lag_json(s))["large"][0] == json::parse(R"({"id":"0000000000000001-4","origin":"b","topic":"t","parts_here":2,
+      "parts":9,"bytes_here":200,"bytes":900,"age_s":1.5})"));
   const auto config = json::parse(dump::config_json(Config::lan("a")));
   CHECK(config["preset"] == "lan");
   CHECK(config["probe_interval"] == "1s");

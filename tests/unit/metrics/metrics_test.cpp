@@ -74,6 +74,10 @@ TEST_CASE("gauges follow the snapshot, eager and lazy sum up to the links", "[me
   s.links[1].congested = true;
   s.members[3].member.state = MemberState::dead;
   s.tree.lost.add(Loss::expired, 4);
+  s.tree.large_partial = 2;
+  s.tree.large_partial_bytes = 300;
+  s.tree.large_hints = 5;
+  s.transport.queues.recalled = 6;
   s.members[1].packets = PacketPath::out_blocked;
   s.members[3].packets = PacketPath::in_blocked;
   s.swim.accusations.add(Accusation::probe, 2);
@@ -91,6 +95,10 @@ TEST_CASE("gauges follow the snapshot, eager and lazy sum up to the links", "[me
   CHECK(has_line(text, "swim_members{state=\"alive\"} 3"));
   CHECK(has_line(text, "swim_members{state=\"dead\"} 1"));
   CHECK(has_line(text, "plumtree_messages_lost_total{reason=\"expired\"} 4"));
+  CHECK(has_line(text, "plumvine_large_partial 2"));
+  CHECK(has_line(text, "plumvine_large_partial_bytes 300"));
+  CHECK(has_line(text, "plumvine_large_hints_total 5"));
+  CHECK(has_line(text, "plumvine_large_recalled_total 6"));
   CHECK(has_line(text, "plumvine_http_requests_total{path=\"/metrics\",code=\"200\"} 3"));
   CHECK(has_line(text, "plumvine_build_info{version=\"1.2.3\"} 1"));
 }

@@ -13,6 +13,23 @@ namespace plumvine::test {
 
 inline PeerId peer(std::uint32_t n) { return PeerId{n}; }
 inline InstanceId instance(std::uint32_t n) { return InstanceId{0x1000 + n}; }
+/// Stands in for the sum that the crypto library makes.
+inline frame::Checksum sum_up(BytesView bytes) {
+  std::uint64_t state = bytes.size();
+  for (const std::byte b : bytes) state = mix64(state ^ static_cast<std::uint64_t>(b));
+  frame::Checksum sum{};
+  std::memcpy(sum.data(), &state, sizeof state);
+  return sum;
+}
+/// A text of so many bytes that is not the same at any two places.
+inline std::string varied(std::size_t size, std::uint64_t seed = 1) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; i += 8) {
+    const std::uint64_t word = mix64(seed * 1'000'003 + i);
+    std::memcpy(text.data() + i, &word, std::min<std::size_t>(8, size - i));
+  }
+  return text;
+}
 inline Timestamp at(Duration since_start) { return Timestamp{} + seconds{1} + since_start; }
 
 /// Several trees joined by in-memory links, in virtual time. Links are FIFO with a fixed delay; frames may be
@@ -47,7 +64,7 @@ class Cluster {
   std::uint32_t add(TreeConfig config = {}, bool alone = true) {
     const auto n = static_cast<std::uint32_t>(nodes.size());
     nodes.emplace_back();
-    nodes[n].tree = std::make_unique<Tree>(config, instance(n), "n" + std::to_string(n), rng_.fork(), LogLevel::debug, topics_);
+    nodes[n].tree = std::make_unique<Tree>(config, instance(n), "n" + std::to_string(n), rng_.fork(), LogLevel::debug, topics_, sum_up);
     for (const auto& topic : validated) nodes[n].tree->validate(topic);
     if (alone) nodes[n].tree->start_alone(now);
     drain(n);
@@ -99,7 +116,8 @@ class Cluster {
   }
 
   Sequence publish(std::uint32_t n, std::string text = "x", std::string topic = "default") {
-    const Sequence sequence = ++nodes[n].published;
+    const Sequence sequence = nodes[n].published + 1;
+    nodes[n].published += frame::parts_of(text.size());
     nodes[n].tree->publish(sequence, std::move(topic), Bytes::copy_of(text), false, now);
     drain(n);
     return sequence;

@@ -21,7 +21,7 @@ inline frame::Gossip gossip(Sequence sequence, Round round = 1, bool pulled = fa
 /// One node whose neighbours 1.. are played by the test.
 struct Single {
   explicit Single(TreeConfig config, std::uint32_t neighbours = 3, const TopicConfigs& topics = {})
-      : tree(config, instance(0), "n0", Rng{1}, LogLevel::debug, topics) {
+      : tree(config, instance(0), "n0", Rng{1}, LogLevel::debug, topics, sum_up) {
     tree.start_alone(now);
     for (std::uint32_t i = 1; i <= neighbours; ++i) up(i);
     drain();
@@ -52,6 +52,13 @@ struct Single {
       } else if (std::holds_alternative<tree::Deliver>(*output)) {
         order += "d";
         delivered.push_back(std::get<tree::Deliver>(*output).id.sequence);
+        messages.push_back(std::get<tree::Deliver>(*output));
+      } else if (auto* progress = std::get_if<tree::Progressed>(&*output)) {
+        progressed.push_back(progress->progress);
+      } else if (auto* recall = std::get_if<tree::Recall>(&*output)) {
+        for (const MessageId& id : recall->ids) recalled.emplace_back(static_cast<std::uint32_t>(recall->peer), id.sequence);
+      } else if (auto* judge = std::get_if<tree::Judge>(&*output)) {
+        judged.push_back(judge->message);
       } else if (auto* log = std::get_if<tree::Log>(&*output)) {
         logs.push_back(log->record.text);
       }
@@ -82,6 +89,9 @@ struct Single {
   std::vector<std::string> logs;
   std::string order;
   std::vector<Sequence> delivered;
+  std::vector<tree::Deliver> messages, judged;
+  std::vector<Progress> progressed;
+  std::vector<std::pair<std::uint32_t, Sequence>> recalled;
   std::vector<tree::Lost> lost;
   std::vector<std::pair<Sequence, Overflow>> without_room;
   std::vector<std::uint32_t> too_slow;

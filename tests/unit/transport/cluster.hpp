@@ -46,8 +46,10 @@ struct TestNode {
   std::unique_ptr<Driver> driver;
 
   Sequence publish(std::string text, std::string topic = "t") {
-    driver->publish(++sequence, std::move(topic), Bytes::copy_of(text));
-    return sequence;
+    const Sequence first = sequence + 1;
+    sequence += frame::parts_of(text.size());
+    driver->publish(first, std::move(topic), Bytes::copy_of(text));
+    return first;
   }
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const { return driver->make_snapshot(); }
   /// Names of the peers whose link is up.
@@ -109,6 +111,7 @@ struct TestCluster {
     handlers.on_receipt = [&node](const Receipt& r) { node.receipts.push_back(r); };
     handlers.validators = validators;
     DriverIdentity identity{{}, host.address(), ++seed};
+    identity.checksum = gmac_checksum;
     identity.keeps_keys = !config.keyring.empty();
     identity.known_peers = known_peers;
     if (!config.encrypt.empty()) {

@@ -55,6 +55,26 @@ TEST_CASE("control frames overtake data frames", "[queue]") {
   CHECK(queue.messages() == 0);
 }
 
+TEST_CASE("payloads that the far end has are taken out, and nothing else", "[queue]") {
+  SendQueue queue;
+  Sink sink;
+  const auto id = [](Sequence sequence) { return MessageId{InstanceId{7}, sequence}; };
+  queue.push(frame_of('a', 10, 1000), Lane::low, PayloadTag{id(1)});
+  queue.push(frame_of('b', 10, 1000), Lane::low, PayloadTag{id(2)});
+  queue.push(frame_of('c', 5), Lane::control);
+  queue.push(frame_of('d', 10, 1000), Lane::normal, PayloadTag{id(3)});
+  const std::vector<MessageId> there{id(1), id(3), id(9)};
+  CHECK(queue.take_out(there) == 2);
+  CHECK(queue.take_out(there) == 0);
+  CHECK(queue.bytes() == 1015);
+  CHECK(queue.messages() == 2);
+  CHECK(queue.waiting(Priority::low) == 1);
+  CHECK(queue.waiting(Priority::normal) == 0);
+  queue.flush(sink, ConnId{1});
+  CHECK(sink.taken == std::string(5, 'c') + std::string(1010, 'b'));
+  CHECK(queue.empty());
+}
+
 TEST_CASE("small frames are joined, large payloads go by reference", "[queue]") {
   SendQueue queue;
   Sink sink;

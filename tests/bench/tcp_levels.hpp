@@ -1,0 +1,11 @@
+#pragma once
+
+#include <cstddef>
+
+namespace plumvine::bench {
+
+/// Seconds to hand `bytes` down a line of `levels` processes over plain TCP on loopback: each takes all of it into fresh memory
+/// before it hands it on. Negative where the machine refuses something.
+double tcp_levels(std::size_t levels, std::size_t bytes);
+
+}  // namespace plumvine::bench
