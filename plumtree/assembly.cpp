@@ -23,16 +23,18 @@ bool same(const frame::Part& a, const frame::Part& b) {
 }
 }  // namespace
 
-std::shared_ptr<Whole> Assemblies::publish(Sequence first, const Bytes& payload) const {
+std::shared_ptr<Whole> Assemblies::publish(Sequence first, const frame::Payload& payload) const {
   auto whole = std::make_shared<Whole>();
   whole->origin = kSelf;
   whole->first = first;
-  whole->about.size = whole->about.encoded_size = payload.size();
+  whole->about.encoding = payload.encoding;
+  whole->about.size = payload.size;
+  whole->about.encoded_size = payload.bytes.size();
   whole->state = Whole::State::complete;
-  whole->payload = payload;
+  whole->payload = payload.bytes;
   if (!checksum_) return whole;
   std::vector<frame::Checksum> parts;
-  for (std::uint64_t i = 0; i < whole->about.parts(); ++i) parts.push_back(checksum_(payload.slice(i * frame::kPartSize, frame::kPartSize).view()));
+  for (std::uint64_t i = 0; i < whole->about.parts(); ++i) parts.push_back(checksum_(payload.bytes.slice(i * frame::kPartSize, frame::kPartSize).view()));
   whole->about.checksum = sum_of(checksum_, parts);
   return whole;
 }

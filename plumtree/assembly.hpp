@@ -58,7 +58,7 @@ class Assemblies {
   Assemblies(Core& core, frame::ChecksumOf checksum) : core_(core), checksum_(std::move(checksum)) {}
 
   /// For a publisher: the whole of which `payload` is cut into parts.
-  [[nodiscard]] std::shared_ptr<Whole> publish(Sequence first, const Bytes& payload) const;
+  [[nodiscard]] std::shared_ptr<Whole> publish(Sequence first, const frame::Payload& payload) const;
 
   /// What a gossip that was not seen before is a part of; begins an assembly with the first one. Null in `whole` of one that is no
   /// part. Not `fits`: it contradicts what is here, or there is no room; `why` says which. What is not `wanted` is only passed on.

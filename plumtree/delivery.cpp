@@ -123,6 +123,8 @@ tree::Deliver Tree::Impl::delivery_of(const StoredMessage& message, Timestamp no
   out.topic = message.topic;
   out.round = message.round;
   out.payload = message.whole ? message.whole->payload : message.payload;
+  out.encoding = message.whole ? message.whole->about.encoding : frame::Encoding::plain;
+  out.size = message.whole ? message.whole->about.size : message.payload.size();
   if (message.origin != tree::kSelf) {
     out.latency = std::chrono::microseconds{std::clamp<std::int64_t>(now.ns / 1000 - message.published_us, 0, kLatencyMax)};
   }
@@ -138,6 +140,14 @@ void Tree::Impl::emit(const StoredMessage& message, Timestamp now) {
     receipts_.delivered(message.id, now);
   }
   core.out.push(std::move(out));
+}
+
+void Tree::Impl::undecodable(const MessageId& id, Timestamp now) {
+  enter(now);
+  const auto origin = core.seen.find(id.origin);
+  const StoredMessage* message = core.store.find(id);
+  if (!origin) return;
+  report_lost(*origin, message != nullptr ? message->sequences() : SequenceRange{id.sequence, id.sequence}, LossReason::corrupt);
 }
 
 void Tree::Impl::pause_delivery(bool paused, Timestamp now) {

@@ -42,6 +42,19 @@ constexpr std::uint64_t parts_of(std::uint64_t encoded_size) noexcept {
 /// What was done to a payload before it was cut into parts.
 enum class Encoding : std::uint8_t { plain, lz4, count_ };
 
+/// A payload as it is sent: whole, before it is cut into parts.
+struct Payload {
+  Payload() = default;
+  /// As it is.
+  Payload(Bytes plain) : bytes(std::move(plain)), size(bytes.size()) {}
+  Payload(Bytes encoded, Encoding how, std::uint64_t decoded_size) : bytes(std::move(encoded)), encoding(how), size(decoded_size) {}
+
+  Bytes bytes;
+  Encoding encoding = Encoding::plain;
+  std::uint64_t size = 0;          ///< decoded
+  [[nodiscard]] std::uint64_t parts() const noexcept { return parts_of(bytes.size()); }
+};
+
 /// A sum of all parts, to find what went wrong on the way. It guards against accidents, not against members.
 using Checksum = std::array<std::byte, 16>;
 /// Makes it; injected. Null where payloads are neither summed nor checked.

@@ -36,12 +36,12 @@ std::uint64_t turn(InstanceId node, const MessageId& id) {
 
 // ---- Payloads
 
-void Tree::Impl::publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now) {
+void Tree::Impl::publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now) {
   enter(now);
   PLUMVINE_CHECK(sequence == core.seen[tree::kSelf].watermark + 1, "own sequences have no gaps");
-  const SequenceRange range{sequence, sequence + frame::parts_of(payload.size()) - 1};
+  const SequenceRange range{sequence, sequence + payload.parts() - 1};
   ++core.stats.broadcast;
-  core.stats.message_size.observe(static_cast<double>(payload.size()));
+  core.stats.message_size.observe(static_cast<double>(payload.size));
   core.seen.heard_of(tree::kSelf, range.last, now);
   core.seen.mark(tree::kSelf, range);
   StoredMessage message;
@@ -51,11 +51,15 @@ void Tree::Impl::publish(Sequence sequence, std::string topic, Bytes payload, bo
   message.published_us = micros(now);
   message.arrived = now;
   message.topic = std::move(topic);
-  if (range.first != range.last) {
-    publish_parts(std::move(message), std::move(payload), deliver_local, now);
+  if (payload.encoding != frame::Encoding::plain) {
+    core.stats.compression_bytes_in += payload.size;
+    core.stats.compression_bytes_saved += payload.size - payload.bytes.size();
+  }
+  if (range.first != range.last || payload.encoding != frame::Encoding::plain) {
+    publish_parts(std::move(message), payload, deliver_local, now);
     return pacing_.published(now);
   }
-  message.payload = std::move(payload);
+  message.payload = std::move(payload.bytes);
   agree(message, &tree::Topic::published, now);
   StoredMessage& stored = core.store.put(std::move(message));
   const Arrival arrival = core.store.end() - 1;
@@ -303,7 +307,7 @@ void Tree::Impl::drain(Slot slot, Timestamp now) {
   Link& link = core.links[slot];
   std::vector<Arrival> announced;
   const bool done = drain_set(slot, link.owed_pulls, true, INT64_MIN, announced, now) && drain_owed(slot, announced, now);
-  // What was not to wait may be asked for now that there is room.
+  // Payloads of topics that drop, which gave way while there was no room, are announced: who still wants one pulls it.
   for (const auto& [origin, set] : link.dropped) {
     for (const SequenceRange& range : set.list()) {
       for (const SequenceRange& held : tree::common(core.store.held(origin), range)) {

@@ -51,7 +51,7 @@ class Tree::Impl {
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 
   // gossip.cpp
-  void publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now);
+  void publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now);
   void on_gossip(Slot from, frame::Gossip gossip, Timestamp now);
   void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
   void dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now);
@@ -60,6 +60,7 @@ class Tree::Impl {
   [[nodiscard]] std::vector<LargeInfo> large(Timestamp now) const { return assemblies_.infos(now); }
 
   // delivery.cpp
+  void undecodable(const MessageId& id, Timestamp now);
   void pause_delivery(bool paused, Timestamp now);
   void judged(MessageId id, Verdict verdict, Timestamp now);
 
@@ -121,7 +122,7 @@ class Tree::Impl {
 
   // parts.cpp
   /// `head` says everything but the payload.
-  void publish_parts(StoredMessage head, Bytes payload, bool deliver_local, Timestamp now);
+  void publish_parts(StoredMessage head, const frame::Payload& payload, bool deliver_local, Timestamp now);
   /// Finds out what the gossip is a part of; false: it was refused.
   bool admit(OriginIndex origin, const frame::Gossip& gossip, std::shared_ptr<tree::Whole>& whole, Timestamp now);
   /// Puts the part of a partial payload into its place; true: it was the last one missing.

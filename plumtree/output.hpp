@@ -31,6 +31,8 @@ struct Deliver {
   Round round = 0;
   Duration latency{0};
   Bytes payload;
+  frame::Encoding encoding = frame::Encoding::plain;  ///< of `payload`, until the engine has decoded it
+  std::uint64_t size = 0;                             ///< decoded
 };
 [[nodiscard]] inline SequenceRange sequences_of(const Deliver& delivery) noexcept {
   return {delivery.id.sequence, delivery.id.sequence + delivery.parts - 1};

@@ -9,12 +9,12 @@ namespace plumvine {
 using tree::Arrival;
 using tree::Whole;
 
-void Tree::Impl::publish_parts(StoredMessage head, Bytes payload, bool deliver_local, Timestamp now) {
+void Tree::Impl::publish_parts(StoredMessage head, const frame::Payload& payload, bool deliver_local, Timestamp now) {
   head.whole = assemblies_.publish(head.id.sequence, payload);
   const auto part = [&](std::uint64_t index) {
     StoredMessage message = head;
     message.id.sequence += index;
-    message.payload = payload.slice(index * frame::kPartSize, frame::kPartSize);
+    message.payload = payload.bytes.slice(index * frame::kPartSize, frame::kPartSize);
     agree(message, &tree::Topic::published, now);
     return message;
   };
@@ -32,11 +32,6 @@ void Tree::Impl::publish_parts(StoredMessage head, Bytes payload, bool deliver_l
 bool Tree::Impl::admit(OriginIndex origin, const frame::Gossip& gossip, std::shared_ptr<Whole>& whole, Timestamp now) {
   const std::uint64_t limit = core.topics.agreed(gossip.topic).policy.max_size;
   const bool too_large = gossip.part && limit != 0 && gossip.part->size > limit;
-  // Nobody here decodes yet what was encoded.
-  if (gossip.part && gossip.part->encoding != frame::Encoding::plain) {
-    core.stats.frames_rejected.add(FrameReject::unknown_type);
-    return false;
-  }
   auto admission = assemblies_.admit(origin, gossip, !too_large && !is_former_self(gossip.id.origin), now);
   if (!admission.fits) {
     // Not its sender's fault for certain: the first one to come may have been the wrong one.
@@ -79,7 +74,7 @@ void Tree::Impl::complete(const std::shared_ptr<Whole>& whole, Timestamp now) {
     for (const Arrival arrival : parts_of(*whole)) core.store.drop(arrival);
     return report_lost(whole->origin, range, LossReason::corrupt);
   }
-  ++core.stats.large_completed;
+  if (whole->about.parts() > 1) ++core.stats.large_completed;
   const Arrival arrival = *core.store.arrival_of({core.seen[whole->origin].instance, whole->first});
   const StoredMessage& first = *core.store.at(arrival);
   if (first.judging) return judge(first, now);

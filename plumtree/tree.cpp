@@ -385,10 +385,11 @@ std::vector<MessageId> Tree::Impl::held_ids(bool own) const {
 std::optional<HeldMessage> Tree::Impl::held(const MessageId& id) const {
   const StoredMessage* message = core.store.find(id);
   if (message == nullptr) return std::nullopt;
-  const bool large = message->whole != nullptr;
-  return HeldMessage{message->id,    large ? message->whole->about.parts() : 1,
+  const tree::Whole* whole = message->whole.get();
+  return HeldMessage{message->id,    whole != nullptr ? whole->about.parts() : 1,
                      core.seen[message->origin].name, message->topic,
-                     message->round, large ? message->whole->payload : message->payload};
+                     message->round, whole != nullptr ? frame::Payload{whole->payload, whole->about.encoding, whole->about.size}
+                                                      : frame::Payload{message->payload}};
 }
 
 std::vector<std::string> Tree::Impl::check_invariants() const {
@@ -435,7 +436,7 @@ Tree& Tree::operator=(Tree&&) noexcept = default;
 
 void Tree::start_from(TreeStart start, Timestamp now) { impl_->start_from(std::move(start), now); }
 void Tree::start_alone(Timestamp now) { impl_->start_alone(now); }
-void Tree::publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now) {
+void Tree::publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now) {
   impl_->publish(sequence, std::move(topic), std::move(payload), deliver_local, now);
 }
 void Tree::handle_frame(PeerId from, Frame frame, Timestamp now) { impl_->handle_frame(from, std::move(frame), now); }
@@ -446,6 +447,7 @@ void Tree::set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offs
 }
 void Tree::set_credit(PeerId peer, std::int64_t bytes, Timestamp now) { impl_->set_credit(peer, bytes, now); }
 void Tree::set_members(const TreeMembers& members, Timestamp now) { impl_->set_members(members, now); }
+void Tree::undecodable(const MessageId& id, Timestamp now) { impl_->undecodable(id, now); }
 void Tree::pause_delivery(bool paused, Timestamp now) { impl_->pause_delivery(paused, now); }
 void Tree::dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now) { impl_->dropped(peer, ids, now); }
 void Tree::validate(std::string_view topic) { impl_->core.topics.set_validated(topic); }

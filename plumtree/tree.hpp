@@ -50,7 +50,7 @@ struct HeldMessage {
   std::uint64_t parts = 1;  ///< sequences that it takes
   std::string_view origin, topic;
   Round round = 0;
-  Bytes payload;
+  frame::Payload payload;
 };
 
 /// The eager/lazy machine: who gets what (Plumtree; Leitao, Pereira, Rodrigues 2007), with exact dedup, repair by
@@ -69,9 +69,9 @@ class Tree {
   void start_alone(Timestamp now);
 
   // Inputs.
-  /// `sequence` is one more than the last published one; a large payload takes `frame::parts_of` its size of them. Delivers locally first when `deliver_local`, unless its topic
+  /// `sequence` is one more than the last published one; a large payload takes `frame::parts_of` its size of them as it is sent. Delivers locally first when `deliver_local`, unless its topic
   /// says otherwise.
-  void publish(Sequence sequence, std::string topic, Bytes payload, bool deliver_local, Timestamp now);
+  void publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now);
   void handle_frame(PeerId from, Frame frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
   void peer_down(PeerId peer, Timestamp now);
@@ -88,6 +88,8 @@ class Tree {
   /// Asks members for acknowledgements of the message published last; `Receipted` follows, at once and with nobody if
   /// too many are asked for already.
   void want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now);
+  /// A delivered payload could not be decoded: it is reported as lost.
+  void undecodable(const MessageId& id, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
   void pause_delivery(bool paused, Timestamp now);
   void handle_timeout(Timestamp now);

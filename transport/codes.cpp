@@ -96,6 +96,9 @@ constexpr std::array kTable{
     Explanation{"PV1304", "messages will never be delivered here",
                 "The line names the origin, the range and the reason. A longer sync_window or more sync_max_bytes on the other "
                 "nodes would have kept them."},
+    Explanation{kUndecodable, "a payload cannot be decoded",
+                "Its publisher compressed it, and what came is no LZ4 frame of the size that it says. It is reported as lost "
+                "(corrupt). The publisher's build is broken, or a member changes what it forwards."},
     Explanation{kPartition, "members cannot be reached",
                 "Members that carry broadcasts are dead and have not left. They are contacted again; what they miss is "
                 "repaired if they come back before it leaves the repair store."},

@@ -26,6 +26,7 @@ inline constexpr std::string_view kStrangeStream = "PV1211";
 inline constexpr std::string_view kByeReceived = "PV1212";
 inline constexpr std::string_view kBadSeal = "PV1213";
 inline constexpr std::string_view kTooSlow = "PV1214";
+inline constexpr std::string_view kUndecodable = "PV1305";
 inline constexpr std::string_view kPartition = "PV1401";
 inline constexpr std::string_view kPartitionHealed = "PV1402";
 inline constexpr std::string_view kStartAlone = "PV1403";

@@ -195,7 +195,7 @@ void Driver::start() {
   impl_->enter([](Engine& e) { e.start(); });
 }
 
-void Driver::publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks) {
+void Driver::publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks) {
   if (impl_->stopped()) return;
   impl_->enter([&](Engine& e) { e.publish(sequence, std::move(topic), std::move(payload), acks); });
 }

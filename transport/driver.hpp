@@ -72,7 +72,7 @@ class Driver final : public LoopEvents, public TransportEvents {
 
   // Commands. Loop thread only; take effect at once, output follows in this loop turn.
   /// With acknowledgements `Handlers::on_receipt` follows.
-  void publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks = {});
+  void publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks = {});
   /// Errors as of `Node::send`. With a ticket other than 0 `on_direct_done` follows.
   Status send_direct(std::uint64_t ticket, std::string_view member, Bytes payload);
   void join(std::vector<HostPort> seeds);

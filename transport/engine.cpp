@@ -316,6 +316,7 @@ void Engine::Impl::perform(tree::Output output) {
   std::visit(overloaded{
                  [&](tree::Send& o) { send(o); },
                  [&](tree::Deliver& o) {
+                   if (!decode(o)) return tree_.undecodable(o.id, now_);
                    if (take_delivery(o)) events_.push(std::move(o));
                  },
                  [&](tree::Progressed& o) { events_.push(std::move(o.progress)); },
@@ -328,7 +329,11 @@ void Engine::Impl::perform(tree::Output output) {
                    const auto kind = o.role == PeerRole::eager ? PeerEvent::Kind::eager : PeerEvent::Kind::lazy;
                    events_.push(PeerEvent{kind, peers_[o.peer].name, std::move(o.reason)});
                  },
-                 [&](tree::Judge& o) { events_.push(std::move(o)); },
+                 [&](tree::Judge& o) {
+                   if (decode(o.message)) return events_.push(std::move(o));
+                   tree_.undecodable(o.message.id, now_);
+                   tree_.judged(o.message.id, Verdict::ignore, now_);
+                 },
                  [&](tree::Misbehaved& o) { misbehaved(o.peer, o.what); },
                  [&](tree::TooSlow& o) { too_slow(o); },
                  [&](tree::Receipted& o) { events_.push(receipt_of(o)); },
@@ -444,7 +449,7 @@ Engine::~Engine() = default;
 void Engine::begin(Timestamp now, std::int64_t wall_us) { impl_->begin(now, wall_us); }
 void Engine::start() { impl_->start(); }
 
-void Engine::publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks) {
+void Engine::publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks) {
   impl_->publish(sequence, std::move(topic), std::move(payload), acks);
 }
 Status Engine::send_direct(std::uint64_t ticket, std::string_view member, Bytes payload) {

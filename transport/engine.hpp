@@ -60,7 +60,7 @@ class Engine {
   void start();
 
   // Commands.
-  void publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks);
+  void publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks);
   /// Errors as of `Node::send`. With a ticket other than 0 `DirectDone` follows.
   Status send_direct(std::uint64_t ticket, std::string_view member, Bytes payload);
   /// Others' messages on the topic come as `tree::Judge` first.

@@ -7,18 +7,19 @@
 
 #include "codes.hpp"
 #include "engine_impl.hpp"
+#include "packing.hpp"
 
 namespace plumvine {
 
-void Engine::Impl::publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks) {
+void Engine::Impl::publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks) {
   touch();
   if (bridge_ && topic == kSerfTopic) {
     // What a bridge puts on the tree is delivered to its own user here, since the tree does not do it.
-    tree::Deliver own{{identity_.instance, sequence}, frame::parts_of(payload.size()), config_.name, topic, 0, Duration{0}, payload};
+    tree::Deliver own{{identity_.instance, sequence}, payload.parts(), config_.name, topic, 0, Duration{0}, payload.bytes};
     if (unwrap_event(own)) events_.push(std::move(own));
   } else if (bridge_ && topic.starts_with(kSerfPrefix)) {
     rank_bridge();
-    bridge_->broadcast(topic.substr(kSerfPrefix.size()), payload, now_);
+    bridge_->broadcast(topic.substr(kSerfPrefix.size()), payload.bytes, now_);
   }
   tree_.publish(sequence, std::move(topic), std::move(payload), config_.deliver_local, now_);
   if (acks.members > 0) tree_.want_receipt(sequence, acks.members, acks.timeout, now_);
@@ -37,6 +38,28 @@ void Engine::Impl::rank_bridge() {
     if (member->name < config_.name) ++rank;
   }
   bridge_->set_rank(rank, bridges);
+}
+
+bool Engine::Impl::decode(tree::Deliver& message) {
+  if (message.encoding == frame::Encoding::plain) return true;
+  auto payload = unpack({std::move(message.payload), message.encoding, message.size});
+  if (!payload) {
+    log(LogLevel::warn, "tree", code::kUndecodable, message.origin,
+        "Message " + to_string(message.id) + " of " + message.origin + " cannot be decoded: " + payload.error().message);
+    return false;
+  }
+  message.payload = std::move(*payload);
+  message.encoding = frame::Encoding::plain;
+  return true;
+}
+
+std::optional<HeldMessage> Engine::Impl::held(const MessageId& id) const {
+  auto held = tree_.held(id);
+  if (!held) return held;
+  auto payload = unpack(held->payload);
+  if (!payload) return std::nullopt;  // it was reported
+  held->payload = std::move(*payload);
+  return held;
 }
 
 bool Engine::Impl::take_delivery(tree::Deliver& message) {

@@ -84,7 +84,7 @@ class Engine::Impl {
   void join(std::vector<HostPort> seeds);
   void leave();
   void rejoin();
-  void publish(Sequence sequence, std::string topic, Bytes payload, AckWish acks);
+  void publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks);
   void bridge_refused(Bytes message) { bridge_->refused(std::move(message), now_); }
   Status set_user_tags(Tags tags);
   void handle_timeout();
@@ -123,7 +123,7 @@ class Engine::Impl {
   [[nodiscard]] bool synced() const { return tree_.synced(); }
   [[nodiscard]] Cursor position() const;
   [[nodiscard]] std::vector<MessageId> held_ids() const;
-  [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const { return tree_.held(id); }
+  [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 
   Outbox<engine::Action> actions_;
@@ -150,6 +150,8 @@ class Engine::Impl {
   void rank_bridge();
   /// False: the message is not for the user.
   bool take_delivery(tree::Deliver& message);
+  /// False: it could not be decoded, and the log says so.
+  [[nodiscard]] bool decode(tree::Deliver& message);
   bool unwrap_event(tree::Deliver& message);
   void perform(tree::Output output);
   void send(const tree::Send& send);

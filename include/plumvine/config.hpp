@@ -153,6 +153,8 @@ struct TreeConfig {
   std::uint32_t roots = 0;
   /// Period of a root's beacon.
   Duration beacon_interval = seconds{5};
+  /// What is done to payloads that are published here, where their topic says nothing else.
+  Compression compression = Compression::off;
   /// Where this node stands, free text: members of a zone are near each other. Each of the largest zones has a root.
   std::string zone;
 };

@@ -124,6 +124,8 @@ struct TreeStats {
   CountedReasons<Verdict> validations;  ///< messages that a validator judged
   std::uint64_t topics_evicted = 0;     ///< topics forgotten for lack of room
   CountedReasons<ReceiptResult> receipts;
+  std::uint64_t compression_bytes_in = 0;     ///< payloads published here that were compressed, as they were before
+  std::uint64_t compression_bytes_saved = 0;  ///< and how many bytes fewer they are
   std::uint64_t large_parts = 0;        ///< parts of large payloads received for the first time
   std::uint64_t large_completed = 0;    ///< large payloads put together
   std::uint64_t large_hints = 0;        ///< frames that told a neighbour at once of a part that it may be about to send

@@ -31,6 +31,14 @@ enum class Overflow : std::uint8_t {
 };
 std::string_view to_string(Overflow policy) noexcept;
 
+/// What is done to payloads before they are sent. Every member reads all of them.
+enum class Compression : std::uint8_t {
+  off,
+  lz4,  ///< payloads of 256 bytes and more that it makes at least a sixteenth smaller
+  count_,
+};
+std::string_view to_string(Compression compression) noexcept;
+
 /// How the messages of one topic are treated at this node. What concerns forwarding is to be set alike on all nodes.
 struct TopicConfig {
   /// Lane in the send queues.
@@ -48,6 +56,8 @@ struct TopicConfig {
   std::uint64_t retention_bytes = 0;
   /// Deliver own broadcasts to this node too. Unset = as `Config::deliver_local` says.
   std::optional<bool> deliver_local = {};
+  /// Of what is published here. Unset = as `TreeConfig::compression` says.
+  std::optional<Compression> compression = {};
 };
 using TopicConfigs = std::map<std::string, TopicConfig, std::less<>>;
 

@@ -225,6 +225,9 @@ constexpr std::array kTopicKeys{
              [](const TopicConfig& t) { return show(t.retention_bytes); }},
     TopicKey{"deliver_local", [](TopicConfig& t, std::string_view text) { return assign(t.deliver_local.emplace(), text); },
              [](const TopicConfig& t) { return t.deliver_local ? show(*t.deliver_local) : std::string{}; }},
+    TopicKey{"compression",
+             [](TopicConfig& t, std::string_view text) { return choose(t.compression.emplace(), text, Compression::count_); },
+             [](const TopicConfig& t) { return t.compression ? std::string(to_string(*t.compression)) : std::string{}; }},
 };
 
 std::vector<Key> make_catalogue() {
@@ -284,6 +287,8 @@ std::vector<Key> make_catalogue() {
       key("topics_max", &TreeConfig::topics_max),
       {"tree_rule", set_rule,
        [](const Config& c) { return std::string(c.tree.tree_rule == TreeConfig::Rule::rooted ? "rooted" : "classic"); }},
+      {"compression", [](Config& c, std::string_view text) { return choose(c.tree.compression, text, Compression::count_); },
+       [](const Config& c) { return std::string(to_string(c.tree.compression)); }},
       key("roots", &TreeConfig::roots),
       key("beacon_interval", &TreeConfig::beacon_interval),
       key("zone", &TreeConfig::zone),

@@ -69,6 +69,11 @@ std::string_view to_string(Priority priority) noexcept {
 
 std::string_view to_string(Order order) noexcept { return order == Order::fifo ? "fifo" : "none"; }
 
+std::string_view to_string(Compression compression) noexcept {
+  static constexpr std::array<std::string_view, 2> names{"off", "lz4"};
+  return pick(names, compression);
+}
+
 std::string_view to_string(Overflow policy) noexcept {
   static constexpr std::array<std::string_view, 5> names{"pace", "hold", "drop_oldest", "drop_newest", "disconnect"};
   return pick(names, policy);

@@ -381,6 +381,22 @@ TEST_CASE("topics have their own size and local delivery, seen in the snapshot",
   }));
 }
 
+TEST_CASE("payloads are compressed as their topic says, and come as they were", "[api][compression]") {
+  Cluster c{3, [](Config& config) {
+    config.topics["logs"].compression = Compression::lz4;
+    config.tree.max_message_size = 4 << 20;
+  }};
+  std::string text;
+  while (text.size() < 1'000'000) text += "level=info component=tree seq=" + std::to_string(text.size()) + "\n";
+  REQUIRE(c.nodes[0]->broadcast("logs", Bytes::copy_of(text)));
+  REQUIRE(c.nodes[0]->broadcast("plain", Bytes::copy_of(text)));
+  for (int i : {1, 2}) {
+    CHECK(c.journals[static_cast<std::size_t>(i)]->wait([&](const Journal& j) { return j.texts == std::vector<std::string>{text, text}; }));
+  }
+  CHECK(eventually([&] { return c.nodes[0]->snapshot()->tree.compression_bytes_in == text.size(); }));
+  CHECK(c.nodes[0]->snapshot()->tree.compression_bytes_saved > text.size() / 2);
+}
+
 TEST_CASE("a publisher waits for acknowledgements of real nodes, and learns who is missing", "[api][receipts]") {
   Cluster c{4};
   const auto text = [](std::string_view t) { return Bytes::copy_of(t); };

@@ -33,7 +33,7 @@ bool Mailbox::room_for(std::uint64_t bytes) const {
 }
 
 Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
-  const std::uint64_t bytes = broadcast.payload.size();
+  const std::uint64_t bytes = broadcast.payload.bytes.size();
   std::unique_lock lock{mutex_};
   if (wait > Duration::zero() && !closed_ && !room_for(bytes)) {
     ++waiters_;
@@ -86,8 +86,8 @@ std::vector<Mailbox::Item> Mailbox::take() {
   const std::lock_guard lock{mutex_};
   while (!items_.empty() && out.size() < kTakeMessages && bytes < kTakeBytes) {
     if (const auto* message = std::get_if<Publish>(&items_.front())) {
-      bytes += message->payload.size();
-      waiting_bytes_ -= message->payload.size();
+      bytes += message->payload.bytes.size();
+      waiting_bytes_ -= message->payload.bytes.size();
       --waiting_messages_;
     }
     out.push_back(std::move(items_.front()));

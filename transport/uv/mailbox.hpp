@@ -32,7 +32,7 @@ class Mailbox {
   struct Publish {
     Sequence sequence = 0;
     std::string topic;
-    Bytes payload;
+    frame::Payload payload;
     AckWish acks = {};
     std::function<void(const Receipt&)> on_receipt = {};  ///< empty: the user's handler; an id of zeros: the node was stopped
   };

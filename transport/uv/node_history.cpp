@@ -26,7 +26,7 @@ class StoreReader final : public HistoryReader {
       const auto held = driver_.held(ids_[at_++]);
       if (!held || had.contains(held->id)) continue;
       HistoryEntry entry{held->id, held->parts, std::string(held->origin), std::string(held->topic), held->round, {}};
-      if (topic_ == "*" || topic_ == held->topic) entry.payload = held->payload;
+      if (topic_ == "*" || topic_ == held->topic) entry.payload = held->payload.bytes;
       out.push_back(std::move(entry));
     }
     return out;

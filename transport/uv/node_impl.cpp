@@ -17,6 +17,7 @@
 #include "transport/codes.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/event_bridge.hpp"
+#include "transport/packing.hpp"
 
 namespace plumvine {
 namespace {
@@ -395,6 +396,12 @@ void Node::Impl::abandon() {
   if (thread_.joinable()) thread_.detach();  // we are on it; it ends by itself
 }
 
+Compression Node::Impl::compression_of(std::string_view topic) const {
+  if (config_.serf_events && topic.starts_with(kSerfPrefix)) return Compression::off;  // Serf gets the same bytes
+  const auto agreed = config_.topics.find(topic);
+  return agreed == config_.topics.end() ? config_.tree.compression : agreed->second.compression.value_or(config_.tree.compression);
+}
+
 Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, BroadcastOptions options,
                                         std::function<void(const Receipt&)> on_receipt) {
   if (auto checked = check_topic(topic); !checked) return checked.error();
@@ -422,8 +429,9 @@ Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, B
       return Error{Errc::limit_reached, std::to_string(kReceiptsMax) + " broadcasts wait for acknowledgements"};
     }
   }
+  // Here, on the caller's thread; what the loop gets is what it sends.
   auto sequence = mailbox_.publish({.topic = std::string(topic),
-                                    .payload = std::move(payload),
+                                    .payload = pack(std::move(payload), compression_of(topic)),
                                     .acks = {options.acks, options.ack_timeout},
                                     .on_receipt = std::move(on_receipt)},
                                    options.wait);

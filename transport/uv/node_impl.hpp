@@ -40,6 +40,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   static Result<std::shared_ptr<Impl>> create(uv_loop_t* loop, Config config, Handlers handlers);
 
   /// `on_receipt`, called on the loop thread, gets the receipt in place of the user's handler.
+  [[nodiscard]] Compression compression_of(std::string_view topic) const;
   Result<MessageId> broadcast(std::string_view topic, Bytes payload, BroadcastOptions options,
                               std::function<void(const Receipt&)> on_receipt = {});
   Result<Receipt> broadcast_and_wait(std::string_view topic, Bytes payload, BroadcastOptions options);
