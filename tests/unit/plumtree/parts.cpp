@@ -98,7 +98,7 @@ TEST_CASE("everything is in memory once: what is stored lies in the block that i
   REQUIRE(places.size() >= 3);
   for (const std::byte* place : places) CHECK((place - block) % static_cast<std::ptrdiff_t>(kPart) == 0);
   CHECK(s.tree.stats(s.now).store_bytes == 2 * kPart + 5);
-  CHECK(s.tree.held({instance(50), 1})->payload.data() == block);
+  CHECK(s.tree.held({instance(50), 1})->payload.bytes.data() == block);
   CHECK(s.tree.held({instance(50), 1})->parts == 3);
   CHECK(s.tree.held_ids(false) == std::vector<MessageId>{{instance(50), 1}});
 }
