@@ -24,9 +24,8 @@ bool Mailbox::room_for(std::uint64_t bytes) const {
   // One message always fits into an empty box, whatever its size.
   const bool box = waiting_messages_ == 0 ||
                    (waiting_messages_ < waiting_messages_max_ && waiting_bytes_ + bytes <= waiting_bytes_max_);
-  const bool window = unacked_.empty() ||
-                      (unacked_.size() < unacked_messages_max_ && unacked_bytes_ + bytes <= unacked_bytes_max_);
-  return box && window;
+  const Window& window = windows_[window_of(bytes)];
+  return box && (window.messages == 0 || (window.messages < unacked_messages_max_ && window.bytes + bytes <= unacked_bytes_max_));
 }
 
 Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
@@ -34,14 +33,15 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   std::unique_lock lock{mutex_};
   if (wait > Duration::zero() && !closed_ && !room_for(bytes)) {
     ++waiters_;
-    refused_ = true;
+    windows_[window_of(bytes)].refused = true;
     room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes); });
     --waiters_;
   }
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
   if (!room_for(bytes)) {
-    refused_ = true;
-    return Error{Errc::overloaded, std::to_string(unacked_.size()) + " broadcasts (" + std::to_string(unacked_bytes_) +
+    Window& window = windows_[window_of(bytes)];
+    window.refused = true;
+    return Error{Errc::overloaded, std::to_string(window.messages) + " broadcasts (" + std::to_string(window.bytes) +
                                        " bytes) have not reached every member yet; wait for on_writable"};
   }
   const Sequence sequence = next_;
@@ -49,7 +49,9 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   broadcast.sequence = sequence;
   items_.emplace_back(std::move(broadcast));
   unacked_.push_back({next_ - 1, bytes});
-  unacked_bytes_ += bytes;
+  Window& window = windows_[window_of(bytes)];
+  window.bytes += bytes;
+  ++window.messages;
   waiting_bytes_ += bytes;
   ++waiting_messages_;
   wake_locked();
@@ -97,21 +99,24 @@ std::vector<Mailbox::Item> Mailbox::take() {
 void Mailbox::acked(Sequence sequence) {
   const std::lock_guard lock{mutex_};
   while (!unacked_.empty() && unacked_.front().sequence <= sequence) {
-    unacked_bytes_ -= unacked_.front().bytes;
+    Window& window = windows_[window_of(unacked_.front().bytes)];
+    window.bytes -= unacked_.front().bytes;
+    --window.messages;
     unacked_.pop_front();
   }
   note_room();
 }
 
 void Mailbox::note_room() {
-  if (!refused_) return;
   if (waiters_ != 0) room_.notify_all();
-  const bool half_free = waiting_bytes_ <= waiting_bytes_max_ / 2 && waiting_messages_ <= waiting_messages_max_ / 2 &&
-                         unacked_bytes_ <= unacked_bytes_max_ / 2 && unacked_.size() <= unacked_messages_max_ / 2;
-  if (!half_free) return;
-  refused_ = waiters_ != 0;
-  writable_ = true;
-  wake_locked();
+  if (waiting_bytes_ > waiting_bytes_max_ / 2 || waiting_messages_ > waiting_messages_max_ / 2) return;
+  for (Window& window : windows_) {
+    const bool half_free = window.bytes <= unacked_bytes_max_ / 2 && window.messages <= unacked_messages_max_ / 2;
+    if (!window.refused || !half_free) continue;
+    window.refused = waiters_ != 0;
+    writable_ = true;
+    wake_locked();
+  }
 }
 
 bool Mailbox::take_writable() {
@@ -126,7 +131,8 @@ void Mailbox::close() {
     closed_ = true;
     dropped.swap(items_);
     unacked_.clear();
-    waiting_bytes_ = waiting_messages_ = unacked_bytes_ = 0;
+    waiting_bytes_ = waiting_messages_ = 0;
+    windows_ = {};
     room_.notify_all();
   }
   for (Item& item : dropped) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -25,7 +26,8 @@ namespace plumvine::uv {
 ///
 /// A broadcast gets its sequences, one for each part, under the same lock that admits it, so a refused one uses none. Bounds: the
 /// configured mailbox for what the loop has not taken yet, the pacing window for what has not reached the members
-/// that keep up (`acked`), and `kCommandsMax` commands. Whoever was refused hears of room once half is free.
+/// that keep up (`acked`), and `kCommandsMax` commands. Large payloads have a window of their own of the same size, so that one under way
+/// does not keep small ones out. Whoever was refused hears of room once half is free.
 class Mailbox {
  public:
   struct Publish {
@@ -78,6 +80,8 @@ class Mailbox {
     std::uint64_t bytes;
   };
 
+  /// Of `windows_`.
+  [[nodiscard]] static std::size_t window_of(std::uint64_t bytes) noexcept { return bytes > frame::kPartSize ? 1 : 0; }
   [[nodiscard]] bool room_for(std::uint64_t bytes) const;
   void note_room();
   void wake_locked();
@@ -89,10 +93,14 @@ class Mailbox {
   std::deque<Unacked> unacked_;
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t waiting_messages_ = 0;
-  std::uint64_t unacked_bytes_ = 0;
+  struct Window {
+    std::uint64_t bytes = 0;
+    std::size_t messages = 0;
+    bool refused = false;
+  };
+  std::array<Window, 2> windows_;  ///< of what is in `unacked_`: small payloads, large ones
   std::uint64_t waiters_ = 0;
   Sequence next_ = 1;
-  bool refused_ = false;
   bool writable_ = false;
   bool closed_ = false;
   std::function<void()> on_mail_;
