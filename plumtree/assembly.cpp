@@ -14,7 +14,7 @@ constexpr std::uint64_t kSteps = 20;
 constexpr std::uint64_t kStepBytes = 1 << 20;
 
 /// Of all parts, from the sums of each.
-frame::Checksum sum_of(const frame::ChecksumOf& checksum, const std::vector<frame::Checksum>& parts) {
+frame::Checksum sum_of(const std::function<frame::Checksum(BytesView)>& checksum, const std::vector<frame::Checksum>& parts) {
   return checksum({parts.front().data(), parts.size() * sizeof(frame::Checksum)});
 }
 
@@ -75,7 +75,7 @@ Assemblies::Admission Assemblies::admit(OriginIndex origin, const frame::Gossip&
 
 bool Assemblies::add(Whole& whole, std::uint64_t index, Bytes& payload) {
   if (!whole.block) {
-    whole.block = std::make_shared_for_overwrite<std::byte[]>(whole.about.encoded_size);
+    whole.block = block_ ? block_(whole.about.encoded_size) : std::make_shared_for_overwrite<std::byte[]>(whole.about.encoded_size);
     whole.checksums.resize(whole.about.parts());
   }
   const std::size_t offset = index * frame::kPartSize;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -55,7 +56,7 @@ class Assemblies {
  public:
   static constexpr std::size_t kPartialMax = 256;
 
-  Assemblies(Core& core, frame::ChecksumOf checksum) : core_(core), checksum_(std::move(checksum)) {}
+  Assemblies(Core& core, frame::LargeTools tools) : core_(core), checksum_(std::move(tools.checksum)), block_(std::move(tools.block)) {}
 
   /// For a publisher: the whole of which `payload` is cut into parts.
   [[nodiscard]] std::shared_ptr<Whole> publish(Sequence first, const frame::Payload& payload) const;
@@ -89,7 +90,8 @@ class Assemblies {
   void remove(const Whole& whole);
 
   Core& core_;
-  frame::ChecksumOf checksum_;
+  std::function<frame::Checksum(BytesView)> checksum_;
+  std::function<std::shared_ptr<std::byte[]>(std::size_t)> block_;
   std::map<OriginIndex, std::map<Sequence, std::shared_ptr<Whole>>> partial_;  // by first sequence; disjoint
   std::size_t count_ = 0;
   std::uint64_t reserved_ = 0;

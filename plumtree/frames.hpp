@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -57,8 +58,13 @@ struct Payload {
 
 /// A sum of all parts, to find what went wrong on the way. It guards against accidents, not against members.
 using Checksum = std::array<std::byte, 16>;
-/// Makes it; injected. Null where payloads are neither summed nor checked.
-using ChecksumOf = std::function<Checksum(BytesView)>;
+/// What large payloads need of libraries and the machine; injected.
+struct LargeTools {
+  /// Null: payloads are neither summed nor checked.
+  std::function<Checksum(BytesView)> checksum = {};
+  /// Memory of which only what is written is to cost something. Null: the heap's.
+  std::function<std::shared_ptr<std::byte[]>(std::size_t)> block = {};
+};
 
 /// The part that a gossip carries, and what the whole is. Its sequence is that of the first part plus `index`.
 struct Part {

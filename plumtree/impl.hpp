@@ -30,7 +30,7 @@ class Tree::Impl {
   using Link = tree::Link;
 
   Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics,
-       frame::ChecksumOf checksum);
+       frame::LargeTools large);
 
   // tree.cpp
   void start_from(TreeStart start, Timestamp now);

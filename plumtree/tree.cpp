@@ -27,9 +27,9 @@ Overloaded(F...) -> Overloaded<F...>;
 }  // namespace
 
 Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics,
-                 frame::ChecksumOf checksum)
+                 frame::LargeTools large)
     : core(std::move(config), self, std::move(name), rng, level, topics),
-      exchange_(core), losses_(core), pacing_(core), receipts_(core), assemblies_(core, std::move(checksum)) {
+      exchange_(core), losses_(core), pacing_(core), receipts_(core), assemblies_(core, std::move(large)) {
   shape = core.config.tree_rule == TreeConfig::Rule::classic ? tree::make_classic(core) : tree::make_rooted(core);
   const auto own = core.seen.add(self, core.name, Timestamp{});
   PLUMVINE_CHECK(own == tree::kSelf, "our own origin is the first");
@@ -428,8 +428,8 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
 // ---- Tree
 
 Tree::Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level, const TopicConfigs& topics,
-           frame::ChecksumOf checksum)
-    : impl_(std::make_unique<Impl>(std::move(config), self, std::move(name), rng, log_level, topics, std::move(checksum))) {}
+           frame::LargeTools large)
+    : impl_(std::make_unique<Impl>(std::move(config), self, std::move(name), rng, log_level, topics, std::move(large))) {}
 Tree::~Tree() = default;
 Tree::Tree(Tree&&) noexcept = default;
 Tree& Tree::operator=(Tree&&) noexcept = default;

@@ -58,7 +58,7 @@ struct HeldMessage {
 class Tree {
  public:
   Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level = LogLevel::info,
-       const TopicConfigs& topics = {}, frame::ChecksumOf checksum = {});
+       const TopicConfigs& topics = {}, frame::LargeTools large = {});
   ~Tree();
   Tree(Tree&&) noexcept;
   Tree& operator=(Tree&&) noexcept;

@@ -29,8 +29,8 @@ struct DriverIdentity {
   std::uint64_t seed = 0;
   /// Gossip keys; null or empty: nothing is sealed.
   std::shared_ptr<Keyring> keyring = {};
-  /// Sums large payloads up. The same in all of a cluster; null: they are not checked.
-  frame::ChecksumOf checksum = {};
+  /// For large payloads. The sum is the same in all of a cluster.
+  frame::LargeTools large = {};
   /// Changed keys are written down: `DriverHooks::save_keys` does it.
   bool keeps_keys = false;
   /// Where delivery begins.

@@ -4,21 +4,22 @@
 
 namespace plumvine {
 
-bool PublishWindow::has_room(std::uint64_t bytes) const {
+bool PublishWindow::has_room(std::uint64_t bytes, bool metered) const {
   return unacked_.empty() ||
-         (unacked_.size() < messages_max_ && bytes_ + bytes <= bytes_max_ && cost_ + cost(bytes) <= window_);
+         (unacked_.size() < messages_max_ && bytes_ + bytes <= bytes_max_ && (!metered || cost_ + cost(bytes) <= window_));
 }
 
 bool PublishWindow::half_free() const {
   return bytes_ <= bytes_max_ / 2 && unacked_.size() <= messages_max_ / 2 && cost_ <= window_ / 2;
 }
 
-void PublishWindow::published(Sequence sequence, std::uint64_t bytes, Timestamp now) {
-  unacked_.push_back({sequence, bytes, now});
+void PublishWindow::published(Sequence sequence, std::uint64_t bytes, Timestamp now, bool metered) {
+  unacked_.push_back({sequence, bytes, metered ? now : kNever});
   bytes_ += bytes;
+  last_ = sequence;
+  if (!metered) return;
   cost_ += cost(bytes);
   largest_ = std::max(largest_, bytes);
-  last_ = sequence;
 }
 
 void PublishWindow::acked(Sequence sequence, Timestamp now) {
@@ -26,7 +27,7 @@ void PublishWindow::acked(Sequence sequence, Timestamp now) {
   while (!unacked_.empty() && unacked_.front().sequence <= sequence) {
     since = unacked_.front().since;
     bytes_ -= unacked_.front().bytes;
-    cost_ -= cost(unacked_.front().bytes);
+    if (since != kNever) cost_ -= cost(unacked_.front().bytes);
     unacked_.pop_front();
   }
   if (since == kNever) return;

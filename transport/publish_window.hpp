@@ -33,12 +33,14 @@ class PublishWindow {
   PublishWindow(std::uint64_t bytes_max, std::uint64_t messages_max)
       : bytes_max_(bytes_max), messages_max_(messages_max) {}
 
-  [[nodiscard]] bool has_room(std::uint64_t bytes) const;
+  /// What is not metered is bounded by the bounds of the constructor alone.
+  [[nodiscard]] bool has_room(std::uint64_t bytes, bool metered = true) const;
   /// No more than half of each bound is used.
   [[nodiscard]] bool half_free() const;
   /// A broadcast waits for room: the window is what limits the publisher.
   void refused() { limited_ = true; }
-  void published(Sequence sequence, std::uint64_t bytes, Timestamp now);
+  /// `sequence` is the last one that it takes. Delays of what is not metered do not change the window.
+  void published(Sequence sequence, std::uint64_t bytes, Timestamp now, bool metered = true);
   /// Everything up to `sequence` has reached all members that keep up.
   void acked(Sequence sequence, Timestamp now);
   void clear();
@@ -54,7 +56,7 @@ class PublishWindow {
   struct Unacked {
     Sequence sequence;
     std::uint64_t bytes;
-    Timestamp since;
+    Timestamp since;  ///< kNever: not metered
   };
   static std::uint64_t cost(std::uint64_t bytes) noexcept { return bytes < kLeastCost ? kLeastCost : bytes; }
   void adapt(Timestamp now);

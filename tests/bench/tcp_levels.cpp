@@ -6,9 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace plumvine::bench {
@@ -76,37 +78,53 @@ int hand_on(const Listener& own, int next) {
   return send_all(from, &done, 1) ? 0 : 1;
 }
 
-}  // namespace
-
-double tcp_levels(std::size_t levels, std::size_t bytes) {
+/// Starts the processes of one line; the first one's connection.
+int start_line(std::size_t levels, std::vector<pid_t>& children) {
   std::vector<Listener> line(levels);
-  for (Listener& l : line) {
-    l = listen_anywhere();
-    if (l.fd < 0) return -1;
-  }
-  std::vector<pid_t> children;
+  int to = -1;
+  for (Listener& l : line) l = listen_anywhere();
   for (std::size_t i = 0; i < levels; ++i) {
     const pid_t child = ::fork();
-    if (child < 0) return -1;
     if (child == 0) {
       // All listen already, so whoever connects early waits in the backlog.
       const int next = i + 1 < levels ? connect_to(line[i + 1]) : -1;
       ::_exit(hand_on(line[i], next));
     }
-    children.push_back(child);
+    if (child > 0) children.push_back(child);
   }
+  if (line.front().fd >= 0) to = connect_to(line.front());
+  for (const Listener& l : line) {
+    if (l.fd >= 0) ::close(l.fd);
+  }
+  return to;
+}
+
+/// Hands all to one line and waits until its last process has it.
+bool feed(int to, const char* block, std::size_t bytes) {
+  char done = 0;
+  return to >= 0 && send_all(to, reinterpret_cast<const char*>(&bytes), sizeof bytes) && send_all(to, block, bytes) &&
+         receive_all(to, &done, 1);
+}
+
+}  // namespace
+
+double tcp_levels(std::size_t lines, std::size_t levels, std::size_t bytes) {
   const auto block = std::make_unique_for_overwrite<char[]>(bytes);
   std::memset(block.get(), 'x', bytes);
-  const int to = connect_to(line.front());
+  std::vector<pid_t> children;
+  std::vector<int> first(lines);
+  for (int& to : first) to = start_line(levels, children);
+  std::atomic<std::size_t> served{0};
+  std::vector<std::thread> senders;
   const auto began = std::chrono::steady_clock::now();
-  char done = 0;
-  const bool good = to >= 0 && send_all(to, reinterpret_cast<const char*>(&bytes), sizeof bytes) && send_all(to, block.get(), bytes) &&
-                    receive_all(to, &done, 1);
+  for (const int to : first) senders.emplace_back([&, to] { served += feed(to, block.get(), bytes) ? 1 : 0; });
+  for (std::thread& sender : senders) sender.join();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-  if (to >= 0) ::close(to);
-  for (const Listener& l : line) ::close(l.fd);
+  for (const int to : first) {
+    if (to >= 0) ::close(to);
+  }
   for (const pid_t child : children) ::waitpid(child, nullptr, 0);
-  return good ? took.count() : -1;
+  return served == lines ? took.count() : -1;
 }
 
 }  // namespace plumvine::bench

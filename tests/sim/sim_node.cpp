@@ -50,7 +50,7 @@ void SimNode::start(Config config, ClockSkew skew) {
   };
   hooks.on_leave_done = [this] { leave_done_ = true; };
   DriverIdentity identity{instance_, network_.address(host_), rng_.next()};
-  identity.checksum = gmac_checksum;
+  identity.large.checksum = gmac_checksum;
   if (!config_.encrypt.empty()) {
     // Nonces from the seed: these keys guard nothing, and the same seed gives the same bytes.
     identity.keyring = *make_keyring({*parse_key(config_.encrypt)}, [rng = rng_.fork()](std::span<std::byte> out) mutable {

@@ -193,6 +193,7 @@ Status History::Impl::prepare_schema() {
   const Statement version = prepare("PRAGMA user_version");
   if (!version || sqlite3_step(version.get()) != SQLITE_ROW) return failed(db_.get(), path_, sqlite3_errcode(db_.get()));
   const int found = sqlite3_column_int(version.get(), 0);
+  (void)sqlite3_reset(version.get());  // a statement at work keeps an index from being dropped
   if (found > kSchema) return {Errc::invalid_argument, "'" + path_ + "' was written by a later version of this program"};
   int status = execute(
       "BEGIN;"

@@ -12,7 +12,8 @@ Timestamp monotonic_now() { return {static_cast<std::int64_t>(uv_hrtime())}; }
 
 Mailbox::Mailbox(const Config& config)
     : waiting_bytes_max_(config.mailbox_max_bytes), waiting_messages_max_(config.mailbox_max_messages),
-      window_(config.tree.pace_window_bytes, config.tree.pace_window_messages) {}
+      windows_{Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}},
+               Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}}} {}
 
 Status Mailbox::open(uv_loop_t* loop, std::function<void()> on_mail) {
   on_mail_ = std::move(on_mail);
@@ -29,7 +30,13 @@ bool Mailbox::room_for(std::uint64_t bytes) const {
   // One message always fits into an empty box, whatever its size.
   const bool box = waiting_messages_ == 0 ||
                    (waiting_messages_ < waiting_messages_max_ && waiting_bytes_ + bytes <= waiting_bytes_max_);
-  return box && window_.has_room(bytes);
+  return box && windows_[window_of(bytes)].room.has_room(bytes, is_metered(bytes));
+}
+
+void Mailbox::refuse(std::uint64_t bytes) {
+  Window& window = windows_[window_of(bytes)];
+  window.refused = true;
+  window.room.refused();
 }
 
 Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
@@ -37,23 +44,22 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   std::unique_lock lock{mutex_};
   if (wait > Duration::zero() && !closed_ && !room_for(bytes)) {
     ++waiters_;
-    refused_ = true;
-    window_.refused();
+    refuse(bytes);
     room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes); });
     --waiters_;
   }
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
   if (!room_for(bytes)) {
-    refused_ = true;
-    window_.refused();
-    return Error{Errc::overloaded, std::to_string(window_.messages()) + " broadcasts (" + std::to_string(window_.bytes()) +
+    refuse(bytes);
+    const PublishWindow& window = windows_[window_of(bytes)].room;
+    return Error{Errc::overloaded, std::to_string(window.messages()) + " broadcasts (" + std::to_string(window.bytes()) +
                                        " bytes) have not reached every member yet; wait for on_writable"};
   }
   const Sequence sequence = next_;
   next_ += frame::parts_of(bytes);
   broadcast.sequence = sequence;
   items_.emplace_back(std::move(broadcast));
-  window_.published(next_ - 1, bytes, monotonic_now());
+  windows_[window_of(bytes)].room.published(next_ - 1, bytes, monotonic_now(), is_metered(bytes));
   waiting_bytes_ += bytes;
   ++waiting_messages_;
   wake_locked();
@@ -100,19 +106,19 @@ std::vector<Mailbox::Item> Mailbox::take() {
 
 void Mailbox::acked(Sequence sequence) {
   const std::lock_guard lock{mutex_};
-  window_.acked(sequence, monotonic_now());
+  for (Window& window : windows_) window.room.acked(sequence, monotonic_now());
   note_room();
 }
 
 void Mailbox::note_room() {
-  if (!refused_) return;
   if (waiters_ != 0) room_.notify_all();
-  const bool half_free = waiting_bytes_ <= waiting_bytes_max_ / 2 && waiting_messages_ <= waiting_messages_max_ / 2 &&
-                         window_.half_free();
-  if (!half_free) return;
-  refused_ = waiters_ != 0;
-  writable_ = true;
-  wake_locked();
+  if (waiting_bytes_ > waiting_bytes_max_ / 2 || waiting_messages_ > waiting_messages_max_ / 2) return;
+  for (Window& window : windows_) {
+    if (!window.refused || !window.room.half_free()) continue;
+    window.refused = waiters_ != 0;
+    writable_ = true;
+    wake_locked();
+  }
 }
 
 bool Mailbox::take_writable() {
@@ -126,7 +132,7 @@ void Mailbox::close() {
     const std::lock_guard lock{mutex_};
     closed_ = true;
     dropped.swap(items_);
-    window_.clear();
+    for (Window& window : windows_) window.room.clear();
     waiting_bytes_ = waiting_messages_ = 0;
     room_.notify_all();
   }
@@ -138,7 +144,7 @@ void Mailbox::close() {
 
 Mailbox::Fill Mailbox::fill() const {
   const std::lock_guard lock{mutex_};
-  return {waiting_messages_, waiting_bytes_, window_.window(), window_.delay()};
+  return {waiting_messages_, waiting_bytes_, windows_[0].room.window(), windows_[0].room.delay()};
 }
 
 }  // namespace plumvine::uv

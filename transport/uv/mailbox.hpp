@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -26,7 +27,8 @@ namespace plumvine::uv {
 ///
 /// A broadcast gets its sequences, one for each part, under the same lock that admits it, so a refused one uses none. Bounds: the
 /// configured mailbox for what the loop has not taken yet, `PublishWindow` for what has not reached the members
-/// that keep up (`acked`), and `kCommandsMax` commands. Whoever was refused hears of room once half is free.
+/// that keep up (`acked`), and `kCommandsMax` commands. Large payloads have a window of their own, so that one under way
+/// does not keep small ones out. Whoever was refused hears of room once half is free.
 class Mailbox {
  public:
   struct Publish {
@@ -76,6 +78,15 @@ class Mailbox {
   static constexpr std::size_t kTakeMessages = 256;
   static constexpr std::uint64_t kTakeBytes = 1ULL << 20;
 
+  struct Window {
+    PublishWindow room;
+    bool refused = false;
+  };
+  /// Of `windows_`.
+  [[nodiscard]] static std::size_t window_of(std::uint64_t bytes) noexcept { return bytes > frame::kPartSize ? 1 : 0; }
+  /// Delays of large payloads, and of what is behind one, say nothing of queues.
+  [[nodiscard]] bool is_metered(std::uint64_t bytes) const { return window_of(bytes) == 0 && windows_[1].room.messages() == 0; }
+  void refuse(std::uint64_t bytes);
   [[nodiscard]] bool room_for(std::uint64_t bytes) const;
   void note_room();
   void wake_locked();
@@ -84,12 +95,11 @@ class Mailbox {
   mutable std::mutex mutex_;
   std::condition_variable room_;
   std::deque<Item> items_;
-  PublishWindow window_;
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t waiting_messages_ = 0;
+  std::array<Window, 2> windows_;  ///< of small payloads, of large ones
   std::uint64_t waiters_ = 0;
   Sequence next_ = 1;
-  bool refused_ = false;
   bool writable_ = false;
   bool closed_ = false;
   std::function<void()> on_mail_;

@@ -14,6 +14,7 @@
 #include <plumvine/uv.hpp>
 
 #include "keys.hpp"
+#include "large_block.hpp"
 #include "transport/codes.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/event_bridge.hpp"
@@ -147,7 +148,7 @@ Status Node::Impl::prepare_keys() {
   auto ring = make_keyring(source->keys);
   if (!ring) return ring.error().with("keyring");
   identity_.keyring = std::move(*ring);
-  identity_.checksum = gmac_checksum;
+  identity_.large = {gmac_checksum, uv::large_block};
   identity_.keeps_keys = identity_.keyring != nullptr && !source->file.empty();
   keyring_path_ = std::move(source->file);
   if (source->broken) {

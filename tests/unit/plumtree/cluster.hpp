@@ -64,7 +64,8 @@ class Cluster {
   std::uint32_t add(TreeConfig config = {}, bool alone = true) {
     const auto n = static_cast<std::uint32_t>(nodes.size());
     nodes.emplace_back();
-    nodes[n].tree = std::make_unique<Tree>(config, instance(n), "n" + std::to_string(n), rng_.fork(), LogLevel::debug, topics_, sum_up);
+    nodes[n].tree = std::make_unique<Tree>(config, instance(n), "n" + std::to_string(n), rng_.fork(), LogLevel::debug, topics_,
+                                           frame::LargeTools{sum_up, {}});
     for (const auto& topic : validated) nodes[n].tree->validate(topic);
     if (alone) nodes[n].tree->start_alone(now);
     drain(n);

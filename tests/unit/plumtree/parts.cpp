@@ -269,14 +269,16 @@ TEST_CASE("what cannot be repaired of a large message is the whole of it, report
   config.sync_window = seconds{60};
   Single s(config);
   const auto parts = cut(varied(4 * kPart));
+  s.receive(1, gossip(7));
+  s.advance(seconds{50});
   s.receive(1, parts[0]);
   s.receive(1, parts[2]);
-  s.receive(1, gossip(7));
-  s.advance(seconds{90});
+  s.advance(seconds{20});
   s.drain();
   std::vector<SequenceRange> ranges;
   for (const auto& lost : s.lost) ranges.push_back(lost.range);
-  CHECK(ranges == std::vector<SequenceRange>{{1, 6}});
+  CHECK(ranges == std::vector<SequenceRange>{{1, 4}, {5, 6}});
+  CHECK(s.tree.stats(s.now).lost[Loss::expired] == 6);
   CHECK(s.tree.origins().at(1).missing == 0);
 }
 
@@ -335,7 +337,7 @@ TEST_CASE("a joiner passes on the rest of a message that began before it, and sa
 }
 
 TEST_CASE("a large message of a member's earlier run is passed on, not put together", "[parts]") {
-  Tree tree(roomy(), instance(0), "n0", Rng{1}, LogLevel::debug, {}, sum_up);
+  Tree tree(roomy(), instance(0), "n0", Rng{1}, LogLevel::debug, {}, {sum_up, {}});
   const Timestamp now = at(Duration{0});
   tree.start_from({TreeStart::Mode::now, {}, {instance(50)}}, now);
   tree.start_alone(now);

@@ -111,7 +111,7 @@ struct TestCluster {
     handlers.on_receipt = [&node](const Receipt& r) { node.receipts.push_back(r); };
     handlers.validators = validators;
     DriverIdentity identity{{}, host.address(), ++seed};
-    identity.checksum = gmac_checksum;
+    identity.large.checksum = gmac_checksum;
     identity.keeps_keys = !config.keyring.empty();
     identity.known_peers = known_peers;
     if (!config.encrypt.empty()) {
