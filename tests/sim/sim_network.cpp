@@ -61,6 +61,14 @@ void SimNetwork::partition(const std::vector<std::vector<HostId>>& groups) {
   }
 }
 
+void SimNetwork::set_bandwidth(HostId a, HostId b, std::uint64_t bytes_per_second) {
+  for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}}) {
+    PathQuality quality = path(from, to);
+    quality.bandwidth = bytes_per_second;
+    set_path(from, to, quality);
+  }
+}
+
 void SimNetwork::cut(HostId from, HostId to, bool is_cut) {
   if (is_cut) {
     cuts_.insert({from, to});

@@ -85,6 +85,8 @@ class SimNetwork {
   [[nodiscard]] const KernelLimits& limits() const noexcept { return limits_; }
   void set_default_path(const PathQuality& quality) { default_path_ = quality; }
   void set_path(HostId from, HostId to, const PathQuality& quality) { paths_[{from, to}] = quality; }
+  /// Of each stream between the two, both ways; 0 = unlimited.
+  void set_bandwidth(HostId a, HostId b, std::uint64_t bytes_per_second);
   /// Hosts of different groups cannot reach each other; hosts named in no group form one of their own.
   void partition(const std::vector<std::vector<HostId>>& groups);
   /// Cuts or mends one direction.
