@@ -1,6 +1,8 @@
 #include "rooted.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -29,6 +31,8 @@ constexpr Duration kYoung = seconds{2};
 constexpr Duration kIdle = seconds{60};
 /// A second parent pays where a resend takes long: from so many microseconds one way on.
 constexpr std::uint64_t kSlowUs = 10'000;
+/// And where slow links are the exception: with at least so many members to a zone.
+constexpr std::size_t kMembersPerZone = 4;
 /// A shorter way must be shorter by this much, or measurement noise would reshape the tree.
 constexpr std::uint64_t kGainMin = 100;
 constexpr std::uint64_t kDistanceMax = 1ULL << 48;
@@ -98,6 +102,8 @@ void Rooted::start(Timestamp now) {
 
 void Rooted::set_members(const TreeMembers& members, Timestamp now) {
   winners_ = choose_roots(members, core_.config.roots);
+  const std::set<std::string_view> zones(members.zones.begin(), members.zones.end());
+  few_zones_ = !zones.empty() && zones.size() * kMembersPerZone <= members.alive.size();
   if (started_) take_role(now);
 }
 
@@ -351,7 +357,7 @@ Slot Rooted::best_neighbour(const Shaped& tree, Slot except) const {
 
 void Rooted::choose_second(Shaped& tree, Timestamp now) {
   const auto wanted = [&] {
-    if (tree.parent == kNoSlot || !tree.settled) return kNoSlot;
+    if (!few_zones_ || tree.parent == kNoSlot || !tree.settled) return kNoSlot;
     const Link& link = core_.links[tree.parent];
     if (link.cost_us < kSlowUs || link.delayed < kLossy) return kNoSlot;
     // At the start of an epoch only the parent has been heard.

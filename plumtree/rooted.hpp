@@ -19,7 +19,8 @@ namespace plumvine::tree {
 /// is the shortest there is for them, and give it up when they fall silent.
 ///
 /// A link that is slow and loses packets holds up what is behind a lost one. A node with such a parent takes a second one,
-/// from which payloads come down only: of two copies the earlier counts.
+/// from which payloads come down only: of two copies the earlier counts. Only where zones are few, so that most links of a tree
+/// stay inside one: where all are slow, every payload would come twice.
 ///
 /// Changes against section 3.3, and why: a newer epoch heard first from another neighbour than the parent waits a moment
 /// for the parent's (or jitter would reshape the tree in every epoch); children attach again in every epoch (frames may be lost).
@@ -124,6 +125,7 @@ class Rooted final : public Shape {
 
   std::vector<Shaped> trees_;
   std::vector<TreeId> winners_;
+  bool few_zones_ = false;                   ///< members name zones, and most of a tree's links can be inside them
   bool started_ = false;
   bool sender_ = false;                      ///< publishes so often that it is a root
   Timestamp published_at_{INT64_MIN / 2};

@@ -76,6 +76,18 @@ TEST_CASE("the first beacon makes its sender the parent and is passed on", "[roo
   CHECK(s.tree.role(kTree, peer(2)) == PeerRole::eager);
 }
 
+TEST_CASE("the first round trip that is measured takes the place of the guess", "[rooted]") {
+  Single s({});
+  s.tree.set_rtt(peer(3), milliseconds{60}, milliseconds{60}, Duration{0}, s.now);  // was guessed at 3 ms
+  s.receive(3, frame::Beacon{kTree, 1, 0});
+  REQUIRE(parent_of(s) == peer(3));
+  CHECK(s.tree.views(s.now)[0].distance_us == 30000);
+  // Later ones hardly move it upwards.
+  s.tree.set_rtt(peer(3), milliseconds{90}, milliseconds{90}, Duration{0}, s.now);
+  s.receive(3, frame::Beacon{kTree, 2, 0});
+  CHECK(s.tree.views(s.now)[0].distance_us < 31000);
+}
+
 TEST_CASE("payloads go along parent and children, announcements to the rest", "[rooted]") {
   Single s({}, 4);
   settle(s, 1);

@@ -125,16 +125,33 @@ TEST_CASE("a slow parent whose link loses packets gets a second one beside it", 
     }
     return std::nullopt;
   };
+  const auto zones_of = [&](std::size_t members, std::size_t zones) {
+    TreeMembers told;
+    for (std::uint32_t i = 0; i < members; ++i) {
+      told.alive.push_back(instance(i));
+      if (zones > 0) told.zones.push_back("z" + std::to_string(i % zones));
+    }
+    s.tree.set_members(told, s.now);
+    s.drain();
+  };
+  zones_of(8, 2);
   epoch(1);
   epoch(2);
   CHECK_FALSE(second());
   s.tree.set_rtt(peer(1), milliseconds{40}, milliseconds{95}, Duration{0}, s.now);
   s.drain();
-  epoch(3);
+  // Where most links are slow each payload would come twice.
+  for (const std::size_t zones : {std::size_t{0}, std::size_t{3}}) {
+    zones_of(8, zones);
+    epoch(3 + zones);
+    CHECK_FALSE(second());
+  }
+  zones_of(8, 2);
+  epoch(7);
   s.drain();
   CHECK(second() == peer(2));
   CHECK(s.to<frame::Graft>() == Peers{1, 2});
-  epoch(4);
+  epoch(8);
   s.drain();
   CHECK(second() == peer(2));
   CHECK(s.to<frame::Prune>().empty());
@@ -147,7 +164,7 @@ TEST_CASE("a slow parent whose link loses packets gets a second one beside it", 
   CHECK(s.to<frame::Gossip>().empty());
   CHECK(s.to<frame::Prune>().empty());
   for (int i = 0; i < 60; ++i) s.tree.set_rtt(peer(1), milliseconds{40}, milliseconds{40}, Duration{0}, s.now);
-  epoch(5);
+  epoch(9);
   s.drain();
   CHECK_FALSE(second());
   CHECK(s.to<frame::Prune>() == Peers{2});
