@@ -55,12 +55,13 @@ struct Check {
 /// comes twice and order is kept where asked is always checked, and that all is at rest in the end.
 struct Plan {
   std::string name;
-  std::string summary;
+  std::string summary = {};
   std::uint64_t nodes = 10;
   std::string preset = "lan";      ///< lan or wan
   TreeConfig::Rule tree_rule = TreeConfig::Rule::rooted;
   Duration latency_min = std::chrono::microseconds{200}, latency_max = std::chrono::microseconds{300};
   double loss = 0;                 ///< share
+  Duration resend = std::chrono::milliseconds{5};  ///< a stream sends again after a round trip and this; what is behind waits
   Duration lasts = std::chrono::seconds{60};
   Duration settle = std::chrono::seconds{60};     ///< from the end of traffic and faults until all must be at rest, at most
   std::optional<Duration> sync_window;
@@ -69,10 +70,12 @@ struct Plan {
   std::vector<Check> checks;
 };
 
-/// Measured values that checks can name, beside "memory" those of the result.
+/// Measured values that checks can name.
 std::vector<std::string> plan_fields();
+/// "memory" compares the last sixth of a run with the second one; the stores have to be full by then.
+bool memory_is_measured(const Plan& plan, Duration lasts);
 /// Runs it; the request's flags go before what the plan says.
 Report run_plan(const Plan& plan, const Request& request);
-/// As a scenario of `plumvine-sim list`.
+/// As a scenario, with the flags that go before it.
 Scenario scenario_of(Plan plan);
 }  // namespace plumvine::sim

@@ -324,7 +324,9 @@ void SimNetwork::send_segment(Key key, int side, std::vector<Bytes> segment, std
                              : static_cast<std::int64_t>(size * 1'000'000'000ULL / quality.bandwidth)};
   pipe.line_free = start + sending;
   Timestamp arrival = pipe.line_free + travel(from, to);
-  while (quality.loss > 0 && rng_.chance(quality.loss)) arrival = arrival + std::max(kRetryMin, quality.delay * 3);
+  while (quality.loss > 0 && rng_.chance(quality.loss)) {
+    arrival = arrival + (quality.resend > Duration{0} ? quality.resend : std::max(kRetryMin, quality.delay * 3));
+  }
   pipe.last_arrival = std::max(arrival, pipe.last_arrival);
   time_.at(pipe.last_arrival,
            [this, key, side, parts = std::move(segment), size] { on_segment(key, side, parts, size); });

@@ -30,6 +30,8 @@ struct PathQuality {
   Duration jitter = std::chrono::microseconds{100};
   /// Share of packets that vanish. Streams resend: there it costs time (and holds up what is behind).
   double loss = 0;
+  /// How long after it a stream sends again what was lost. 0: 200 ms or three delays, a retransmission timer.
+  Duration resend{0};
   /// Share of packets that come twice.
   double duplicate = 0;
   /// Share of packets that come up to `reorder_delay` later than those sent after them.
