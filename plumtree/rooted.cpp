@@ -29,6 +29,7 @@ constexpr std::ptrdiff_t kSendersMax = 32;
 constexpr Duration kYoung = seconds{2};
 /// Trees without payloads and new epochs for so long are dropped.
 constexpr Duration kIdle = seconds{60};
+constexpr std::size_t kForgottenMax = 256;
 /// A second parent pays where a resend takes long: from so many microseconds one way on.
 constexpr std::uint64_t kSlowUs = 10'000;
 /// And where slow links are the exception: with at least so many members to a zone.
@@ -67,8 +68,13 @@ bool Rooted::is_winner(TreeId id) const { return std::find(winners_.begin(), win
 
 Duration Rooted::settle_time() const { return core_.largest_rtt() * 11 / 10 + milliseconds{2}; }
 
-Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
+Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, std::uint64_t epoch, Timestamp now) {
   if (Shaped* tree = find(id)) return tree;
+  const auto gone = std::find_if(forgotten_.begin(), forgotten_.end(), [id](const auto& one) { return one.first == id; });
+  if (gone != forgotten_.end()) {
+    if (epoch <= gone->second) return nullptr;
+    forgotten_.erase(gone);
+  }
   if (trees_.size() >= std::max<std::size_t>(1, core_.config.trees_max)) {
     auto idlest = trees_.end();
     for (auto it = trees_.begin(); it != trees_.end(); ++it) {
@@ -79,6 +85,7 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
       if (from != kNoSlot) core_.stats.frames_rejected.add(FrameReject::tree_limit);
       return nullptr;
     }
+    forget(*idlest);
     trees_.erase(idlest);
   }
   Shaped tree;
@@ -90,6 +97,11 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
   if (idle_at_ == kNever) idle_at_ = now + kIdle;
   report_roles("new tree");
   return &trees_.back();
+}
+
+void Rooted::forget(const Shaped& tree) {
+  forgotten_.emplace_back(tree.id, tree.epoch);
+  if (forgotten_.size() > kForgottenMax) forgotten_.pop_front();
 }
 
 // ---- Roots
@@ -147,14 +159,14 @@ bool Rooted::room_for_sender(Timestamp now) const {
 }
 
 void Rooted::become_root(Timestamp now) {
-  Shaped* tree = find_or_add(kNoSlot, TreeId{static_cast<std::uint64_t>(core_.self)}, now);
+  Shaped* tree = find_or_add(kNoSlot, TreeId{static_cast<std::uint64_t>(core_.self)}, own_epoch_ + 1, now);
   if (tree == nullptr) return;
   tree->own = true;
-  raise_epoch(*tree, tree->epoch + 1, now);
+  raise_epoch(*tree, now);
 }
 
-void Rooted::raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now) {
-  tree.epoch = epoch;
+void Rooted::raise_epoch(Shaped& tree, Timestamp now) {
+  tree.epoch = ++own_epoch_;
   tree.distance = tree.feasible = 0;
   tree.heard = now;
   if (!tree.settled) tree.settle_at = now + settle_time();
@@ -241,7 +253,7 @@ void Rooted::on_beacon(Slot from, const frame::Beacon& beacon, Timestamp now) {
   if (beacon.tree == kSharedTree || (!request && beacon.distance_us > kDistanceMax)) {
     return core_.reject(from, FrameReject::malformed);
   }
-  Shaped* tree = ours || request ? find(beacon.tree) : find_or_add(from, beacon.tree, now);
+  Shaped* tree = ours || request ? find(beacon.tree) : find_or_add(from, beacon.tree, beacon.epoch, now);
   if (tree == nullptr) return;
   if (tree->epoch != 0 && beacon.epoch > tree->epoch + kEpochStepMax) return core_.reject(from, FrameReject::sequence_jump);
   Edge& e = edge(*tree, from);
@@ -371,10 +383,6 @@ void Rooted::choose_second(Shaped& tree, Timestamp now) {
 }
 
 void Rooted::lose_parent(Shaped& tree, Timestamp now) {
-  if (tree.parent != kNoSlot && tree.parent < tree.edges.size() && edge(tree, tree.parent).attached &&
-      std::binary_search(core_.up.begin(), core_.up.end(), tree.parent)) {
-    detach(tree, tree.parent);
-  }
   tree.parent = tree.second = kNoSlot;
   if (const Slot next = best_neighbour(tree); next != kNoSlot) return adopt(tree, next, now);
   tree.distance = kFar;
@@ -496,7 +504,7 @@ void Rooted::handle_timeout(Timestamp now) {
     take_role(now);
   }
   if (raise_at_ <= now || beacon_at_ <= now) {
-    if (Shaped* tree = find(TreeId{static_cast<std::uint64_t>(core_.self)})) raise_epoch(*tree, tree->epoch + 1, now);
+    if (Shaped* tree = find(TreeId{static_cast<std::uint64_t>(core_.self)})) raise_epoch(*tree, now);
   }
   for (auto& tree : trees_) {
     if (tree.detach_at <= now) detach_others(tree);
@@ -527,6 +535,9 @@ void Rooted::drop_idle(Timestamp now) {
     return !(tree.own && beacon_at_ != kNever) && now - std::max(tree.used, tree.heard) >= std::max<Duration>(kIdle, 4 * beacon_period());
   };
   const auto before = trees_.size();
+  for (const auto& tree : trees_) {
+    if (idle(tree)) forget(tree);
+  }
   std::erase_if(trees_, idle);
   if (trees_.size() != before) report_roles("idle tree dropped");
   idle_at_ = trees_.empty() ? kNever : now + kIdle / 2;

@@ -303,6 +303,25 @@ TEST_CASE("of what may have died with a link little is pushed and the rest annou
   CHECK(s.to<frame::IHave>().size() >= 2);
 }
 
+TEST_CASE("a tree that was forgotten comes back with a newer epoch only", "[rooted]") {
+  Single s({});
+  s.receive(1, frame::Beacon{kTree, 3, 1000});
+  const auto known = [&] {
+    const auto views = s.tree.views(s.now);
+    return std::any_of(views.begin(), views.end(), [](const auto& view) { return view.tree == kTree; });
+  };
+  REQUIRE(known());
+  s.advance(seconds{100});
+  REQUIRE_FALSE(known());
+  // This neighbour may have the way to the root from us: following it would close a circle.
+  s.receive(2, frame::Beacon{kTree, 3, 500});
+  CHECK_FALSE(known());
+  s.receive(2, frame::Beacon{kTree, 4, 500});
+  CHECK(known());
+  CHECK(parent_of(s) == peer(2));
+  s.drain();
+}
+
 TEST_CASE("trees are bounded, current ones stay", "[rooted]") {
   TreeConfig config;
   config.trees_max = 4;

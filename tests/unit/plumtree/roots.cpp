@@ -89,6 +89,29 @@ TEST_CASE("who publishes once a second becomes a root, and stops when silent", "
   CHECK(s.to<frame::Beacon>().empty());
 }
 
+TEST_CASE("a sender that was silent for long goes on with its epochs", "[roots]") {
+  Single s({});
+  Sequence sequence = 0;
+  const auto last_epoch = [&] {
+    std::uint64_t epoch = 0;
+    for (const auto& [to, frame] : s.sent) {
+      const auto* beacon = std::get_if<frame::Beacon>(&frame);
+      if (beacon != nullptr && beacon->tree == kOwn) epoch = beacon->epoch;
+    }
+    return epoch;
+  };
+  publish(s, sequence, milliseconds{500}, seconds{30});
+  s.drain();
+  const std::uint64_t before = last_epoch();
+  REQUIRE(before >= 2);
+  s.advance(seconds{300});  // forgets even its own tree; others may not
+  s.drain();
+  REQUIRE(s.tree.views(s.now).front().tree == kSharedTree);
+  publish(s, sequence, milliseconds{500}, seconds{14});
+  s.drain();
+  CHECK(last_epoch() > before);
+}
+
 TEST_CASE("who publishes rarely borrows a tree, and so does the sender when there are many", "[roots]") {
   Single rare({});
   Sequence sequence = 0;
