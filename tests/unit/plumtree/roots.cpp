@@ -52,19 +52,19 @@ TEST_CASE("a member that goes changes the roots only if it was one", "[roots]") 
   }
 }
 
-TEST_CASE("each of the sixteen largest zones has a root of its own", "[roots]") {
+TEST_CASE("each of the 24 largest zones has a root of its own", "[roots]") {
   TreeMembers members = many(300);
-  for (std::uint32_t i = 0; i < 300; ++i) members.zones.push_back("z" + std::to_string(i < 290 ? i % 16 : 16 + i % 2));
+  for (std::uint32_t i = 0; i < 300; ++i) members.zones.push_back("z" + std::to_string(i < 290 ? i % 24 : 24 + i % 2));
   const auto roots = tree::choose_roots(members, 0);
-  REQUIRE(roots.size() == 16);
+  REQUIRE(roots.size() == 24);
   std::set<std::string> zones;
   for (const TreeId root : roots) {
     for (std::size_t i = 0; i < 300; ++i) {
       if (static_cast<std::uint64_t>(members.alive[i]) == static_cast<std::uint64_t>(root)) zones.insert(members.zones[i]);
     }
   }
-  CHECK(zones.size() == 16);
-  CHECK(zones.count("z16") + zones.count("z17") == 0);
+  CHECK(zones.size() == 24);
+  CHECK(zones.count("z24") + zones.count("z25") == 0);
   CHECK(tree::choose_roots(members, 2).size() == 2);  // a number that is set counts more
 }
 
