@@ -208,6 +208,14 @@ void Rooted::peer_down(Slot slot, Timestamp now) {
   report_roles("link down");
 }
 
+/// With many trees the next epoch is far off; a parent whose link turns out to lose packets does not wait for it.
+void Rooted::on_rtt(Slot slot, Timestamp now) {
+  if (core_.links[slot].delayed < kLossy) return;
+  for (auto& tree : trees_) {
+    if (tree.parent == slot && tree.second == kNoSlot) choose_second(tree, now);
+  }
+}
+
 void Rooted::on_attach(Slot from, TreeId id, Timestamp) {
   Shaped* tree = find(id);
   if (tree == nullptr) return;

@@ -35,6 +35,7 @@ class Rooted final : public Shape {
   void start(Timestamp now) override;
   void peer_up(Slot slot, Timestamp now) override;
   void peer_down(Slot slot, Timestamp now) override;
+  void on_rtt(Slot slot, Timestamp now) override;
   void set_members(const TreeMembers& members, Timestamp now) override;
 
   void on_attach(Slot from, TreeId id, Timestamp now) override;

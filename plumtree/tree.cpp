@@ -171,6 +171,7 @@ void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration last, Duration cloc
   const auto sample = std::max(tree::kCostMin, static_cast<std::uint64_t>(link.rtt.count() / 2000));
   link.cost_us = !link.measured || sample < link.cost_us ? sample : link.cost_us + (sample - link.cost_us) / 64;
   link.measured = true;
+  shape->on_rtt(*slot, now);
 }
 
 void Tree::Impl::set_members(const TreeMembers& members, Timestamp now) {
