@@ -41,6 +41,7 @@ struct Link {
   std::uint64_t cost_us = 0;       ///< one way, near the smallest measured; at least `kCostMin`
   double delayed = 0;              ///< share of round trips that took much longer than the shortest, a running mean
   std::int64_t offset_us = 0;      ///< peer's clock minus ours
+  bool measured = false;           ///< round trip and clock are known; until then `cost_us` is a guess and times of the peer mean nothing
   bool limited = false;            ///< credit was given at least once
   std::int64_t credit = 0;
   std::int64_t credit_max = 0;     ///< the most that was ever given

@@ -134,7 +134,8 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   message.round = gossip.round;
   message.upstream = from;
   message.tree = gossip.tree;
-  message.published_us = std::clamp(gossip.published_us, -kTimeMax, kTimeMax) - core.links[from].offset_us;
+  message.published_us = core.links[from].measured ? std::clamp(gossip.published_us, -kTimeMax, kTimeMax) - core.links[from].offset_us
+                                                   : now.ns / 1000;
   message.arrived = now;
   message.topic = std::move(gossip.topic);
   message.payload = std::move(gossip.payload);

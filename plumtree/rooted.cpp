@@ -1,6 +1,8 @@
 #include "rooted.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -27,8 +29,11 @@ constexpr std::ptrdiff_t kSendersMax = 32;
 constexpr Duration kYoung = seconds{2};
 /// Trees without payloads and new epochs for so long are dropped.
 constexpr Duration kIdle = seconds{60};
+constexpr std::size_t kForgottenMax = 256;
 /// A second parent pays where a resend takes long: from so many microseconds one way on.
 constexpr std::uint64_t kSlowUs = 10'000;
+/// And where slow links are the exception: with at least so many members to a zone.
+constexpr std::size_t kMembersPerZone = 4;
 /// A shorter way must be shorter by this much, or measurement noise would reshape the tree.
 constexpr std::uint64_t kGainMin = 100;
 constexpr std::uint64_t kDistanceMax = 1ULL << 48;
@@ -63,8 +68,13 @@ bool Rooted::is_winner(TreeId id) const { return std::find(winners_.begin(), win
 
 Duration Rooted::settle_time() const { return core_.largest_rtt() * 11 / 10 + milliseconds{2}; }
 
-Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
+Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, std::uint64_t epoch, Timestamp now) {
   if (Shaped* tree = find(id)) return tree;
+  const auto gone = std::find_if(forgotten_.begin(), forgotten_.end(), [id](const auto& one) { return one.first == id; });
+  if (gone != forgotten_.end()) {
+    if (epoch <= gone->second) return nullptr;
+    forgotten_.erase(gone);
+  }
   if (trees_.size() >= std::max<std::size_t>(1, core_.config.trees_max)) {
     auto idlest = trees_.end();
     for (auto it = trees_.begin(); it != trees_.end(); ++it) {
@@ -75,6 +85,7 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
       if (from != kNoSlot) core_.stats.frames_rejected.add(FrameReject::tree_limit);
       return nullptr;
     }
+    forget(*idlest);
     trees_.erase(idlest);
   }
   Shaped tree;
@@ -88,6 +99,11 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, Timestamp now) {
   return &trees_.back();
 }
 
+void Rooted::forget(const Shaped& tree) {
+  forgotten_.emplace_back(tree.id, tree.epoch);
+  if (forgotten_.size() > kForgottenMax) forgotten_.pop_front();
+}
+
 // ---- Roots
 
 void Rooted::start(Timestamp now) {
@@ -98,6 +114,8 @@ void Rooted::start(Timestamp now) {
 
 void Rooted::set_members(const TreeMembers& members, Timestamp now) {
   winners_ = choose_roots(members, core_.config.roots);
+  const std::set<std::string_view> zones(members.zones.begin(), members.zones.end());
+  few_zones_ = !zones.empty() && zones.size() * kMembersPerZone <= members.alive.size();
   if (started_) take_role(now);
 }
 
@@ -141,14 +159,14 @@ bool Rooted::room_for_sender(Timestamp now) const {
 }
 
 void Rooted::become_root(Timestamp now) {
-  Shaped* tree = find_or_add(kNoSlot, TreeId{static_cast<std::uint64_t>(core_.self)}, now);
+  Shaped* tree = find_or_add(kNoSlot, TreeId{static_cast<std::uint64_t>(core_.self)}, own_epoch_ + 1, now);
   if (tree == nullptr) return;
   tree->own = true;
-  raise_epoch(*tree, tree->epoch + 1, now);
+  raise_epoch(*tree, now);
 }
 
-void Rooted::raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now) {
-  tree.epoch = epoch;
+void Rooted::raise_epoch(Shaped& tree, Timestamp now) {
+  tree.epoch = ++own_epoch_;
   tree.distance = tree.feasible = 0;
   tree.heard = now;
   if (!tree.settled) tree.settle_at = now + settle_time();
@@ -188,6 +206,14 @@ void Rooted::peer_down(Slot slot, Timestamp now) {
     refresh(tree, "link down");
   }
   report_roles("link down");
+}
+
+/// With many trees the next epoch is far off; a parent whose link turns out to lose packets does not wait for it.
+void Rooted::on_rtt(Slot slot, Timestamp now) {
+  if (core_.links[slot].delayed < kLossy) return;
+  for (auto& tree : trees_) {
+    if (tree.parent == slot && tree.second == kNoSlot) choose_second(tree, now);
+  }
 }
 
 void Rooted::on_attach(Slot from, TreeId id, Timestamp) {
@@ -235,7 +261,7 @@ void Rooted::on_beacon(Slot from, const frame::Beacon& beacon, Timestamp now) {
   if (beacon.tree == kSharedTree || (!request && beacon.distance_us > kDistanceMax)) {
     return core_.reject(from, FrameReject::malformed);
   }
-  Shaped* tree = ours || request ? find(beacon.tree) : find_or_add(from, beacon.tree, now);
+  Shaped* tree = ours || request ? find(beacon.tree) : find_or_add(from, beacon.tree, beacon.epoch, now);
   if (tree == nullptr) return;
   if (tree->epoch != 0 && beacon.epoch > tree->epoch + kEpochStepMax) return core_.reject(from, FrameReject::sequence_jump);
   Edge& e = edge(*tree, from);
@@ -351,7 +377,7 @@ Slot Rooted::best_neighbour(const Shaped& tree, Slot except) const {
 
 void Rooted::choose_second(Shaped& tree, Timestamp now) {
   const auto wanted = [&] {
-    if (tree.parent == kNoSlot || !tree.settled) return kNoSlot;
+    if (!few_zones_ || tree.parent == kNoSlot || !tree.settled) return kNoSlot;
     const Link& link = core_.links[tree.parent];
     if (link.cost_us < kSlowUs || link.delayed < kLossy) return kNoSlot;
     // At the start of an epoch only the parent has been heard.
@@ -365,10 +391,6 @@ void Rooted::choose_second(Shaped& tree, Timestamp now) {
 }
 
 void Rooted::lose_parent(Shaped& tree, Timestamp now) {
-  if (tree.parent != kNoSlot && tree.parent < tree.edges.size() && edge(tree, tree.parent).attached &&
-      std::binary_search(core_.up.begin(), core_.up.end(), tree.parent)) {
-    detach(tree, tree.parent);
-  }
   tree.parent = tree.second = kNoSlot;
   if (const Slot next = best_neighbour(tree); next != kNoSlot) return adopt(tree, next, now);
   tree.distance = kFar;
@@ -490,7 +512,7 @@ void Rooted::handle_timeout(Timestamp now) {
     take_role(now);
   }
   if (raise_at_ <= now || beacon_at_ <= now) {
-    if (Shaped* tree = find(TreeId{static_cast<std::uint64_t>(core_.self)})) raise_epoch(*tree, tree->epoch + 1, now);
+    if (Shaped* tree = find(TreeId{static_cast<std::uint64_t>(core_.self)})) raise_epoch(*tree, now);
   }
   for (auto& tree : trees_) {
     if (tree.detach_at <= now) detach_others(tree);
@@ -521,6 +543,9 @@ void Rooted::drop_idle(Timestamp now) {
     return !(tree.own && beacon_at_ != kNever) && now - std::max(tree.used, tree.heard) >= std::max<Duration>(kIdle, 4 * beacon_period());
   };
   const auto before = trees_.size();
+  for (const auto& tree : trees_) {
+    if (idle(tree)) forget(tree);
+  }
   std::erase_if(trees_, idle);
   if (trees_.size() != before) report_roles("idle tree dropped");
   idle_at_ = trees_.empty() ? kNever : now + kIdle / 2;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "shape.hpp"
@@ -19,11 +21,13 @@ namespace plumvine::tree {
 /// is the shortest there is for them, and give it up when they fall silent.
 ///
 /// A link that is slow and loses packets holds up what is behind a lost one. A node with such a parent takes a second one,
-/// from which payloads come down only: of two copies the earlier counts.
+/// from which payloads come down only: of two copies the earlier counts. Only where zones are few, so that most links of a tree
+/// stay inside one: where all are slow, every payload would come twice.
 ///
 /// Changes against section 3.3, and why: a newer epoch heard first from another neighbour than the parent waits a moment
 /// for the parent's (or jitter would reshape the tree in every epoch); children attach again in every epoch (frames may be lost).
-/// Bounds: `trees_max` trees; idle ones go first.
+/// Bounds: `trees_max` trees; idle ones go first. Of those that went the last `kForgottenMax` epochs are remembered: what neighbours still say
+/// of such an epoch may be our own word, without the feasible distance that told so.
 class Rooted final : public Shape {
  public:
   explicit Rooted(Core& core) : Shape(core) {}
@@ -31,6 +35,7 @@ class Rooted final : public Shape {
   void start(Timestamp now) override;
   void peer_up(Slot slot, Timestamp now) override;
   void peer_down(Slot slot, Timestamp now) override;
+  void on_rtt(Slot slot, Timestamp now) override;
   void set_members(const TreeMembers& members, Timestamp now) override;
 
   void on_attach(Slot from, TreeId id, Timestamp now) override;
@@ -93,7 +98,8 @@ class Rooted final : public Shape {
 
   [[nodiscard]] Shaped* find(TreeId id);
   [[nodiscard]] const Shaped* find(TreeId id) const;
-  Shaped* find_or_add(Slot from, TreeId id, Timestamp now);
+  Shaped* find_or_add(Slot from, TreeId id, std::uint64_t epoch, Timestamp now);
+  void forget(const Shaped& tree);
   Edge& edge(Shaped& tree, Slot slot);
   [[nodiscard]] bool fresh(const Shaped& tree, Timestamp now) const;
   [[nodiscard]] bool is_winner(TreeId id) const;
@@ -102,7 +108,7 @@ class Rooted final : public Shape {
   void note_publish(Timestamp now);
   [[nodiscard]] bool room_for_sender(Timestamp now) const;
   void become_root(Timestamp now);
-  void raise_epoch(Shaped& tree, std::uint64_t epoch, Timestamp now);
+  void raise_epoch(Shaped& tree, Timestamp now);
   void on_request(Shaped& tree, Slot from, std::uint64_t epoch, Timestamp now);
   void on_same_epoch(Shaped& tree, Slot from, Timestamp now);
   void adopt(Shaped& tree, Slot parent, Timestamp now);
@@ -123,7 +129,10 @@ class Rooted final : public Shape {
   void drop_idle(Timestamp now);
 
   std::vector<Shaped> trees_;
+  std::deque<std::pair<TreeId, std::uint64_t>> forgotten_;  ///< and the last epoch that was known, oldest first
+  std::uint64_t own_epoch_ = 0;              ///< of the tree that we are the root of; others may remember it when we do not
   std::vector<TreeId> winners_;
+  bool few_zones_ = false;                   ///< members name zones, and most of a tree's links can be inside them
   bool started_ = false;
   bool sender_ = false;                      ///< publishes so often that it is a root
   Timestamp published_at_{INT64_MIN / 2};

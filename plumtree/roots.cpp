@@ -12,7 +12,7 @@ namespace plumvine::tree {
 
 namespace {
 
-constexpr std::size_t kZonesMax = 16;
+constexpr std::size_t kZonesMax = 24;
 
 /// One root is the cheapest. Where trees are deep, more of them save an origin some of the way to the nearest.
 constexpr std::size_t kMany = 1000;

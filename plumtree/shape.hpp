@@ -23,6 +23,8 @@ class Shape {
   virtual void peer_up(Slot slot, Timestamp now) = 0;
   /// `core.up` no longer holds the slot; its `Link` is still there.
   virtual void peer_down(Slot slot, Timestamp now) = 0;
+  /// Its round trip was measured again.
+  virtual void on_rtt(Slot, Timestamp) {}
   virtual void set_members(const TreeMembers& members, Timestamp now) = 0;
 
   virtual void on_attach(Slot from, TreeId tree, Timestamp now) = 0;

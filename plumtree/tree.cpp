@@ -168,9 +168,11 @@ void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration last, Duration cloc
   const bool delayed = last > link.rtt * 3 / 2 + std::chrono::milliseconds{5};
   link.delayed += ((delayed ? 1 : 0) - link.delayed) * tree::kDelayedGain;
   link.offset_us = clock_offset.count() / 1000;
-  // Near the smallest: queueing is no distance, and noise must not reshape trees.
+  // Near the smallest: queueing is no distance, and noise must not reshape trees. The first takes the place of a guess.
   const auto sample = std::max(tree::kCostMin, static_cast<std::uint64_t>(link.rtt.count() / 2000));
-  link.cost_us = sample < link.cost_us ? sample : link.cost_us + (sample - link.cost_us) / 64;
+  link.cost_us = !link.measured || sample < link.cost_us ? sample : link.cost_us + (sample - link.cost_us) / 64;
+  link.measured = true;
+  shape->on_rtt(*slot, now);
 }
 
 void Tree::Impl::set_members(const TreeMembers& members, Timestamp now) {

@@ -148,7 +148,7 @@ struct TreeConfig {
   std::uint32_t topics_max = 1024;
   /// `rooted`: beacons of a root shape its tree; `classic`: the paper's rule, duplicates prune.
   enum class Rule : std::uint8_t { rooted, classic } tree_rule = Rule::rooted;
-  /// How many members are roots, by rendezvous hash. 0: one in each of the 16 largest zones where members name zones, else
+  /// How many members are roots, by rendezvous hash. 0: one in each of the 24 largest zones where members name zones, else
   /// one below 1,000 members and twelve from there on.
   std::uint32_t roots = 0;
   /// Period of a root's beacon.

@@ -76,7 +76,9 @@ std::string Report::json() const {
     out += name;
     out += "\":" + value;
   });
-  return out + "}";
+  out += ",\"notes\":{";
+  for (std::size_t i = 0; i < notes.size(); ++i) out += (i == 0 ? "\"" : ",\"") + notes[i].first + "\":" + number(notes[i].second);
+  return out + "}}";
 }
 
 std::string Report::text() const {

@@ -38,7 +38,7 @@ struct Report {
   std::uint64_t trace_hash = 0;
   std::optional<double> wall_ms;
 
-  /// Beside the contract's fields, for the text: control ids per broadcast and the like.
+  /// Beside the contract's fields, which are always there: control ids per broadcast and the like; an object `notes` in JSON.
   std::vector<std::pair<std::string, double>> notes;
   /// What the checkers found; a run with any has failed.
   std::vector<std::string> violations;

@@ -36,7 +36,7 @@ Duration span(const Request& request, double seconds) {
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all = [] {
     std::vector<Scenario> list = tree_scenarios();
-    for (const auto& more : {search_scenarios(), cluster_scenarios(), swim_scenarios(), lifeguard_scenarios(), membership_scenarios()})
+    for (const auto& more : {search_scenarios(), cluster_scenarios(), plan_scenarios(), swim_scenarios(), lifeguard_scenarios(), membership_scenarios()})
       list.insert(list.end(), more.begin(), more.end());
     return list;
   }();

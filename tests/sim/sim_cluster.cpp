@@ -39,7 +39,7 @@ std::size_t SimCluster::add_node() {
   const HostId host = network_.add_host(address);
   names_[name_of(number)] = address;
   nodes_.push_back(std::make_unique<SimNode>(number, time_, network_, host, names_, static_cast<NodeObserver&>(*this), rng_.fork()));
-  traffic_.emplace_back();
+  traffic_rows_.push_back(0);
   group_.push_back(0);
   ClockSkew skew;
   const Duration base = rng_.jitter(10h);
@@ -96,13 +96,13 @@ bool SimCluster::is_ready(const Snapshot& snapshot) const {
 
 void SimCluster::kill(std::size_t node) {
   event("kill", node, "killed");
-  stop_traffic(node);
+  ended(node);
   nodes_[node]->kill();
 }
 
 void SimCluster::power_off(std::size_t node) {
   event("power-off", node, "lost power");
-  stop_traffic(node);
+  ended(node);
   nodes_[node]->power_off();
 }
 
@@ -130,24 +130,29 @@ void SimCluster::publish(std::size_t node, std::size_t bytes, std::string topic)
   nodes_[node]->publish(std::move(topic), Bytes::copy_of(std::string_view(text)));
 }
 
-void SimCluster::start_traffic(std::size_t node, double per_second, std::size_t bytes) {
-  traffic_[node].on = true;
-  const std::uint64_t token = ++traffic_[node].token;
+void SimCluster::start_traffic(std::size_t node, double per_second, std::size_t bytes, std::string topic) {
   const Duration interval{static_cast<std::int64_t>(1e9 / per_second)};
-  time_.after(rng_.jitter(interval), [this, node, token, interval, bytes] { tick_traffic(node, token, interval, bytes); });
+  const auto traffic = std::make_shared<const Traffic>(Traffic{node, traffic_rows_[node], interval, bytes, std::move(topic)});
+  time_.after(rng_.jitter(interval), [this, traffic] { tick_traffic(traffic); });
 }
 
-void SimCluster::tick_traffic(std::size_t node, std::uint64_t token, Duration interval, std::size_t bytes) {
-  if (!traffic_[node].on || traffic_[node].token != token || !nodes_[node]->running()) return;
+void SimCluster::tick_traffic(const std::shared_ptr<const Traffic>& traffic) {
+  SimNode& node = *nodes_[traffic->node];
+  if (traffic->row != traffic_rows_[traffic->node] || !node.running()) return;
   // A stopped process publishes nothing; a paced one reads no more input.
-  if (!nodes_[node]->paused() && nodes_[node]->publish_queue() < 64) publish(node, bytes);
-  time_.after(interval, [this, node, token, interval, bytes] { tick_traffic(node, token, interval, bytes); });
+  if (!node.paused() && node.publish_queue() < 64) publish(traffic->node, traffic->bytes, traffic->topic);
+  time_.after(traffic->interval, [this, traffic] { tick_traffic(traffic); });
 }
 
-void SimCluster::stop_traffic(std::size_t node) { traffic_[node].on = false; }
+void SimCluster::ended(std::size_t node) {
+  stop_traffic(node);
+  if (on_ended && nodes_[node]->running()) on_ended(*nodes_[node]->snapshot());
+}
+
+void SimCluster::stop_traffic(std::size_t node) { ++traffic_rows_[node]; }
 
 void SimCluster::stop_all_traffic() {
-  for (Traffic& traffic : traffic_) traffic.on = false;
+  for (std::uint64_t& row : traffic_rows_) ++row;
 }
 
 void SimCluster::partition(const std::vector<std::vector<std::size_t>>& groups) {
@@ -160,7 +165,7 @@ void SimCluster::partition(const std::vector<std::vector<std::size_t>>& groups) 
     for (std::size_t node : group) {
       set.push_back(nodes_[node]->host());
       group_[node] = number;
-      event("split", node, "is in part " + std::to_string(number));
+      event("split", node, [number] { return "is in part " + std::to_string(number); });
     }
   }
   network_.partition(hosts);
@@ -255,11 +260,11 @@ void SimCluster::print_to(std::ostream* out) {
   network_.set_tap(out ? &tap_ : nullptr);
 }
 
-void SimCluster::event(std::string_view kind, std::size_t node, std::string_view text) {
+void SimCluster::event(std::string_view kind, std::size_t node, const std::function<std::string()>& text) {
   trace_.mix(kind);
   trace_.mix(now());
   trace_.mix(node);
-  if (trace_.printing()) trace_.line(now(), name_of(node) + "        " + std::string(text));
+  if (trace_.printing()) trace_.line(now(), name_of(node) + "        " + text());
 }
 
 void SimCluster::violated(std::size_t node, const std::string& what) {
@@ -271,17 +276,21 @@ void SimCluster::violated(std::size_t node, const std::string& what) {
 // --- NodeObserver ---
 
 void SimCluster::delivered(std::size_t node, const Message& message) {
-  event("deliver", node, "deliver " + std::string(message.origin) + "-" + std::to_string(message.id.sequence) +
-                             " after " + std::to_string(message.hops) + " hops");
+  event("deliver", node, [&] {
+    return "deliver " + std::string(message.origin) + "-" + std::to_string(message.id.sequence) + " after " + std::to_string(message.hops) + " hops";
+  });
   trace_.mix(static_cast<std::uint64_t>(message.id.origin));
   trace_.mix(message.id.sequence);
-  const std::string problem = log_.delivered(nodes_[node]->instance(), message.id, message.payload);
+  const auto& topics = nodes_[node]->config().topics;
+  const auto topic = topics.find(message.topic);
+  const bool ordered = topic != topics.end() && topic->second.order == Order::fifo;
+  const std::string problem = log_.delivered(nodes_[node]->instance(), message.id, message.payload, ordered);
   if (!problem.empty()) violated(node, problem);
   if (on_delivered) on_delivered(node, message);
 }
 
 void SimCluster::member_event(std::size_t node, const MemberEvent& change) {
-  event("member", node, "member " + change.member.name + " " + std::string(to_string(change.kind)));
+  event("member", node, [&] { return "member " + change.member.name + " " + std::string(to_string(change.kind)); });
   trace_.mix(static_cast<std::uint64_t>(change.kind));
   trace_.mix(change.member.name);
   if (change.kind == MemberEvent::Kind::died) {
@@ -294,8 +303,9 @@ void SimCluster::member_event(std::size_t node, const MemberEvent& change) {
 }
 
 void SimCluster::peer_event(std::size_t node, const PeerEvent& change) {
-  event("peer", node, "link to " + change.peer + " " + std::string(to_string(change.kind)) +
-                          (change.reason.empty() ? "" : " (" + change.reason + ")"));
+  event("peer", node, [&] {
+    return "link to " + change.peer + " " + std::string(to_string(change.kind)) + (change.reason.empty() ? "" : " (" + change.reason + ")");
+  });
   trace_.mix(static_cast<std::uint64_t>(change.kind));
   trace_.mix(change.peer);
   if (change.kind == PeerEvent::Kind::up || change.kind == PeerEvent::Kind::down) ++link_changes_;
@@ -304,8 +314,10 @@ void SimCluster::peer_event(std::size_t node, const PeerEvent& change) {
 
 void SimCluster::lost(std::size_t node, const LostEvent& loss) {
   ++lost_events_;
-  event("lost", node, "lost " + loss.origin + "-" + std::to_string(loss.range.first) + ".." + std::to_string(loss.range.last) +
-                          " (" + std::string(to_string(loss.reason)) + ")");
+  event("lost", node, [&] {
+    return "lost " + loss.origin + "-" + std::to_string(loss.range.first) + ".." + std::to_string(loss.range.last) + " (" +
+           std::string(to_string(loss.reason)) + ")";
+  });
   log_.lost(nodes_[node]->instance(), loss.instance, loss.range);
 }
 
@@ -318,10 +330,13 @@ void SimCluster::logged(std::size_t node, const LogRecord& record) {
   if (lines_.size() > kLinesMax) lines_.pop_front();
 }
 
-void SimCluster::left(std::size_t node) { event("left", node, "has left and ends"); }
+void SimCluster::left(std::size_t node) {
+  event("left", node, "has left and ends");
+  ended(node);
+}
 
 void SimCluster::published(std::size_t node, MessageId id, const Bytes& payload) {
-  event("publish", node, "publish " + name_of(node) + "-" + std::to_string(id.sequence));
+  event("publish", node, [&] { return "publish " + name_of(node) + "-" + std::to_string(id.sequence); });
   trace_.mix(id.sequence);
   log_.published(id, payload);
 }

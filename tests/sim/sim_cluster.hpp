@@ -55,8 +55,9 @@ class SimCluster final : private NodeObserver {
   void resume(std::size_t node);
   void leave(std::size_t node);
   void publish(std::size_t node, std::size_t bytes = 100, std::string topic = "events");
-  /// Publishes `per_second` messages from `node` from now on, evenly, until `stop_traffic` or its process ends.
-  void start_traffic(std::size_t node, double per_second, std::size_t bytes = 100);
+  /// Publishes `per_second` messages from `node` from now on, evenly, until `stop_traffic` or its process ends; beside
+  /// what it publishes already.
+  void start_traffic(std::size_t node, double per_second, std::size_t bytes = 100, std::string topic = "events");
   void stop_traffic(std::size_t node);
   void stop_all_traffic();
 
@@ -95,11 +96,16 @@ class SimCluster final : private NodeObserver {
   /// Called for each delivery, after the checks.
   std::function<void(std::size_t node, const Message&)> on_delivered;
   std::function<void(std::size_t node, const MemberEvent&)> on_member;
+  /// Called with the last snapshot of a process that ends.
+  std::function<void(const Snapshot&)> on_ended;
 
  private:
   struct Traffic {
-    bool on = false;
-    std::uint64_t token = 0;
+    std::size_t node = 0;
+    std::uint64_t row = 0;       ///< of traffic of its node; `stop_traffic` begins another
+    Duration interval{0};
+    std::size_t bytes = 0;
+    std::string topic;
   };
 
   // NodeObserver
@@ -113,11 +119,15 @@ class SimCluster final : private NodeObserver {
   void stuck(std::size_t node, const std::string& how) override { violated(node, how); }
   void turn_done(std::size_t node) override;
 
-  void event(std::string_view kind, std::size_t node, std::string_view text);
+  void event(std::string_view kind, std::size_t node, const std::function<std::string()>& text);
+  void event(std::string_view kind, std::size_t node, const char* text) {
+    event(kind, node, [text] { return std::string(text); });
+  }
+  void ended(std::size_t node);
   void violated(std::size_t node, const std::string& what);
   void watch_ready(std::size_t node, InstanceId instance, bool once);
   [[nodiscard]] bool is_ready(const Snapshot& snapshot) const;
-  void tick_traffic(std::size_t node, std::uint64_t token, Duration interval, std::size_t bytes);
+  void tick_traffic(const std::shared_ptr<const Traffic>& traffic);
   [[nodiscard]] std::string name_of(std::size_t node) const { return "n" + std::to_string(node); }
 
   ClusterOptions options_;
@@ -130,7 +140,7 @@ class SimCluster final : private NodeObserver {
   DeliveryLog log_;
   std::set<InstanceId> ready_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
-  std::vector<Traffic> traffic_;
+  std::vector<std::uint64_t> traffic_rows_;
   std::vector<ClockSkew> skews_;
   std::vector<std::uint32_t> group_;
   std::vector<std::string> violations_;

@@ -61,6 +61,14 @@ void SimNetwork::partition(const std::vector<std::vector<HostId>>& groups) {
   }
 }
 
+void SimNetwork::set_bandwidth(HostId a, HostId b, std::uint64_t bytes_per_second) {
+  for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}}) {
+    PathQuality quality = path(from, to);
+    quality.bandwidth = bytes_per_second;
+    set_path(from, to, quality);
+  }
+}
+
 void SimNetwork::cut(HostId from, HostId to, bool is_cut) {
   if (is_cut) {
     cuts_.insert({from, to});
@@ -316,7 +324,9 @@ void SimNetwork::send_segment(Key key, int side, std::vector<Bytes> segment, std
                              : static_cast<std::int64_t>(size * 1'000'000'000ULL / quality.bandwidth)};
   pipe.line_free = start + sending;
   Timestamp arrival = pipe.line_free + travel(from, to);
-  while (quality.loss > 0 && rng_.chance(quality.loss)) arrival = arrival + std::max(kRetryMin, quality.delay * 3);
+  while (quality.loss > 0 && rng_.chance(quality.loss)) {
+    arrival = arrival + (quality.resend > Duration{0} ? quality.resend : std::max(kRetryMin, quality.delay * 3));
+  }
   pipe.last_arrival = std::max(arrival, pipe.last_arrival);
   time_.at(pipe.last_arrival,
            [this, key, side, parts = std::move(segment), size] { on_segment(key, side, parts, size); });

@@ -30,6 +30,8 @@ struct PathQuality {
   Duration jitter = std::chrono::microseconds{100};
   /// Share of packets that vanish. Streams resend: there it costs time (and holds up what is behind).
   double loss = 0;
+  /// How long after it a stream sends again what was lost. 0: 200 ms or three delays, a retransmission timer.
+  Duration resend{0};
   /// Share of packets that come twice.
   double duplicate = 0;
   /// Share of packets that come up to `reorder_delay` later than those sent after them.
@@ -85,6 +87,8 @@ class SimNetwork {
   [[nodiscard]] const KernelLimits& limits() const noexcept { return limits_; }
   void set_default_path(const PathQuality& quality) { default_path_ = quality; }
   void set_path(HostId from, HostId to, const PathQuality& quality) { paths_[{from, to}] = quality; }
+  /// Of each stream between the two, both ways; 0 = unlimited.
+  void set_bandwidth(HostId a, HostId b, std::uint64_t bytes_per_second);
   /// Hosts of different groups cannot reach each other; hosts named in no group form one of their own.
   void partition(const std::vector<std::vector<HostId>>& groups);
   /// Cuts or mends one direction.

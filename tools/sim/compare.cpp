@@ -28,10 +28,11 @@ Result<std::string> compare_reports(const std::string& before, const std::string
   if (b.is_discarded() || !b.is_object()) return {Errc::malformed, "the second file is not a JSON object"};
   std::string out;
   char line[200];
-  std::snprintf(line, sizeof line, "%-24s %20s %20s %10s\n", "", "before", "after", "change");
+  std::snprintf(line, sizeof line, "%-26s %20s %20s %10s\n", "", "before", "after", "change");
   out += line;
   auto row = [&](const std::string& name, const Json& x, const Json& y) {
     if (x.is_null() && y.is_null()) return;
+    if (x.is_object() || y.is_object()) return;
     std::string change;
     if (x.is_number() && y.is_number()) {
       const double from = x.get<double>();
@@ -48,13 +49,17 @@ Result<std::string> compare_reports(const std::string& before, const std::string
     } else {
       change = x == y ? "=" : "differs";
     }
-    std::snprintf(line, sizeof line, "%-24s %20s %20s %10s\n", name.c_str(), shown(x).c_str(), shown(y).c_str(), change.c_str());
+    std::snprintf(line, sizeof line, "%-26s %20s %20s %10s\n", name.c_str(), shown(x).c_str(), shown(y).c_str(), change.c_str());
     out += line;
   };
-  for (const auto& [name, value] : a.items()) row(name, value, b.contains(name) ? b[name] : Json());
-  for (const auto& [name, value] : b.items()) {
-    if (!a.contains(name)) row(name, Json(), value);
-  }
+  const auto rows = [&](const Json& x, const Json& y) {
+    for (const auto& [name, value] : x.items()) row(name, value, y.contains(name) ? y[name] : Json());
+    for (const auto& [name, value] : y.items()) {
+      if (!x.contains(name)) row(name, Json(), value);
+    }
+  };
+  rows(a, b);
+  rows(a.value("notes", Json::object()), b.value("notes", Json::object()));
   return out;
 }
 

@@ -16,6 +16,7 @@
 #include <sim/trace.hpp>
 
 #include "compare.hpp"
+#include "plan_file.hpp"
 
 namespace {
 
@@ -29,6 +30,7 @@ constexpr std::string_view kHelp =
     R"(plumvine-sim: runs the real protocol code under virtual time; one run is one seed.
 
   plumvine-sim run SCENARIO [FLAGS]     run one scenario
+  plumvine-sim run FILE.toml [FLAGS]    run a scenario file: publishers, faults with times, bounds (tests/sim/README.md has its keys)
   plumvine-sim list                     the scenarios and the flags each can honour
   plumvine-sim compare A.json B.json    table of two results of `run --json`
 
@@ -150,8 +152,16 @@ std::optional<Flag> flag_named(std::string_view name) {
 }
 
 int run(const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return refuse("run needs a scenario; `plumvine-sim list` names them");
+  if (arguments.empty()) return refuse("run needs a scenario or a file NAME.toml; `plumvine-sim list` names the scenarios");
   const Scenario* scenario = find_scenario(arguments[0]);
+  std::optional<Scenario> from_file;
+  if (arguments[0].ends_with(".toml")) {
+    Plan plan;
+    const auto problems = read_plan(arguments[0], plan);
+    for (const std::string& problem : problems) refuse(problem);
+    if (!problems.empty()) return kUsage;
+    scenario = &from_file.emplace(scenario_of(std::move(plan)));
+  }
   if (!scenario) {
     std::cerr << "plumvine-sim: unknown scenario '" << arguments[0] << "'; there are:\n";
     list_scenarios(std::cerr);

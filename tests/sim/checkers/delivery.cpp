@@ -33,9 +33,10 @@ void DeliveryLog::published(MessageId id, const Bytes& payload) {
   auto& hashes = payloads_[id.origin];
   hashes.resize(std::max<std::size_t>(hashes.size(), sequences(id, payload).last));
   hashes[id.sequence - 1] = hash_of(payload);
+  ++published_;
 }
 
-std::string DeliveryLog::delivered(InstanceId receiver, MessageId id, const Bytes& payload) {
+std::string DeliveryLog::delivered(InstanceId receiver, MessageId id, const Bytes& payload, bool ordered) {
   ++deliveries_;
   auto it = payloads_.find(id.origin);
   if (it == payloads_.end() || id.sequence == 0 || id.sequence > it->second.size()) {
@@ -43,12 +44,21 @@ std::string DeliveryLog::delivered(InstanceId receiver, MessageId id, const Byte
   }
   if (it->second[id.sequence - 1] != hash_of(payload)) return "delivered " + to_string(id) + " with another payload";
   if (receiver == id.origin) return "delivered its own " + to_string(id);
-  if (receivers_[receiver].delivered[id.origin].add(sequences(id, payload)) != frame::parts_of(payload.size())) return "delivered " + to_string(id) + " twice";
+  Receiver& process = receivers_[receiver];
+  const SequenceRange range = sequences(id, payload);
+  if (process.delivered[id.origin].add(range) != frame::parts_of(payload.size())) return "delivered " + to_string(id) + " twice";
+  if (const auto gone = process.given_up.find(id.origin); gone != process.given_up.end() && gone->second.contains(id.sequence)) {
+    return "delivered " + to_string(id) + ", which it had given up";
+  }
+  if (!ordered) return {};
+  Sequence& last = process.ordered[id.origin];
+  if (id.sequence < last) return "delivered " + to_string(id) + " after its " + std::to_string(last) + " on an ordered topic";
+  last = range.last;
   return {};
 }
 
 void DeliveryLog::lost(InstanceId receiver, InstanceId origin, SequenceRange range) {
-  lost_ += receivers_[receiver].delivered[origin].add(range);
+  lost_ += receivers_[receiver].given_up[origin].add(range);
 }
 
 void DeliveryLog::became_ready(InstanceId receiver) {
@@ -96,9 +106,15 @@ DeliveryLog::Comparison DeliveryLog::compare(const std::vector<InstanceId>& rece
         result.expected += due.last - due.first + 1;
         const auto gaps = have == process.delivered.end() ? std::vector<SequenceRange>{due} : have->second.missing_in(due);
         result.delivered += due.last - due.first + 1;
-        for (const SequenceRange& gap : gaps) result.delivered -= gap.last - gap.first + 1;
-        if (gaps.empty() || result.gaps.size() >= kGapsMax) continue;
-        result.gaps.push_back(to_string(receiver) + " lacks " + text(gaps.front()) + " of " + to_string(origin));
+        const auto given_up = process.given_up.find(origin);
+        for (const SequenceRange& gap : gaps) {
+          result.delivered -= gap.last - gap.first + 1;
+          const auto open = given_up == process.given_up.end() ? std::vector<SequenceRange>{gap} : given_up->second.missing_in(gap);
+          result.given_up += gap.last - gap.first + 1;
+          for (const SequenceRange& one : open) result.given_up -= one.last - one.first + 1;
+          if (open.empty() || result.gaps.size() >= kGapsMax) continue;
+          result.gaps.push_back(to_string(receiver) + " lacks " + text(open.front()) + " of " + to_string(origin));
+        }
       }
     }
   }

@@ -12,12 +12,12 @@
 namespace plumvine::sim {
 
 /// Remembers what was published and what every process delivered. Safety: nothing is delivered twice, nothing that was
-/// not published, no payload changed on the way. Liveness (`unfinished`): what one of the given processes has, all have.
+/// not published, nothing after it was given up, no payload changed on the way, no ordered message before an earlier one. Liveness (`unfinished`): what one of the given processes has, all have.
 class DeliveryLog {
  public:
   void published(MessageId id, const Bytes& payload);
-  /// A broken rule as text; empty = fine.
-  std::string delivered(InstanceId receiver, MessageId id, const Bytes& payload);
+  /// A broken rule as text; empty = fine. `ordered`: its topic asks for the order of its origin.
+  std::string delivered(InstanceId receiver, MessageId id, const Bytes& payload, bool ordered);
   void lost(InstanceId receiver, InstanceId origin, SequenceRange range);
   /// From now on `receiver` owes every message: what is published after this must reach it.
   void became_ready(InstanceId receiver);
@@ -31,6 +31,7 @@ class DeliveryLog {
   /// The same in numbers: what the given processes should have and have.
   struct Comparison {
     std::uint64_t expected = 0, delivered = 0;
+    std::uint64_t given_up = 0;  ///< reported lost, although another of the processes delivered it
     std::vector<std::string> gaps;
   };
   [[nodiscard]] Comparison compare(const std::vector<InstanceId>& receivers) const;
@@ -38,12 +39,15 @@ class DeliveryLog {
   [[nodiscard]] std::uint64_t deliveries_at(InstanceId receiver) const;
   [[nodiscard]] std::uint64_t deliveries_at(InstanceId receiver, InstanceId origin) const;
   [[nodiscard]] std::uint64_t published_by(InstanceId origin) const;
+  [[nodiscard]] std::uint64_t published_count() const noexcept { return published_; }
   /// Messages that were reported lost instead of being delivered.
   [[nodiscard]] std::uint64_t lost_count() const noexcept { return lost_; }
 
  private:
   struct Receiver {
     std::map<InstanceId, IntervalSet> delivered;
+    std::map<InstanceId, IntervalSet> given_up;
+    std::map<InstanceId, Sequence> ordered;     ///< the last on an ordered topic, by origin
     std::map<InstanceId, Sequence> owed_after;  ///< what each origin had published when the receiver became ready
     bool ready = false;
   };
@@ -52,6 +56,7 @@ class DeliveryLog {
 
   std::map<InstanceId, std::vector<std::uint64_t>> payloads_;  ///< hash by sequence - 1
   std::map<InstanceId, Receiver> receivers_;
+  std::uint64_t published_ = 0;
   std::uint64_t deliveries_ = 0;
   std::uint64_t lost_ = 0;
 };

@@ -323,6 +323,18 @@ TEST_CASE("latency is measured on our clock, whatever the clocks of others show"
   CHECK(s.tree.stats(s.now).delivery_latency.count() == 3);
 }
 
+TEST_CASE("while a neighbour's clock is not known its messages have no latency", "[gossip]") {
+  Single s({}, 2);
+  auto g = gossip(1);
+  g.published_us = s.now.ns / 1000 - std::int64_t{7200} * 1'000'000;
+  s.receive(1, g);
+  std::optional<Duration> latency;
+  while (auto output = s.tree.poll_output()) {
+    if (auto* d = std::get_if<tree::Deliver>(&*output)) latency = d->latency;
+  }
+  CHECK(latency == Duration{0});
+}
+
 TEST_CASE("own and reserved messages are not counted as delivered", "[gossip]") {
   Single s({}, 1);
   s.tree.publish(1, "t", Bytes::copy_of("x"), true, s.now);

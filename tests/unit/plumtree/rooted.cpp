@@ -76,6 +76,18 @@ TEST_CASE("the first beacon makes its sender the parent and is passed on", "[roo
   CHECK(s.tree.role(kTree, peer(2)) == PeerRole::eager);
 }
 
+TEST_CASE("the first round trip that is measured takes the place of the guess", "[rooted]") {
+  Single s({});
+  s.tree.set_rtt(peer(3), milliseconds{60}, milliseconds{60}, Duration{0}, s.now);  // was guessed at 3 ms
+  s.receive(3, frame::Beacon{kTree, 1, 0});
+  REQUIRE(parent_of(s) == peer(3));
+  CHECK(s.tree.views(s.now)[0].distance_us == 30000);
+  // Later ones hardly move it upwards.
+  s.tree.set_rtt(peer(3), milliseconds{90}, milliseconds{90}, Duration{0}, s.now);
+  s.receive(3, frame::Beacon{kTree, 2, 0});
+  CHECK(s.tree.views(s.now)[0].distance_us < 31000);
+}
+
 TEST_CASE("payloads go along parent and children, announcements to the rest", "[rooted]") {
   Single s({}, 4);
   settle(s, 1);
@@ -289,6 +301,25 @@ TEST_CASE("of what may have died with a link little is pushed and the rest annou
   s.drain();
   CHECK(s.to<frame::Gossip>().size() == 2 * 64);
   CHECK(s.to<frame::IHave>().size() >= 2);
+}
+
+TEST_CASE("a tree that was forgotten comes back with a newer epoch only", "[rooted]") {
+  Single s({});
+  s.receive(1, frame::Beacon{kTree, 3, 1000});
+  const auto known = [&] {
+    const auto views = s.tree.views(s.now);
+    return std::any_of(views.begin(), views.end(), [](const auto& view) { return view.tree == kTree; });
+  };
+  REQUIRE(known());
+  s.advance(seconds{100});
+  REQUIRE_FALSE(known());
+  // This neighbour may have the way to the root from us: following it would close a circle.
+  s.receive(2, frame::Beacon{kTree, 3, 500});
+  CHECK_FALSE(known());
+  s.receive(2, frame::Beacon{kTree, 4, 500});
+  CHECK(known());
+  CHECK(parent_of(s) == peer(2));
+  s.drain();
 }
 
 TEST_CASE("trees are bounded, current ones stay", "[rooted]") {
