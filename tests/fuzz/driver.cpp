@@ -117,6 +117,18 @@ class Steps {
   BytesView rest_;
 };
 
+/// One of up to four parts; the first byte of the payload chooses which, of what, and whether it fits the others.
+void make_part(frame::Gossip& gossip) {
+  const auto choice = static_cast<unsigned>(gossip.payload.data()[0]);
+  frame::Part part;
+  part.size = part.encoded_size = frame::kPartSize * (1 + choice % 3) + 1 + choice / 128;
+  part.index = choice / 4 % part.parts();
+  gossip.id.sequence += part.index;
+  gossip.topic = "t";
+  gossip.payload = Bytes::copy_of(std::string(part.bytes(), 'x'));
+  gossip.part = part;
+}
+
 /// A frame about the few origins and sequences that matter here.
 Frame some_frame(Steps& in) {
   using namespace frame;
@@ -138,7 +150,8 @@ Frame some_frame(Steps& in) {
     for (unsigned n = in.byte() % 4; n > 0; --n) out.push_back({origin(), ranges()});
     return out;
   };
-  switch (in.byte() % 13) {
+  const unsigned kind = in.byte() % 13;
+  switch (kind) {
     case 0: return Hello{1, "", name(in.byte() % kPeers), origin()};
     case 1:
     case 2: {
@@ -151,6 +164,7 @@ Frame some_frame(Steps& in) {
       gossip.topic = gossip.id.sequence % 3 == 0 ? "ordered" : gossip.id.sequence % 5 == 0 ? "judged" : "t";
       gossip.origin = name(in.byte() % kPeers);
       gossip.payload = Bytes::copy_of(in.bytes());
+      if (kind == 2 && !gossip.payload.empty()) make_part(gossip);
       return gossip;
     }
     case 3: {
@@ -175,7 +189,7 @@ Frame some_frame(Steps& in) {
     }
     case 8: return Pull{ids()};
     case 9: return Gone{ids()};
-    case 10: return Progress{{{origin(), in.byte() == 0xff ? UINT64_MAX : in.byte() % 32U}}};
+    case 10: return frame::Progress{{{origin(), in.byte() == 0xff ? UINT64_MAX : in.byte() % 32U}}};
     case 11: return Ping{in.byte(), in.byte(), in.byte()};
     default:
       switch (in.byte() % 16) {
@@ -240,7 +254,7 @@ class Node {
  private:
   static Config config() {
     Config config = Config::fast(name(kPeers));
-    config.tree.max_message_size = 64 * 1024;
+    config.tree.max_message_size = 512 * 1024;
     config.tree.origins_max = 16;
     config.seeds = {"127.0.0.1:7946"};
     config.topics["ordered"].order = Order::fifo;
