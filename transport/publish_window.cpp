@@ -14,6 +14,7 @@ bool PublishWindow::half_free() const {
 }
 
 void PublishWindow::published(Sequence sequence, std::uint64_t bytes, Timestamp now, bool metered) {
+  if (unacked_.empty() && now - idle_since_ >= kPause) window_ = most();
   unacked_.push_back({sequence, bytes, metered ? now : kNever});
   bytes_ += bytes;
   last_ = sequence;
@@ -30,6 +31,7 @@ void PublishWindow::acked(Sequence sequence, Timestamp now) {
     if (since != kNever) cost_ -= cost(unacked_.front().bytes);
     unacked_.pop_front();
   }
+  if (unacked_.empty()) idle_since_ = now;
   if (since == kNever) return;
   delay_ = std::max(Duration{0}, now - since);
   note_least(delay_, now);
@@ -51,14 +53,12 @@ void PublishWindow::adapt(Timestamp now) {
   const Duration target = std::max(kTarget, least / 4);
   const Duration waiting = standing_ - least;
   if (waiting > target) {
-    starting_ = false;
     const double over = std::min(1.0, static_cast<double>((waiting - target).count()) / static_cast<double>(target.count()));
     window_ = static_cast<std::uint64_t>(static_cast<double>(window_) * (1 - over / 2));
   } else if (limited_) {
-    window_ += starting_ ? window_ : std::max(kStep, window_ / 16);
+    window_ += std::max(kStep, window_ / 16);
   }
-  const std::uint64_t most = std::max(bytes_max_, messages_max_ * kLeastCost);
-  window_ = std::clamp(window_, std::min(most, std::max(kFloor, 4 * largest_)), most);
+  window_ = std::clamp(window_, std::min(most(), std::max(kFloor, 4 * largest_)), most());
   limited_ = false;
   largest_ = 0;
   next_change_ = last_ + 1;

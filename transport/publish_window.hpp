@@ -12,9 +12,10 @@ namespace plumvine {
 /// grow where everybody's messages wait.
 ///
 /// The time from admission to acknowledgement shows how long queues are: what it takes above the least time of the last
-/// minute is waiting. As long as that is below `kTarget` or a quarter of the least time the window grows, doubling in a
-/// round trip at first and by `kStep` later; above it shrinks, by half at most. That is congestion control by delay
-/// (RFC 6817, section 2.4), with members instead of one receiver. A message counts as `kLeastCost` bytes or more,
+/// minute is waiting. While that is above `kTarget` and a quarter of the least time the window shrinks, by half at most in a
+/// round trip; below it grows, by `kStep` or a sixteenth. That is congestion control by delay
+/// (RFC 6817, section 2.4), with members instead of one receiver. It begins at the bounds, and does so again after a
+/// pause, so that a burst is taken whole. A message counts as `kLeastCost` bytes or more,
 /// as each costs time of its own. Bounds: the two of the constructor, and the window; one message always fits into an empty one.
 /// Not thread-safe; owned by `Mailbox`, and by nodes of the simulator.
 class PublishWindow {
@@ -26,12 +27,13 @@ class PublishWindow {
   static constexpr std::uint64_t kStep = 64 << 10;
   /// Four reports of progress on their way (`tree::Pacing`), so that the window never waits for a report's timer.
   static constexpr std::uint64_t kFloor = 128 << 10;
-  static constexpr std::uint64_t kStart = 512 << 10;
+  /// After so long without anything under way the window is as large as it may be.
+  static constexpr Duration kPause = std::chrono::seconds{1};
   /// The least time is forgotten after one to two of these.
   static constexpr Duration kMemory = std::chrono::seconds{30};
 
   PublishWindow(std::uint64_t bytes_max, std::uint64_t messages_max)
-      : bytes_max_(bytes_max), messages_max_(messages_max) {}
+      : bytes_max_(bytes_max), messages_max_(messages_max), window_(most()) {}
 
   /// What is not metered is bounded by the bounds of the constructor alone.
   [[nodiscard]] bool has_room(std::uint64_t bytes, bool metered = true) const;
@@ -58,6 +60,9 @@ class PublishWindow {
     std::uint64_t bytes;
     Timestamp since;  ///< kNever: not metered
   };
+  [[nodiscard]] std::uint64_t most() const noexcept {
+    return bytes_max_ > messages_max_ * kLeastCost ? bytes_max_ : messages_max_ * kLeastCost;
+  }
   static std::uint64_t cost(std::uint64_t bytes) noexcept { return bytes < kLeastCost ? kLeastCost : bytes; }
   void adapt(Timestamp now);
   void note_least(Duration delay, Timestamp now);
@@ -66,10 +71,9 @@ class PublishWindow {
   std::deque<Unacked> unacked_;
   std::uint64_t bytes_ = 0;
   std::uint64_t cost_ = 0;
-  std::uint64_t window_ = kStart;
+  std::uint64_t window_;
   std::uint64_t largest_ = 0;        ///< message since the last change of the window
   bool limited_ = false;
-  bool starting_ = true;             ///< doubling still
   Duration delay_{0};
   Duration least_{INT64_MAX};        ///< since `since_`
   Duration least_before_{INT64_MAX};
@@ -78,6 +82,7 @@ class PublishWindow {
   Timestamp changed_{INT64_MIN / 2};
   Sequence next_change_ = 0;         ///< acknowledged: the last change shows its effect
   Sequence last_ = 0;
+  Timestamp idle_since_{INT64_MIN / 2};
 };
 
 }  // namespace plumvine
