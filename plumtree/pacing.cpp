@@ -190,7 +190,11 @@ void Pacing::forget(OriginIndex origin) {
 
 void Pacing::handle_timeout(Timestamp now) {
   if (report_at_ <= now) report(now);
-  if (acked_at_ <= now) acknowledge(now);
+  if (acked_at_ > now) return;
+  const Sequence before = acked_;
+  acknowledge(now);
+  // Said again while nothing moves: a publisher that waits looks at its bounds then.
+  if (acked_ == before && acked_ < core_.seen[kSelf].watermark) core_.out.push(Acked{acked_});
 }
 
 void Pacing::check(std::vector<std::string>& broken) const {

@@ -4,17 +4,27 @@
 
 namespace plumvine {
 
-bool PublishWindow::has_room(std::uint64_t bytes, bool metered) const {
-  return unacked_.empty() ||
-         (unacked_.size() < messages_max_ && bytes_ + bytes <= bytes_max_ && (!metered || cost_ + cost(bytes) <= window_));
+bool PublishWindow::has_room(std::uint64_t bytes, Timestamp now, bool metered) const {
+  if (unacked_.empty()) return true;
+  if (unacked_.size() >= messages_max_ || bytes_ + bytes > bytes_max_) return false;
+  return !metered || cost_ + cost(bytes) <= window_ || stalled(now);
 }
 
-bool PublishWindow::half_free() const {
-  return bytes_ <= bytes_max_ / 2 && unacked_.size() <= messages_max_ / 2 && cost_ <= window_ / 2;
+bool PublishWindow::half_free(Timestamp now) const {
+  return bytes_ <= bytes_max_ / 2 && unacked_.size() <= messages_max_ / 2 && (cost_ <= window_ / 2 || stalled(now));
+}
+
+bool PublishWindow::stalled(Timestamp now) const {
+  const Duration known = least();
+  const Duration patience = known < std::chrono::hours{1} ? std::max(kStall, 2 * known) : kStall;
+  return !unacked_.empty() && now - moved_ > patience;
 }
 
 void PublishWindow::published(Sequence sequence, std::uint64_t bytes, Timestamp now, bool metered) {
-  if (unacked_.empty() && now - idle_since_ >= kPause) window_ = most();
+  if (unacked_.empty()) {
+    if (now - idle_since_ >= kPause) window_ = most();
+    moved_ = now;
+  }
   unacked_.push_back({sequence, bytes, metered ? now : kNever});
   bytes_ += bytes;
   last_ = sequence;
@@ -24,6 +34,9 @@ void PublishWindow::published(Sequence sequence, std::uint64_t bytes, Timestamp 
 }
 
 void PublishWindow::acked(Sequence sequence, Timestamp now) {
+  if (unacked_.empty() || unacked_.front().sequence > sequence) return;
+  if (stalled(now)) delayed_ = last_;
+  moved_ = now;
   Timestamp since = kNever;
   while (!unacked_.empty() && unacked_.front().sequence <= sequence) {
     since = unacked_.front().since;
@@ -32,7 +45,7 @@ void PublishWindow::acked(Sequence sequence, Timestamp now) {
     unacked_.pop_front();
   }
   if (unacked_.empty()) idle_since_ = now;
-  if (since == kNever) return;
+  if (since == kNever || sequence <= delayed_) return;
   delay_ = std::max(Duration{0}, now - since);
   note_least(delay_, now);
   standing_ = std::min(standing_, delay_);
@@ -49,9 +62,8 @@ void PublishWindow::note_least(Duration delay, Timestamp now) {
 }
 
 void PublishWindow::adapt(Timestamp now) {
-  const Duration least = std::min(least_, least_before_);
-  const Duration target = std::max(kTarget, least / 4);
-  const Duration waiting = standing_ - least;
+  const Duration target = std::max(kTarget, least() / 4);
+  const Duration waiting = standing_ - least();
   if (waiting > target) {
     const double over = std::min(1.0, static_cast<double>((waiting - target).count()) / static_cast<double>(target.count()));
     window_ = static_cast<std::uint64_t>(static_cast<double>(window_) * (1 - over / 2));

@@ -16,7 +16,8 @@ namespace plumvine {
 /// round trip; below it grows, by `kStep` or a sixteenth. That is congestion control by delay
 /// (RFC 6817, section 2.4), with members instead of one receiver. It begins at the bounds, and does so again after a
 /// pause, so that a burst is taken whole. A message counts as `kLeastCost` bytes or more,
-/// as each costs time of its own. Bounds: the two of the constructor, and the window; one message always fits into an empty one.
+/// as each costs time of its own. While nothing is acknowledged for `kStall` (twice the least time where that is more) some member stands
+/// still: how long that is waited for is for `lag_grace` to say, so until then the bounds alone hold, and what it delayed changes nothing. Bounds: the two of the constructor, and the window; one message always fits into an empty one.
 /// Not thread-safe; owned by `Mailbox`, and by nodes of the simulator.
 class PublishWindow {
  public:
@@ -29,6 +30,7 @@ class PublishWindow {
   static constexpr std::uint64_t kFloor = 128 << 10;
   /// After so long without anything under way the window is as large as it may be.
   static constexpr Duration kPause = std::chrono::seconds{1};
+  static constexpr Duration kStall = std::chrono::milliseconds{200};
   /// The least time is forgotten after one to two of these.
   static constexpr Duration kMemory = std::chrono::seconds{30};
 
@@ -36,9 +38,9 @@ class PublishWindow {
       : bytes_max_(bytes_max), messages_max_(messages_max), window_(most()) {}
 
   /// What is not metered is bounded by the bounds of the constructor alone.
-  [[nodiscard]] bool has_room(std::uint64_t bytes, bool metered = true) const;
+  [[nodiscard]] bool has_room(std::uint64_t bytes, Timestamp now, bool metered = true) const;
   /// No more than half of each bound is used.
-  [[nodiscard]] bool half_free() const;
+  [[nodiscard]] bool half_free(Timestamp now) const;
   /// A broadcast waits for room: the window is what limits the publisher.
   void refused() { limited_ = true; }
   /// `sequence` is the last one that it takes. Delays of what is not metered do not change the window.
@@ -65,6 +67,8 @@ class PublishWindow {
   }
   static std::uint64_t cost(std::uint64_t bytes) noexcept { return bytes < kLeastCost ? kLeastCost : bytes; }
   void adapt(Timestamp now);
+  [[nodiscard]] Duration least() const noexcept { return least_ < least_before_ ? least_ : least_before_; }
+  [[nodiscard]] bool stalled(Timestamp now) const;
   void note_least(Duration delay, Timestamp now);
 
   std::uint64_t bytes_max_, messages_max_;
@@ -83,6 +87,8 @@ class PublishWindow {
   Sequence next_change_ = 0;         ///< acknowledged: the last change shows its effect
   Sequence last_ = 0;
   Timestamp idle_since_{INT64_MIN / 2};
+  Timestamp moved_{INT64_MIN / 2};   ///< something was acknowledged, or the first one published
+  Sequence delayed_ = 0;             ///< up to here a stall delayed them
 };
 
 }  // namespace plumvine

@@ -130,7 +130,7 @@ void SimNode::feed() {
   feeding_ = true;
   while (!waiting_.empty() && driver_ && !leaving_) {
     const std::uint64_t size = waiting_.front().payload.size();
-    if (!window_->has_room(size)) {
+    if (!window_->has_room(size, time_.now())) {
       window_->refused();
       break;
     }

@@ -30,7 +30,7 @@ bool Mailbox::room_for(std::uint64_t bytes) const {
   // One message always fits into an empty box, whatever its size.
   const bool box = waiting_messages_ == 0 ||
                    (waiting_messages_ < waiting_messages_max_ && waiting_bytes_ + bytes <= waiting_bytes_max_);
-  return box && windows_[window_of(bytes)].room.has_room(bytes, is_metered(bytes));
+  return box && windows_[window_of(bytes)].room.has_room(bytes, monotonic_now(), is_metered(bytes));
 }
 
 void Mailbox::refuse(std::uint64_t bytes) {
@@ -114,7 +114,7 @@ void Mailbox::note_room() {
   if (waiters_ != 0) room_.notify_all();
   if (waiting_bytes_ > waiting_bytes_max_ / 2 || waiting_messages_ > waiting_messages_max_ / 2) return;
   for (Window& window : windows_) {
-    if (!window.refused || !window.room.half_free()) continue;
+    if (!window.refused || !window.room.half_free(monotonic_now())) continue;
     window.refused = waiters_ != 0;
     writable_ = true;
     wake_locked();

@@ -9,10 +9,12 @@ namespace {
 /// Credit of `sizes` payloads of `gossip()` for the peer.
 constexpr std::int64_t kOne = 64 + 7;
 frame::Progress progress(Sequence watermark, InstanceId origin) { return {{{origin, watermark}}}; }
+/// Without what is only told again.
 std::vector<Sequence> acks(Single& s) {
   std::vector<Sequence> out;
   while (auto output = s.tree.poll_output()) {
-    if (auto* acked = std::get_if<tree::Acked>(&*output)) out.push_back(acked->up_to);
+    auto* acked = std::get_if<tree::Acked>(&*output);
+    if (acked != nullptr && acked->up_to != s.acked) out.push_back(s.acked = acked->up_to);
   }
   return out;
 }
@@ -187,6 +189,16 @@ TEST_CASE("a publisher has room again when those behind it have delivered", "[pa
   s.receive(1, progress(3, instance(0)));
   s.receive(2, progress(2, instance(0)));
   CHECK(acks(s) == std::vector<Sequence>{2});
+  SECTION("what has not changed is told again each tenth of a second") {
+    s.advance(milliseconds{500});
+    std::vector<Sequence> told;
+    while (auto output = s.tree.poll_output()) {
+      if (auto* acked = std::get_if<tree::Acked>(&*output)) told.push_back(acked->up_to);
+    }
+    CHECK(told.size() >= 4);
+    CHECK(told.size() <= 6);
+    CHECK(std::count(told.begin(), told.end(), 2) == static_cast<std::ptrdiff_t>(told.size()));
+  }
   SECTION("one that lags for longer than the grace is passed") {
     s.advance(seconds{2});
     CHECK(acks(s) == std::vector<Sequence>{3});

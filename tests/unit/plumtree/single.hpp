@@ -85,6 +85,7 @@ struct Single {
   }
   Timestamp now = at(Duration{0});
   Tree tree;
+  Sequence acked = 0;  ///< last told
   std::vector<std::pair<std::uint32_t, Frame>> sent;
   std::vector<std::string> logs;
   std::string order;

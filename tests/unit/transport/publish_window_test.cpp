@@ -28,7 +28,7 @@ struct Saturated {
         under_way.pop_front();
         done += message;
       }
-      while (window.has_room(message)) {
+      while (window.has_room(message, now)) {
         window.published(++sequence, message, now);
         free_at = std::max(free_at, now) + Duration{static_cast<std::int64_t>(1e9 * static_cast<double>(message) / bytes_per_s)};
         under_way.emplace_back(sequence, free_at + distance);
@@ -48,17 +48,17 @@ struct Saturated {
 
 TEST_CASE("one message always fits, then the bounds hold", "[window]") {
   PublishWindow window{1000, 3};
-  CHECK(window.has_room(5000));
+  CHECK(window.has_room(5000, {}));
   window.published(1, 900, {});
-  CHECK_FALSE(window.has_room(101));
-  CHECK(window.has_room(100));
+  CHECK_FALSE(window.has_room(101, {}));
+  CHECK(window.has_room(100, {}));
   window.published(2, 1, {});
   window.published(3, 1, {});
-  CHECK_FALSE(window.has_room(1));
+  CHECK_FALSE(window.has_room(1, {}));
   CHECK(window.messages() == 3);
   CHECK(window.bytes() == 902);
   window.acked(2, Timestamp{} + 1ms);
-  CHECK(window.has_room(1));
+  CHECK(window.has_room(1, Timestamp{} + 1ms));
   CHECK(window.messages() == 1);
   window.clear();
   CHECK(window.bytes() == 0);
@@ -70,7 +70,7 @@ TEST_CASE("small messages count as what they cost, and a burst is taken whole at
   s.bytes_per_s = 200'000;
   const auto fill = [&] {
     std::uint64_t count = 0;
-    for (; s.window.has_room(10); ++count) s.window.published(++s.sequence, 10, s.now);
+    for (; s.window.has_room(10, s.now); ++count) s.window.published(++s.sequence, 10, s.now);
     return count;
   };
   CHECK(fill() == 65536);
@@ -115,7 +115,31 @@ TEST_CASE("a publisher with little to say keeps its window whatever the delay is
   for (Sequence n = 1; n <= 100; ++n, now = now + 100ms) {
     window.published(n, 100, now);
     window.acked(n, now + (n % 2 == 0 ? 30ms : 1ms));
-    REQUIRE(window.has_room(100));
+    REQUIRE(window.has_room(100, now));
   }
   CHECK(window.window() >= PublishWindow::kFloor);
+}
+
+TEST_CASE("a member that stands still does not make the window smaller, and only the bounds stop a publisher meanwhile", "[window]") {
+  Saturated s;
+  s.run(10s);
+  const std::uint64_t before = s.window.window();
+  REQUIRE(before < 4 * kMiB);
+  while (!s.under_way.empty()) {
+    s.now = std::max(s.now, s.under_way.front().second);
+    s.window.acked(s.under_way.front().first, s.now);
+    s.under_way.pop_front();
+  }
+  // Nothing is acknowledged for 2 s.
+  const Sequence first = s.sequence + 1;
+  while (s.window.has_room(1000, s.now)) s.window.published(++s.sequence, 1000, s.now);
+  CHECK(s.window.bytes() <= before);
+  CHECK_FALSE(s.window.half_free(s.now));
+  s.now = s.now + PublishWindow::kStall + 1ms;
+  CHECK(s.window.half_free(s.now));
+  while (s.window.has_room(1000, s.now)) s.window.published(++s.sequence, 1000, s.now);
+  CHECK(s.window.bytes() > 8 * kMiB - 1000);
+  s.now = s.now + 2s;
+  for (Sequence n = first; n <= s.sequence; ++n) s.window.acked(n, s.now = s.now + 10us);
+  CHECK(s.window.window() == before);
 }
