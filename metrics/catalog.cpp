@@ -342,7 +342,7 @@ A test fails when this page and the table differ, and leaves the text that belon
 Counters count since the process started. Gauges are set from a snapshot, never by deltas, so they cannot drift.
 Every series exists from the start, at 0, with each known label value. No series is per peer or per topic.
 
-Not here yet, because the part they belong to is not built: `plumtree_compression_*`, `plumvine_memory_bytes` (memory auditor),
+Not here yet, because the part they belong to is not built: `plumvine_memory_bytes` (memory auditor),
 `plumvine_certificate_expiry_seconds` (TLS), and a `quic` value of the label `transport`.
 
 | metric | type | unit | labels | meaning |

@@ -17,19 +17,17 @@ constexpr std::uint64_t kStepBytes = 1 << 20;
 frame::Checksum sum_of(const std::function<frame::Checksum(BytesView)>& checksum, const std::vector<frame::Checksum>& parts) {
   return checksum({parts.front().data(), parts.size() * sizeof(frame::Checksum)});
 }
-
-bool same(const frame::Part& a, const frame::Part& b) {
-  return a.encoding == b.encoding && a.size == b.size && a.encoded_size == b.encoded_size && a.checksum == b.checksum;
-}
 }  // namespace
 
-std::shared_ptr<Whole> Assemblies::publish(Sequence first, const frame::Payload& payload) const {
+std::shared_ptr<Whole> Assemblies::publish(Sequence sequence, OriginIndex parts_origin, Sequence first, const frame::Payload& payload) const {
   auto whole = std::make_shared<Whole>();
   whole->origin = kSelf;
-  whole->first = first;
+  whole->sequence = sequence;
+  whole->parts_origin = parts_origin;
   whole->about.encoding = payload.encoding;
   whole->about.size = payload.size;
   whole->about.encoded_size = payload.bytes.size();
+  whole->about.first = first;
   whole->state = Whole::State::complete;
   whole->payload = payload.bytes;
   if (!checksum_) return whole;
@@ -39,51 +37,56 @@ std::shared_ptr<Whole> Assemblies::publish(Sequence first, const frame::Payload&
   return whole;
 }
 
-Assemblies::Admission Assemblies::admit(OriginIndex origin, const frame::Gossip& gossip, bool wanted, Timestamp now) {
-  const Sequence sequence = gossip.id.sequence;
-  if (!gossip.part) {
-    if (overlapping(origin, {sequence, sequence}).empty()) return {};
-    return {false, FrameReject::part_mismatch};
-  }
-  const frame::Part& part = *gossip.part;
+std::shared_ptr<Whole> Assemblies::in_frame(OriginIndex origin, const frame::Gossip& gossip) const {
   auto whole = std::make_shared<Whole>();
   whole->origin = origin;
-  whole->first = sequence - part.index;
-  whole->about = part;
-  whole->topic = gossip.topic;
-  whole->began = now;
-  const SequenceRange range = whole->range();
-  if (const auto known = overlapping(origin, range); !known.empty()) {
-    const bool fits = known.size() == 1 && known[0]->first == whole->first && same(known[0]->about, part) && known[0]->topic == gossip.topic;
-    return fits ? Admission{true, {}, known[0]} : Admission{false, FrameReject::part_mismatch};
-  }
-  for (const SequenceRange& held : common(core_.store.held(origin), range)) {
-    // Of a whole that was given up, or something else that has these sequences.
-    const StoredMessage& other = *core_.store.find({gossip.id.origin, held.first});
-    if (!other.whole || other.whole->first != whole->first || !same(other.whole->about, part)) return {false, FrameReject::part_mismatch};
-  }
-  // What was seen and is not being put together lies before our start, or was given up and reported.
-  const auto missing = core_.seen.missing_in(origin, range, 2);
-  if (!wanted || missing.size() != 1 || missing[0] != range) return {true, {}, std::move(whole)};
-  if (count_ >= kPartialMax || reserved_ + part.encoded_size > core_.config.store_bytes()) return {false, FrameReject::part_limit};
-  whole->state = Whole::State::partial;
-  partial_[origin].emplace(whole->first, whole);
-  ++count_;
-  reserved_ += part.encoded_size;
-  return {true, {}, std::move(whole)};
+  whole->sequence = gossip.id.sequence;
+  whole->about = *gossip.about;
+  whole->payload = gossip.payload;
+  whole->state = Whole::State::complete;
+  const bool intact = !checksum_ || sum_of(checksum_, {checksum_(gossip.payload.view())}) == gossip.about->checksum;
+  return intact ? whole : nullptr;
 }
 
-bool Assemblies::add(Whole& whole, std::uint64_t index, Bytes& payload) {
+Assemblies::Admission Assemblies::admit(OriginIndex origin, OriginIndex parts_origin, const frame::Gossip& gossip, bool wanted, Timestamp now) {
+  const frame::About& about = *gossip.about;
+  auto whole = std::make_shared<Whole>();
+  whole->origin = origin;
+  whole->sequence = gossip.id.sequence;
+  whole->parts_origin = parts_origin;
+  whole->about = about;
+  whole->topic = gossip.topic;
+  whole->began = now;
+  if (!wanted) return {std::move(whole)};
+  if (!overlapping(parts_origin, about.range()).empty()) return {nullptr, FrameReject::part_mismatch};
+  if (count_ >= kPartialMax || reserved_ + about.encoded_size > core_.config.store_bytes()) return {nullptr, FrameReject::part_limit};
+  whole->state = Whole::State::partial;
+  partial_[parts_origin].emplace(about.first, whole);
+  ++count_;
+  reserved_ += about.encoded_size;
+  return {std::move(whole)};
+}
+
+std::shared_ptr<Whole> Assemblies::find(OriginIndex parts_origin, Sequence part) const {
+  const auto of_origin = partial_.find(parts_origin);
+  if (of_origin == partial_.end()) return nullptr;
+  const auto after = of_origin->second.upper_bound(part);
+  if (after == of_origin->second.begin()) return nullptr;
+  const auto& whole = std::prev(after)->second;
+  return part <= whole->about.range().last ? whole : nullptr;
+}
+
+void Assemblies::add(Whole& whole, Sequence part, Bytes& payload) {
   if (!whole.block) {
     whole.block = block_ ? block_(whole.about.encoded_size) : std::make_shared_for_overwrite<std::byte[]>(whole.about.encoded_size);
     whole.checksums.resize(whole.about.parts());
   }
-  const std::size_t offset = index * frame::kPartSize;
+  const std::size_t offset = whole.about.offset_of(part);
   std::memcpy(whole.block.get() + offset, payload.data(), payload.size());
   payload = Bytes::adopt(whole.block, offset, payload.size());
-  if (checksum_) whole.checksums[index] = checksum_(payload.view());
+  if (checksum_) whole.checksums[part - whole.about.first] = checksum_(payload.view());
   whole.bytes += payload.size();
-  return ++whole.parts_here == whole.about.parts();
+  ++whole.parts_here;
 }
 
 bool Assemblies::finish(Whole& whole) {
@@ -104,10 +107,10 @@ void Assemblies::give_up(Whole& whole) {
 }
 
 void Assemblies::remove(const Whole& whole) {
-  const auto of_origin = partial_.find(whole.origin);
+  const auto of_origin = partial_.find(whole.parts_origin);
   --count_;
   reserved_ -= whole.about.encoded_size;
-  of_origin->second.erase(whole.first);
+  of_origin->second.erase(whole.about.first);
   if (of_origin->second.empty()) partial_.erase(of_origin);
 }
 
@@ -118,20 +121,21 @@ bool Assemblies::tell_progress(Whole& whole) {
   return true;
 }
 
-std::vector<std::shared_ptr<Whole>> Assemblies::overlapping(OriginIndex origin, SequenceRange range) const {
+std::vector<std::shared_ptr<Whole>> Assemblies::overlapping(OriginIndex parts_origin, SequenceRange range) const {
   std::vector<std::shared_ptr<Whole>> found;
-  const auto of_origin = partial_.find(origin);
+  const auto of_origin = partial_.find(parts_origin);
   if (of_origin == partial_.end()) return found;
   auto it = of_origin->second.upper_bound(range.last);
-  while (it != of_origin->second.begin() && (--it)->second->range().last >= range.first) found.push_back(it->second);
+  while (it != of_origin->second.begin() && (--it)->second->about.range().last >= range.first) found.push_back(it->second);
   return found;
 }
 
 std::vector<LargeInfo> Assemblies::infos(Timestamp now) const {
   std::vector<LargeInfo> out;
-  for (const auto& [origin, wholes] : partial_) {
+  for (const auto& [parts_origin, wholes] : partial_) {
     for (const auto& [first, whole] : wholes) {
-      out.push_back({{core_.seen[origin].instance, first}, core_.seen[origin].name, whole->topic, whole->parts_here, whole->about.parts(),
+      const auto& origin = core_.seen[whole->origin];
+      out.push_back({{origin.instance, whole->sequence}, origin.name, whole->topic, whole->parts_here, whole->about.parts(),
                      whole->bytes, whole->about.encoded_size, to_seconds(now - whole->began)});
     }
   }
@@ -141,19 +145,21 @@ std::vector<LargeInfo> Assemblies::infos(Timestamp now) const {
 void Assemblies::check(std::vector<std::string>& broken) const {
   std::size_t count = 0;
   std::uint64_t reserved = 0;
-  for (const auto& [origin, wholes] : partial_) {
-    std::uint64_t here = 0;
+  for (const auto& [parts_origin, wholes] : partial_) {
     for (const auto& [first, whole] : wholes) {
       ++count;
       reserved += whole->about.encoded_size;
-      here += whole->parts_here;
+      std::uint64_t held = 0;
+      for (const SequenceRange& part : common(core_.store.held(parts_origin), whole->about.range())) held += part.last - part.first + 1;
+      if (held != whole->parts_here) broken.emplace_back("the parts of a partial payload are miscounted");
       if (whole->state != Whole::State::partial) broken.emplace_back("a payload that is not partial is put together");
+      const auto it = core_.assembling.find(whole->origin);
+      if (it == core_.assembling.end() || !it->second.contains(whole->sequence)) broken.emplace_back("nobody waits for a payload that is put together");
     }
-    const auto it = core_.assembling.find(origin);
-    if (here != (it == core_.assembling.end() ? 0 : it->second.count())) broken.emplace_back("the parts of partial payloads are miscounted");
   }
-  if (partial_.size() != core_.assembling.size()) broken.emplace_back("parts of a payload that is not put together");
-  if (count != count_ || reserved != reserved_) broken.emplace_back("the count of partial payloads is wrong");
+  std::size_t waiting = 0;
+  for (const auto& [origin, set] : core_.assembling) waiting += set.count();
+  if (count != count_ || reserved != reserved_ || waiting != count_) broken.emplace_back("the count of partial payloads is wrong");
   if (count > kPartialMax || reserved > core_.config.store_bytes()) broken.emplace_back("too much is put together");
 }
 

@@ -133,7 +133,7 @@ class Core {
   }
   /// The lane of a copy. What gave way to newer messages and is pulled after all does not get in front of them again.
   [[nodiscard]] static Priority lane_of(const StoredMessage& message, bool pulled) {
-    return pulled && message.agreed->drops() ? Priority::low : lane_of(*message.agreed, message.whole && message.whole->about.parts() > 1);
+    return pulled && message.agreed->drops() ? Priority::low : lane_of(*message.agreed, message.is_part());
   }
   /// Parts go one lane below their topic's, so that small messages overtake a large one.
   [[nodiscard]] static Priority lane_of(const Topic& topic, bool part) {
@@ -143,7 +143,7 @@ class Core {
   /// The far end has the message, or it is on its way there. Whoever published it has it.
   [[nodiscard]] bool known(const StoredMessage& message, Slot slot) const {
     const Link& link = links[slot];
-    return ((message.known | message.sent) & bit(slot)) != 0 || link.traits.instance == message.id.origin ||
+    return ((message.known | message.sent) & bit(slot)) != 0 || link.traits.instance == frame::publisher_of(message.id.origin) ||
            link.has_upto(message.origin) >= message.id.sequence;
   }
   void mark_known(StoredMessage& message, Arrival arrival, Slot slot) {
@@ -174,6 +174,7 @@ class Core {
     }
     return true;
   }
+  [[nodiscard]] bool is_own(OriginIndex origin) const noexcept { return origin == kSelf || origin == own_parts; }
   [[nodiscard]] Duration largest_rtt() const {
     Duration largest{0};
     for (const Slot slot : up) largest = std::max(largest, links[slot].rtt);
@@ -197,9 +198,10 @@ class Core {
   OriginSets undelivered;     ///< received while delivery is paused
   OriginSets ordered;         ///< on ordered topics, waiting for an earlier one of their origin
   OriginSets judging;         ///< a validator has them
-  OriginSets assembling;      ///< parts of payloads of which other parts are missing
+  OriginSets assembling;      ///< messages of whose payloads parts are missing
   OriginSets held_for_all;    ///< in the store, on topics with the policy `hold`
   OriginSets unpaced;         ///< in the store, on topics that nobody waits for
+  std::optional<OriginIndex> own_parts;  ///< the origin of our own large payloads' parts, from the first one on
   bool synced = false;
   std::vector<Slot> repairing;  ///< became a parent because another link broke: is told what we have of late
   /// The last payload of an origin that the tree itself brought, by priority. Each lane of a link is ordered, so an

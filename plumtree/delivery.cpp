@@ -16,7 +16,7 @@ constexpr std::int64_t kLatencyMax = std::int64_t{86400} * 1'000'000;
 // ---- Validators
 
 void Tree::Impl::judge(const StoredMessage& message, Timestamp now) {
-  core.judging[message.origin].add(message.sequences());
+  core.judging[message.origin].add(message.id.sequence);
   core.out.push(tree::Judge{delivery_of(message, now)});
 }
 
@@ -26,21 +26,18 @@ void Tree::Impl::judged(MessageId id, Verdict verdict, Timestamp now) {
   if (!origin || !take(core.judging, *origin, {id.sequence, id.sequence})) return;  // it left the store meanwhile, and was reported
   core.stats.validations.add(verdict);
   const Arrival arrival = *core.store.arrival_of(id);
-  const StoredMessage& message = *core.store.at(arrival);
-  const SequenceRange range = message.sequences();
-  take(core.judging, *origin, range);
-  const std::vector<Arrival> all = message.whole ? parts_of(*message.whole) : std::vector{arrival};
+  StoredMessage& message = *core.store.at(arrival);
   if (verdict == Verdict::accept) {
-    for (const Arrival part : all) {
-      StoredMessage& accepted = *core.store.at(part);
-      accepted.judging = false;
-      spread(accepted, part, accepted.upstream, now);
-    }
+    message.judging = false;
+    spread(message, arrival, message.upstream, now);
+    if (message.whole) spread_parts(*message.whole, now);
     deliver(message, arrival, now);
   } else {
     if (verdict == Verdict::reject && message.upstream != tree::kNoSlot) core.reject(message.upstream, FrameReject::invalid);
-    receipts_.skipped(*origin, range);
-    for (const Arrival part : all) core.store.drop(part);
+    receipts_.skipped(*origin, message.range());
+    const std::vector<Arrival> parts = message.whole ? parts_of(*message.whole) : std::vector<Arrival>{};
+    for (const Arrival part : parts) core.store.drop(part);
+    core.store.drop(arrival);
   }
   release(*origin, now);
 }
@@ -65,8 +62,7 @@ void Tree::Impl::release(OriginIndex origin, Timestamp now) {
     set.remove(free);
     for (Sequence sequence = free.first; sequence <= free.last; ++sequence) {
       const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
-      const StoredMessage& message = *core.store.at(arrival);
-      if (message.leads()) deliver_next(message, arrival, now);
+      deliver_next(*core.store.at(arrival), arrival, now);
     }
   }
   if (set.empty()) core.ordered.erase(waiting);
@@ -76,12 +72,13 @@ void Tree::Impl::release(OriginIndex origin, Timestamp now) {
 
 void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestamp now) {
   if (is_former_self(message.id.origin)) return;
+  if (message.whole && message.whole->state != tree::Whole::State::complete) return;
   const std::uint64_t limit = message.agreed->policy.max_size;
   if (limit != 0 && !message.whole && message.payload.size() > limit) {
-    return report_lost(message.origin, message.sequences(), LossReason::too_large);
+    return report_lost(message.origin, message.range(), LossReason::too_large);
   }
   if (message.agreed->is_fifo() && message.id.sequence > ordered_upto(message.origin)) {
-    core.ordered[message.origin].add(message.sequences());
+    core.ordered[message.origin].add(message.id.sequence);
     return;
   }
   deliver_next(message, arrival, now);
@@ -93,7 +90,7 @@ void Tree::Impl::deliver_next(const StoredMessage& message, Arrival arrival, Tim
   if (message.agreed->drops() && !make_backlog_room(message)) return;
   backlog_.push_back(arrival);
   if (message.agreed->drops()) backlogs_[message.agreed->number].push_back(arrival);
-  core.undelivered[message.origin].add(message.sequences());
+  core.undelivered[message.origin].add(message.id.sequence);
 }
 
 bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
@@ -108,9 +105,9 @@ bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
   if (backlog.size() < message.agreed->policy.backlog) return true;
   const bool oldest = message.agreed->policy.overflow == Overflow::drop_oldest;
   const StoredMessage& victim = oldest ? *core.store.at(backlog.front()) : message;
-  overrun(victim.origin, victim.sequences(), LossReason::dropped);
+  overrun(victim.origin, victim.range(), LossReason::dropped);
   if (!oldest) return false;
-  take(core.undelivered, victim.origin, victim.sequences());
+  take(core.undelivered, victim.origin, victim.range());
   backlog.pop_front();
   return true;
 }
@@ -118,7 +115,6 @@ bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
 tree::Deliver Tree::Impl::delivery_of(const StoredMessage& message, Timestamp now) const {
   tree::Deliver out;
   out.id = message.id;
-  out.parts = message.whole ? message.whole->about.parts() : 1;
   out.origin = core.seen[message.origin].name;
   out.topic = message.topic;
   out.round = message.round;
@@ -145,9 +141,7 @@ void Tree::Impl::emit(const StoredMessage& message, Timestamp now) {
 void Tree::Impl::undecodable(const MessageId& id, Timestamp now) {
   enter(now);
   const auto origin = core.seen.find(id.origin);
-  const StoredMessage* message = core.store.find(id);
-  if (!origin) return;
-  report_lost(*origin, message != nullptr ? message->sequences() : SequenceRange{id.sequence, id.sequence}, LossReason::corrupt);
+  if (origin) report_lost(*origin, {id.sequence, id.sequence}, LossReason::corrupt);
 }
 
 void Tree::Impl::pause_delivery(bool paused, Timestamp now) {
@@ -164,7 +158,7 @@ void Tree::Impl::deliver_backlog() {
     const Arrival arrival = backlog_.front();
     const StoredMessage* message = core.store.at(arrival);
     backlog_.pop_front();
-    if (message == nullptr || !take(core.undelivered, message->origin, message->sequences())) continue;
+    if (message == nullptr || !take(core.undelivered, message->origin, message->range())) continue;
     emit(*message, now_);
     pacing_.progressed(message->origin, now_);
     break;
@@ -173,17 +167,18 @@ void Tree::Impl::deliver_backlog() {
 }
 
 void Tree::Impl::on_evicted(const StoredMessage& message) {
-  const SequenceRange own{message.id.sequence, message.id.sequence};
-  if (message.origin == tree::kSelf && core.dead_members > 0 && message.leads()) ++core.stats.partitioned;
-  if (message.agreed->policy.overflow == Overflow::hold) take(core.held_for_all, message.origin, own);
-  if (message.agreed->unpaced()) take(core.unpaced, message.origin, own);
+  const SequenceRange range = message.range();
+  if (message.origin == tree::kSelf && core.dead_members > 0) ++core.stats.partitioned;
+  if (message.agreed->policy.overflow == Overflow::hold) take(core.held_for_all, message.origin, range);
+  if (message.agreed->unpaced()) take(core.unpaced, message.origin, range);
   // What has lost a part is lost.
-  const SequenceRange range = message.sequences();
   if (message.whole && message.whole->state == tree::Whole::State::partial) {
-    give_up_whole(*message.whole);
-    unblocked_.insert(message.origin);
-    return overrun(message.origin, range, LossReason::incomplete);
+    tree::Whole& whole = *message.whole;
+    give_up_whole(whole);
+    unblocked_.insert(whole.origin);
+    return overrun(whole.origin, {whole.sequence, whole.sequence}, LossReason::incomplete);
   }
+  if (message.is_part()) return;
   if (take(core.ordered, message.origin, range)) return overrun(message.origin, range, LossReason::held_back);
   if (take(core.undelivered, message.origin, range) || take(core.judging, message.origin, range)) {
     unblocked_.insert(message.origin);

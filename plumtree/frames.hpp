@@ -33,12 +33,17 @@ struct Hello {
 };
 
 /// The most bytes of payload in one frame; a larger payload goes in parts of this size, the last one has the rest.
-/// docs/large-payloads.md says how it was chosen.
 inline constexpr std::uint64_t kPartSize = 128 * 1024;
-/// Parts of a payload of so many bytes as it is sent. Each takes a sequence of its origin.
-constexpr std::uint64_t parts_of(std::uint64_t encoded_size) noexcept {
+/// Parts of a payload of so many bytes as it is sent. It is 1 for one that goes in a frame as a whole.
+constexpr std::uint64_t part_count(std::uint64_t encoded_size) noexcept {
   return std::max<std::uint64_t>(1, (encoded_size + kPartSize - 1) / kPartSize);
 }
+/// Parts have an origin of their own, the instance of their publisher with this bit, which no process has in its instance. So
+/// sequences of a publisher count its broadcasts, and parts are counted apart.
+inline constexpr std::uint64_t kPartsBit = std::uint64_t{1} << 63;
+constexpr bool is_parts(InstanceId origin) noexcept { return (static_cast<std::uint64_t>(origin) & kPartsBit) != 0; }
+constexpr InstanceId parts_origin(InstanceId publisher) noexcept { return InstanceId{static_cast<std::uint64_t>(publisher) | kPartsBit}; }
+constexpr InstanceId publisher_of(InstanceId origin) noexcept { return InstanceId{static_cast<std::uint64_t>(origin) & ~kPartsBit}; }
 
 /// What was done to a payload before it was cut into parts.
 enum class Encoding : std::uint8_t { plain, lz4, count_ };
@@ -53,7 +58,7 @@ struct Payload {
   Bytes bytes;
   Encoding encoding = Encoding::plain;
   std::uint64_t size = 0;          ///< decoded
-  [[nodiscard]] std::uint64_t parts() const noexcept { return parts_of(bytes.size()); }
+  [[nodiscard]] std::uint64_t parts() const noexcept { return part_count(bytes.size()); }
 };
 
 /// A sum of all parts, to find what went wrong on the way. It guards against accidents, not against members.
@@ -66,21 +71,23 @@ struct LargeTools {
   std::function<std::shared_ptr<std::byte[]>(std::size_t)> block = {};
 };
 
-/// The part that a gossip carries, and what the whole is. Its sequence is that of the first part plus `index`.
-struct Part {
+/// What a payload is that its gossip does not have as it is: it is encoded, or in parts.
+struct About {
   Encoding encoding = Encoding::plain;
-  std::uint64_t size = 0;          ///< of the whole, decoded
-  std::uint64_t encoded_size = 0;  ///< of the whole, as its parts carry it
-  std::uint64_t index = 0;         ///< from 0
-  Checksum checksum{};             ///< of the whole, as its parts carry it
-  [[nodiscard]] std::uint64_t parts() const noexcept { return parts_of(encoded_size); }
-  [[nodiscard]] std::uint64_t offset() const noexcept { return index * kPartSize; }
-  /// Of this part's payload.
-  [[nodiscard]] std::uint64_t bytes() const noexcept { return std::min(kPartSize, encoded_size - offset()); }
-  friend bool operator==(const Part&, const Part&) = default;
+  std::uint64_t size = 0;          ///< decoded
+  std::uint64_t encoded_size = 0;  ///< as it is sent
+  Sequence first = 0;              ///< of its parts, of `parts_origin`; 0: the gossip has all of it
+  Checksum checksum{};             ///< as it is sent
+  [[nodiscard]] bool in_parts() const noexcept { return first != 0; }
+  [[nodiscard]] std::uint64_t parts() const noexcept { return part_count(encoded_size); }
+  [[nodiscard]] SequenceRange range() const noexcept { return {first, first + parts() - 1}; }
+  /// Bytes of the part with this sequence.
+  [[nodiscard]] std::uint64_t bytes_of(Sequence part) const noexcept { return std::min(kPartSize, encoded_size - offset_of(part)); }
+  [[nodiscard]] std::uint64_t offset_of(Sequence part) const noexcept { return (part - first) * kPartSize; }
+  friend bool operator==(const About&, const About&) = default;
 };
 
-/// A payload (Plumtree's Gossip), or a part of one.
+/// A payload (Plumtree's Gossip), a part of one, or what says that one comes in parts.
 struct Gossip {
   TreeId tree{};
   MessageId id;
@@ -89,7 +96,7 @@ struct Gossip {
   bool pulled = false;           ///< answers a pull or digest: changes no role and is no duplicate's fault
   std::string topic;
   std::string origin;            ///< the origin's member name
-  std::optional<Part> part = {}; ///< of a payload in several parts, or of an encoded one
+  std::optional<About> about = {};
   Bytes payload;
   friend bool operator==(const Gossip&, const Gossip&) = default;
 };

@@ -39,11 +39,10 @@ std::uint64_t turn(InstanceId node, const MessageId& id) {
 void Tree::Impl::publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now) {
   enter(now);
   PLUMVINE_CHECK(sequence == core.seen[tree::kSelf].watermark + 1, "own sequences have no gaps");
-  const SequenceRange range{sequence, sequence + payload.parts() - 1};
   ++core.stats.broadcast;
   core.stats.message_size.observe(static_cast<double>(payload.size));
-  core.seen.heard_of(tree::kSelf, range.last, now);
-  core.seen.mark(tree::kSelf, range);
+  core.seen.heard_of(tree::kSelf, sequence, now);
+  core.seen.mark(tree::kSelf, sequence);
   StoredMessage message;
   message.id = {core.self, sequence};
   message.origin = tree::kSelf;
@@ -55,25 +54,30 @@ void Tree::Impl::publish(Sequence sequence, std::string topic, frame::Payload pa
     core.stats.compression_bytes_in += payload.size;
     core.stats.compression_bytes_saved += payload.size - payload.bytes.size();
   }
-  if (range.first != range.last || payload.encoding != frame::Encoding::plain) {
-    publish_parts(std::move(message), payload, deliver_local, now);
-    return pacing_.published(now);
+  if (payload.parts() > 1 || payload.encoding != frame::Encoding::plain) {
+    publish_whole(std::move(message), payload, deliver_local, now);
+  } else {
+    message.payload = std::move(payload.bytes);
+    publish_stored(std::move(message), deliver_local, now);
   }
-  message.payload = std::move(payload.bytes);
+  pacing_.published(now);
+}
+
+void Tree::Impl::publish_stored(StoredMessage message, bool deliver_local, Timestamp now) {
   agree(message, &tree::Topic::published, now);
   StoredMessage& stored = core.store.put(std::move(message));
   const Arrival arrival = core.store.end() - 1;
   if (stored.agreed->policy.deliver_local.value_or(deliver_local)) deliver(stored, arrival, now);
   shape->on_first_copy(tree::kNoSlot, stored, nullptr, now);
   spread(stored, arrival, tree::kNoSlot, now);
-  pacing_.published(now);
 }
 
 void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
   if (gossip.id.sequence == 0) return core.reject(from, FrameReject::malformed);
   if (gossip.payload.size() > core.config.max_message_size) return core.reject(from, FrameReject::too_large);
-  if (gossip.id.origin == core.self) {
-    if (gossip.id.sequence > core.seen[tree::kSelf].watermark) return core.reject(from, FrameReject::unexpected);
+  if (frame::publisher_of(gossip.id.origin) == core.self) {
+    const auto own = core.seen.find(gossip.id.origin);
+    if (!own || gossip.id.sequence > core.seen[*own].watermark) return core.reject(from, FrameReject::unexpected);
     return on_copy(from, gossip, now);
   }
   if (!core.synced) {
@@ -90,7 +94,7 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
   if (!origin) return;
   if (!plausible(*origin, gossip.id.sequence)) return core.reject(from, FrameReject::sequence_jump);
   if (!gossip.pulled) {
-    const Priority lane = core.lane_of(core.topics.agreed(gossip.topic), gossip.part && gossip.part->parts() > 1);
+    const Priority lane = core.lane_of(core.topics.agreed(gossip.topic), frame::is_parts(gossip.id.origin));
     core.flows(*origin)[static_cast<std::size_t>(lane)] = {gossip.id.sequence, now, from};
   }
   const bool asked = exchange_.arrived(*origin, gossip.id.sequence, now);
@@ -113,13 +117,13 @@ void Tree::Impl::on_copy(Slot from, const frame::Gossip& gossip, Timestamp now) 
     }
   }
   if (gossip.pulled) return;
-  if (gossip.part) core.links[from].hint_until = now + tree::kHintFor;
+  if (frame::is_parts(gossip.id.origin)) core.links[from].hint_until = now + tree::kHintFor;
   shape->on_duplicate(from, gossip.tree, now);
 }
 
 void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now) {
   std::shared_ptr<tree::Whole> whole;
-  if (!admit(origin, gossip, whole, now)) {
+  if (!admit(from, origin, gossip, whole, now)) {
     if (auto* asked_for = missing_.find(gossip.id)) asked_for->target = tree::kNoSlot;
     return;
   }
@@ -153,12 +157,16 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   }
   if (!entry && core.late > tree::kLateStart) core.late -= (core.late - tree::kLateStart) / 256;  // nobody was earlier
   if (asked && gossip.pulled) ++core.stats.sync_recovered;
-  message.whole = whole;
-  if (message.leads()) core.stats.message_size.observe(static_cast<double>(whole ? whole->about.size : message.payload.size()));
+  if (message.is_part()) {
+    ++core.stats.large_parts;
+    if (whole) take_part(whole, message);
+  } else {
+    message.whole = whole;
+    core.stats.message_size.observe(static_cast<double>(whole ? whole->about.size : message.payload.size()));
+  }
   agree(message, &tree::Topic::received, now);
-  message.judging = message.agreed->validated;
-  const bool partial = whole && whole->state == tree::Whole::State::partial;
-  const bool last = partial && take_part(*whole, message);
+  // What will not be judged here is left to others.
+  message.judging = message.agreed->validated && !(whole && whole->state == tree::Whole::State::given_up);
 
   StoredMessage& stored = core.store.put(std::move(message));
   const Arrival arrival = core.store.end() - 1;
@@ -168,23 +176,27 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   }
   shape->on_first_copy(from, stored, entry ? &*entry : nullptr, now);
   const std::uint64_t bytes = stored.payload.size();
-  if (whole) {
-    hint(from, stored, arrival);
-    if (!stored.judging) spread(stored, arrival, from, now);  // before the others are here
-    if (last) complete(whole, now);
-  } else if (stored.judging) {
-    judge(stored, now);
-  } else {
-    spread(stored, arrival, from, now);
-    deliver(stored, arrival, now);
+  if (stored.is_part()) hint(from, stored, arrival);
+  if (!stored.judging) spread(stored, arrival, from, now);
+  if (whole && whole->about.in_parts()) {
+    if (!stored.is_part() && whole->state == tree::Whole::State::partial) gather_parts(whole, now);
+    if (whole->state == tree::Whole::State::given_up) spread_parts(*whole, now);
+    complete_if_all_here(whole, now);
+    release(whole->origin, now);
+  } else if (!stored.is_part()) {
+    if (stored.judging) {
+      judge(stored, now);
+    } else {
+      deliver(stored, arrival, now);
+    }
+    release(origin, now);
   }
-  release(origin, now);
   pacing_.received(origin, from, bytes, !gossip.pulled, now);
 }
 
 void Tree::Impl::agree(StoredMessage& message, std::uint64_t tree::Topic::*count, Timestamp now) {
   tree::Topic& topic = core.topics.use(message.topic, now);
-  if (message.leads()) ++(topic.*count);
+  if (!message.is_part()) ++(topic.*count);
   message.agreed = &core.topics.agreed(message.topic);
   if (message.agreed->policy.overflow == Overflow::hold) core.held_for_all[message.origin].add(message.id.sequence);
   if (message.agreed->unpaced()) core.unpaced[message.origin].add(message.id.sequence);
@@ -211,10 +223,7 @@ frame::Gossip Tree::Impl::gossip_of(const StoredMessage& message, bool pulled) c
   gossip.pulled = pulled;
   gossip.topic = message.topic;
   gossip.origin = core.seen[message.origin].name;
-  if (message.whole) {
-    gossip.part = message.whole->about;
-    gossip.part->index = message.id.sequence - message.whole->first;
-  }
+  if (message.whole && !message.is_part()) gossip.about = message.whole->about;
   gossip.payload = message.payload;
   return gossip;
 }

@@ -82,6 +82,8 @@ class Tree::Impl {
   [[nodiscard]] bool plausible(OriginIndex origin, Sequence sequence) const;
 
   // gossip.cpp
+  /// Our own: into the store, to the user, to the tree.
+  void publish_stored(StoredMessage message, bool deliver_local, Timestamp now);
   void first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now);
   void on_copy(Slot from, const frame::Gossip& gossip, Timestamp now);
   void spread(StoredMessage& message, tree::Arrival arrival, Slot from, Timestamp now);
@@ -121,17 +123,22 @@ class Tree::Impl {
   void overrun(OriginIndex origin, SequenceRange range, LossReason reason) { overrun_[{origin, reason}].add(range); }
 
   // parts.cpp
-  /// `head` says everything but the payload.
-  void publish_parts(StoredMessage head, const frame::Payload& payload, bool deliver_local, Timestamp now);
-  /// Finds out what the gossip is a part of; false: it was refused.
-  bool admit(OriginIndex origin, const frame::Gossip& gossip, std::shared_ptr<tree::Whole>& whole, Timestamp now);
-  /// Puts the part of a partial payload into its place; true: it was the last one missing.
-  bool take_part(tree::Whole& whole, StoredMessage& part);
-  void complete(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
+  /// `message` says everything but the payload, which is encoded or goes in parts.
+  void publish_whole(StoredMessage message, const frame::Payload& payload, bool deliver_local, Timestamp now);
+  /// Finds out of which payload the gossip tells, or of which one it is a part; false: it was refused.
+  bool admit(Slot from, OriginIndex origin, const frame::Gossip& gossip, std::shared_ptr<tree::Whole>& whole, Timestamp now);
+  [[nodiscard]] static bool fits(const tree::Whole& whole, Sequence part, std::string_view topic, const Bytes& payload);
+  /// Puts the part of a partial payload into its place.
+  void take_part(const std::shared_ptr<tree::Whole>& whole, StoredMessage& part);
+  /// Takes the parts that came before their message, and sees to those that would not come.
+  void gather_parts(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
+  void complete_if_all_here(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
   /// What of a partial payload is still missing is not waited for any more; the caller reports the loss.
   void give_up_whole(tree::Whole& whole);
   /// Those that are in the store, in order.
   [[nodiscard]] std::vector<Arrival> parts_of(const tree::Whole& whole) const;
+  /// Parts that waited for the verdict on their message, or were held back for want of it.
+  void spread_parts(const tree::Whole& whole, Timestamp now);
   /// Tells those who may be about to send the part, too.
   void hint(Slot from, const StoredMessage& part, Arrival arrival);
 
@@ -162,6 +169,7 @@ class Tree::Impl {
   void periodic_digest(Timestamp now);
   void check_loss(Timestamp now);
   void lose(OriginIndex origin, SequenceRange range, LossReason reason, Timestamp now);
+  void lose_whole(tree::Whole& whole, LossReason reason, Timestamp now);
   void report_lost(OriginIndex origin, SequenceRange range, LossReason reason);
 
   tree::MissingSet missing_;

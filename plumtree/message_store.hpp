@@ -46,15 +46,14 @@ struct StoredMessage {
   std::uint64_t asked = 0;        ///< links that asked for it although it was on its way
   std::string topic;
   const Topic* agreed = &kDefaultTopic;
-  std::shared_ptr<Whole> whole;   ///< of which it is a part; null where it is all there is
+  std::shared_ptr<Whole> whole;   ///< of an encoded payload, or one in parts; null in a part whose message is not known
   bool judging = false;           ///< a validator has it: not to be sent yet
   bool gone = false;              ///< left the store before its turn
   Bytes payload;
 
-  /// It is all of a message, or its first part.
-  [[nodiscard]] bool leads() const noexcept { return !whole || whole->first == id.sequence; }
-  /// Those of the message that it is, or is a part of.
-  [[nodiscard]] SequenceRange sequences() const noexcept { return whole ? whole->range() : SequenceRange{id.sequence, id.sequence}; }
+  /// It is a part of a message's payload, not a message.
+  [[nodiscard]] bool is_part() const noexcept { return frame::is_parts(id.origin); }
+  [[nodiscard]] SequenceRange range() const noexcept { return {id.sequence, id.sequence}; }
 };
 
 /// Payloads in order of arrival: the repair store, whose newest part is the graft cache. A payload is held once.

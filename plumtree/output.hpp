@@ -25,7 +25,6 @@ struct Send {
 };
 struct Deliver {
   MessageId id;
-  std::uint64_t parts = 1;  ///< sequences that it takes
   std::string origin;
   std::string topic;
   Round round = 0;
@@ -34,9 +33,6 @@ struct Deliver {
   frame::Encoding encoding = frame::Encoding::plain;  ///< of `payload`, until the engine has decoded it
   std::uint64_t size = 0;                             ///< decoded
 };
-[[nodiscard]] inline SequenceRange sequences_of(const Deliver& delivery) noexcept {
-  return {delivery.id.sequence, delivery.id.sequence + delivery.parts - 1};
-}
 /// So much of a large message is here.
 struct Progressed { Progress progress; };
 /// What the peer is to be sent of these it has already: they need not go out.
@@ -53,7 +49,8 @@ struct TooSlow { PeerId peer{}; std::string topic; };
 /// Who has acknowledged one of our own broadcasts, and which of the members alive when it was published have not. Sorted.
 struct Receipted { MessageId id; bool complete = false; std::vector<InstanceId> acked, missing; };
 /// Our own broadcasts up to here have reached every member that keeps up: the publisher has this much room again.
-struct Acked { Sequence up_to = 0; };
+/// Likewise all payloads in parts up to the message `large_up_to`.
+struct Acked { Sequence up_to = 0, large_up_to = 0; };
 struct Log { LogRecord record; };
 
 using Output = std::variant<Send, Deliver, Progressed, Recall, Judge, Lost, RoleChanged, Misbehaved, TooSlow, Receipted, Acked, Log>;

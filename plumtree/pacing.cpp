@@ -20,7 +20,7 @@ Pacing::Paced& Pacing::at(OriginIndex origin) {
 
 void Pacing::mark(OriginIndex origin, Timestamp now) {
   Paced& paced = at(origin);
-  if (origin == kSelf) {
+  if (core_.is_own(origin)) {
     acked_at_ = std::min(acked_at_, now + kReportDelay);
     return;
   }
@@ -68,7 +68,7 @@ Sequence Pacing::limit(OriginIndex origin, Sequence watermark, Timestamp now) co
 
 Duration Pacing::grace(const StoredMessage& message) const {
   // Who keeps up takes a window in that time; a large payload is several windows.
-  const std::uint64_t windows = message.whole ? message.whole->about.encoded_size / core_.config.pace_window_bytes : 0;
+  const std::uint64_t windows = message.is_part() && message.whole ? message.whole->about.encoded_size / core_.config.pace_window_bytes : 0;
   return core_.config.lag_grace * static_cast<std::int64_t>(std::max<std::uint64_t>(1, windows));
 }
 
@@ -129,11 +129,16 @@ void Pacing::acknowledge(Timestamp now) {
   acked_at_ = kNever;
   const Sequence highest = core_.seen[kSelf].watermark;
   const Sequence least = behind(kSelf, highest, now);
-  if (least > acked_) {
-    acked_ = least;
-    core_.out.push(Acked{least});
+  const Sequence parts = large_.empty() ? 0 : behind(*core_.own_parts, core_.seen[*core_.own_parts].watermark, now);
+  const bool moved = least > acked_;
+  acked_ = std::max(acked_, least);
+  const Sequence large_before = large_acked_;
+  while (!large_.empty() && large_.front().sequence <= acked_ && large_.front().last_part <= parts) {
+    large_acked_ = large_.front().sequence;
+    large_.pop_front();
   }
-  if (acked_ < highest) acked_at_ = now + kRecheck;
+  if (moved || large_acked_ > large_before) core_.out.push(Acked{acked_, large_acked_});
+  if (acked_ < highest || !large_.empty()) acked_at_ = now + kRecheck;
 }
 
 void Pacing::on_progress(Slot from, const frame::Progress& progress, Timestamp now) {
@@ -154,7 +159,7 @@ void Pacing::on_progress(Slot from, const frame::Progress& progress, Timestamp n
         reports.push_back({from, watermark});
       }
     }
-    if (*origin == kSelf) {
+    if (core_.is_own(*origin)) {
       ours = true;
     } else {
       mark(*origin, now);
@@ -172,13 +177,13 @@ void Pacing::peer_down(Slot slot, Timestamp now) {
       paced.reported = kRelease;
     }
     if (std::erase_if(paced.reports, [slot](const Report& r) { return r.slot == slot; }) == 0) continue;
-    if (origin == kSelf) {
+    if (core_.is_own(origin)) {
       ours = true;
     } else {
       mark(origin, now);
     }
   }
-  if (ours || acked_ < core_.seen[kSelf].watermark) acknowledge(now);
+  if (ours || acked_ < core_.seen[kSelf].watermark || !large_.empty()) acknowledge(now);
 }
 
 void Pacing::forget(OriginIndex origin) {
@@ -194,7 +199,7 @@ void Pacing::handle_timeout(Timestamp now) {
   const Sequence before = acked_;
   acknowledge(now);
   // Said again while nothing moves: a publisher that waits looks at its bounds then.
-  if (acked_ == before && acked_ < core_.seen[kSelf].watermark) core_.out.push(Acked{acked_});
+  if (acked_ == before && acked_ < core_.seen[kSelf].watermark) core_.out.push(Acked{acked_, large_acked_});
 }
 
 void Pacing::check(std::vector<std::string>& broken) const {

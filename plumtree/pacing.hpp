@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "core.hpp"
@@ -12,7 +13,8 @@ namespace plumvine::tree {
 /// Every node reports, to the neighbour that feeds it with an origin's messages, the smallest of its own delivered watermark and
 /// of the reports it got itself. A member whose oldest undelivered message is older than `lag_grace` does not
 /// count: it is served from the repair stores later. Messages of topics with the policy `hold` count however old they are,
-/// those of topics that drop or disconnect never. At the origin the same minimum gives `Acked`.
+/// those of topics that drop or disconnect never. At the origin the same minimum gives `Acked`. Parts of payloads count apart, as
+/// another origin's.
 ///
 /// A neighbour that we report to ourselves does not count, so two nodes never wait for each other; longer circles
 /// end by `lag_grace`. Bounds: one report a link and origin. Not thread-safe; owned by `Tree`.
@@ -27,6 +29,8 @@ class Pacing {
   explicit Pacing(Core& core) : core_(core) {}
 
   void published(Timestamp now);
+  /// Our own message `sequence` comes in parts, of which `last` is the last one.
+  void published_parts(Sequence sequence, Sequence last) { large_.push_back({sequence, last}); }
   /// A first copy came. `pushed`: it came through the tree, not by a pull.
   void received(OriginIndex origin, Slot from, std::uint64_t bytes, bool pushed, Timestamp now);
   /// Delivery of the origin has come further for another reason.
@@ -71,6 +75,11 @@ class Pacing {
   Timestamp report_at_ = kNever;
   Timestamp acked_at_ = kNever;
   Sequence acked_ = 0;
+  struct Large {
+    Sequence sequence = 0, last_part = 0;
+  };
+  std::deque<Large> large_;           // not acknowledged; what left the store is, so the store is the bound
+  Sequence large_acked_ = 0;
 };
 
 }  // namespace plumvine::tree

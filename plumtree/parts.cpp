@@ -9,84 +9,148 @@ namespace plumvine {
 using tree::Arrival;
 using tree::Whole;
 
-void Tree::Impl::publish_parts(StoredMessage head, const frame::Payload& payload, bool deliver_local, Timestamp now) {
-  head.whole = assemblies_.publish(head.id.sequence, payload);
-  const auto part = [&](std::uint64_t index) {
-    StoredMessage message = head;
-    message.id.sequence += index;
-    message.payload = payload.bytes.slice(index * frame::kPartSize, frame::kPartSize);
-    agree(message, &tree::Topic::published, now);
-    return message;
-  };
-  StoredMessage& first = core.store.put(part(0));
-  const Arrival arrival = core.store.end() - 1;
-  if (first.agreed->policy.deliver_local.value_or(deliver_local)) deliver(first, arrival, now);
-  shape->on_first_copy(tree::kNoSlot, first, nullptr, now);
-  spread(first, arrival, tree::kNoSlot, now);
-  for (std::uint64_t index = 1; index < head.whole->about.parts(); ++index) {
-    StoredMessage& stored = core.store.put(part(index));
+void Tree::Impl::publish_whole(StoredMessage message, const frame::Payload& payload, bool deliver_local, Timestamp now) {
+  SequenceRange range{0, 0};
+  if (payload.parts() > 1) {
+    if (!core.own_parts) core.own_parts = core.seen.add_own(frame::parts_origin(core.self), core.name, now);
+    const Sequence before = core.seen[*core.own_parts].watermark;
+    range = {before + 1, before + payload.parts()};
+    core.seen.heard_of(*core.own_parts, range.last, now);
+    core.seen.mark(*core.own_parts, range);
+  }
+  message.whole = assemblies_.publish(message.id.sequence, core.own_parts.value_or(tree::kSelf), range.first, payload);
+  if (range.first == 0) message.payload = payload.bytes;
+  StoredMessage part = message;
+  publish_stored(std::move(message), deliver_local, now);
+  if (range.first == 0) return;
+  part.origin = *core.own_parts;
+  part.id.origin = frame::parts_origin(core.self);
+  for (std::uint64_t index = 0; index < payload.parts(); ++index) {
+    part.id.sequence = range.first + index;
+    part.payload = payload.bytes.slice(index * frame::kPartSize, frame::kPartSize);
+    agree(part, &tree::Topic::published, now);
+    StoredMessage& stored = core.store.put(part);
     spread(stored, core.store.end() - 1, tree::kNoSlot, now);
   }
+  pacing_.published_parts(part.whole->sequence, range.last);
 }
 
-bool Tree::Impl::admit(OriginIndex origin, const frame::Gossip& gossip, std::shared_ptr<Whole>& whole, Timestamp now) {
-  const std::uint64_t limit = core.topics.agreed(gossip.topic).policy.max_size;
-  const bool too_large = gossip.part && limit != 0 && gossip.part->size > limit;
-  auto admission = assemblies_.admit(origin, gossip, !too_large && !is_former_self(gossip.id.origin), now);
-  if (!admission.fits) {
-    // Not its sender's fault for certain: the first one to come may have been the wrong one.
-    core.stats.frames_rejected.add(admission.why);
+bool Tree::Impl::admit(Slot from, OriginIndex origin, const frame::Gossip& gossip, std::shared_ptr<Whole>& whole, Timestamp now) {
+  const auto refuse = [&](FrameReject why) {
+    // Not its sender's fault for certain: what came first may have been wrong.
+    core.stats.frames_rejected.add(why);
     return false;
+  };
+  if (frame::is_parts(gossip.id.origin)) {
+    whole = assemblies_.find(origin, gossip.id.sequence);
+    return !whole || fits(*whole, gossip.id.sequence, gossip.topic, gossip.payload) || refuse(FrameReject::part_mismatch);
   }
-  whole = std::move(admission.whole);
-  if (whole && whole->about.parts() > 1) ++core.stats.large_parts;
-  if (too_large && core.seen.missing_in(origin, whole->range(), 2) == std::vector{whole->range()}) {
-    report_lost(origin, whole->range(), LossReason::too_large);
+  if (!gossip.about) return true;
+  const frame::About& about = *gossip.about;
+  const std::uint64_t limit = core.topics.agreed(gossip.topic).policy.max_size;
+  const bool too_large = limit != 0 && about.size > limit;
+  if (about.in_parts()) {
+    const auto parts = origin_of(from, frame::parts_origin(gossip.id.origin), gossip.origin, now);
+    if (!parts) return false;
+    if (!plausible(*parts, about.range().last)) {
+      core.reject(from, FrameReject::sequence_jump);
+      return false;
+    }
+    auto admission = assemblies_.admit(origin, *parts, gossip, !too_large && !is_former_self(gossip.id.origin), now);
+    if (!admission.whole) return refuse(admission.why);
+    whole = std::move(admission.whole);
+  } else {
+    whole = assemblies_.in_frame(origin, gossip);
+    if (!whole) {
+      core.reject(from, FrameReject::malformed);
+      return false;
+    }
+    if (too_large) whole->state = Whole::State::given_up;
   }
+  if (too_large) report_lost(origin, {gossip.id.sequence, gossip.id.sequence}, LossReason::too_large);
   return true;
 }
 
-bool Tree::Impl::take_part(Whole& whole, StoredMessage& part) {
-  core.assembling[part.origin].add(part.id.sequence);
-  const bool last = assemblies_.add(whole, part.id.sequence - whole.first, part.payload);
-  if (assemblies_.tell_progress(whole)) {
-    const auto& origin = core.seen[whole.origin];
-    core.out.push(tree::Progressed{{{origin.instance, whole.first}, origin.name, whole.topic, whole.bytes, whole.about.encoded_size}});
+bool Tree::Impl::fits(const Whole& whole, Sequence part, std::string_view topic, const Bytes& payload) {
+  return payload.size() == whole.about.bytes_of(part) && topic == whole.topic;
+}
+
+void Tree::Impl::take_part(const std::shared_ptr<Whole>& whole, StoredMessage& part) {
+  part.whole = whole;
+  assemblies_.add(*whole, part.id.sequence, part.payload);
+  if (!assemblies_.tell_progress(*whole)) return;
+  const auto& origin = core.seen[whole->origin];
+  core.out.push(tree::Progressed{{{origin.instance, whole->sequence}, origin.name, whole->topic, whole->bytes, whole->about.encoded_size}});
+}
+
+void Tree::Impl::gather_parts(const std::shared_ptr<Whole>& whole, Timestamp now) {
+  const SequenceRange range = whole->about.range();
+  const OriginIndex origin = whole->parts_origin;
+  core.assembling[whole->origin].add(whole->sequence);
+  core.seen.heard_of(origin, range.last, now);
+  for (const Arrival arrival : parts_of(*whole)) {
+    StoredMessage& part = *core.store.at(arrival);
+    if (fits(*whole, part.id.sequence, part.topic, part.payload)) {
+      take_part(whole, part);
+    } else {
+      core.stats.frames_rejected.add(FrameReject::part_mismatch);
+      core.store.drop(arrival);
+    }
   }
-  return last;
+  // Seen and not here: it lies before our start, or was given up while nobody knew what it belongs to. Whoever has it is asked.
+  IntervalSet again;
+  for (const SequenceRange& absent : core.store.held(origin).missing_in(range)) again.add(absent);
+  for (const SequenceRange& missing : core.seen.missing_in(origin, range)) again.remove(missing);
+  for (const SequenceRange& part : again.list()) {
+    core.seen.unmark(origin, part);
+    for (const Slot slot : core.up) {
+      exchange_.offer(slot, origin, part);
+      exchange_.schedule(slot, now + pull_delay(slot));
+    }
+  }
+  if (core.seen.missing(origin) > 0) losses_.hole(origin, now);
 }
 
 std::vector<Arrival> Tree::Impl::parts_of(const Whole& whole) const {
   std::vector<Arrival> arrivals;
-  for (const SequenceRange& held : tree::common(core.store.held(whole.origin), whole.range())) {
+  if (!whole.about.in_parts()) return arrivals;
+  for (const SequenceRange& held : tree::common(core.store.held(whole.parts_origin), whole.about.range())) {
     for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
-      arrivals.push_back(*core.store.arrival_of({core.seen[whole.origin].instance, sequence}));
+      arrivals.push_back(*core.store.arrival_of({core.seen[whole.parts_origin].instance, sequence}));
     }
   }
   return arrivals;
 }
 
-void Tree::Impl::complete(const std::shared_ptr<Whole>& whole, Timestamp now) {
-  if (whole->state != Whole::State::partial) return;  // its own last part pushed the first one out of the store
-  const SequenceRange range = whole->range();
-  tree::take(core.assembling, whole->origin, range);
+void Tree::Impl::complete_if_all_here(const std::shared_ptr<Whole>& whole, Timestamp now) {
+  if (whole->state != Whole::State::partial || whole->parts_here < whole->about.parts()) return;
+  tree::take(core.assembling, whole->origin, {whole->sequence, whole->sequence});
+  const Arrival arrival = *core.store.arrival_of({core.seen[whole->origin].instance, whole->sequence});
   if (!assemblies_.finish(*whole)) {
-    for (const Arrival arrival : parts_of(*whole)) core.store.drop(arrival);
-    return report_lost(whole->origin, range, LossReason::corrupt);
+    for (const Arrival part : parts_of(*whole)) core.store.drop(part);
+    core.store.drop(arrival);
+    return report_lost(whole->origin, {whole->sequence, whole->sequence}, LossReason::corrupt);
   }
-  if (whole->about.parts() > 1) ++core.stats.large_completed;
-  const Arrival arrival = *core.store.arrival_of({core.seen[whole->origin].instance, whole->first});
-  const StoredMessage& first = *core.store.at(arrival);
-  if (first.judging) return judge(first, now);
-  deliver(first, arrival, now);
+  ++core.stats.large_completed;
+  const StoredMessage& message = *core.store.at(arrival);
+  if (message.judging) return judge(message, now);
+  deliver(message, arrival, now);
 }
 
 void Tree::Impl::give_up_whole(Whole& whole) {
-  const SequenceRange range = whole.range();
-  tree::take(core.assembling, whole.origin, range);
+  tree::take(core.assembling, whole.origin, {whole.sequence, whole.sequence});
   assemblies_.give_up(whole);
-  core.seen.mark(whole.origin, range);
-  for (const MessageId& id : missing_.drop(core.seen[whole.origin].instance, range)) core.in_flight(whole.origin).remove(id.sequence);
+  core.seen.mark(whole.parts_origin, whole.about.range());
+  for (const MessageId& id : missing_.drop(core.seen[whole.parts_origin].instance, whole.about.range())) {
+    core.in_flight(whole.parts_origin).remove(id.sequence);
+  }
+}
+
+void Tree::Impl::spread_parts(const Whole& whole, Timestamp now) {
+  for (const Arrival arrival : parts_of(whole)) {
+    StoredMessage& part = *core.store.at(arrival);
+    if (std::exchange(part.judging, false)) spread(part, arrival, part.upstream, now);
+  }
 }
 
 void Tree::Impl::hint(Slot from, const StoredMessage& part, Arrival arrival) {

@@ -58,7 +58,7 @@ void Tree::Impl::on_ihave(Slot from, const frame::IHave& ihave, Timestamp now) {
     if (!origin) continue;
     for (const SequenceRange& range : ids.ranges) {
       if (range.first == 0 || range.last < range.first || !plausible(*origin, range.last) ||
-          (*origin == tree::kSelf && range.last > core.seen[*origin].watermark)) {
+          (core.is_own(*origin) && range.last > core.seen[*origin].watermark)) {
         return core.reject(from, FrameReject::sequence_jump);
       }
       on_announced(from, ihave, *origin, range, now);
@@ -81,7 +81,7 @@ void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex 
         const Arrival arrival = *core.store.arrival_of({instance, sequence});
         StoredMessage& message = *core.store.at(arrival);
         core.mark_known(message, arrival, from);
-        if (message.whole && (message.sent & tree::bit(from)) != 0) recalled.push_back(message.id);
+        if (message.is_part() && (message.sent & tree::bit(from)) != 0) recalled.push_back(message.id);
         shape->on_late_announcement(from, message, ihave.round, now);
       }
     }
@@ -256,7 +256,7 @@ void Tree::Impl::on_gone(Slot from, const frame::Gone& gone, Timestamp now) {
   if (!core.synced) return;
   for (const auto& ids : gone.ids) {
     const auto origin = core.seen.find(ids.origin);
-    if (!origin || *origin == tree::kSelf) continue;
+    if (!origin || core.is_own(*origin)) continue;
     for (const SequenceRange& range : ids.ranges) {
       if (range.first == 0 || range.last < range.first) return core.reject(from, FrameReject::malformed);
       exchange_.gone(from, *origin, range, now);
@@ -365,8 +365,8 @@ void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
     gather(from, std::move(digest), now);
   } else {
     for (const auto& entry : digest.entries) {
-      if (entry.origin == core.self) {
-        core.links[from].note_has(tree::kSelf, std::min(entry.watermark, core.seen[tree::kSelf].watermark));
+      if (frame::publisher_of(entry.origin) == core.self) {
+        if (const auto own = core.seen.find(entry.origin)) core.links[from].note_has(*own, std::min(entry.watermark, core.seen[*own].watermark));
         continue;
       }
       if (digest.synced && now < provisional_until_) take_start(from, entry, now);
@@ -442,12 +442,13 @@ void Tree::Impl::gather(Slot from, frame::Digest digest, Timestamp now) {
 
 void Tree::Impl::take_start(Slot from, const frame::DigestEntry& entry, Timestamp now) {
   const auto origin = origin_of(from, entry.origin, entry.name, now);
-  if (!origin || *origin == tree::kSelf) return;
+  if (!origin || core.is_own(*origin)) return;
   // Only where nothing was seen: a start is never moved past what would be delivered.
   if (core.seen[*origin].watermark != 0 || !core.seen[*origin].above.empty()) return;
-  // An origin that a cursor does not know began after it was made.
-  if (start_.mode == TreeStart::Mode::cursor) return;
-  const Sequence start = start_.mode == TreeStart::Mode::window ? std::min(entry.floor, entry.watermark) : entry.watermark;
+  // An origin that a cursor does not know began after it was made. Parts come when a message asks for them.
+  const bool parts = frame::is_parts(entry.origin);
+  if (start_.mode == TreeStart::Mode::cursor && !parts) return;
+  const Sequence start = start_.mode == TreeStart::Mode::window && !parts ? std::min(entry.floor, entry.watermark) : entry.watermark;
   if (start == 0 || !plausible(*origin, start)) return;
   core.seen.start_at(*origin, start);
   // What lies before the start and was announced already is not waited for any more.
@@ -492,15 +493,21 @@ void Tree::Impl::lose(OriginIndex origin, SequenceRange range, LossReason reason
   for (const SequenceRange& part : core.seen.missing_in(origin, range)) {
     core.seen.mark(origin, part);
     for (const MessageId& id : missing_.drop(core.seen[origin].instance, part)) core.in_flight(origin).remove(id.sequence);
-    lost.add(part);
-    for (const auto& whole : assemblies_.overlapping(origin, part)) {
-      lost.add(whole->range());
-      give_up_whole(*whole);
+    if (frame::is_parts(core.seen[origin].instance)) {
+      for (const auto& whole : assemblies_.overlapping(origin, part)) lose_whole(*whole, reason, now);
+    } else {
+      lost.add(part);
     }
   }
   for (const SequenceRange& part : lost.list()) report_lost(origin, part, reason);
   release(origin, now);
   pacing_.progressed(origin, now);
+}
+
+void Tree::Impl::lose_whole(tree::Whole& whole, LossReason reason, Timestamp now) {
+  give_up_whole(whole);
+  report_lost(whole.origin, {whole.sequence, whole.sequence}, reason);
+  release(whole.origin, now);
 }
 
 void Tree::Impl::report_lost(OriginIndex origin, SequenceRange range, LossReason reason) {

@@ -30,6 +30,10 @@ void SeenSet::grow() {
 
 std::optional<OriginIndex> SeenSet::add(InstanceId origin, std::string_view name, Timestamp now) {
   if (full()) return std::nullopt;
+  return add_own(origin, name, now);
+}
+
+OriginIndex SeenSet::add_own(InstanceId origin, std::string_view name, Timestamp now) {
   PLUMVINE_CHECK(!find(origin), "an origin is added once");
   grow();
   OriginIndex index;
@@ -90,6 +94,15 @@ std::uint64_t SeenSet::mark(OriginIndex index, SequenceRange range) {
   const std::uint64_t fresh = origin.above.add(range);
   absorb(origin);
   return fresh;
+}
+
+void SeenSet::unmark(OriginIndex index, SequenceRange range) {
+  Origin& origin = origins_[index];
+  if (range.first <= origin.watermark) {
+    if (range.last < origin.watermark) origin.above.add({range.last + 1, origin.watermark});
+    origin.watermark = range.first - 1;
+  }
+  origin.above.remove(range);
 }
 
 void SeenSet::heard_of(OriginIndex index, Sequence sequence, Timestamp now) {

@@ -39,6 +39,8 @@ class SeenSet {
   [[nodiscard]] std::optional<OriginIndex> find(InstanceId origin) const;
   /// Adds an origin that `find` does not know, with nothing seen. Nothing when the table is full: forget one first.
   std::optional<OriginIndex> add(InstanceId origin, std::string_view name, Timestamp now);
+  /// For an origin of our own, which has room in any case.
+  OriginIndex add_own(InstanceId origin, std::string_view name, Timestamp now);
   void forget(OriginIndex index);
   [[nodiscard]] bool full() const noexcept { return origins_.size() >= origins_max_ && free_.empty(); }
 
@@ -48,6 +50,8 @@ class SeenSet {
   std::uint64_t mark(OriginIndex index, SequenceRange range);
   /// Takes over `watermark` as the start: everything up to it counts as seen.
   void start_at(OriginIndex index, Sequence watermark) { mark(index, {1, watermark}); }
+  /// Counts as missing again.
+  void unmark(OriginIndex index, SequenceRange range);
   /// `sequence` is known to exist.
   void heard_of(OriginIndex index, Sequence sequence, Timestamp now);
 

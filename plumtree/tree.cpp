@@ -46,7 +46,7 @@ void Tree::Impl::start_from(TreeStart start, Timestamp now) {
   PLUMVINE_CHECK(!core.synced && core.up.empty(), "a start comes before everything else");
   start_ = std::move(start);
   for (const auto& [origin, set] : start_.had.origins()) {
-    if (origin == core.self || origin == InstanceId{}) continue;
+    if (origin == core.self || origin == InstanceId{} || frame::is_parts(origin)) continue;
     const auto index = core.seen.add(origin, {}, now);
     if (!index) break;  // what is not remembered is delivered again by those who still hold it
     for (const SequenceRange& range : set.list()) {
@@ -194,7 +194,7 @@ std::optional<Tree::Impl::OriginIndex> Tree::Impl::origin_of(Slot from, Instance
     if (!name.empty() && core.seen[*known].name.empty()) core.seen.set_name(*known, name);
     return known;
   }
-  if (instance == InstanceId{}) {
+  if (frame::publisher_of(instance) == InstanceId{} || frame::publisher_of(instance) == core.self) {
     core.reject(from, FrameReject::malformed);
     return std::nullopt;
   }
@@ -209,7 +209,7 @@ bool Tree::Impl::make_room_for_origin(Timestamp) {
   // The one silent for longest, but none that is still in the store: its old messages would come back as new.
   std::optional<OriginIndex> silent;
   for (OriginIndex i = tree::kSelf + 1; i < core.seen.end(); ++i) {
-    if (!core.seen[i].used || !core.store.held(i).empty()) continue;
+    if (!core.seen[i].used || core.is_own(i) || !core.store.held(i).empty() || !assemblies_.overlapping(i, {1, kSequenceMax}).empty()) continue;
     if (!silent || core.seen[i].active < core.seen[*silent].active) silent = i;
   }
   if (!silent) return false;
@@ -306,14 +306,17 @@ const TreeStats& Tree::Impl::stats(Timestamp now) {
   s.cache_bytes = core.store.cache_bytes();
   s.store_messages = core.store.messages();
   s.store_bytes = core.store.bytes();
-  s.seen_origins = core.seen.size();
+  s.seen_origins = 0;
   s.ihave_queued = 0;
   for (const Slot slot : core.up) s.ihave_queued += core.links[slot].lazy.size();
   s.pending_grafts = missing_.size();
   s.missing_messages = 0;
   for (OriginIndex i = 0; i < core.seen.end(); ++i) {
-    if (core.seen[i].used) s.missing_messages += core.seen.missing(i);
+    if (!core.seen[i].used || frame::is_parts(core.seen[i].instance)) continue;
+    ++s.seen_origins;
+    s.missing_messages += core.seen.missing(i);
   }
+  s.missing_messages += assemblies_.size();
   s.held_back = 0;
   for (const auto& [origin, set] : core.ordered) s.held_back += set.count();
   s.large_partial = assemblies_.size();
@@ -331,8 +334,12 @@ std::vector<OriginInfo> Tree::Impl::origins() const {
   out.reserve(core.seen.size());
   for (OriginIndex i = 0; i < core.seen.end(); ++i) {
     const auto& origin = core.seen[i];
-    if (!origin.used) continue;
+    if (!origin.used || frame::is_parts(origin.instance)) continue;
     OriginInfo info{origin.instance, origin.name, origin.highest, core.delivered(i), core.seen.missing(i)};
+    if (const auto it = core.assembling.find(i); it != core.assembling.end()) {
+      info.delivered = std::min(info.delivered, it->second.front().first - 1);
+      info.missing += it->second.count();
+    }
     if (const Timestamp oldest = losses_.oldest(i); oldest != kNever) info.age_s = to_seconds(std::max(Duration{0}, now_ - oldest));
     out.push_back(std::move(info));
   }
@@ -343,7 +350,7 @@ Cursor Tree::Impl::position() const {
   Cursor out;
   for (OriginIndex i = 0; i < core.seen.end(); ++i) {
     const auto& origin = core.seen[i];
-    if (!origin.used) continue;
+    if (!origin.used || frame::is_parts(origin.instance)) continue;
     if (origin.watermark > 0) out.add(origin.instance, {1, origin.watermark});
     for (const SequenceRange& range : origin.above.list()) out.add(origin.instance, range);
     for (const tree::OriginSets* waiting : {&core.undelivered, &core.ordered, &core.judging, &core.assembling}) {
@@ -356,7 +363,7 @@ Cursor Tree::Impl::position() const {
     for (const SequenceRange& range : set.list()) out.remove(core.seen[what.first].instance, range);
   }
   core.out.each([&](const tree::Output& output) {
-    if (const auto* delivery = std::get_if<tree::Deliver>(&output)) out.remove(delivery->id.origin, sequences_of(*delivery));
+    if (const auto* delivery = std::get_if<tree::Deliver>(&output)) out.remove(delivery->id.origin, {delivery->id.sequence, delivery->id.sequence});
   });
   return out;
 }
@@ -367,7 +374,7 @@ std::vector<MessageId> Tree::Impl::held_ids(bool own) const {
   std::map<InstanceId, std::vector<Sequence>> sequences;
   for (tree::Arrival a = core.store.first(); a < core.store.end(); ++a) {
     const StoredMessage* message = core.store.at(a);
-    if (message == nullptr || !message->leads() || !delivered.contains(message->id) || is_former_self(message->id.origin)) continue;
+    if (message == nullptr || message->is_part() || !delivered.contains(message->id) || is_former_self(message->id.origin)) continue;
     if (message->whole && message->whole->state != tree::Whole::State::complete) continue;
     const TopicConfig& policy = message->agreed->policy;
     if (message->origin == tree::kSelf && !policy.deliver_local.value_or(own)) continue;
@@ -388,9 +395,8 @@ std::optional<HeldMessage> Tree::Impl::held(const MessageId& id) const {
   const StoredMessage* message = core.store.find(id);
   if (message == nullptr) return std::nullopt;
   const tree::Whole* whole = message->whole.get();
-  return HeldMessage{message->id,    whole != nullptr ? whole->about.parts() : 1,
-                     core.seen[message->origin].name, message->topic,
-                     message->round, whole != nullptr ? frame::Payload{whole->payload, whole->about.encoding, whole->about.size}
+  return HeldMessage{message->id,    core.seen[message->origin].name,
+                     message->topic, message->round, whole != nullptr ? frame::Payload{whole->payload, whole->about.encoding, whole->about.size}
                                                       : frame::Payload{message->payload}};
 }
 
@@ -406,7 +412,7 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
   if (core.store.cache_bytes() > core.store.bytes()) broken.emplace_back("the cache has more bytes than the store");
   if (missing_.size() > tree::MissingSet::kMissingMax) broken.emplace_back("too many missing ids");
   if (core.asked_for() != missing_.pulling() + exchange_.asked()) broken.emplace_back("an id counts as asked for, but nobody was asked");
-  if (core.seen.size() > std::max<std::uint32_t>(2, c.origins_max)) broken.emplace_back("too many origins");
+  if (core.seen.size() > std::max<std::uint32_t>(2, c.origins_max) + (core.own_parts ? 1 : 0)) broken.emplace_back("too many origins");
   if (!std::is_sorted(core.up.begin(), core.up.end())) broken.emplace_back("links out of order");
   receipts_.check(broken);
   assemblies_.check(broken);

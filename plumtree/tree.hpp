@@ -47,7 +47,6 @@ struct TreeStart {
 /// A message that the store holds and that was delivered.
 struct HeldMessage {
   MessageId id;
-  std::uint64_t parts = 1;  ///< sequences that it takes
   std::string_view origin, topic;
   Round round = 0;
   frame::Payload payload;
@@ -69,8 +68,7 @@ class Tree {
   void start_alone(Timestamp now);
 
   // Inputs.
-  /// `sequence` is one more than the last published one; a large payload takes `frame::parts_of` its size of them as it is sent. Delivers locally first when `deliver_local`, unless its topic
-  /// says otherwise.
+  /// `sequence` is one more than the last published one. Delivers locally first when `deliver_local`, unless its topic says otherwise.
   void publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now);
   void handle_frame(PeerId from, Frame frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);

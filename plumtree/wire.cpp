@@ -17,18 +17,18 @@ namespace {
 
 using namespace frame;
 
-/// First element of every frame: the position of its type in `Frame`, from 1, one more behind `part`. `WIRE.md` lists them.
+/// First element of every frame: the position of its type in `Frame`, from 1, one more behind `described`. `WIRE.md` lists them.
 enum class Type : std::uint8_t {
   hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye, forget, ack_request, acks,
   visit, direct, direct_ack,
-  part,  ///< a gossip that says what part of what its payload is
+  described,  ///< a gossip that says what its payload is
 };
 constexpr std::uint64_t kFrames = std::variant_size_v<Frame>;
 constexpr std::uint64_t kLastType = kFrames + 1;
-static_assert(kLastType == static_cast<std::uint64_t>(Type::part));
+static_assert(kLastType == static_cast<std::uint64_t>(Type::described));
 
 constexpr bool is_gossip(std::uint64_t type) noexcept {
-  return type == static_cast<std::uint64_t>(Type::gossip) || type == static_cast<std::uint64_t>(Type::part);
+  return type == static_cast<std::uint64_t>(Type::gossip) || type == static_cast<std::uint64_t>(Type::described);
 }
 
 template <class F>
@@ -36,7 +36,7 @@ constexpr Type type_of() noexcept {
   return []<std::size_t... I>(std::index_sequence<I...>) {
     std::size_t index = 0;
     ((std::is_same_v<F, std::variant_alternative_t<I, Frame>> ? void(index = I) : void()), ...);
-    return static_cast<Type>(index + (index + 1 < static_cast<std::size_t>(Type::part) ? 1 : 2));
+    return static_cast<Type>(index + (index + 1 < static_cast<std::size_t>(Type::described) ? 1 : 2));
   }(std::make_index_sequence<std::variant_size_v<Frame>>{});
 }
 static_assert(type_of<Gossip>() == Type::gossip && type_of<Digest>() == Type::digest);
@@ -115,7 +115,7 @@ template <class F>
 constexpr std::size_t kFields = 0;
 template <> inline constexpr std::size_t kFields<Hello> = 4;
 template <> inline constexpr std::size_t kFields<Gossip> = 9;
-template <> inline constexpr std::size_t kFields<Part> = 5;  ///< more in a gossip of type `part`
+template <> inline constexpr std::size_t kFields<About> = 5;  ///< more in a gossip of type `described`
 template <> inline constexpr std::size_t kFields<IHave> = 3;
 template <> inline constexpr std::size_t kFields<Graft> = 3;
 template <> inline constexpr std::size_t kFields<Prune> = 1;
@@ -155,14 +155,14 @@ struct FieldWriter {
     sink.boolean(f.pulled);
     sink.str(f.topic, kTopicMax);
     sink.str(f.origin, kNameMax);
-    if (f.part) (*this)(*f.part);
+    if (f.about) (*this)(*f.about);
     sink.bin_header(f.payload.size());
   }
-  void operator()(const Part& f) {
+  void operator()(const About& f) {
     sink.uint(static_cast<std::uint64_t>(f.encoding));
     sink.uint(f.size);
     sink.uint(f.encoded_size);
-    sink.uint(f.index);
+    sink.uint(f.first);
     sink.bin_header(f.checksum.size());
     sink.raw(f.checksum.data(), f.checksum.size());
   }
@@ -232,9 +232,9 @@ void put_frame(Sink& sink, const Frame& frame) {
         Type type = type_of<F>();
         std::size_t fields = kFields<F>;
         if constexpr (std::is_same_v<F, Gossip>) {
-          if (f.part) {
-            type = Type::part;
-            fields += kFields<Part>;
+          if (f.about) {
+            type = Type::described;
+            fields += kFields<About>;
           }
         }
         sink.array(1 + fields);
@@ -282,8 +282,14 @@ std::size_t get_entry_count(Reader& in, std::size_t fields) {
 
 InstanceId get_origin(Reader& in) {
   const InstanceId origin{in.uint()};
-  if (origin == InstanceId{}) in.fail("an origin is 0");
+  if (publisher_of(origin) == InstanceId{}) in.fail("an origin is 0");
   return origin;
+}
+
+InstanceId get_instance(Reader& in) {
+  const InstanceId instance = get_origin(in);
+  if (is_parts(instance)) in.fail("an instance with the bit of parts");
+  return instance;
 }
 
 std::vector<OriginRanges> get_ids(Reader& in) {
@@ -307,29 +313,29 @@ struct GossipHead {
   bool pulled = false;
   std::string_view topic;
   std::string_view origin;
-  std::optional<Part> part;
-  std::uint64_t encoding = 0;  ///< of the part, known or not
+  std::optional<About> about;
+  std::uint64_t encoding = 0;  ///< of the payload, known or not
   std::size_t payload_size = 0;
 };
 
-Part get_part(Reader& in) {
-  Part part;
-  part.size = in.uint();
-  part.encoded_size = in.uint();
-  part.index = in.uint();
-  if (in.bin_header() != part.checksum.size()) in.fail("a checksum of another length");
-  const BytesView checksum = in.take(part.checksum.size());
-  std::copy(checksum.begin(), checksum.end(), part.checksum.begin());
-  return part;
+About get_about(Reader& in) {
+  About about;
+  about.size = in.uint();
+  about.encoded_size = in.uint();
+  about.first = in.uint();
+  if (in.bin_header() != about.checksum.size()) in.fail("a checksum of another length");
+  const BytesView checksum = in.take(about.checksum.size());
+  std::copy(checksum.begin(), checksum.end(), about.checksum.begin());
+  return about;
 }
 
 /// Reads `[type, fields…` up to the payload. What cannot be a gossip is a fault.
 GossipHead get_gossip_head(Reader& in) {
   const std::size_t elements = in.array();
   const std::uint64_t type = in.uint();
-  const bool in_parts = type == static_cast<std::uint64_t>(Type::part);
+  const bool has_about = type == static_cast<std::uint64_t>(Type::described);
   if (in.good() && !is_gossip(type)) in.fail("not a gossip");
-  if (in.good() && elements != 1 + kFields<Gossip> + (in_parts ? kFields<Part> : 0)) in.fail("wrong number of fields");
+  if (in.good() && elements != 1 + kFields<Gossip> + (has_about ? kFields<About> : 0)) in.fail("wrong number of fields");
   GossipHead head;
   head.tree = TreeId{in.uint()};
   head.id.origin = get_origin(in);
@@ -340,9 +346,9 @@ GossipHead get_gossip_head(Reader& in) {
   head.pulled = in.boolean();
   head.topic = in.str(kTopicMax);
   head.origin = in.str(kNameMax);
-  if (in.good() && in_parts) {
+  if (in.good() && has_about) {
     head.encoding = in.uint();
-    head.part = get_part(in);
+    head.about = get_about(in);
   }
   head.payload_size = in.bin_header();
   return head;
@@ -355,19 +361,19 @@ bool keeps_bounds(GossipHead& head, std::size_t max_message_size, FrameReject& r
     why = text;
     return false;
   };
-  const std::uint64_t whole = head.part ? std::max(head.part->size, head.part->encoded_size) : head.payload_size;
+  const std::uint64_t whole = head.about ? std::max(head.about->size, head.about->encoded_size) : head.payload_size;
   if (whole > max_message_size || head.payload_size > kPartSize) return broken(FrameReject::too_large, "payload too large");
-  if (!head.part) return true;
+  if (!head.about) return true;
+  if (is_parts(head.id.origin)) return broken(FrameReject::malformed, "a part that is in parts itself");
   if (head.encoding >= static_cast<std::uint64_t>(Encoding::count_)) return broken(FrameReject::unknown_type, "unknown encoding");
-  Part& part = *head.part;
-  part.encoding = static_cast<Encoding>(head.encoding);
-  const bool plain = part.encoding == Encoding::plain;
-  if (plain ? part.size != part.encoded_size || part.parts() == 1 : part.size <= part.encoded_size) {
+  About& about = *head.about;
+  about.encoding = static_cast<Encoding>(head.encoding);
+  const bool plain = about.encoding == Encoding::plain;
+  if (plain ? about.size != about.encoded_size || !about.in_parts() : about.size <= about.encoded_size) {
     return broken(FrameReject::malformed, "sizes that do not fit the encoding");
   }
-  if (part.index >= part.parts()) return broken(FrameReject::malformed, "a part behind the last one");
-  if (head.id.sequence <= part.index) return broken(FrameReject::malformed, "a part before the first sequence");
-  if (head.payload_size != part.bytes()) return broken(FrameReject::malformed, "a part of another size");
+  if (about.in_parts() != (about.parts() > 1)) return broken(FrameReject::malformed, "parts of a payload that fits a frame");
+  if (head.payload_size != (about.in_parts() ? 0 : about.encoded_size)) return broken(FrameReject::malformed, "a payload of another size");
   return true;
 }
 
@@ -380,7 +386,7 @@ Frame to_frame(const GossipHead& head, Bytes payload) {
   gossip.pulled = head.pulled;
   gossip.topic = head.topic;
   gossip.origin = head.origin;
-  gossip.part = head.part;
+  gossip.about = head.about;
   gossip.payload = std::move(payload);
   return gossip;
 }
@@ -394,7 +400,7 @@ Hello get(Reader& in) {
   f.version = static_cast<std::uint8_t>(in.uint(UINT8_MAX));
   f.cluster = in.str(kClusterMax);
   f.name = in.str(kNameMax);
-  f.instance = get_origin(in);
+  f.instance = get_instance(in);
   return f;
 }
 template <>

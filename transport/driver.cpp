@@ -139,7 +139,7 @@ void Driver::Impl::tell(engine::Event& event) {
     if (handler) handler(args...);
   };
   const auto message_of = [](const tree::Deliver& d) {
-    return Message{.id = d.id, .parts = d.parts, .origin = d.origin, .topic = d.topic, .payload = d.payload, .hops = d.round, .latency = d.latency};
+    return Message{.id = d.id, .origin = d.origin, .topic = d.topic, .payload = d.payload, .hops = d.round, .latency = d.latency};
   };
   if (const auto* deliver = std::get_if<tree::Deliver>(&event)) {
     call(handlers_.on_message, message_of(*deliver));
@@ -165,7 +165,7 @@ void Driver::Impl::tell(engine::Event& event) {
   } else if (auto* partition = std::get_if<PartitionEvent>(&event)) {
     call(handlers_.on_partition, *partition);
   } else if (auto* acked = std::get_if<tree::Acked>(&event)) {
-    call(hooks_.on_acked, acked->up_to);
+    call(hooks_.on_acked, *acked);
   } else if (std::holds_alternative<engine::LeaveDone>(event)) {
     call(hooks_.on_leave_done);
   } else if (auto* done = std::get_if<engine::KeysDone>(&event)) {

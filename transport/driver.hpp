@@ -48,7 +48,7 @@ struct AckWish {
 /// What the driver tells its owner beside the user's handlers. Called on the loop thread.
 struct DriverHooks {
   /// Own broadcasts up to here have reached every member that keeps up.
-  std::function<void(Sequence)> on_acked = {};
+  std::function<void(const tree::Acked&)> on_acked = {};
   std::function<void()> on_leave_done = {};
   /// Broadcast this on `kSerfTopic`; false: not now, it is handed over again.
   std::function<bool(Bytes)> on_bridge = {};

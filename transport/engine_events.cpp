@@ -15,7 +15,7 @@ void Engine::Impl::publish(Sequence sequence, std::string topic, frame::Payload 
   touch();
   if (bridge_ && topic == kSerfTopic) {
     // What a bridge puts on the tree is delivered to its own user here, since the tree does not do it.
-    tree::Deliver own{{identity_.instance, sequence}, payload.parts(), config_.name, topic, 0, Duration{0}, payload.bytes};
+    tree::Deliver own{{identity_.instance, sequence}, config_.name, topic, 0, Duration{0}, payload.bytes};
     if (unwrap_event(own)) events_.push(std::move(own));
   } else if (bridge_ && topic.starts_with(kSerfPrefix)) {
     rank_bridge();
@@ -117,7 +117,7 @@ bool Engine::Impl::settle_bridge() {
 Cursor Engine::Impl::position() const {
   Cursor told = tree_.position();
   events_.each([&](const engine::Event& event) {
-    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) told.remove(delivery->id.origin, sequences_of(*delivery));
+    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) told.remove(delivery->id.origin, {delivery->id.sequence, delivery->id.sequence});
   });
   return told;
 }

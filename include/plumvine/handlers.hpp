@@ -16,7 +16,6 @@ namespace plumvine {
 /// A delivered broadcast. Views are valid inside the handler; keep `payload` to keep the memory.
 struct Message {
   MessageId id;
-  std::uint64_t parts = 1;  ///< sequences that it takes, from that of `id`: a large payload goes in parts
   std::string_view origin;  ///< name of the member that published it
   std::string_view topic;
   Bytes payload;

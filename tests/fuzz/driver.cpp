@@ -117,16 +117,20 @@ class Steps {
   BytesView rest_;
 };
 
-/// One of up to four parts; the first byte of the payload chooses which, of what, and whether it fits the others.
-void make_part(frame::Gossip& gossip) {
+/// A message in up to four parts, or a part; the first byte of the payload chooses which, of what, and whether they fit.
+void make_large(frame::Gossip& gossip) {
   const auto choice = static_cast<unsigned>(gossip.payload.data()[0]);
-  frame::Part part;
-  part.size = part.encoded_size = frame::kPartSize * (1 + choice % 3) + 1 + choice / 128;
-  part.index = choice / 4 % part.parts();
-  gossip.id.sequence += part.index;
+  frame::About about;
+  about.size = about.encoded_size = frame::kPartSize * (1 + choice % 3) + 1 + choice / 128;
+  about.first = 1 + choice / 16 % 4;
   gossip.topic = "t";
-  gossip.payload = Bytes::copy_of(std::string(part.bytes(), 'x'));
-  gossip.part = part;
+  if (choice / 4 % 4 == 0) {
+    gossip.payload = {};
+    gossip.about = about;
+  } else {
+    gossip.id.origin = frame::parts_origin(gossip.id.origin);
+    gossip.payload = Bytes::copy_of(std::string(about.bytes_of(about.first + choice / 4 % about.parts()), 'x'));
+  }
 }
 
 /// A frame about the few origins and sequences that matter here.
@@ -164,7 +168,7 @@ Frame some_frame(Steps& in) {
       gossip.topic = gossip.id.sequence % 3 == 0 ? "ordered" : gossip.id.sequence % 5 == 0 ? "judged" : "t";
       gossip.origin = name(in.byte() % kPeers);
       gossip.payload = Bytes::copy_of(in.bytes());
-      if (kind == 2 && !gossip.payload.empty()) make_part(gossip);
+      if (kind == 2 && !gossip.payload.empty()) make_large(gossip);
       return gossip;
     }
     case 3: {

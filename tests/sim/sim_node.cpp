@@ -32,10 +32,11 @@ void SimNode::start(Config config, ClockSkew skew) {
   network_.set_power(host_, true);
   config_ = std::move(config);
   skew_ = skew;
-  instance_ = InstanceId{rng_.next() | 1};
+  instance_ = frame::publisher_of(InstanceId{rng_.next() | 1});
   paused_ = leaving_ = leave_done_ = deferred_ = false;
   armed_ = next_turn_ = kNever;
   published_ = acked_ = 0;
+  large_ = 0;
   window_.emplace(config_.tree.pace_window_bytes, config_.tree.pace_window_messages);
   waiting_.clear();
   config_.log = [this](const LogRecord& record) { observer_.logged(index_, record); };
@@ -43,9 +44,10 @@ void SimNode::start(Config config, ClockSkew skew) {
     schedule_turn(time_.now() + kWakeDelay + rng_.jitter(kWakeDelay));
   });
   DriverHooks hooks;
-  hooks.on_acked = [this](Sequence up_to) {
-    acked_ = std::max(acked_, up_to);
-    window_->acked(up_to, time_.now());
+  hooks.on_acked = [this](const tree::Acked& acked) {
+    acked_ = std::max(acked_, acked.up_to);
+    window_->acked(acked.up_to, time_.now());
+    if (acked.large_up_to >= large_) large_ = 0;
     feed();
   };
   hooks.on_leave_done = [this] { leave_done_ = true; };
@@ -130,15 +132,19 @@ void SimNode::feed() {
   feeding_ = true;
   while (!waiting_.empty() && driver_ && !leaving_) {
     const std::uint64_t size = waiting_.front().payload.size();
-    if (!window_->has_room(size, time_.now())) {
+    const bool large = size > frame::kPartSize;
+    if (large ? large_ != 0 : !window_->has_room(size, time_.now())) {
       window_->refused();
       break;
     }
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
-    const Sequence sequence = published_ + 1;
-    published_ += frame::parts_of(size);
-    window_->published(published_, size, time_.now());
+    const Sequence sequence = ++published_;
+    if (large) {
+      large_ = sequence;
+    } else {
+      window_->published(sequence, size, time_.now());
+    }
     observer_.published(index_, {instance_, sequence}, next.payload);
     command([&](Driver& driver) { driver.publish(sequence, std::move(next.topic), std::move(next.payload)); });
   }

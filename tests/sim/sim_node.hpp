@@ -128,6 +128,7 @@ class SimNode final : private Loop {
   };
   std::deque<Waiting> waiting_;
   std::optional<PublishWindow> window_;
+  Sequence large_ = 0;  ///< large payload under way
   Sequence published_ = 0;
   Sequence acked_ = 0;
 };

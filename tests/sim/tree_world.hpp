@@ -91,7 +91,7 @@ class TreeWorld {
     std::deque<UnderWay> frames;  ///< towards `to`
   };
 
-  [[nodiscard]] InstanceId instance(std::uint32_t node) const { return InstanceId{mix64(node + 1) | 1}; }
+  [[nodiscard]] InstanceId instance(std::uint32_t node) const { return frame::publisher_of(InstanceId{mix64(node + 1) | 1}); }
   void drain(std::uint32_t node);
   void violated(std::string what);
   void check_node(std::uint32_t node);

@@ -29,7 +29,7 @@ inline std::string any_text(Rng& rng, std::size_t max) {
   return text;
 }
 inline Bytes any_bytes(Rng& rng, std::size_t max) { return Bytes::copy_of(any_text(rng, max)); }
-inline InstanceId any_instance(Rng& rng) { return InstanceId{1 + any_number(rng, UINT64_MAX - 1)}; }
+inline InstanceId any_instance(Rng& rng) { return InstanceId{1 + any_number(rng, INT64_MAX - 1)}; }
 inline TreeId any_tree(Rng& rng) { return TreeId{any_number(rng)}; }
 
 /// Ascending disjoint ranges above `above`, at most `max`.
@@ -51,18 +51,20 @@ inline std::vector<frame::OriginRanges> any_ids(Rng& rng, std::size_t max_entrie
   return ids;
 }
 
-/// Makes the gossip carry the last part of a large payload, or an encoded one whole.
-inline void any_part(Rng& rng, frame::Gossip& gossip) {
-  frame::Part part;
+/// Makes the gossip say that its payload is encoded or comes in parts.
+inline void any_about(Rng& rng, frame::Gossip& gossip) {
+  frame::About about;
   const bool encoded = rng.chance(0.5);
-  part.encoding = encoded ? frame::Encoding::lz4 : frame::Encoding::plain;
-  if (!gossip.payload.empty() && (!encoded || rng.chance(0.5))) part.index = 1 + rng.below(4);
-  if (part.index == 0 && !encoded) return;
-  gossip.id.sequence = std::max(gossip.id.sequence, part.index + 1);
-  part.encoded_size = part.index * frame::kPartSize + gossip.payload.size();
-  part.size = part.encoded_size + (encoded ? 1 + rng.below(1000) : 0);
-  for (auto& byte : part.checksum) byte = static_cast<std::byte>(rng.below(256));
-  gossip.part = part;
+  about.encoding = encoded ? frame::Encoding::lz4 : frame::Encoding::plain;
+  about.encoded_size = gossip.payload.size();
+  if (!encoded || rng.chance(0.5)) {
+    gossip.payload = {};
+    about.first = 1 + any_number(rng, UINT64_MAX - 1);
+    about.encoded_size = frame::kPartSize + 1 + rng.below(4 * frame::kPartSize);
+  }
+  about.size = about.encoded_size + (encoded ? 1 + rng.below(1000) : 0);
+  for (auto& byte : about.checksum) byte = static_cast<std::byte>(rng.below(256));
+  gossip.about = about;
 }
 
 /// A frame of the kind `kind % 19` in the order of `Frame`. `size` scales lists and payload.
@@ -82,7 +84,7 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
       gossip.topic = any_text(rng, wire::kTopicMax);
       gossip.origin = any_text(rng, wire::kNameMax);
       gossip.payload = any_bytes(rng, 100 * size);
-      if (rng.chance(0.5)) any_part(rng, gossip);
+      if (rng.chance(0.5)) any_about(rng, gossip);
       return gossip;
     }
     case 2: return IHave{any_tree(rng), any_ids(rng, size, size), static_cast<Round>(rng.below(100))};

@@ -23,7 +23,7 @@ class Kept : public uv::HistorySource {
 
   void add(const Message& message) {
     told.add(message.id);
-    entries.push_back({message.id, message.parts, std::string(message.origin), std::string(message.topic), message.hops, message.payload});
+    entries.push_back({message.id, std::string(message.origin), std::string(message.topic), message.hops, message.payload});
   }
   Cursor position() override { return told; }
   Cursor readable() override {

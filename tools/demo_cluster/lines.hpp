@@ -19,9 +19,6 @@ class LineFile {
   [[nodiscard]] std::uint64_t count() const { return starts_.size(); }
   /// Line `number`, counted from 1.
   [[nodiscard]] std::string_view line(std::uint64_t number) const;
-  /// The line that is broadcast with this sequence, 0 if there is none. A large payload takes a sequence for each of its
-  /// parts (docs/large-payloads.md), and the first one is the message's.
-  [[nodiscard]] std::uint64_t line_of(std::uint64_t sequence) const;
   /// Where the first `count` lines end in `bytes()`, line feed included.
   [[nodiscard]] std::size_t end_of(std::uint64_t count) const;
   /// How many lines end at or before `offset`.
@@ -32,10 +29,9 @@ class LineFile {
  private:
   std::string bytes_;
   std::vector<std::size_t> starts_;
-  std::vector<std::uint64_t> sequences_;
 };
 
-/// What one node printed, compared with the file while it comes in. Its `seq` says which line it must be: the
+/// What one node printed, compared with the file while it comes in. Message `seq` must be line `seq`: the
 /// publisher broadcasts nothing else.
 class Receipt {
  public:

@@ -16,7 +16,7 @@
 namespace plumvine::uv {
 namespace {
 
-constexpr int kSchema = 2;
+constexpr int kSchema = 3;
 /// Frames of the write-ahead log, about 4 MiB, after which it is carried over into the file.
 constexpr int kCheckpointPages = 1024;
 /// After a failure nothing is tried for so long.
@@ -40,8 +40,6 @@ Error failed(sqlite3* db, const std::string& path, int status) {
 }
 
 sqlite3_int64 as_int(InstanceId id) { return static_cast<sqlite3_int64>(static_cast<std::uint64_t>(id)); }
-/// A message of so many parts takes as many.
-SequenceRange sequences_of(Sequence first, sqlite3_int64 parts) { return {first, first + static_cast<std::uint64_t>(std::max<sqlite3_int64>(1, parts)) - 1}; }
 InstanceId as_instance(sqlite3_int64 value) { return InstanceId{static_cast<std::uint64_t>(value)}; }
 
 std::string text_at(sqlite3_stmt* row, int column) {
@@ -129,8 +127,7 @@ class History::Impl {
 
  private:
   struct Added {
-    InstanceId origin;
-    SequenceRange range;
+    MessageId id;
     std::uint64_t bytes;
   };
 
@@ -182,8 +179,8 @@ Status History::Impl::open(InstanceId self) {
   if (auto done = prepare_schema(); !done) return done;
   if (auto done = recall(); !done) return done;
   if (auto done = remember_run(self); !done) return done;
-  insert_ = prepare("INSERT OR IGNORE INTO message(origin, seq, size, at_us, hops, topic, name, payload, n, parts) VALUES(?,?,?,?,?,?,?,?,?,?)");
-  oldest_ = prepare("SELECT n, origin, seq, size, at_us, parts FROM message ORDER BY n LIMIT 1");
+  insert_ = prepare("INSERT OR IGNORE INTO message(origin, seq, size, at_us, hops, topic, name, payload, n) VALUES(?,?,?,?,?,?,?,?,?)");
+  oldest_ = prepare("SELECT n, origin, seq, size, at_us FROM message ORDER BY n LIMIT 1");
   remove_ = prepare("DELETE FROM message WHERE n = ?");
   if (!insert_ || !oldest_ || !remove_) return failed(opened, path_, sqlite3_errcode(opened));
   return {};
@@ -199,15 +196,11 @@ Status History::Impl::prepare_schema() {
       "BEGIN;"
       "CREATE TABLE IF NOT EXISTS message(n INTEGER PRIMARY KEY, origin INTEGER NOT NULL, seq INTEGER NOT NULL, size INTEGER NOT NULL,"
       " at_us INTEGER NOT NULL, hops INTEGER NOT NULL, topic TEXT NOT NULL, name TEXT NOT NULL, payload BLOB NOT NULL);"
+      "CREATE UNIQUE INDEX IF NOT EXISTS message_id ON message(origin, seq, size);"
       "CREATE TABLE IF NOT EXISTS state(key TEXT PRIMARY KEY, value BLOB NOT NULL)");
-  // Before schema 2 no message took more than one sequence.
-  if (status == SQLITE_OK && found < 2) {
-    status = execute(
-        "ALTER TABLE message ADD COLUMN parts INTEGER NOT NULL DEFAULT 1;"
-        "DROP INDEX IF EXISTS message_id;"
-        "CREATE UNIQUE INDEX message_ids ON message(origin, seq, size, parts);"
-        "PRAGMA user_version=2");
-  }
+  // In schema 2 a large message took a sequence for each of its parts.
+  if (status == SQLITE_OK && found == 2) status = execute("DROP INDEX message_ids; ALTER TABLE message DROP COLUMN parts");
+  if (status == SQLITE_OK) status = execute("PRAGMA user_version=3");
   if (status == SQLITE_OK) status = execute("COMMIT");
   return status == SQLITE_OK ? Status{} : Status{failed(db_.get(), path_, status)};
 }
@@ -219,11 +212,11 @@ Status History::Impl::recall() {
     if (!saved) return saved.error().with("'" + path_ + "'");
     position = std::move(*saved);
   }
-  const Statement ids = prepare("SELECT origin, seq, size, parts FROM message ORDER BY origin, seq");
+  const Statement ids = prepare("SELECT origin, seq, size FROM message ORDER BY origin, seq");
   int status = SQLITE_ERROR;
   while (ids && (status = sqlite3_step(ids.get())) == SQLITE_ROW) {
     const auto sequence = static_cast<Sequence>(sqlite3_column_int64(ids.get(), 1));
-    held.add(as_instance(sqlite3_column_int64(ids.get(), 0)), sequences_of(sequence, sqlite3_column_int64(ids.get(), 3)));
+    held.add(MessageId{as_instance(sqlite3_column_int64(ids.get(), 0)), sequence});
     ++messages;
     bytes += static_cast<std::uint64_t>(sqlite3_column_int64(ids.get(), 2)) + kOverhead;
   }
@@ -290,7 +283,6 @@ int History::Impl::insert(const Message& message, bool kept, std::int64_t now_us
   sqlite3_bind_text64(row, 7, message.origin.data(), message.origin.size(), SQLITE_STATIC, SQLITE_UTF8);
   sqlite3_bind_blob64(row, 8, payload.empty() ? static_cast<const void*>(kNothing) : payload.data(), payload.size(), SQLITE_STATIC);
   sqlite3_bind_int64(row, 9, ++last_n_);
-  sqlite3_bind_int64(row, 10, static_cast<sqlite3_int64>(message.parts));
   const int status = sqlite3_step(row);
   (void)sqlite3_reset(row);
   (void)sqlite3_clear_bindings(row);
@@ -308,11 +300,9 @@ void History::Impl::add(const Message& message, std::int64_t now_us) {
     ++dropped;
     return;
   }
-  if (held.contains(message.id)) return;
-  const SequenceRange range{message.id.sequence, message.id.sequence + message.parts - 1};
-  held.add(message.id.origin, range);
+  if (!held.add(message.id)) return;
   const std::uint64_t size = (kept ? message.payload.size() : 0) + kOverhead;
-  added_.push_back({message.id.origin, range, size});
+  added_.push_back({message.id, size});
   ++messages;
   bytes += size;
 }
@@ -338,8 +328,7 @@ int History::Impl::remove_oldest(std::int64_t now_us) {
     return found == SQLITE_DONE ? SQLITE_OK : found;
   }
   const sqlite3_int64 n = sqlite3_column_int64(row, 0);
-  const InstanceId origin = as_instance(sqlite3_column_int64(row, 1));
-  const SequenceRange range = sequences_of(static_cast<Sequence>(sqlite3_column_int64(row, 2)), sqlite3_column_int64(row, 5));
+  const MessageId id{as_instance(sqlite3_column_int64(row, 1)), static_cast<Sequence>(sqlite3_column_int64(row, 2))};
   const std::uint64_t size = static_cast<std::uint64_t>(sqlite3_column_int64(row, 3)) + kOverhead;
   const std::int64_t age_us = now_us - sqlite3_column_int64(row, 4);
   (void)sqlite3_reset(row);
@@ -348,8 +337,8 @@ int History::Impl::remove_oldest(std::int64_t now_us) {
   const int removed = sqlite3_step(remove_.get());
   (void)sqlite3_reset(remove_.get());
   if (removed != SQLITE_DONE) return removed;
-  held.remove(origin, range);
-  position.add(origin, range);
+  held.remove(id);
+  position.add(id);
   bytes -= std::min(bytes, size);
   --messages;
   return SQLITE_ROW;
@@ -376,7 +365,7 @@ Status History::Impl::fail(int status, std::int64_t now_us) {
   if (sqlite3_get_autocommit(db_.get()) == 0) (void)execute("ROLLBACK");
   open_ = false;
   for (const Added& added : std::exchange(added_, {})) {
-    held.remove(added.origin, added.range);
+    held.remove(added.id);
     bytes -= added.bytes;
     --messages;
     ++dropped;
@@ -403,7 +392,7 @@ class FileReader final : public HistoryReader {
  public:
   FileReader(std::shared_ptr<History::Impl> history, std::string topic)
       : history_(std::move(history)), topic_(std::move(topic)),
-        rows_(history_->prepare("SELECT n, origin, seq, hops, topic, name, parts,"
+        rows_(history_->prepare("SELECT n, origin, seq, hops, topic, name,"
                                 " CASE WHEN topic = ?2 OR ?2 = '*' THEN payload END FROM message WHERE n > ?1 ORDER BY n")) {}
 
   std::vector<HistoryEntry> next(const Cursor& had, std::size_t count) override {
@@ -417,9 +406,9 @@ class FileReader final : public HistoryReader {
       last_ = sqlite3_column_int64(row, 0);
       const MessageId id{as_instance(sqlite3_column_int64(row, 1)), static_cast<Sequence>(sqlite3_column_int64(row, 2))};
       if (had.contains(id)) continue;
-      bytes += static_cast<std::size_t>(sqlite3_column_bytes(row, 7));
-      out.push_back({id, static_cast<std::uint64_t>(sqlite3_column_int64(row, 6)), text_at(row, 5), text_at(row, 4),
-                     static_cast<Round>(sqlite3_column_int64(row, 3)), Bytes::copy_of(text_at(row, 7))});
+      bytes += static_cast<std::size_t>(sqlite3_column_bytes(row, 6));
+      out.push_back({id, text_at(row, 5), text_at(row, 4),
+                     static_cast<Round>(sqlite3_column_int64(row, 3)), Bytes::copy_of(text_at(row, 6))});
     }
     (void)sqlite3_reset(row);  // a statement at work would keep the log from being carried over
     return out;

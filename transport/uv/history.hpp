@@ -18,7 +18,6 @@ namespace plumvine::uv {
 /// A delivered message that is kept.
 struct HistoryEntry {
   MessageId id;
-  std::uint64_t parts = 1;
   std::string origin, topic;
   Round hops = 0;
   Bytes payload;  ///< empty where the topic was not asked for

@@ -55,11 +55,10 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
     return Error{Errc::overloaded, std::to_string(window.messages()) + " broadcasts (" + std::to_string(window.bytes()) +
                                        " bytes) have not reached every member yet; wait for on_writable"};
   }
-  const Sequence sequence = next_;
-  next_ += frame::parts_of(bytes);
+  const Sequence sequence = next_++;
   broadcast.sequence = sequence;
   items_.emplace_back(std::move(broadcast));
-  windows_[window_of(bytes)].room.published(next_ - 1, bytes, monotonic_now(), is_metered(bytes));
+  windows_[window_of(bytes)].room.published(sequence, bytes, monotonic_now(), is_metered(bytes));
   waiting_bytes_ += bytes;
   ++waiting_messages_;
   wake_locked();
@@ -104,9 +103,10 @@ std::vector<Mailbox::Item> Mailbox::take() {
   return out;
 }
 
-void Mailbox::acked(Sequence sequence) {
+void Mailbox::acked(Sequence sequence, Sequence large) {
   const std::lock_guard lock{mutex_};
-  for (Window& window : windows_) window.room.acked(sequence, monotonic_now());
+  windows_[0].room.acked(sequence, monotonic_now());
+  windows_[1].room.acked(large, monotonic_now());
   note_room();
 }
 

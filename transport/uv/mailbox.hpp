@@ -25,7 +25,7 @@ namespace plumvine::uv {
 
 /// The thread-safe door of a node: broadcasts and commands go in from any thread, in order; the loop takes them out.
 ///
-/// A broadcast gets its sequences, one for each part, under the same lock that admits it, so a refused one uses none. Bounds: the
+/// A broadcast gets its sequence under the same lock that admits it, so a refused one uses none. Bounds: the
 /// configured mailbox for what the loop has not taken yet, `PublishWindow` for what has not reached the members
 /// that keep up (`acked`), and `kCommandsMax` commands. Large payloads have a window of their own, so that one under way
 /// does not keep small ones out. Whoever was refused hears of room once half is free.
@@ -56,8 +56,8 @@ class Mailbox {
   /// Everything below: loop thread.
   /// Takes a bounded part of what waits, front first; wakes itself for the rest.
   std::vector<Item> take();
-  /// Own broadcasts up to `sequence` have reached all that keep up.
-  void acked(Sequence sequence);
+  /// Own broadcasts have reached all that keep up: up to `sequence`, the large ones up to `large`.
+  void acked(Sequence sequence, Sequence large);
   /// True once after refusals, when there is room again.
   bool take_writable();
   /// Refuses everything from now on and drops what waits (commands and who waits for a receipt are told).
@@ -84,7 +84,7 @@ class Mailbox {
   };
   /// Of `windows_`.
   [[nodiscard]] static std::size_t window_of(std::uint64_t bytes) noexcept { return bytes > frame::kPartSize ? 1 : 0; }
-  /// Delays of large payloads, and of what is behind one, say nothing of queues.
+  /// Delays of large payloads, and of what is on its way beside one, say nothing of queues.
   [[nodiscard]] bool is_metered(std::uint64_t bytes) const { return window_of(bytes) == 0 && windows_[1].room.messages() == 0; }
   void refuse(std::uint64_t bytes);
   [[nodiscard]] bool room_for(std::uint64_t bytes) const;

@@ -25,7 +25,7 @@ class StoreReader final : public HistoryReader {
     while (at_ < ids_.size() && out.size() < count) {
       const auto held = driver_.held(ids_[at_++]);
       if (!held || had.contains(held->id)) continue;
-      HistoryEntry entry{held->id, held->parts, std::string(held->origin), std::string(held->topic), held->round, {}};
+      HistoryEntry entry{held->id, std::string(held->origin), std::string(held->topic), held->round, {}};
       if (topic_ == "*" || topic_ == held->topic) entry.payload = held->payload.bytes;
       out.push_back(std::move(entry));
     }
@@ -106,7 +106,7 @@ Cursor NodeHistory::readable() {
   if (file_) return file_->held();
   Cursor held;
   for (const MessageId& id : driver_.held_ids()) {
-    if (const auto message = driver_.held(id)) held.add(id.origin, {id.sequence, id.sequence + message->parts - 1});
+    if (driver_.held(id)) held.add(id);
   }
   return held;
 }

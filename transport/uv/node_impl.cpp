@@ -43,7 +43,7 @@ std::uint64_t random_number() {
 Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
     : loop(uv_loop), transport(loop, std::move(bound)), admin(node),
       driver(node.driver_config(), node.identity_, loop, transport, node.wrapped_handlers(),
-             DriverHooks{.on_acked = [&node](Sequence sequence) { node.mailbox_.acked(sequence); },
+             DriverHooks{.on_acked = [&node](const tree::Acked& acked) { node.mailbox_.acked(acked.up_to, acked.large_up_to); },
                          .on_leave_done =
                              [&node] {
                                const std::lock_guard lock{node.mutex_};
@@ -124,7 +124,7 @@ Status Node::Impl::prepare() {
     if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("seeds");
   bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
-  identity_.instance = InstanceId{random_number()};
+  identity_.instance = frame::publisher_of(InstanceId{random_number()});
   identity_.advertise = advertised->endpoint;
   identity_.seed = config_.seed != 0 ? config_.seed : random_number();
 

@@ -62,7 +62,7 @@ void Subscribers::lost(const LostEvent& lost) {
 
 bool Subscribers::tell(Reader& reader, const Message& message) {
   if (reader.had.contains(message.id)) return true;  // it had that before, from another member
-  reader.had.add(message.id.origin, {message.id.sequence, message.id.sequence + message.parts - 1});
+  reader.had.add(message.id);
   const std::string& topic = reader.subscriber.topic;
   const bool wanted = topic == "*" ? !message.topic.starts_with('_') : topic == message.topic;
   return !wanted || reader.subscriber.on_message(message, reader.had.to_string());
@@ -88,7 +88,7 @@ bool Subscribers::read_on(Reader& reader) {
   if (!reader.subscriber.has_room()) return true;
   const auto entries = reader.history->next(reader.had, kEntriesATurn);
   for (const HistoryEntry& entry : entries) {
-    const Message message{.id = entry.id, .parts = entry.parts, .origin = entry.origin, .topic = entry.topic, .payload = entry.payload, .hops = entry.hops};
+    const Message message{.id = entry.id, .origin = entry.origin, .topic = entry.topic, .payload = entry.payload, .hops = entry.hops};
     if (!tell(reader, message)) return false;
   }
   return !entries.empty() || catch_up(reader);

@@ -37,7 +37,7 @@ struct InOrder {
       Sequence& before = last[{c.node(node).instance(), message.id.origin}];
       if (message.id.sequence <= before) ++out_of_order;
       before = message.id.sequence;
-      if (message.parts > 1) ++large;
+      if (message.payload.size() > frame::kPartSize) ++large;
     };
   }
   std::map<std::pair<InstanceId, InstanceId>, Sequence> last;
@@ -105,7 +105,7 @@ TEST_CASE("a small message overtakes a large one of another publisher", "[sim][l
   double slowest = 0;
   std::uint64_t small = 0;
   c.on_delivered = [&](std::size_t, const Message& message) {
-    if (message.parts > 1) return;
+    if (message.payload.size() > frame::kPartSize) return;
     ++small;
     slowest = std::max(slowest, to_seconds(message.latency));
   };

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <plumtree/frames.hpp>
-
 #include <sim/trace.hpp>
 
 namespace plumvine::sim {
@@ -18,11 +16,6 @@ std::uint64_t hash_of(const Bytes& payload) {
   return hash.hash();
 }
 
-/// Those that a message takes.
-SequenceRange sequences(MessageId id, const Bytes& payload) {
-  return {id.sequence, id.sequence + frame::parts_of(payload.size()) - 1};
-}
-
 std::string text(const SequenceRange& range) {
   return std::to_string(range.first) + ".." + std::to_string(range.last);
 }
@@ -31,7 +24,7 @@ std::string text(const SequenceRange& range) {
 
 void DeliveryLog::published(MessageId id, const Bytes& payload) {
   auto& hashes = payloads_[id.origin];
-  hashes.resize(std::max<std::size_t>(hashes.size(), sequences(id, payload).last));
+  hashes.resize(std::max<std::size_t>(hashes.size(), id.sequence));
   hashes[id.sequence - 1] = hash_of(payload);
   ++published_;
 }
@@ -45,15 +38,14 @@ std::string DeliveryLog::delivered(InstanceId receiver, MessageId id, const Byte
   if (it->second[id.sequence - 1] != hash_of(payload)) return "delivered " + to_string(id) + " with another payload";
   if (receiver == id.origin) return "delivered its own " + to_string(id);
   Receiver& process = receivers_[receiver];
-  const SequenceRange range = sequences(id, payload);
-  if (process.delivered[id.origin].add(range) != frame::parts_of(payload.size())) return "delivered " + to_string(id) + " twice";
+  if (!process.delivered[id.origin].add(id.sequence)) return "delivered " + to_string(id) + " twice";
   if (const auto gone = process.given_up.find(id.origin); gone != process.given_up.end() && gone->second.contains(id.sequence)) {
     return "delivered " + to_string(id) + ", which it had given up";
   }
   if (!ordered) return {};
   Sequence& last = process.ordered[id.origin];
   if (id.sequence < last) return "delivered " + to_string(id) + " after its " + std::to_string(last) + " on an ordered topic";
-  last = range.last;
+  last = id.sequence;
   return {};
 }
 

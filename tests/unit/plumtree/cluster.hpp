@@ -117,8 +117,7 @@ class Cluster {
   }
 
   Sequence publish(std::uint32_t n, std::string text = "x", std::string topic = "default") {
-    const Sequence sequence = nodes[n].published + 1;
-    nodes[n].published += frame::parts_of(text.size());
+    const Sequence sequence = ++nodes[n].published;
     nodes[n].tree->publish(sequence, std::move(topic), Bytes::copy_of(text), false, now);
     drain(n);
     return sequence;

@@ -9,139 +9,166 @@ namespace {
 
 constexpr std::uint64_t kPart = frame::kPartSize;
 
-/// The gossips of a large payload of member 50.
-std::vector<frame::Gossip> cut(const std::string& text, Sequence first = 1) {
-  frame::Part about;
-  about.size = about.encoded_size = text.size();
+/// A large payload of member 50: the message, and its parts from the sequence `first` on.
+struct Large {
+  frame::Gossip message;
   std::vector<frame::Gossip> parts;
+  std::vector<frame::Gossip> all() const {
+    std::vector<frame::Gossip> out{message};
+    out.insert(out.end(), parts.begin(), parts.end());
+    return out;
+  }
+};
+Large cut(const std::string& text, Sequence sequence = 1, Sequence first = 1) {
+  Large large{gossip(sequence), {}};
+  frame::About about;
+  about.size = about.encoded_size = text.size();
+  about.first = first;
   std::string sums;
-  for (about.index = 0; about.index < about.parts(); ++about.index) {
-    frame::Gossip g = gossip(first + about.index);
-    g.part = about;
-    g.payload = Bytes::copy_of(std::string_view{text}.substr(about.offset(), about.bytes()));
+  for (Sequence part = first; part <= about.range().last; ++part) {
+    frame::Gossip g = gossip(part);
+    g.id.origin = frame::parts_origin(instance(50));
+    g.payload = Bytes::copy_of(std::string_view{text}.substr(about.offset_of(part), about.bytes_of(part)));
     const auto sum = sum_up(g.payload.view());
     sums += as_text(BytesView{sum});
-    parts.push_back(std::move(g));
+    large.parts.push_back(std::move(g));
   }
-  for (auto& part : parts) part.part->checksum = sum_up(as_bytes(sums));
-  return parts;
+  about.checksum = sum_up(as_bytes(sums));
+  large.message.about = about;
+  large.message.payload = {};
+  return large;
 }
+const InstanceId kParts = frame::parts_origin(instance(50));
 TreeConfig roomy() {
   TreeConfig config;
   config.max_message_size = 64 << 20;
   return config;
 }
 TopicConfigs on_t(TopicConfig policy) { return {{"t", policy}}; }
-std::size_t lost_parts(const Single& s, LossReason reason) {
-  std::size_t count = 0;
-  for (const auto& lost : s.lost) count += lost.reason == reason ? lost.range.last - lost.range.first + 1 : 0;
-  return count;
+/// The only loss that was reported.
+bool lost_once(const Single& s, SequenceRange range, LossReason reason) {
+  return s.lost.size() == 1 && s.lost[0].origin == instance(50) && s.lost[0].range == range && s.lost[0].reason == reason;
 }
 
 }  // namespace
 
-TEST_CASE("parts in any order are one message, delivered once and byte for byte", "[parts]") {
+TEST_CASE("message and parts in any order are one message, delivered once and byte for byte", "[parts]") {
   Rng rng{7};
   for (int round = 0; round < 20; ++round) {
     const std::string text = varied(1 + kPart * (1 + rng.below(9)) + rng.below(kPart - 1), static_cast<std::uint64_t>(round));
-    auto parts = cut(text);
-    for (std::size_t i = parts.size(); i-- > 1;) std::swap(parts[i], parts[rng.below(i + 1)]);
+    auto frames = cut(text).all();
+    for (std::size_t i = frames.size(); i-- > 1;) std::swap(frames[i], frames[rng.below(i + 1)]);
     Single s(roomy());
-    for (std::size_t i = 0; i < parts.size(); ++i) {
+    bool begun = false;
+    for (std::size_t i = 0; i < frames.size(); ++i) {
       s.drain();
       REQUIRE(s.messages.empty());
-      s.receive(1 + static_cast<std::uint32_t>(rng.below(3)), parts[i]);
-      if (i + 1 < parts.size()) CHECK(s.tree.large(s.now).size() == 1);
-      if (rng.chance(0.3)) s.receive(2, parts[i]);  // again
+      s.receive(1 + static_cast<std::uint32_t>(rng.below(3)), frames[i]);
+      begun = begun || frames[i].about;
+      if (i + 1 < frames.size()) CHECK(s.tree.large(s.now).size() == (begun ? 1 : 0));
+      if (rng.chance(0.3)) s.receive(2, frames[i]);  // again
     }
     s.drain();
     REQUIRE(s.messages.size() == 1);
     CHECK(s.messages[0].id == MessageId{instance(50), 1});
-    CHECK(s.messages[0].parts == parts.size());
     CHECK(s.messages[0].payload.text() == text);
     CHECK(s.tree.large(s.now).empty());
     CHECK(s.tree.stats(s.now).large_completed == 1);
-    CHECK(s.tree.stats(s.now).large_parts == parts.size());
+    CHECK(s.tree.stats(s.now).large_parts == frames.size() - 1);
     CHECK(s.tree.stats(s.now).delivered == 1);
+    CHECK(s.tree.stats(s.now).seen_origins == 2);
     CHECK(s.lost.empty());
   }
 }
 
-TEST_CASE("a part is passed on before the others are here", "[parts]") {
+TEST_CASE("a part is passed on before its message and the others are here, and so is the message", "[parts]") {
   Single s(roomy());
-  const auto parts = cut(varied(3 * kPart));
-  s.receive(1, parts[2]);
+  const auto large = cut(varied(3 * kPart));
+  s.receive(1, large.parts[2]);
   s.drain();
-  const auto sent = s.first<frame::Gossip>();
-  CHECK(sent.part == parts[2].part);
-  CHECK(sent.payload == parts[2].payload);
-  CHECK(sent.id == parts[2].id);
+  auto sent = s.first<frame::Gossip>();
+  CHECK(sent.payload == large.parts[2].payload);
+  CHECK(sent.id == large.parts[2].id);
+  CHECK(s.to<frame::Gossip>() == Peers{2, 3});
+  s.receive(1, large.message);
+  s.drain();
+  sent = s.first<frame::Gossip>();
+  CHECK(sent.about == large.message.about);
+  CHECK(sent.payload.empty());
+  CHECK(sent.id == large.message.id);
   CHECK(s.to<frame::Gossip>() == Peers{2, 3});
 }
 
 TEST_CASE("everything is in memory once: what is stored lies in the block that is delivered", "[parts]") {
   Single s(roomy());
-  for (const auto& part : cut(varied(2 * kPart + 5))) s.receive(1, part);
+  const auto large = cut(varied(2 * kPart + 5));
+  s.receive(1, large.parts[1]);
+  s.receive(1, large.message);
+  s.receive(1, large.parts[0]);
+  s.receive(1, large.parts[2]);
   s.drain();
   const std::byte* block = s.messages.at(0).payload.data();
-  s.receive(2, frame::Graft{TreeId{0}, false, {{instance(50), {{2, 3}}}}});
-  s.drain();
   std::vector<const std::byte*> places;
-  for (const auto& [who, frame] : s.sent) {
-    if (const auto* g = std::get_if<frame::Gossip>(&frame)) places.push_back(g->payload.data());
-  }
-  s.receive(3, frame::Pull{{{instance(50), {{1, 3}}}}});
+  s.receive(3, frame::Pull{{{kParts, {{1, 3}}}}});
   s.drain();
   for (const auto& [who, frame] : s.sent) {
     if (const auto* g = std::get_if<frame::Gossip>(&frame)) places.push_back(g->payload.data());
   }
-  REQUIRE(places.size() >= 3);
-  for (const std::byte* place : places) CHECK((place - block) % static_cast<std::ptrdiff_t>(kPart) == 0);
+  CHECK(places == std::vector{block, block + kPart, block + 2 * kPart});
   CHECK(s.tree.stats(s.now).store_bytes == 2 * kPart + 5);
   CHECK(s.tree.held({instance(50), 1})->payload.bytes.data() == block);
-  CHECK(s.tree.held({instance(50), 1})->parts == 3);
   CHECK(s.tree.held_ids(false) == std::vector<MessageId>{{instance(50), 1}});
 }
 
-TEST_CASE("the position has all of a large message or nothing", "[parts]") {
+TEST_CASE("the position has a large message once it was delivered, and never its parts", "[parts]") {
   Single s(roomy());
-  const auto parts = cut(varied(3 * kPart), 2);
+  const auto large = cut(varied(3 * kPart), 2);
   s.receive(1, gossip(1));
-  s.receive(1, parts[0]);
-  s.receive(1, parts[1]);
+  s.receive(1, large.message);
+  s.receive(1, large.parts[0]);
+  s.receive(1, large.parts[1]);
   s.drain();
-  CHECK(s.tree.position().origins().at(instance(50)).list() == std::vector<SequenceRange>{{1, 1}});
-  s.receive(1, parts[2]);
-  CHECK(s.tree.position().origins().at(instance(50)).list() == std::vector<SequenceRange>{{1, 1}});
+  const auto has = [&] { return s.tree.position().origins().at(instance(50)).list(); };
+  CHECK(has() == std::vector<SequenceRange>{{1, 1}});
+  CHECK(s.tree.origins().at(1).highest == 2);
+  CHECK(s.tree.origins().at(1).delivered == 1);
+  CHECK(s.tree.origins().at(1).missing == 1);
+  CHECK(s.tree.stats(s.now).missing_messages == 1);
+  s.receive(1, large.parts[2]);
+  CHECK(has() == std::vector<SequenceRange>{{1, 1}});
   s.drain();
-  CHECK(s.tree.position().origins().at(instance(50)).list() == std::vector<SequenceRange>{{1, 4}});
+  CHECK(has() == std::vector<SequenceRange>{{1, 2}});
+  CHECK(s.tree.position().origins().size() == 1);
+  CHECK(s.tree.origins().size() == 2);
+  CHECK(s.tree.origins().at(1).missing == 0);
 }
 
 TEST_CASE("in fifo order small messages wait for the large one before them", "[parts]") {
   TopicConfig fifo;
   fifo.order = Order::fifo;
   Single s(roomy(), 3, on_t(fifo));
-  const auto parts = cut(varied(3 * kPart), 2);
-  s.receive(1, parts[1]);
-  s.receive(1, gossip(5));
-  s.receive(1, parts[0]);
+  const auto large = cut(varied(3 * kPart), 2);
+  s.receive(1, large.parts[1]);
+  s.receive(1, large.message);
+  s.receive(1, gossip(3));
+  s.receive(1, large.parts[0]);
   s.receive(1, gossip(1));
   s.drain();
   CHECK(s.delivered == std::vector<Sequence>{1});
-  s.receive(1, gossip(6));
-  s.receive(1, parts[2]);
+  s.receive(1, gossip(4));
+  s.receive(1, large.parts[2]);
   s.drain();
-  CHECK(s.delivered == std::vector<Sequence>{1, 2, 5, 6});
+  CHECK(s.delivered == std::vector<Sequence>{1, 2, 3, 4});
 }
 
 TEST_CASE("a large message waits in order for what is missing before it", "[parts]") {
   TopicConfig fifo;
   fifo.order = Order::fifo;
   Single s(roomy(), 3, on_t(fifo));
-  for (const auto& part : cut(varied(3 * kPart), 2)) s.receive(1, part);
+  for (const auto& frame : cut(varied(3 * kPart), 2).all()) s.receive(1, frame);
   s.drain();
   CHECK(s.delivered.empty());
-  CHECK(s.tree.stats(s.now).held_back == 3);
+  CHECK(s.tree.stats(s.now).held_back == 1);
   s.receive(1, gossip(1));
   s.drain();
   CHECK(s.delivered == std::vector<Sequence>{1, 2});
@@ -150,13 +177,13 @@ TEST_CASE("a large message waits in order for what is missing before it", "[part
 TEST_CASE("while delivery is paused a large message waits whole", "[parts]") {
   Single s(roomy());
   s.tree.pause_delivery(true, s.now);
-  for (const auto& part : cut(varied(3 * kPart))) s.receive(1, part);
-  s.receive(1, gossip(4));
+  for (const auto& frame : cut(varied(3 * kPart)).all()) s.receive(1, frame);
+  s.receive(1, gossip(2));
   s.drain();
   CHECK(s.delivered.empty());
   s.tree.pause_delivery(false, s.now);
   s.drain();
-  CHECK(s.delivered == std::vector<Sequence>{1, 4});
+  CHECK(s.delivered == std::vector<Sequence>{1, 2});
 }
 
 TEST_CASE("a validator judges the whole, and nothing is passed on before", "[parts]") {
@@ -164,7 +191,13 @@ TEST_CASE("a validator judges the whole, and nothing is passed on before", "[par
   Single s(roomy(), 3, on_t({}));
   s.tree.validate("t");
   const std::string text = varied(3 * kPart);
-  for (const auto& part : cut(text)) s.receive(1, part);
+  const auto large = cut(text);
+  s.receive(1, large.parts[0]);
+  s.receive(1, large.message);
+  s.receive(1, large.parts[2]);
+  s.drain();
+  CHECK(s.judged.empty());
+  s.receive(1, large.parts[1]);
   s.drain();
   CHECK(s.to<frame::Gossip>().empty());
   REQUIRE(s.judged.size() == 1);
@@ -172,70 +205,160 @@ TEST_CASE("a validator judges the whole, and nothing is passed on before", "[par
   s.tree.judged({instance(50), 1}, verdict, s.now);
   s.drain();
   const bool accepted = verdict == Verdict::accept;
-  CHECK(s.to<frame::Gossip>().size() == (accepted ? 6 : 0));
+  CHECK(s.to<frame::Gossip>().size() == (accepted ? 8 : 0));
   CHECK(s.messages.size() == (accepted ? 1 : 0));
-  CHECK(s.tree.stats(s.now).store_messages == (accepted ? 3 : 0));
+  CHECK(s.tree.stats(s.now).store_messages == (accepted ? 4 : 0));
 }
 
-TEST_CASE("a part that contradicts the others is refused and harms nothing", "[parts]") {
+TEST_CASE("what is too large to be judged here is left to others, parts that came first included", "[parts]") {
+  TopicConfig small;
+  small.max_size = 2 * kPart;
+  Single s(roomy(), 3, on_t(small));
+  s.tree.validate("t");
+  const auto large = cut(varied(3 * kPart));
+  s.receive(1, large.parts[0]);
+  s.drain();
+  CHECK(s.to<frame::Gossip>().empty());
+  s.receive(1, large.message);
+  s.drain();
+  CHECK(s.to<frame::Gossip>() == Peers{2, 3, 2, 3});
+  CHECK(s.judged.empty());
+  CHECK(lost_once(s, {1, 1}, LossReason::too_large));
+}
+
+TEST_CASE("what contradicts a message under way is refused and harms nothing", "[parts]") {
   Single s(roomy());
   const std::string text = varied(4 * kPart);
-  const auto parts = cut(text, 2);
-  s.receive(1, parts[0]);
-  auto larger = parts[1];
-  larger.part->size = larger.part->encoded_size = 5 * kPart;
-  s.receive(2, larger);
-  auto other_sum = parts[1];
-  other_sum.part->checksum[0] ^= std::byte{1};
-  s.receive(2, other_sum);
-  auto shifted = cut(text, 3)[1];  // overlaps
-  s.receive(2, shifted);
-  auto before = cut(varied(2 * kPart), 1)[0];
-  s.receive(2, before);
-  s.receive(2, gossip(3));  // a whole message in the middle
-  auto renamed = parts[1];
+  const auto large = cut(text, 2, 3);
+  s.receive(1, large.message);
+  auto shorter = large.parts[1];
+  shorter.payload = shorter.payload.slice(0, 100);
+  s.receive(2, shorter);
+  auto renamed = large.parts[1];
   renamed.topic = "u";
   s.receive(2, renamed);
+  s.receive(2, cut(text, 3, 5).message);  // claims parts of the first one
+  s.receive(2, cut(varied(3 * kPart), 4, 1).message);
   s.drain();
-  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::part_mismatch] == 6);
-  for (std::size_t i = 1; i < 4; ++i) s.receive(1, parts[i]);
+  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::part_mismatch] == 4);
+  CHECK(s.tree.origins().at(1).highest == 2);
+  for (const auto& part : large.parts) s.receive(1, part);
   s.drain();
   REQUIRE(s.messages.size() == 1);
   CHECK(s.messages[0].payload.text() == text);
 }
 
-TEST_CASE("parts over what is there already are refused", "[parts]") {
+TEST_CASE("a part that came before its message and does not fit it is asked for again", "[parts]") {
   Single s(roomy());
-  s.receive(1, gossip(3));
-  s.receive(1, cut(varied(4 * kPart), 2)[0]);
+  const std::string text = varied(3 * kPart);
+  const auto large = cut(text);
+  auto wrong = large.parts[1];
+  wrong.payload = Bytes::copy_of("forged");
+  s.receive(2, wrong);
+  for (const auto& frame : {large.message, large.parts[0], large.parts[2]}) s.receive(1, frame);
   s.drain();
   CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::part_mismatch] == 1);
-  CHECK(s.tree.large(s.now).empty());
+  CHECK(s.messages.empty());
+  s.advance(seconds{1});
+  s.drain();
+  const auto pull = s.first<frame::Pull>();
+  CHECK(pull.ids == std::vector<frame::OriginRanges>{{kParts, {{2, 2}}}});
+  s.receive(1, large.parts[1]);
+  s.drain();
+  REQUIRE(s.messages.size() == 1);
+  CHECK(s.messages[0].payload.text() == text);
+}
+
+TEST_CASE("a message whose parts lie before our start asks for them", "[parts]") {
+  TreeStart start;
+  start.mode = TreeStart::Mode::cursor;
+  start.had.add(instance(50), {1, 1});
+  Single s(roomy(), 0);
+  Tree tree(roomy(), instance(0), "n0", Rng{1}, LogLevel::debug, {}, {sum_up, {}});
+  Timestamp now = at(Duration{0});
+  tree.start_from(start, now);
+  tree.peer_up(peer(1), {instance(1), "n1", milliseconds{1}}, now);
+  const std::string text = varied(3 * kPart);
+  const auto large = cut(text, 2, 11);
+  frame::Digest digest;
+  digest.first = digest.synced = true;
+  digest.entries = {{instance(50), "n50", 2, 0, {}}, {kParts, "n50", 13, 0, {}}};
+  tree.handle_frame(peer(1), digest, now);
+  REQUIRE(tree.synced());
+  std::vector<frame::OriginRanges> pulled;
+  std::vector<std::string> delivered;
+  const auto drain = [&] {
+    while (auto output = tree.poll_output()) {
+      if (const auto* send = std::get_if<tree::Send>(&*output)) {
+        if (const auto* pull = std::get_if<frame::Pull>(&send->frame)) pulled.insert(pulled.end(), pull->ids.begin(), pull->ids.end());
+      } else if (const auto* message = std::get_if<tree::Deliver>(&*output)) {
+        delivered.emplace_back(message->payload.text());
+      }
+    }
+    CHECK(tree.check_invariants() == std::vector<std::string>{});
+  };
+  const auto wait = [&] {
+    for (const Timestamp end = now + seconds{1}; tree.next_timeout() <= end;) {
+      now = std::max(now, tree.next_timeout());
+      tree.handle_timeout(now);
+    }
+    drain();
+  };
+  wait();
+  CHECK(pulled == std::vector<frame::OriginRanges>{{instance(50), {{2, 2}}}});
+  pulled.clear();
+  auto message = large.message;
+  message.pulled = true;
+  tree.handle_frame(peer(1), message, now);
+  wait();
+  CHECK(pulled == std::vector<frame::OriginRanges>{{kParts, {{11, 13}}}});
+  for (auto part : large.parts) {
+    part.pulled = true;
+    tree.handle_frame(peer(1), part, now);
+  }
+  drain();
+  CHECK(delivered == std::vector{text});
 }
 
 TEST_CASE("damaged parts make a message that is reported, not delivered", "[parts]") {
   Single s(roomy());
-  auto parts = cut(varied(3 * kPart));
-  std::string damaged{parts[1].payload.text()};
+  auto large = cut(varied(3 * kPart));
+  std::string damaged{large.parts[1].payload.text()};
   damaged[1000] ^= 1;
-  parts[1].payload = Bytes::copy_of(damaged);
-  for (const auto& part : parts) s.receive(1, part);
+  large.parts[1].payload = Bytes::copy_of(damaged);
+  for (const auto& frame : large.all()) s.receive(1, frame);
   s.drain();
   CHECK(s.messages.empty());
-  REQUIRE(s.lost.size() == 1);
-  CHECK(s.lost[0].range == SequenceRange{1, 3});
-  CHECK(s.lost[0].reason == LossReason::corrupt);
+  CHECK(lost_once(s, {1, 1}, LossReason::corrupt));
   CHECK(s.tree.stats(s.now).store_messages == 0);
 }
 
 TEST_CASE("parts in each other's places make no message", "[parts]") {
   Single s(roomy());
-  auto parts = cut(varied(3 * kPart));
-  std::swap(parts[0].payload, parts[1].payload);
-  for (const auto& part : parts) s.receive(1, part);
+  auto large = cut(varied(3 * kPart));
+  std::swap(large.parts[0].payload, large.parts[1].payload);
+  for (const auto& frame : large.all()) s.receive(1, frame);
   s.drain();
   CHECK(s.messages.empty());
-  CHECK(lost_parts(s, LossReason::corrupt) == 3);
+  CHECK(lost_once(s, {1, 1}, LossReason::corrupt));
+}
+
+TEST_CASE("an encoded payload that is damaged is refused, and comes from somebody else", "[parts]") {
+  Single s(roomy());
+  frame::Gossip g = gossip(1);
+  const auto sum = sum_up(g.payload.view());
+  g.about = frame::About{frame::Encoding::lz4, 100, g.payload.size(), 0, sum_up(BytesView{sum})};
+  frame::Gossip damaged = g;
+  damaged.payload = Bytes::copy_of("payloat");
+  s.receive(1, damaged);
+  s.drain();
+  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::malformed] == 1);
+  CHECK(s.messages.empty());
+  s.receive(2, g);
+  s.drain();
+  REQUIRE(s.messages.size() == 1);
+  CHECK(s.messages[0].encoding == frame::Encoding::lz4);
+  CHECK(s.messages[0].size == 100);
 }
 
 TEST_CASE("a part that leaves the store ends its message, reported once", "[parts]") {
@@ -243,22 +366,21 @@ TEST_CASE("a part that leaves the store ends its message, reported once", "[part
   config.message_cache_max_bytes = 6 * kPart;
   config.sync_max_bytes = 6 * kPart;
   Single s(config);
-  const auto parts = cut(varied(4 * kPart));
-  s.receive(1, parts[1]);
-  s.receive(1, parts[3]);
+  const auto large = cut(varied(4 * kPart));
+  s.receive(1, large.message);
+  s.receive(1, large.parts[1]);
+  s.receive(1, large.parts[3]);
   for (Sequence i = 10; i < 20; ++i) {
     auto other = gossip(i);
     other.payload = Bytes::copy_of(varied(kPart));
     s.receive(1, other);
   }
   s.drain();
-  REQUIRE(s.lost.size() == 1);
-  CHECK(s.lost[0].range == SequenceRange{1, 4});
-  CHECK(s.lost[0].reason == LossReason::incomplete);
-  CHECK(s.tree.stats(s.now).lost[Loss::incomplete] == 4);
+  CHECK(lost_once(s, {1, 1}, LossReason::incomplete));
+  CHECK(s.tree.stats(s.now).lost[Loss::incomplete] == 1);
   CHECK(s.tree.large(s.now).empty());
-  s.receive(1, parts[0]);  // too late
-  s.receive(1, parts[2]);
+  s.receive(1, large.parts[0]);  // too late
+  s.receive(1, large.parts[2]);
   s.drain();
   CHECK(s.lost.size() == 1);
   CHECK(s.delivered.size() == 10);
@@ -268,17 +390,18 @@ TEST_CASE("what cannot be repaired of a large message is the whole of it, report
   TreeConfig config = roomy();
   config.sync_window = seconds{60};
   Single s(config);
-  const auto parts = cut(varied(4 * kPart));
-  s.receive(1, gossip(7));
-  s.advance(seconds{50});
-  s.receive(1, parts[0]);
-  s.receive(1, parts[2]);
-  s.advance(seconds{20});
+  const auto large = cut(varied(4 * kPart));
+  s.receive(1, gossip(4));
+  s.receive(1, large.message);
+  s.receive(1, large.parts[0]);
+  s.receive(1, large.parts[2]);
+  s.advance(seconds{80});
   s.drain();
   std::vector<SequenceRange> ranges;
   for (const auto& lost : s.lost) ranges.push_back(lost.range);
-  CHECK(ranges == std::vector<SequenceRange>{{1, 4}, {5, 6}});
-  CHECK(s.tree.stats(s.now).lost[Loss::expired] == 6);
+  std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  CHECK(ranges == std::vector<SequenceRange>{{1, 1}, {2, 3}});
+  CHECK(s.tree.stats(s.now).lost[Loss::expired] + s.tree.stats(s.now).lost[Loss::incomplete] == 3);
   CHECK(s.tree.origins().at(1).missing == 0);
 }
 
@@ -287,28 +410,27 @@ TEST_CASE("more payloads at once than the store could hold are refused until the
   config.sync_max_bytes = 10 * kPart;
   config.message_cache_max_bytes = 10 * kPart;
   Single s(config);
-  const auto a = cut(varied(6 * kPart), 1), b = cut(varied(6 * kPart, 2), 7);
-  s.receive(1, a[0]);
-  s.receive(1, b[0]);
+  const auto a = cut(varied(6 * kPart), 1), b = cut(varied(6 * kPart, 2), 2, 7);
+  s.receive(1, a.message);
+  s.receive(1, b.message);
   s.drain();
   CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::part_limit] == 1);
   CHECK(s.tree.large(s.now).size() == 1);
-  for (std::size_t i = 1; i < 6; ++i) s.receive(1, a[i]);
-  for (const auto& part : b) s.receive(1, part);
+  for (const auto& part : a.parts) s.receive(1, part);
+  for (const auto& frame : b.all()) s.receive(1, frame);
   s.drain();
-  CHECK(s.delivered == std::vector<Sequence>{1, 7});
+  CHECK(s.delivered == std::vector<Sequence>{1, 2});
 }
 
 TEST_CASE("a large message above its topic's size is passed on, and reported once", "[parts]") {
   TopicConfig small;
   small.max_size = 2 * kPart;
   Single s(roomy(), 3, on_t(small));
-  for (const auto& part : cut(varied(3 * kPart))) s.receive(1, part);
+  for (const auto& frame : cut(varied(3 * kPart)).all()) s.receive(1, frame);
   s.drain();
   CHECK(s.messages.empty());
-  CHECK(lost_parts(s, LossReason::too_large) == 3);
-  CHECK(s.lost.size() == 1);
-  CHECK(s.to<frame::Gossip>().size() == 6);
+  CHECK(lost_once(s, {1, 1}, LossReason::too_large));
+  CHECK(s.to<frame::Gossip>().size() == 8);
   CHECK(s.tree.large(s.now).empty());
 }
 
@@ -318,15 +440,19 @@ TEST_CASE("a joiner passes on the rest of a message that began before it, and sa
   c.link(0, 1);
   c.run(seconds{2});
   const auto n = c.add(roomy(), false);
-  // Node 0 knows the first two of four parts.
-  const auto parts = cut(varied(4 * kPart));
-  for (int i = 0; i < 2; ++i) c.nodes[0].tree->handle_frame(peer(1), parts[static_cast<std::size_t>(i)], c.now);
+  // Node 0 knows the message and the first two of four parts.
+  const auto large = cut(varied(4 * kPart));
+  const auto take = [&](const frame::Gossip& frame) { c.nodes[0].tree->handle_frame(peer(1), frame, c.now); };
+  take(large.message);
+  take(large.parts[0]);
+  take(large.parts[1]);
   c.drain(0);
   c.run(seconds{1});
   c.link(n, 0);
   c.run(seconds{2});
   REQUIRE(c.nodes[n].tree->synced());
-  for (int i = 2; i < 4; ++i) c.nodes[0].tree->handle_frame(peer(1), parts[static_cast<std::size_t>(i)], c.now);
+  take(large.parts[2]);
+  take(large.parts[3]);
   c.drain(0);
   c.run(seconds{20});
   CHECK(c.nodes[0].messages.size() == 1);
@@ -342,35 +468,37 @@ TEST_CASE("a large message of a member's earlier run is passed on, not put toget
   tree.start_from({TreeStart::Mode::now, {}, {instance(50)}}, now);
   tree.start_alone(now);
   tree.peer_up(peer(1), {instance(1), "n1", milliseconds{1}}, now);
-  for (const auto& part : cut(varied(2 * kPart))) tree.handle_frame(peer(1), part, now);
+  for (const auto& frame : cut(varied(2 * kPart)).all()) tree.handle_frame(peer(1), frame, now);
   bool delivered = false;
   while (auto output = tree.poll_output()) delivered = delivered || std::holds_alternative<tree::Deliver>(*output);
   CHECK_FALSE(delivered);
   CHECK(tree.large(now).empty());
-  CHECK(tree.stats(now).store_messages == 2);
+  CHECK(tree.stats(now).store_messages == 3);
 }
 
 TEST_CASE("progress is told in steps, and shown", "[parts]") {
   Single s(roomy());
-  const auto parts = cut(varied(32 * kPart));  // 4 MiB
-  for (std::size_t i = 0; i < 20; ++i) s.receive(1, parts[i]);
+  const auto large = cut(varied(32 * kPart), 3);  // 4 MiB
+  s.receive(1, large.message);
+  for (std::size_t i = 0; i < 20; ++i) s.receive(1, large.parts[i]);
   s.drain();
   REQUIRE(s.progressed.size() == 2);
   CHECK(s.progressed[1].bytes == 16 * kPart);
   CHECK(s.progressed[1].size == 32 * kPart);
   CHECK(s.progressed[1].origin == "n50");
   CHECK(s.progressed[1].topic == "t");
-  CHECK(s.progressed[1].id == MessageId{instance(50), 1});
+  CHECK(s.progressed[1].id == MessageId{instance(50), 3});
   s.advance(seconds{1});
-  const auto large = s.tree.large(s.now);
-  REQUIRE(large.size() == 1);
-  CHECK(large[0].parts_here == 20);
-  CHECK(large[0].parts == 32);
-  CHECK(large[0].bytes_here == 20 * kPart);
-  CHECK(large[0].age_s == 1);
+  const auto under_way = s.tree.large(s.now);
+  REQUIRE(under_way.size() == 1);
+  CHECK(under_way[0].id == MessageId{instance(50), 3});
+  CHECK(under_way[0].parts_here == 20);
+  CHECK(under_way[0].parts == 32);
+  CHECK(under_way[0].bytes_here == 20 * kPart);
+  CHECK(under_way[0].age_s == 1);
   CHECK(s.tree.stats(s.now).large_partial == 1);
   CHECK(s.tree.stats(s.now).large_partial_bytes == 20 * kPart);
-  for (std::size_t i = 20; i < 32; ++i) s.receive(1, parts[i]);
+  for (std::size_t i = 20; i < 32; ++i) s.receive(1, large.parts[i]);
   s.drain();
   CHECK(s.progressed.size() == 3);
   CHECK(s.tree.stats(s.now).large_partial == 0);
@@ -378,7 +506,7 @@ TEST_CASE("progress is told in steps, and shown", "[parts]") {
 
 TEST_CASE("who sends parts again is told at once of those that come", "[parts]") {
   Single s(roomy());
-  const auto parts = cut(varied(8 * kPart));
+  const auto parts = cut(varied(8 * kPart)).parts;
   s.receive(1, parts[0]);
   s.drain();
   CHECK(s.to<frame::IHave>().empty());
@@ -396,10 +524,10 @@ TEST_CASE("who sends parts again is told at once of those that come", "[parts]")
 
 TEST_CASE("a part on its way to who has it meanwhile is called back", "[parts]") {
   Single s(roomy());
-  const auto parts = cut(varied(8 * kPart));
+  const auto parts = cut(varied(8 * kPart)).parts;
   s.receive(1, parts[0]);
   s.receive(1, parts[1]);
-  s.receive(2, frame::IHave{TreeId{0}, {{instance(50), {{1, 2}}}}, Round{0}});
+  s.receive(2, frame::IHave{TreeId{0}, {{kParts, {{1, 2}}}}, Round{0}});
   s.drain();
   CHECK(s.recalled == std::vector<std::pair<std::uint32_t, Sequence>>{{2, 1}, {2, 2}});
 }
@@ -407,29 +535,55 @@ TEST_CASE("a part on its way to who has it meanwhile is called back", "[parts]")
 TEST_CASE("parts go one lane below their topic", "[parts]") {
   Single s(roomy());
   s.tree.publish(1, "t", Bytes::copy_of(varied(2 * kPart)), false, s.now);
-  s.tree.publish(3, "t", Bytes::copy_of("small"), false, s.now);
+  s.tree.publish(2, "t", Bytes::copy_of("small"), false, s.now);
   std::vector<Priority> lanes;
   while (auto output = s.tree.poll_output()) {
     const auto* send = std::get_if<tree::Send>(&*output);
     if (send != nullptr && std::holds_alternative<frame::Gossip>(send->frame)) lanes.push_back(send->priority);
   }
-  CHECK(lanes == std::vector{Priority::low, Priority::low, Priority::normal});
+  CHECK(lanes == std::vector{Priority::normal, Priority::low, Priority::low, Priority::normal});
 }
 
-TEST_CASE("the parts of a published payload are slices of it, and it counts as one message", "[parts]") {
+TEST_CASE("the parts of a published payload are slices of it, and it is one message with one sequence", "[parts]") {
   Single s(roomy());
   const Bytes payload = Bytes::copy_of(varied(3 * kPart + 1));
   s.tree.publish(1, "t", payload, true, s.now);
   s.drain();
   REQUIRE(s.messages.size() == 1);
   CHECK(s.messages[0].payload.data() == payload.data());
-  CHECK(s.messages[0].parts == 4);
-  CHECK(s.first<frame::Gossip>().payload.data() == payload.data());
+  std::vector<MessageId> sent;
+  std::vector<const std::byte*> places;
+  for (const auto& [who, frame] : s.sent) {
+    const auto* g = std::get_if<frame::Gossip>(&frame);
+    if (g == nullptr || who != 1) continue;
+    sent.push_back(g->id);
+    if (!g->payload.empty()) places.push_back(g->payload.data());
+  }
+  const InstanceId parts = frame::parts_origin(instance(0));
+  CHECK(sent == std::vector<MessageId>{{instance(0), 1}, {parts, 1}, {parts, 2}, {parts, 3}, {parts, 4}});
+  CHECK(places == std::vector{payload.data(), payload.data() + kPart, payload.data() + 2 * kPart, payload.data() + 3 * kPart});
   CHECK(s.tree.stats(s.now).broadcast == 1);
   CHECK(s.tree.topics().at(0).published == 1);
-  s.tree.publish(5, "t", Bytes::copy_of("next"), true, s.now);
+  s.tree.publish(2, "t", Bytes::copy_of("next"), true, s.now);
   s.drain();
-  CHECK(s.delivered == std::vector<Sequence>{1, 5});
+  CHECK(s.delivered == std::vector<Sequence>{1, 2});
+  s.tree.publish(3, "t", payload, true, s.now);
+  s.drain();
+  CHECK(s.first<frame::Gossip>().about->first == 5);
+}
+
+TEST_CASE("what claims to be of our own parts and was never published is refused", "[parts]") {
+  Single s(roomy());
+  auto part = gossip(1);
+  part.id.origin = frame::parts_origin(instance(0));
+  s.receive(1, part);
+  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::unexpected] == 1);
+  s.receive(1, frame::IHave{TreeId{0}, {{part.id.origin, {{1, 2}}}}, Round{0}});
+  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::malformed] == 1);
+  s.tree.publish(1, "t", Bytes::copy_of(varied(2 * kPart)), false, s.now);
+  s.receive(1, frame::IHave{TreeId{0}, {{part.id.origin, {{1, 3}}}}, Round{0}});
+  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::sequence_jump] == 1);
+  s.drain();
 }
 
 TEST_CASE("many announced parts are pulled from several neighbours", "[parts]") {

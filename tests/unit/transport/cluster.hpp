@@ -46,10 +46,8 @@ struct TestNode {
   std::unique_ptr<Driver> driver;
 
   Sequence publish(std::string text, std::string topic = "t") {
-    const Sequence first = sequence + 1;
-    sequence += frame::parts_of(text.size());
-    driver->publish(first, std::move(topic), Bytes::copy_of(text));
-    return first;
+    driver->publish(++sequence, std::move(topic), Bytes::copy_of(text));
+    return sequence;
   }
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const { return driver->make_snapshot(); }
   /// Names of the peers whose link is up.
@@ -122,7 +120,7 @@ struct TestCluster {
     identity.instance = instance;
     node.driver = std::make_unique<Driver>(
         std::move(config), std::move(identity), host, host, std::move(handlers),
-        DriverHooks{.on_acked = [&node](Sequence s) { node.acked = s; }, .on_leave_done = [&node] { ++node.leaves_done; },
+        DriverHooks{.on_acked = [&node](const tree::Acked& a) { node.acked = a.up_to; }, .on_leave_done = [&node] { ++node.leaves_done; },
                     .save_keys =
                         [&node](const std::vector<Bytes>& all) {
                           node.saved_keys = all;

@@ -66,11 +66,12 @@ Gossip a_gossip() {
   return gossip;
 }
 
-/// The second of two parts.
-Gossip a_part() {
+/// Of a payload in two parts.
+Gossip a_large() {
   Gossip gossip = a_gossip();
-  gossip.part = Part{.size = kPartSize + 5, .encoded_size = kPartSize + 5, .index = 1};
-  for (std::size_t i = 0; i < 16; ++i) gossip.part->checksum[i] = static_cast<std::byte>(i);
+  gossip.payload = {};
+  gossip.about = About{.size = kPartSize + 5, .encoded_size = kPartSize + 5, .first = 7};
+  for (std::size_t i = 0; i < 16; ++i) gossip.about->checksum[i] = static_cast<std::byte>(i);
   return gossip;
 }
 
@@ -103,12 +104,12 @@ TEST_CASE("every frame has the bytes that WIRE.md describes", "[wire]") {
       {"visit", Visit{{1, "c", "n1", InstanceId{9}}}, "95 11 01 a163 a26e31 09"},
       {"direct", Direct{2, Bytes::copy_of("hello")}, "93 12 02 c405 68656c6c6f"},
       {"direct_ack", DirectAck{2}, "92 13 02"},
-      {"part", a_part(), "9f 14 07 cd0102 03 02 fb c2 a46e657773 a26e31 00 ce00020005 ce00020005 01 c410 000102030405060708090a0b0c0d0e0f c405 68656c6c6f"},
+      {"described", a_large(), "9f 14 07 cd0102 03 02 fb c2 a46e657773 a26e31 00 ce00020005 ce00020005 07 c410 000102030405060708090a0b0c0d0e0f c400"},
   };
   REQUIRE(rows.size() == kKinds + 1);
   for (const auto& row : rows) {
     INFO(row.name);
-    CHECK(wire::name_of(row.frame) == (row.name == std::string_view{"part"} ? "gossip" : row.name));
+    CHECK(wire::name_of(row.frame) == (row.name == std::string_view{"described"} ? "gossip" : row.name));
     const auto expected = from_hex(row.body);
     CHECK(hex(body_of(row.frame).view()) == hex(expected.view()));
     const auto back = wire::decode(expected, kMessageMax);
@@ -203,20 +204,23 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
       {"a payload longer than the body", "9a 02 07 01 01 02 00 c2 a0 a0 c402 61", malformed, "payload of another length"},
       {"a payload shorter than the body", "9a 02 07 01 01 02 00 c2 a0 a0 c401 6161", malformed, "payload of another length"},
       {"a payload that claims 4 GiB", "9a 02 07 01 01 02 00 c2 a0 a0 c6ffffffff", FrameReject::too_large, "payload too large"},
-      {"a gossip with a part's fields", "9f 02 07 01 03 02 00 c2 a0 a0 00 06 06 00" + sum + "c400", malformed, "wrong number of fields"},
-      {"a part without its fields", "9a 14 07 01 03 02 00 c2 a0 a0 c400", malformed, "wrong number of fields"},
-      {"a part with a short checksum", "9f 14 07 01 03 02 00 c2 a0 a0 01 06 05 00 c40f" + list(15, "00") + "c405 6161616161", malformed, "a checksum of another length"},
+      {"a gossip with the fields of a description", "9f 02 07 01 03 02 00 c2 a0 a0 00 06 06 00" + sum + "c400", malformed, "wrong number of fields"},
+      {"a description that is not there", "9a 14 07 01 03 02 00 c2 a0 a0 c400", malformed, "wrong number of fields"},
+      {"a short checksum", "9f 14 07 01 03 02 00 c2 a0 a0 01 06 05 00 c40f" + list(15, "00") + "c405 6161616161", malformed, "a checksum of another length"},
       {"an encoding of a later version", "9f 14 07 01 03 02 00 c2 a0 a0 02 06 05 00" + sum + "c405 6161616161", FrameReject::unknown_type, "unknown encoding"},
       {"an encoding of many bits", "9f 14 07 01 03 02 00 c2 a0 a0 cfffffffffffffffff 06 05 00" + sum + "c405 6161616161", FrameReject::unknown_type, "unknown encoding"},
-      {"one part, not encoded", "9f 14 07 01 03 02 00 c2 a0 a0 00 05 05 00" + sum + "c405 6161616161", malformed, "sizes that do not fit the encoding"},
-      {"plain with two sizes", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020006 ce00020005 01" + sum + "c405 6161616161", malformed, "sizes that do not fit the encoding"},
+      {"nothing to describe", "9f 14 07 01 03 02 00 c2 a0 a0 00 05 05 00" + sum + "c405 6161616161", malformed, "sizes that do not fit the encoding"},
+      {"plain with two sizes", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020006 ce00020005 01" + sum + "c400", malformed, "sizes that do not fit the encoding"},
       {"encoded, and not smaller", "9f 14 07 01 03 02 00 c2 a0 a0 01 05 05 00" + sum + "c405 6161616161", malformed, "sizes that do not fit the encoding"},
-      {"a part behind the last", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020005 ce00020005 02" + sum + "c405 6161616161", malformed, "a part behind the last one"},
-      {"a part before sequence 1", "9f 14 07 01 01 02 00 c2 a0 a0 00 ce00020005 ce00020005 01" + sum + "c405 6161616161", malformed, "a part before the first sequence"},
-      {"a part that is too short", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020005 ce00020005 01" + sum + "c404 61616161", malformed, "a part of another size"},
-      {"a first part that is too short", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020005 ce00020005 00" + sum + "c405 6161616161", malformed, "a part of another size"},
-      {"a part of too large a whole", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce40000000 ce40000000 01" + sum + "c405 6161616161", FrameReject::too_large, "payload too large"},
-      {"a small part that decodes to too much", "9f 14 07 01 03 02 00 c2 a0 a0 01 cfffffffffffffffff 05 00" + sum + "c405 6161616161", FrameReject::too_large, "payload too large"},
+      {"in parts, and it would fit a frame", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020000 ce00020000 01" + sum + "c400", malformed, "parts of a payload that fits a frame"},
+      {"in one frame, and it does not fit", "9f 14 07 01 03 02 00 c2 a0 a0 01 ce00020006 ce00020005 00" + sum + "c405 6161616161", malformed, "parts of a payload that fits a frame"},
+      {"in parts, with a payload", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce00020005 ce00020005 01" + sum + "c404 61616161", malformed, "a payload of another size"},
+      {"encoded, with another size", "9f 14 07 01 03 02 00 c2 a0 a0 01 06 05 00" + sum + "c404 61616161", malformed, "a payload of another size"},
+      {"a part in parts", "9f 14 07 cf8000000000000001 03 02 00 c2 a0 a0 00 ce00020005 ce00020005 01" + sum + "c400", malformed, "a part that is in parts itself"},
+      {"a part of nobody", "9a 02 07 cf8000000000000000 01 02 00 c2 a0 a0 c400", malformed, "an origin is 0"},
+      {"a hello of an instance with the bit of parts", "95 01 01 a163 a26e31 cf8000000000000001", malformed, "an instance with the bit of parts"},
+      {"too large in parts", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce40000000 ce40000000 01" + sum + "c400", FrameReject::too_large, "payload too large"},
+      {"small, and decodes to too much", "9f 14 07 01 03 02 00 c2 a0 a0 01 cfffffffffffffffff 05 00" + sum + "c405 6161616161", FrameReject::too_large, "payload too large"},
       {"a lone number among ranges", "92 08 91 92 09 91 05", malformed, "ranges come in pairs"},
       {"ranges that touch 0", "92 08 91 92 09 92 00 05", malformed, "ranges must ascend, be disjoint and start above 0"},
       {"ranges that overlap", "92 08 91 92 09 94 05 02 00 01", malformed, "ranges must ascend, be disjoint and start above 0"},
@@ -255,7 +259,9 @@ TEST_CASE("the largest of everything is accepted", "[wire]") {
   CHECK(wire::decode(body_of(gossip), kPartSize));
   CHECK(rejected(body_of(gossip), kPartSize - 1) == FrameReject::too_large);
   CHECK(wire::head_size(gossip) <= wire::kGossipHeadMax);
-  gossip.part = Part{.size = kMessageMax, .encoded_size = kMessageMax, .index = kMessageMax / kPartSize - 1};
+  gossip.id.origin = InstanceId{INT64_MAX};
+  gossip.payload = {};
+  gossip.about = About{.size = kMessageMax, .encoded_size = kMessageMax, .first = UINT64_MAX};
   CHECK(wire::decode(body_of(gossip), kMessageMax));
   CHECK(rejected(body_of(gossip), kMessageMax - 1) == FrameReject::too_large);
   CHECK(wire::head_size(gossip) <= wire::kGossipHeadMax);
