@@ -32,7 +32,7 @@ Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, 
       exchange_(core), losses_(core), pacing_(core), receipts_(core), assemblies_(core, std::move(large)) {
   shape = core.config.tree_rule == TreeConfig::Rule::classic ? tree::make_classic(core) : tree::make_rooted(core);
   const auto own = core.seen.add(self, core.name, Timestamp{});
-  PLUMVINE_CHECK(own == tree::kSelf, "our own origin is the first");
+  PLUMVINE_CHECK(own == tree::kSelf && !frame::is_parts(self), "our own origin is the first, and no origin of parts");
   core.store.on_evict([this](const StoredMessage& message) { on_evicted(message); });
 }
 

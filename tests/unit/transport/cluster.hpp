@@ -116,7 +116,7 @@ struct TestCluster {
       keys = make_keyring({*parse_key(config.encrypt)}).value();
       identity.keyring = keys;
     }
-    if (instance == InstanceId{}) instance = InstanceId{mix64(seed)};
+    if (instance == InstanceId{}) instance = frame::publisher_of(InstanceId{mix64(seed)});
     identity.instance = instance;
     node.driver = std::make_unique<Driver>(
         std::move(config), std::move(identity), host, host, std::move(handlers),
