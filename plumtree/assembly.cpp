@@ -68,12 +68,23 @@ Assemblies::Admission Assemblies::admit(OriginIndex origin, OriginIndex parts_or
 }
 
 std::shared_ptr<Whole> Assemblies::find(OriginIndex parts_origin, Sequence part) const {
-  const auto of_origin = partial_.find(parts_origin);
-  if (of_origin == partial_.end()) return nullptr;
-  const auto after = of_origin->second.upper_bound(part);
-  if (after == of_origin->second.begin()) return nullptr;
-  const auto& whole = std::prev(after)->second;
-  return part <= whole->about.range().last ? whole : nullptr;
+  for (const ByOrigin* table : {&partial_, &passed_}) {
+    const auto of_origin = table->find(parts_origin);
+    if (of_origin == table->end()) continue;
+    const auto after = of_origin->second.upper_bound(part);
+    if (after == of_origin->second.begin()) continue;
+    if (const auto& whole = std::prev(after)->second; part <= whole->about.range().last) return whole;
+  }
+  return nullptr;
+}
+
+void Assemblies::forget(const Whole& whole) {
+  const auto of_origin = passed_.find(whole.parts_origin);
+  if (of_origin == passed_.end()) return;
+  const auto it = of_origin->second.find(whole.about.first);
+  if (it == of_origin->second.end() || it->second.get() != &whole) return;
+  of_origin->second.erase(it);
+  if (of_origin->second.empty()) passed_.erase(of_origin);
 }
 
 void Assemblies::add(Whole& whole, Sequence part, Bytes& payload) {
@@ -123,10 +134,12 @@ bool Assemblies::tell_progress(Whole& whole) {
 
 std::vector<std::shared_ptr<Whole>> Assemblies::overlapping(OriginIndex parts_origin, SequenceRange range) const {
   std::vector<std::shared_ptr<Whole>> found;
-  const auto of_origin = partial_.find(parts_origin);
-  if (of_origin == partial_.end()) return found;
-  auto it = of_origin->second.upper_bound(range.last);
-  while (it != of_origin->second.begin() && (--it)->second->about.range().last >= range.first) found.push_back(it->second);
+  for (const ByOrigin* table : {&partial_, &passed_}) {
+    const auto of_origin = table->find(parts_origin);
+    if (of_origin == table->end()) continue;
+    auto it = of_origin->second.upper_bound(range.last);
+    while (it != of_origin->second.begin() && (--it)->second->about.range().last >= range.first) found.push_back(it->second);
+  }
   return found;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <plumvine/bytes.hpp>
+#include <plumvine/detail/interval_set.hpp>
 #include <plumvine/snapshot.hpp>
 #include <plumvine/types.hpp>
 
@@ -39,6 +40,7 @@ struct Whole {
   std::uint64_t told = 0;       ///< bytes when progress was told last
   std::string topic;
   Timestamp began;
+  std::map<std::uint16_t, IntervalSet> askers;  ///< by link: parts that it is to get as soon as they are here
   std::shared_ptr<std::byte[]> block;     ///< parts are copied to their places in it
   std::vector<frame::Checksum> checksums; ///< of the parts that are here, by place
 };
@@ -67,7 +69,10 @@ class Assemblies {
     FrameReject why{};
   };
   [[nodiscard]] Admission admit(OriginIndex origin, OriginIndex parts_origin, const frame::Gossip& gossip, bool wanted, Timestamp now);
-  /// The partial one that the part belongs to; null while there is none.
+  /// One that is only passed on and whose parts may be asked for; the caller forgets it with its message.
+  void remember(const std::shared_ptr<Whole>& whole) { passed_[whole->parts_origin][whole->about.first] = whole; }
+  void forget(const Whole& whole);
+  /// What the part belongs to: a partial one, or one that is remembered; null while there is none.
   [[nodiscard]] std::shared_ptr<Whole> find(OriginIndex parts_origin, Sequence part) const;
   /// Copies a part into its place and makes `payload` a slice of it.
   void add(Whole& whole, Sequence part, Bytes& payload);
@@ -78,7 +83,16 @@ class Assemblies {
   /// True now and then, when enough has come since.
   [[nodiscard]] static bool tell_progress(Whole& whole);
 
-  /// Partial ones that have parts in the range.
+  /// Calls `use` with every one that `find` could find.
+  template <class Use>
+  void each(Use use) const {
+    for (const ByOrigin* table : {&partial_, &passed_}) {
+      for (const auto& [origin, wholes] : *table) {
+        for (const auto& [first, whole] : wholes) use(whole);
+      }
+    }
+  }
+  /// Those that `find` could find for parts in the range.
   [[nodiscard]] std::vector<std::shared_ptr<Whole>> overlapping(OriginIndex parts_origin, SequenceRange range) const;
   [[nodiscard]] std::vector<LargeInfo> infos(Timestamp now) const;
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
@@ -92,7 +106,9 @@ class Assemblies {
   Core& core_;
   std::function<frame::Checksum(BytesView)> checksum_;
   std::function<std::shared_ptr<std::byte[]>(std::size_t)> block_;
-  std::map<OriginIndex, std::map<Sequence, std::shared_ptr<Whole>>> partial_;  // by the origin of their parts and the first of them; disjoint
+  using ByOrigin = std::map<OriginIndex, std::map<Sequence, std::shared_ptr<Whole>>>;
+  ByOrigin partial_;  // by the origin of their parts and the first of them; disjoint
+  ByOrigin passed_;
   std::size_t count_ = 0;
   std::uint64_t reserved_ = 0;
 };

@@ -199,6 +199,7 @@ class Core {
   OriginSets ordered;         ///< on ordered topics, waiting for an earlier one of their origin
   OriginSets judging;         ///< a validator has them
   OriginSets assembling;      ///< messages of whose payloads parts are missing
+  OriginSets fetching;        ///< of these, those whose parts are fetched
   OriginSets held_for_all;    ///< in the store, on topics with the policy `hold`
   OriginSets unpaced;         ///< in the store, on topics that nobody waits for
   std::optional<OriginIndex> own_parts;  ///< the origin of our own large payloads' parts, from the first one on

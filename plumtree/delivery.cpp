@@ -72,6 +72,7 @@ void Tree::Impl::release(OriginIndex origin, Timestamp now) {
 
 void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestamp now) {
   if (is_former_self(message.id.origin)) return;
+  if (!message.agreed->policy.subscribe) return receipts_.skipped(message.origin, message.range());
   if (message.whole && message.whole->state != tree::Whole::State::complete) return;
   const std::uint64_t limit = message.agreed->policy.max_size;
   if (limit != 0 && !message.whole && message.payload.size() > limit) {
@@ -179,6 +180,7 @@ void Tree::Impl::on_evicted(const StoredMessage& message) {
     return overrun(whole.origin, {whole.sequence, whole.sequence}, LossReason::incomplete);
   }
   if (message.is_part()) return;
+  if (message.whole) assemblies_.forget(*message.whole);
   if (take(core.ordered, message.origin, range)) return overrun(message.origin, range, LossReason::held_back);
   if (take(core.undelivered, message.origin, range) || take(core.judging, message.origin, range)) {
     unblocked_.insert(message.origin);

@@ -24,9 +24,11 @@ void Exchange::compare(Slot from, OriginIndex origin, const frame::DigestEntry& 
   Neighbour& neighbour = at(from);
   neighbour.offers.erase(origin);
   neighbour.gone.erase(origin);
+  // Parts that it has not got it may be able to fetch.
+  const Sequence floor = frame::is_parts(entry.origin) ? 0 : entry.floor;
   const auto has = [&](SequenceRange range) {
-    offer(from, origin, {std::max(range.first, entry.floor + 1), range.last});
-    const SequenceRange dropped{range.first, std::min(range.last, entry.floor)};
+    offer(from, origin, {std::max(range.first, floor + 1), range.last});
+    const SequenceRange dropped{range.first, std::min(range.last, floor)};
     if (dropped.first > dropped.last) return;
     for (const SequenceRange& part : core_.seen.missing_in(origin, dropped)) neighbour.gone[origin].add(part);
   };
@@ -143,6 +145,12 @@ void Exchange::gone(Slot from, OriginIndex origin, SequenceRange range, Timestam
   if (asked->second.empty()) neighbour.asked.erase(asked);
   if (neighbour.asked_count == 0) neighbour.ask_deadline = kNever;
   kick(now);
+}
+
+bool Exchange::asks(Slot slot, OriginIndex origin, Sequence sequence) const {
+  if (slot >= neighbours_.size()) return false;
+  const auto it = neighbours_[slot].asked.find(origin);
+  return it != neighbours_[slot].asked.end() && it->second.contains(sequence);
 }
 
 void Exchange::kick(Timestamp now) {

@@ -33,6 +33,8 @@ class Exchange {
   bool arrived(OriginIndex origin, Sequence sequence, Timestamp now);
   /// The neighbour has seen these but does not hold them.
   void gone(Slot from, OriginIndex origin, SequenceRange range, Timestamp now);
+  /// It was asked for this and has not answered.
+  [[nodiscard]] bool asks(Slot slot, OriginIndex origin, Sequence sequence) const;
   void peer_down(Slot slot, Timestamp now);
   void forget(OriginIndex origin);
 

@@ -159,7 +159,7 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   if (asked && gossip.pulled) ++core.stats.sync_recovered;
   if (message.is_part()) {
     ++core.stats.large_parts;
-    if (whole) take_part(whole, message);
+    if (whole && whole->state == tree::Whole::State::partial) take_part(whole, message);
   } else {
     message.whole = whole;
     core.stats.message_size.observe(static_cast<double>(whole ? whole->about.size : message.payload.size()));
@@ -180,6 +180,7 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   if (!stored.judging) spread(stored, arrival, from, now);
   if (whole && whole->about.in_parts()) {
     if (!stored.is_part() && whole->state == tree::Whole::State::partial) gather_parts(whole, now);
+    if (!stored.is_part() && whole->state == tree::Whole::State::given_up && stored.agreed->fetches()) pass_by(whole, now);
     if (whole->state == tree::Whole::State::given_up) spread_parts(*whole, now);
     complete_if_all_here(whole, now);
     release(whole->origin, now);
@@ -203,6 +204,7 @@ void Tree::Impl::agree(StoredMessage& message, std::uint64_t tree::Topic::*count
 }
 
 void Tree::Impl::spread(StoredMessage& message, Arrival arrival, Slot from, Timestamp now) {
+  if (message.fetched()) return hand_on(message, arrival, now);
   const std::vector<Slot>& eager = shape->eager(message.tree, now);
   push(message, arrival, eager, false, now);
   if (eager.size() == core.up.size()) return;
@@ -234,7 +236,7 @@ void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector
   const Priority lane = core.lane_of(message, pulled);
   for (const Slot slot : to) {
     Link& link = core.links[slot];
-    if (!pulled && core.known(message, slot)) continue;
+    if (!pulled && (core.known(message, slot) || message.fetched())) continue;
     const bool room = link.has_credit(lane);
     if (!room && !without_credit(link, message, pulled, now)) continue;
     if (room && link.limited) link.credit -= static_cast<std::int64_t>(message.payload.size()) + kOverhead;
@@ -425,7 +427,7 @@ void Tree::Impl::announce(Slot slot, const std::vector<Arrival>& arrivals) {
   keys.reserve(arrivals.size());
   for (const Arrival arrival : arrivals) {
     const StoredMessage* message = core.store.at(arrival);
-    if (message == nullptr || (shape->one_way() && core.known(*message, slot))) continue;
+    if (message == nullptr || message->fetched() || (shape->one_way() && core.known(*message, slot))) continue;
     if (((message->sent) & tree::bit(slot)) != 0) continue;
     const Round round = shape->one_way() || message->round == UINT16_MAX ? Round{0} : static_cast<Round>(message->round + 1);
     keys.emplace_back(message->tree, round, message->origin, message->id.sequence);

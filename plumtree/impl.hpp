@@ -20,7 +20,7 @@
 namespace plumvine {
 
 /// The steps of the protocol. `tree.cpp`: links, time and queries; `gossip.cpp`: payloads and announcements;
-/// `delivery.cpp`: to the user, with validators and order; `parts.cpp`: large payloads on that way; `repair.cpp`: grafts, digests, the first sync, loss.
+/// `delivery.cpp`: to the user, with validators and order; `parts.cpp` and `fetch.cpp`: large payloads on that way; `repair.cpp`: grafts, digests, the first sync, loss.
 class Tree::Impl {
  public:
   using Slot = tree::Slot;
@@ -76,8 +76,10 @@ class Tree::Impl {
   }
   void push_in_flight(Slot lost, Timestamp now);
   void clear_bits(Slot slot);
-  [[nodiscard]] std::optional<OriginIndex> origin_of(Slot from, InstanceId instance, std::string_view name, Timestamp now);
-  bool make_room_for_origin(Timestamp now);
+  /// Makes room for a new one if it must; `keep` stays then.
+  [[nodiscard]] std::optional<OriginIndex> origin_of(Slot from, InstanceId instance, std::string_view name, Timestamp now,
+                                                     OriginIndex keep = tree::kSelf);
+  bool make_room_for_origin(OriginIndex keep);
   /// May `sequence` exist, as far as we can tell?
   [[nodiscard]] bool plausible(OriginIndex origin, Sequence sequence) const;
 
@@ -141,6 +143,20 @@ class Tree::Impl {
   void spread_parts(const tree::Whole& whole, Timestamp now);
   /// Tells those who may be about to send the part, too.
   void hint(Slot from, const StoredMessage& part, Arrival arrival);
+
+  // fetch.cpp
+  /// The payload is not wanted here; its parts may be asked for.
+  void pass_by(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
+  /// Asks for missing parts in the direction from which the message came, or everywhere if that is not known any more. False: there
+  /// is nobody to ask.
+  bool ask_for_parts(const tree::Whole& whole, SequenceRange range, Timestamp now);
+  /// A neighbour asks for parts that are not here: it gets the range that is returned as soon as it comes. Empty: it cannot be had.
+  [[nodiscard]] SequenceRange take_order(Slot from, OriginIndex origin, SequenceRange range, Timestamp now);
+  void hand_on(StoredMessage& part, tree::Arrival arrival, Timestamp now);
+  /// Parts that were asked for on behalf of neighbours will not come.
+  void cannot_fetch(OriginIndex origin, SequenceRange range);
+  void refuse_askers(tree::Whole& whole, SequenceRange range);
+  void asker_down(Slot slot, Timestamp now);
 
   // repair.cpp
   void on_ihave(Slot from, const frame::IHave& ihave, Timestamp now);

@@ -51,6 +51,8 @@ struct StoredMessage {
   bool gone = false;              ///< left the store before its turn
   Bytes payload;
 
+  /// A part that is sent to those only who ask for it.
+  [[nodiscard]] bool fetched() const noexcept { return is_part() && agreed->fetches(); }
   /// It is a part of a message's payload, not a message.
   [[nodiscard]] bool is_part() const noexcept { return frame::is_parts(id.origin); }
   [[nodiscard]] SequenceRange range() const noexcept { return {id.sequence, id.sequence}; }

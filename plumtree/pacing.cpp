@@ -68,7 +68,7 @@ Sequence Pacing::limit(OriginIndex origin, Sequence watermark, Timestamp now) co
 
 Duration Pacing::grace(const StoredMessage& message) const {
   // Who keeps up takes a window in that time; a large payload is several windows.
-  const std::uint64_t windows = message.is_part() && message.whole ? message.whole->about.encoded_size / core_.config.pace_window_bytes : 0;
+  const std::uint64_t windows = message.whole && (message.is_part() || message.agreed->fetches()) ? message.whole->about.encoded_size / core_.config.pace_window_bytes : 0;
   return core_.config.lag_grace * static_cast<std::int64_t>(std::max<std::uint64_t>(1, windows));
 }
 
@@ -99,7 +99,9 @@ void Pacing::report(Timestamp now) {
     Paced& paced = at(origin);
     paced.marked = false;
     if (paced.upstream == kNoSlot || !core_.seen[origin].used) continue;
-    const Sequence own = core_.delivered(origin);
+    Sequence own = core_.delivered(origin);
+    // What is fetched is paced by its messages: nobody reports on the parts.
+    if (const auto it = core_.fetching.find(origin); it != core_.fetching.end()) own = std::min(own, it->second.front().first - 1);
     const Sequence least = behind(origin, own, now);
     paced.bytes = paced.messages = 0;
     if (least != paced.reported) {

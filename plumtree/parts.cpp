@@ -47,16 +47,17 @@ bool Tree::Impl::admit(Slot from, OriginIndex origin, const frame::Gossip& gossi
   }
   if (!gossip.about) return true;
   const frame::About& about = *gossip.about;
-  const std::uint64_t limit = core.topics.agreed(gossip.topic).policy.max_size;
-  const bool too_large = limit != 0 && about.size > limit;
+  const tree::Topic& topic = core.topics.agreed(gossip.topic);
+  const bool too_large = topic.policy.max_size != 0 && about.size > topic.policy.max_size;
   if (about.in_parts()) {
-    const auto parts = origin_of(from, frame::parts_origin(gossip.id.origin), gossip.origin, now);
+    const auto parts = origin_of(from, frame::parts_origin(gossip.id.origin), gossip.origin, now, origin);
     if (!parts) return false;
     if (!plausible(*parts, about.range().last)) {
       core.reject(from, FrameReject::sequence_jump);
       return false;
     }
-    auto admission = assemblies_.admit(origin, *parts, gossip, !too_large && !is_former_self(gossip.id.origin), now);
+    const bool wanted = !too_large && !is_former_self(gossip.id.origin) && !(topic.fetches() && !topic.policy.subscribe);
+    auto admission = assemblies_.admit(origin, *parts, gossip, wanted, now);
     if (!admission.whole) return refuse(admission.why);
     whole = std::move(admission.whole);
   } else {
@@ -109,6 +110,9 @@ void Tree::Impl::gather_parts(const std::shared_ptr<Whole>& whole, Timestamp now
     }
   }
   if (core.seen.missing(origin) > 0) losses_.hole(origin, now);
+  if (!core.topics.agreed(whole->topic).fetches()) return;
+  core.fetching[whole->origin].add(whole->sequence);
+  for (const SequenceRange& part : core.seen.missing_in(origin, range)) ask_for_parts(*whole, part, now);
 }
 
 std::vector<Arrival> Tree::Impl::parts_of(const Whole& whole) const {
@@ -125,6 +129,7 @@ std::vector<Arrival> Tree::Impl::parts_of(const Whole& whole) const {
 void Tree::Impl::complete_if_all_here(const std::shared_ptr<Whole>& whole, Timestamp now) {
   if (whole->state != Whole::State::partial || whole->parts_here < whole->about.parts()) return;
   tree::take(core.assembling, whole->origin, {whole->sequence, whole->sequence});
+  if (tree::take(core.fetching, whole->origin, {whole->sequence, whole->sequence})) pacing_.progressed(whole->origin, now);
   const Arrival arrival = *core.store.arrival_of({core.seen[whole->origin].instance, whole->sequence});
   if (!assemblies_.finish(*whole)) {
     for (const Arrival part : parts_of(*whole)) core.store.drop(part);
@@ -139,7 +144,9 @@ void Tree::Impl::complete_if_all_here(const std::shared_ptr<Whole>& whole, Times
 
 void Tree::Impl::give_up_whole(Whole& whole) {
   tree::take(core.assembling, whole.origin, {whole.sequence, whole.sequence});
+  tree::take(core.fetching, whole.origin, {whole.sequence, whole.sequence});
   assemblies_.give_up(whole);
+  refuse_askers(whole, whole.about.range());
   core.seen.mark(whole.parts_origin, whole.about.range());
   for (const MessageId& id : missing_.drop(core.seen[whole.parts_origin].instance, whole.about.range())) {
     core.in_flight(whole.parts_origin).remove(id.sequence);

@@ -224,14 +224,22 @@ void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, 
         continue;
       }
       const auto& held = core.store.held(*origin);
-      for (const SequenceRange& part : held.missing_in(range, kGoneRangesMax)) {
-        if (++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, part);
+      for (SequenceRange part : held.missing_in(range, kGoneRangesMax)) {
+        while (frame::is_parts(wanted.origin) && part.first <= part.last) {
+          const SequenceRange ordered = take_order(from, *origin, part, now);
+          if (ordered.last < ordered.first) break;
+          part.first = ordered.last + 1;
+        }
+        if (part.first <= part.last && ++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, part);
       }
       for (const SequenceRange& part : tree::common(held, range)) {
         for (Sequence sequence = part.first; sequence <= part.last && budget > 0; ++sequence, --budget) {
           const Arrival arrival = *core.store.arrival_of({wanted.origin, sequence});
           StoredMessage& message = *core.store.at(arrival);
-          if (message.judging) continue;
+          if (message.judging) {
+            if (message.fetched()) (void)take_order(from, *origin, message.range(), now);
+            continue;
+          }
           // What gave way to newer messages is not to come back in front of them.
           if (message.agreed->drops() && !core.links[from].has_credit(core.lane_of(message, true))) {
             if (++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, {sequence, sequence});
@@ -260,6 +268,9 @@ void Tree::Impl::on_gone(Slot from, const frame::Gone& gone, Timestamp now) {
     for (const SequenceRange& range : ids.ranges) {
       if (range.first == 0 || range.last < range.first) return core.reject(from, FrameReject::malformed);
       exchange_.gone(from, *origin, range, now);
+      if (frame::is_parts(ids.origin)) {
+        for (const SequenceRange& part : tree::common(exchange_.hopeless(*origin), range)) cannot_fetch(*origin, part);
+      }
       if (range.last - range.first >= kMarkedMax) continue;
       for (Sequence sequence = range.first; sequence <= range.last && !missing_.empty(); ++sequence) {
         const MessageId id{ids.origin, sequence};
@@ -494,7 +505,13 @@ void Tree::Impl::lose(OriginIndex origin, SequenceRange range, LossReason reason
     core.seen.mark(origin, part);
     for (const MessageId& id : missing_.drop(core.seen[origin].instance, part)) core.in_flight(origin).remove(id.sequence);
     if (frame::is_parts(core.seen[origin].instance)) {
-      for (const auto& whole : assemblies_.overlapping(origin, part)) lose_whole(*whole, reason, now);
+      for (const auto& whole : assemblies_.overlapping(origin, part)) {
+        if (whole->state == tree::Whole::State::partial) {
+          lose_whole(*whole, reason, now);
+        } else {
+          refuse_askers(*whole, part);
+        }
+      }
     } else {
       lost.add(part);
     }

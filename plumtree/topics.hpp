@@ -29,6 +29,8 @@ struct Topic {
   [[nodiscard]] bool is_fifo() const noexcept { return policy.order == Order::fifo; }
   /// Nobody waits for a member that has not got the message.
   [[nodiscard]] bool unpaced() const noexcept { return policy.overflow != Overflow::pace && policy.overflow != Overflow::hold; }
+  /// Parts of its payloads are sent to those only who ask for them.
+  [[nodiscard]] bool fetches() const noexcept { return policy.payloads == Payloads::subscribers; }
   [[nodiscard]] bool drops() const noexcept {
     return policy.overflow == Overflow::drop_oldest || policy.overflow == Overflow::drop_newest;
   }

@@ -114,6 +114,7 @@ void Tree::Impl::peer_down(PeerId peer, Timestamp now) {
     missing_.arm(id, *entry, now);
   }
   exchange_.peer_down(slot, now);
+  asker_down(slot, now);
   receipts_.peer_down(slot);
   pacing_.peer_down(slot, now);
   core.flow_ends(slot);
@@ -189,7 +190,7 @@ bool Tree::Impl::plausible(OriginIndex origin, Sequence sequence) const {
 }
 
 std::optional<Tree::Impl::OriginIndex> Tree::Impl::origin_of(Slot from, InstanceId instance, std::string_view name,
-                                                             Timestamp now) {
+                                                             Timestamp now, OriginIndex keep) {
   if (const auto known = core.seen.find(instance)) {
     if (!name.empty() && core.seen[*known].name.empty()) core.seen.set_name(*known, name);
     return known;
@@ -198,18 +199,18 @@ std::optional<Tree::Impl::OriginIndex> Tree::Impl::origin_of(Slot from, Instance
     core.reject(from, FrameReject::malformed);
     return std::nullopt;
   }
-  if (core.seen.full() && !make_room_for_origin(now)) {
+  if (core.seen.full() && !make_room_for_origin(keep)) {
     core.stats.frames_rejected.add(FrameReject::origin_limit);
     return std::nullopt;
   }
   return core.seen.add(instance, name, now);
 }
 
-bool Tree::Impl::make_room_for_origin(Timestamp) {
+bool Tree::Impl::make_room_for_origin(OriginIndex keep) {
   // The one silent for longest, but none that is still in the store: its old messages would come back as new.
   std::optional<OriginIndex> silent;
   for (OriginIndex i = tree::kSelf + 1; i < core.seen.end(); ++i) {
-    if (!core.seen[i].used || core.is_own(i) || !core.store.held(i).empty() || !assemblies_.overlapping(i, {1, kSequenceMax}).empty()) continue;
+    if (!core.seen[i].used || core.is_own(i) || i == keep || !core.store.held(i).empty() || !assemblies_.overlapping(i, {1, kSequenceMax}).empty()) continue;
     if (!silent || core.seen[i].active < core.seen[*silent].active) silent = i;
   }
   if (!silent) return false;

@@ -39,6 +39,14 @@ enum class Compression : std::uint8_t {
 };
 std::string_view to_string(Compression compression) noexcept;
 
+/// Who gets payloads above 128 KiB; smaller ones go to all members.
+enum class Payloads : std::uint8_t {
+  all,          ///< pushed along the tree like everything else
+  subscribers,  ///< members that subscribe fetch them, along the way on which the message came; others carry what is asked of them
+  count_,
+};
+std::string_view to_string(Payloads payloads) noexcept;
+
 /// How the messages of one topic are treated at this node. What concerns forwarding is to be set alike on all nodes.
 struct TopicConfig {
   /// Lane in the send queues.
@@ -56,6 +64,10 @@ struct TopicConfig {
   std::uint64_t retention_bytes = 0;
   /// Deliver own broadcasts to this node too. Unset = as `Config::deliver_local` says.
   std::optional<bool> deliver_local = {};
+  /// Who gets large payloads; to be set alike on all nodes.
+  Payloads payloads = Payloads::all;
+  /// False: nothing of the topic is delivered at this node, nor acknowledged. It is forwarded as before.
+  bool subscribe = true;
   /// Of what is published here. Unset = as `TreeConfig::compression` says.
   std::optional<Compression> compression = {};
 };

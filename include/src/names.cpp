@@ -74,6 +74,10 @@ std::string_view to_string(Compression compression) noexcept {
   return pick(names, compression);
 }
 
+std::string_view to_string(Payloads payloads) noexcept {
+  static constexpr std::array<std::string_view, 2> names{"all", "subscribers"};
+  return names[static_cast<std::size_t>(payloads)];
+}
 std::string_view to_string(Overflow policy) noexcept {
   static constexpr std::array<std::string_view, 5> names{"pace", "hold", "drop_oldest", "drop_newest", "disconnect"};
   return pick(names, policy);

@@ -302,6 +302,11 @@ HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view
     return fail(400, "bad_request", "not a topic that can be read",
                 "1 to 128 bytes, not starting with _; * is all topics");
   }
+  const auto& topics = host_.config().topics;
+  if (const auto policy = topics.find(topic); policy != topics.end() && !policy->second.subscribe) {
+    return fail(409, "not_subscribed", "this node does not subscribe to " + std::string(topic),
+                "ask another member, or set topics." + std::string(topic) + ".subscribe = true here and start it again");
+  }
   HttpResponse response;
   response.content_type = "application/x-ndjson";
   response.headers["Cache-Control"] = "no-store";
@@ -414,6 +419,7 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);
   counts.try_emplace({"/forget/NAME", 404}, 0);
   for (const int code : {200, 404, 409, 429, 503}) counts.try_emplace({"/keys/COMMAND", code}, 0);
+  counts.try_emplace({"/subscribe/TOPIC", 409}, 0);
   counts.try_emplace({"/publish/TOPIC", 200}, 0);
   counts.try_emplace({"/publish/TOPIC", 413}, 0);
   counts.try_emplace({"/publish/TOPIC", 504}, 0);

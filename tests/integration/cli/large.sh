@@ -8,7 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 start() {
   local name=$1
   shift
-  launch "$name" 127.0.0.1:0 /dev/null --preset local --print big --print small --set max_message_size=64MiB "$@"
+  launch "$name" 127.0.0.1:0 /dev/null --preset local --print big --print small --print images --set max_message_size=64MiB \
+    --set topics.images.payloads=subscribers "$@"
 }
 ready_now() { [ "$(curl -s -o /dev/null -w '%{http_code}' "http://$(field "$1" http)/readyz")" = 200 ]; }
 metric() { curl -s "http://$(field "$1" http)/metrics" | sed -n "s/^$2 //p"; }
@@ -28,7 +29,8 @@ arrives() {
 }
 
 start a
-for name in b c d e; do start $name --join "$(field a bind)"; done
+for name in b c; do start $name --join "$(field a bind)"; done
+for name in d e; do start $name --join "$(field a bind)" --set topics.images.subscribe=false; done
 for name in a b c d e; do within 20 ready_now $name; done
 meshed() { [ "$(at a --json members | jq '[.[] | select(.state == "alive")] | length')" = 5 ] && [ "$(metric "$1" plumtree_total_peers)" -ge 2 ]; }
 for name in a b c d e; do within 20 meshed $name; done
@@ -81,4 +83,17 @@ curl -s -m 4 -o "$work/rest" "http://$(field e http)/subscribe/big?from=$cursor"
   fail "a cursor after the second one gives: $(cut -c1-200 "$work/rest")"
 jq -e '.large == []' <<<"$(at d --json lag)" >/dev/null || fail "GET /lag has no list of large payloads"
 jq -e 'select(.reason)' "$work/window" "$work/rest" >/dev/null && fail "a gap is told: $(jq -c 'select(.reason)' "$work/rest")"
+[ "$(jq 'select(.origin == "a") | .seq' "$work/d.out" | sort -n | xargs)" = "1 2 3" ] || fail "seq does not count a's broadcasts"
+
+# --- a payload that only a, b and c subscribe to -----------------------------------------------------------------
+head -c 7654321 /dev/urandom >"$work/image"
+[ "$(post b image images)" = 202 ] || fail "refused: $(cat "$work/answer")"
+arrives image a c
+for name in d e; do
+  has $name image && fail "$name does not subscribe, and got it"
+  [ "$(metric $name plumvine_large_partial)" = 0 ] || fail "$name puts together what nobody wants there"
+done
+code=$(curl -s -m 4 -o "$work/answer" -w '%{http_code}' "http://$(field d http)/subscribe/images")
+[ "$code" = 409 ] && grep -q not_subscribed "$work/answer" || fail "d lets one subscribe: $code $(cat "$work/answer")"
+[ "$(metric d 'plumtree_messages_lost_total{reason="incomplete"}')" = 0 ] || fail "d reports what it does not want as lost"
 echo "large payloads passed"

@@ -283,6 +283,10 @@ TEST_CASE("a subscription streams printed lines, each with a cursor, until the c
   CHECK(f.host.from.had == had);
   CHECK(f.get("/subscribe/_x").status == 400);
   CHECK(f.get("/subscribe/*").status == 200);
+  f.host.settings.topics["images"].subscribe = false;
+  const auto refused = f.get("/subscribe/images");
+  CHECK(refused.status == 409);
+  CHECK_THAT(refused.body, Catch::Contains("not_subscribed") && Catch::Contains("topics.images.subscribe = true"));
 }
 
 TEST_CASE("requests are counted by route and status, from zero", "[admin]") {

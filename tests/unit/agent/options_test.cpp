@@ -268,5 +268,7 @@ TEST_CASE("topics have tables in the file and keys behind --set", "[agent]") {
   CHECK(topics.at("orders.eu").deliver_local == true);
   CHECK(topics.at("new one").order == Order::fifo);
   CHECK(has(refusal({"--set", "topics.prices=1"}), "topics.NAME.KEY"));
+  CHECK(has(refusal({"--set", "topics.t.payloads=some"}), "'some' is not all or subscribers"));
+  CHECK(has(refusal({"--set", "topics.t.subscribe=some"}), "topics.t.subscribe"));
   CHECK(has(refusal({"--set", "topics.t.overflow=block"}), "'block' is not pace, hold, drop_oldest, drop_newest or disconnect"));
 }

@@ -61,10 +61,11 @@ class Cluster {
     for (std::uint32_t i = 0; i < nodes; ++i) add(config);
   }
 
-  std::uint32_t add(TreeConfig config = {}, bool alone = true) {
+  std::uint32_t add(TreeConfig config = {}, bool alone = true) { return add(std::move(config), alone, topics_); }
+  std::uint32_t add(TreeConfig config, bool alone, const TopicConfigs& topics) {
     const auto n = static_cast<std::uint32_t>(nodes.size());
     nodes.emplace_back();
-    nodes[n].tree = std::make_unique<Tree>(config, instance(n), "n" + std::to_string(n), rng_.fork(), LogLevel::debug, topics_,
+    nodes[n].tree = std::make_unique<Tree>(config, instance(n), "n" + std::to_string(n), rng_.fork(), LogLevel::debug, topics,
                                            frame::LargeTools{sum_up, {}});
     for (const auto& topic : validated) nodes[n].tree->validate(topic);
     if (alone) nodes[n].tree->start_alone(now);

@@ -1,3 +1,5 @@
+#include <array>
+
 #include <catch2/catch.hpp>
 
 #include <plumvine/detail/interval_set.hpp>
@@ -489,13 +491,23 @@ TEST_CASE("any frame in any order breaks nothing", "[repair]") {
       config.origins_max = 6;
       config.trees_max = 3;
       config.sync_interval = seconds{1};
-      Single s(config, 4);
+      TopicConfigs topics;
+      topics["fifo"].order = Order::fifo;
+      topics["fetched"].payloads = topics["passed"].payloads = Payloads::subscribers;
+      topics["passed"].subscribe = false;
+      Single s(config, 4, topics);
       Rng rng{seed};
       const auto range = [&] {
         const Sequence first = rng.below(40);
         return SequenceRange{first, first + rng.below(rng.chance(0.1) ? 1'000'000 : 10)};
       };
-      const auto some = [&] { return Ids{{InstanceId{rng.below(9)}, {range()}}}; };
+      const auto origin = [&] {
+        const InstanceId publisher{rng.below(9)};
+        return rng.chance(0.4) ? frame::parts_origin(publisher) : publisher;
+      };
+      const auto topic = [&] { return std::array{"t", "fifo", "fetched", "passed"}[rng.below(4)]; };
+      const Bytes part = Bytes::copy_of(varied(frame::kPartSize)), last = Bytes::copy_of("x");
+      const auto some = [&] { return Ids{{origin(), {range()}}}; };
       Sequence published = 0;
       for (int step = 0; step < 2000; ++step) {
         const auto from = static_cast<std::uint32_t>(1 + rng.below(4));
@@ -508,13 +520,13 @@ TEST_CASE("any frame in any order breaks nothing", "[repair]") {
           case 4: {
             const auto r = range();
             s.receive(from, frame::Digest{rng.chance(0.3), rng.chance(0.5), rng.chance(0.9), rng.chance(0.9),
-                                          {{InstanceId{rng.below(9)}, "x", rng.below(40), rng.below(60), {{r.first + 41, r.last + 41}}}}});
+                                          {{origin(), "x", rng.below(40), rng.below(60), {{r.first + 41, r.last + 41}}}}});
             break;
           }
           case 5: s.receive(from, frame::Pull{some()}); break;
           case 6: s.receive(from, frame::Gone{some()}); break;
-          case 7: s.receive(from, frame::Progress{{{InstanceId{rng.below(9)}, rng.chance(0.1) ? UINT64_MAX : rng.below(50)}}}); break;
-          case 8: s.tree.publish(++published, "t", Bytes::copy_of("x"), rng.chance(0.5), s.now); break;
+          case 7: s.receive(from, frame::Progress{{{origin(), rng.chance(0.1) ? UINT64_MAX : rng.below(50)}}}); break;
+          case 8: s.tree.publish(++published, topic(), rng.chance(0.1) ? Bytes::copy_of(varied(frame::kPartSize + 1)) : last, rng.chance(0.5), s.now); break;
           case 9: s.tree.set_credit(peer(from), static_cast<std::int64_t>(rng.below(400)) - 100, s.now); break;
           case 10: s.tree.pause_delivery(rng.chance(0.5), s.now); break;
           case 11:
@@ -524,14 +536,21 @@ TEST_CASE("any frame in any order breaks nothing", "[repair]") {
           case 12: s.advance(milliseconds{static_cast<std::int64_t>(rng.below(900))}); break;
           default: {
             auto g = gossip(rng.below(60), static_cast<Round>(rng.below(9)), rng.chance(0.2));
-            g.id.origin = InstanceId{rng.below(9)};
+            g.id.origin = origin();
             g.tree = tree;
+            g.topic = topic();
+            g.payload = rng.chance(0.5) ? part : last;
+            if (rng.chance(0.3) && !frame::is_parts(g.id.origin)) {
+              g.payload = {};
+              g.about = frame::About{.size = frame::kPartSize + 1, .encoded_size = frame::kPartSize + 1, .first = 1 + rng.below(40)};
+            }
             s.receive(from, std::move(g));
           }
         }
         s.drain();  // checks the invariants
       }
       const auto& stats = s.tree.stats(s.now);
+      CHECK(stats.large_parts > 3);
       CHECK(stats.store_messages <= 50);
       CHECK(stats.seen_origins <= 6);
     }
