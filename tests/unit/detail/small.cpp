@@ -85,6 +85,22 @@ TEST_CASE("an outbox gives back in order what was put in", "[detail][outbox]") {
   CHECK(outbox.empty());
 }
 
+TEST_CASE("an outbox that is never empty keeps its order and what it holds", "[detail][outbox]") {
+  Outbox<int> outbox;
+  int pushed = 0;
+  int polled = 0;
+  for (int round = 0; round < 500; ++round) {
+    for (int i = 0; i < 3; ++i) outbox.push(pushed++);
+    for (int i = 0; i < (round < 250 ? 2 : 3); ++i) REQUIRE(outbox.poll() == polled++);
+    REQUIRE(outbox.size() == static_cast<std::size_t>(pushed - polled));
+  }
+  int next = polled;
+  outbox.each([&](int value) { CHECK(value == next++); });
+  CHECK(next == pushed);
+  while (const auto value = outbox.poll()) REQUIRE(*value == polled++);
+  CHECK(polled == pushed);
+}
+
 TEST_CASE("reasons are counted one by one", "[detail][counted_reasons]") {
   enum class Why { early, late, count_ };
   CountedReasons<Why> counts;
