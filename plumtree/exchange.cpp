@@ -11,6 +11,7 @@ constexpr std::size_t kMarksMax = 256;
 }  // namespace
 
 Exchange::Neighbour& Exchange::at(Slot slot) {
+  next_.reset();
   if (neighbours_.size() <= slot) neighbours_.resize(slot + std::size_t{1});
   return neighbours_[slot];
 }
@@ -118,6 +119,7 @@ bool Exchange::arrived(OriginIndex origin, Sequence sequence, Timestamp now) {
     const auto it = neighbour.asked.find(origin);
     if (it == neighbour.asked.end() || !it->second.remove(sequence)) continue;
     if (it->second.empty()) neighbour.asked.erase(it);
+    next_.reset();
     --neighbour.asked_count;
     neighbour.ask_deadline = neighbour.asked_count == 0 ? kNever : now + kAnswerTimeout + core_.links[slot].rtt;
     // The next request goes out before the pipe runs empty.
@@ -171,11 +173,12 @@ void Exchange::peer_down(Slot slot, Timestamp now) {
   for (auto& [origin, asked] : neighbours_[slot].asked) {
     for (const SequenceRange& part : asked.list()) core_.in_flight(origin).remove(part);
   }
-  neighbours_[slot] = Neighbour{};
+  at(slot) = Neighbour{};
   kick(now);
 }
 
 void Exchange::forget(OriginIndex origin) {
+  next_.reset();
   for (Neighbour& neighbour : neighbours_) {
     neighbour.offers.erase(origin);
     neighbour.gone.erase(origin);
@@ -223,6 +226,7 @@ void Exchange::tidy() {
 }
 
 void Exchange::handle_timeout(Timestamp now) {
+  if (next_timeout() > now) return;
   for (const Slot slot : core_.up) {
     if (slot < neighbours_.size() && neighbours_[slot].ask_deadline <= now) time_out(slot, now);
   }
@@ -232,11 +236,12 @@ void Exchange::handle_timeout(Timestamp now) {
 }
 
 Timestamp Exchange::next_timeout() const {
-  Timestamp next = kNever;
+  if (next_) return *next_;
+  next_ = kNever;
   for (const Slot slot : core_.up) {
-    if (slot < neighbours_.size()) next = std::min({next, neighbours_[slot].ask_deadline, neighbours_[slot].pull_at});
+    if (slot < neighbours_.size()) next_ = std::min({*next_, neighbours_[slot].ask_deadline, neighbours_[slot].pull_at});
   }
-  return next;
+  return *next_;
 }
 
 std::uint64_t Exchange::asked() const {

@@ -67,6 +67,7 @@ class Exchange {
 
   Core& core_;
   std::vector<Neighbour> neighbours_;  // by slot
+  mutable std::optional<Timestamp> next_;  // what `next_timeout` has found, until a neighbour changes
 };
 
 /// Finds ranges that will never come, so that they are reported once and the watermark moves on.
