@@ -263,20 +263,25 @@ void Exchange::check(std::vector<std::string>& broken) const {
 // ---- Loss
 
 void LossWatch::hole(OriginIndex origin, Timestamp now) {
-  auto& watched = watched_[origin];
+  if (watched_.size() <= origin) watched_.resize(origin + std::size_t{1});
+  Watched& watched = watched_[origin];
+  watched.used = true;
   if (watched.marks.empty()) watched.marks.emplace_back(now, core_.seen[origin].highest);
   if (check_at_ == kNever) check_at_ = now + core_.config.sync_interval;
 }
 
 std::vector<LossWatch::Loss> LossWatch::check(const Exchange& exchange, Timestamp now) {
   std::vector<Loss> lost;
-  for (auto it = watched_.begin(); it != watched_.end();) {
-    auto& [origin, watched] = *it;
+  bool any = false;
+  for (OriginIndex origin = 0; origin < watched_.size(); ++origin) {
+    Watched& watched = watched_[origin];
+    if (!watched.used) continue;
     const auto& seen = core_.seen[origin];
     if (core_.seen.missing(origin) == 0) {
-      it = watched_.erase(it);
+      watched = Watched{};
       continue;
     }
+    any = true;
     auto& marks = watched.marks;
     while (!marks.empty() && now - marks.front().first > core_.config.sync_window) {
       for (const auto& range : core_.seen.missing_in(origin, {seen.watermark + 1, marks.front().second})) {
@@ -297,23 +302,21 @@ std::vector<LossWatch::Loss> LossWatch::check(const Exchange& exchange, Timestam
       }
       watched.hopeless.clear();
     }
-    ++it;
   }
-  check_at_ = watched_.empty() ? kNever : now + core_.config.sync_interval;
+  check_at_ = any ? now + core_.config.sync_interval : kNever;
   return lost;
 }
 
 Timestamp LossWatch::oldest() const {
   Timestamp oldest_of_all = kNever;
-  for (const auto& [origin, watched] : watched_) oldest_of_all = std::min(oldest_of_all, oldest(origin));
+  for (OriginIndex origin = 0; origin < watched_.size(); ++origin) oldest_of_all = std::min(oldest_of_all, oldest(origin));
   return oldest_of_all;
 }
 
 Timestamp LossWatch::oldest(OriginIndex origin) const {
-  const auto it = watched_.find(origin);
-  if (it == watched_.end() || core_.seen.missing(origin) == 0) return kNever;
+  if (origin >= watched_.size() || !watched_[origin].used || core_.seen.missing(origin) == 0) return kNever;
   const Sequence first = core_.seen[origin].watermark + 1;
-  for (const auto& [when, highest] : it->second.marks) {
+  for (const auto& [when, highest] : watched_[origin].marks) {
     if (highest >= first) return when;
   }
   return kNever;

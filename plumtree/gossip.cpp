@@ -408,6 +408,7 @@ void Tree::Impl::announce_later(Slot slot, const StoredMessage& message, Arrival
 void Tree::Impl::flush_lazy(Slot slot, Timestamp upto) {
   std::vector<Arrival> arrivals;
   lazy_at_.reset();
+  arrivals.reserve(core.links[slot].lazy.size());
   core.links[slot].lazy.take(upto, [&](Arrival arrival) { arrivals.push_back(arrival); });
   announce(slot, arrivals);
 }
