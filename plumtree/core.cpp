@@ -11,6 +11,10 @@ bool take(OriginSets& sets, OriginIndex origin, SequenceRange range) {
 
 std::vector<SequenceRange> common(const IntervalSet& set, SequenceRange range) {
   std::vector<SequenceRange> out;
+  if (range.first == range.last) {
+    if (set.contains(range.first)) out.push_back(range);
+    return out;
+  }
   Sequence next = range.first;
   for (const SequenceRange& gap : set.missing_in(range)) {
     if (gap.first > next) out.push_back({next, gap.first - 1});

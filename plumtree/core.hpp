@@ -126,10 +126,18 @@ class Core {
   }
 
   [[nodiscard]] std::optional<Slot> slot_of(PeerId peer) const {
-    for (const Slot slot : up) {
-      if (links[slot].peer == peer) return slot;
-    }
-    return std::nullopt;
+    const auto it = std::find(peers_up_.begin(), peers_up_.end(), peer);
+    return it == peers_up_.end() ? std::nullopt : std::optional{up[static_cast<std::size_t>(it - peers_up_.begin())]};
+  }
+  void add_up(Slot slot, PeerId peer) {
+    const auto at = std::upper_bound(up.begin(), up.end(), slot);
+    peers_up_.insert(peers_up_.begin() + (at - up.begin()), peer);
+    up.insert(at, slot);
+  }
+  void remove_up(Slot slot) {
+    const auto at = std::lower_bound(up.begin(), up.end(), slot);
+    peers_up_.erase(peers_up_.begin() + (at - up.begin()));
+    up.erase(at);
   }
   /// The lane of a copy. What gave way to newer messages and is pulled after all does not get in front of them again.
   [[nodiscard]] static Priority lane_of(const StoredMessage& message, bool pulled) {
@@ -245,7 +253,8 @@ class Core {
   bool measured_lateness = false;
 
  private:
-  std::vector<Flows> flows_;           // by origin
+  std::vector<PeerId> peers_up_;        // of `up`, one after the other: looked up for each frame
+  std::vector<Flows> flows_;            // by origin
   std::vector<IntervalSet> in_flight_;  // by origin: asked for, at most one request for an id
 };
 

@@ -11,6 +11,7 @@ constexpr std::size_t kMarksMax = 256;
 }  // namespace
 
 Exchange::Neighbour& Exchange::at(Slot slot) {
+  next_.reset();
   if (neighbours_.size() <= slot) neighbours_.resize(slot + std::size_t{1});
   return neighbours_[slot];
 }
@@ -120,6 +121,7 @@ bool Exchange::arrived(OriginIndex origin, Sequence sequence, Timestamp now) {
     const auto it = neighbour.asked.find(origin);
     if (it == neighbour.asked.end() || !it->second.remove(sequence)) continue;
     if (it->second.empty()) neighbour.asked.erase(it);
+    next_.reset();
     --neighbour.asked_count;
     neighbour.ask_deadline = neighbour.asked_count == 0 ? kNever : now + kAnswerTimeout + core_.links[slot].rtt;
     // The next request goes out before the pipe runs empty.
@@ -179,11 +181,12 @@ void Exchange::peer_down(Slot slot, Timestamp now) {
   for (auto& [origin, asked] : neighbours_[slot].asked) {
     for (const SequenceRange& part : asked.list()) core_.in_flight(origin).remove(part);
   }
-  neighbours_[slot] = Neighbour{};
+  at(slot) = Neighbour{};
   kick(now);
 }
 
 void Exchange::forget(OriginIndex origin) {
+  next_.reset();
   for (Neighbour& neighbour : neighbours_) {
     neighbour.offers.erase(origin);
     neighbour.gone.erase(origin);
@@ -231,6 +234,7 @@ void Exchange::tidy() {
 }
 
 void Exchange::handle_timeout(Timestamp now) {
+  if (next_timeout() > now) return;
   for (const Slot slot : core_.up) {
     if (slot < neighbours_.size() && neighbours_[slot].ask_deadline <= now) time_out(slot, now);
   }
@@ -240,11 +244,12 @@ void Exchange::handle_timeout(Timestamp now) {
 }
 
 Timestamp Exchange::next_timeout() const {
-  Timestamp next = kNever;
+  if (next_) return *next_;
+  next_ = kNever;
   for (const Slot slot : core_.up) {
-    if (slot < neighbours_.size()) next = std::min({next, neighbours_[slot].ask_deadline, neighbours_[slot].pull_at});
+    if (slot < neighbours_.size()) next_ = std::min({*next_, neighbours_[slot].ask_deadline, neighbours_[slot].pull_at});
   }
-  return next;
+  return *next_;
 }
 
 std::uint64_t Exchange::asked() const {
@@ -266,20 +271,25 @@ void Exchange::check(std::vector<std::string>& broken) const {
 // ---- Loss
 
 void LossWatch::hole(OriginIndex origin, Timestamp now) {
-  auto& watched = watched_[origin];
+  if (watched_.size() <= origin) watched_.resize(origin + std::size_t{1});
+  Watched& watched = watched_[origin];
+  watched.used = true;
   if (watched.marks.empty()) watched.marks.emplace_back(now, core_.seen[origin].highest);
   if (check_at_ == kNever) check_at_ = now + core_.config.sync_interval;
 }
 
 std::vector<LossWatch::Loss> LossWatch::check(const Exchange& exchange, Timestamp now) {
   std::vector<Loss> lost;
-  for (auto it = watched_.begin(); it != watched_.end();) {
-    auto& [origin, watched] = *it;
+  bool any = false;
+  for (OriginIndex origin = 0; origin < watched_.size(); ++origin) {
+    Watched& watched = watched_[origin];
+    if (!watched.used) continue;
     const auto& seen = core_.seen[origin];
     if (core_.seen.missing(origin) == 0) {
-      it = watched_.erase(it);
+      watched = Watched{};
       continue;
     }
+    any = true;
     auto& marks = watched.marks;
     while (!marks.empty() && now - marks.front().first > core_.config.sync_window) {
       for (const auto& range : core_.seen.missing_in(origin, {seen.watermark + 1, marks.front().second})) {
@@ -300,23 +310,21 @@ std::vector<LossWatch::Loss> LossWatch::check(const Exchange& exchange, Timestam
       }
       watched.hopeless.clear();
     }
-    ++it;
   }
-  check_at_ = watched_.empty() ? kNever : now + core_.config.sync_interval;
+  check_at_ = any ? now + core_.config.sync_interval : kNever;
   return lost;
 }
 
 Timestamp LossWatch::oldest() const {
   Timestamp oldest_of_all = kNever;
-  for (const auto& [origin, watched] : watched_) oldest_of_all = std::min(oldest_of_all, oldest(origin));
+  for (OriginIndex origin = 0; origin < watched_.size(); ++origin) oldest_of_all = std::min(oldest_of_all, oldest(origin));
   return oldest_of_all;
 }
 
 Timestamp LossWatch::oldest(OriginIndex origin) const {
-  const auto it = watched_.find(origin);
-  if (it == watched_.end() || core_.seen.missing(origin) == 0) return kNever;
+  if (origin >= watched_.size() || !watched_[origin].used || core_.seen.missing(origin) == 0) return kNever;
   const Sequence first = core_.seen[origin].watermark + 1;
-  for (const auto& [when, highest] : it->second.marks) {
+  for (const auto& [when, highest] : watched_[origin].marks) {
     if (highest >= first) return when;
   }
   return kNever;

@@ -69,6 +69,7 @@ class Exchange {
 
   Core& core_;
   std::vector<Neighbour> neighbours_;  // by slot
+  mutable std::optional<Timestamp> next_;  // what `next_timeout` has found, until a neighbour changes
 };
 
 /// Finds ranges that will never come, so that they are reported once and the watermark moves on.
@@ -86,7 +87,9 @@ class LossWatch {
   [[nodiscard]] Timestamp next_timeout() const { return check_at_; }
   /// What is lost as of now: missing for longer than `sync_window`, or hopeless for more than two `sync_interval`.
   std::vector<Loss> check(const Exchange& exchange, Timestamp now);
-  void forget(OriginIndex origin) { watched_.erase(origin); }
+  void forget(OriginIndex origin) {
+    if (origin < watched_.size()) watched_[origin] = Watched{};
+  }
   /// Since when the oldest missing message of any origin is known to exist; kNever when none is missing.
   [[nodiscard]] Timestamp oldest() const;
   [[nodiscard]] Timestamp oldest(OriginIndex origin) const;
@@ -97,9 +100,10 @@ class LossWatch {
     std::vector<std::pair<Timestamp, Sequence>> marks;
     IntervalSet hopeless;
     Timestamp hopeless_at;
+    bool used = false;
   };
   Core& core_;
-  std::map<OriginIndex, Watched> watched_;
+  std::vector<Watched> watched_;  // by origin
   Timestamp check_at_ = kNever;
 };
 

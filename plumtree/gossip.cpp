@@ -403,6 +403,7 @@ bool Tree::Impl::drain_turn(Slot slot, OriginIndex origin, IntervalSet& set, boo
 
 void Tree::Impl::announce_later(Slot slot, const StoredMessage& message, Arrival arrival, Timestamp now) {
   using Lane = tree::LazyQueue::Lane;
+  lazy_at_.reset();
   Link& link = core.links[slot];
   const Duration flush = std::min(kFlush, core.config.ihave_interval);
   if (shape->one_way() && turn(core.self, message.id) > turn(link.traits.instance, message.id)) {
@@ -417,6 +418,8 @@ void Tree::Impl::announce_later(Slot slot, const StoredMessage& message, Arrival
 
 void Tree::Impl::flush_lazy(Slot slot, Timestamp upto) {
   std::vector<Arrival> arrivals;
+  lazy_at_.reset();
+  arrivals.reserve(core.links[slot].lazy.size());
   core.links[slot].lazy.take(upto, [&](Arrival arrival) { arrivals.push_back(arrival); });
   announce(slot, arrivals);
 }

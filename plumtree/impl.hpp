@@ -220,6 +220,9 @@ class Tree::Impl {
   std::size_t ask_next_ = 0;
   Timestamp provisional_until_{INT64_MIN};  ///< our start came from an unsynced neighbour
   Timestamp digest_at_ = kNever;
+  /// The earliest deadline of all queues of announcements.
+  [[nodiscard]] Timestamp lazy_at() const;
+  mutable std::optional<Timestamp> lazy_at_;  ///< what it has found, until a queue changes
 };
 
 }  // namespace plumvine

@@ -17,6 +17,20 @@ constexpr std::int64_t kExpiryStep = 100'000'000;
 std::int64_t round_up(std::int64_t ns) { return (ns / kExpiryStep + 1) * kExpiryStep; }
 }  // namespace
 
+MessageStore::Block* MessageStore::find_block(const MessageId& key) const {
+  Recent& last = recent(key);
+  if (last.block != nullptr && last.key == key) return last.block;
+  const auto it = by_id_.find(key);
+  if (it == by_id_.end()) return nullptr;
+  last = {key, const_cast<Block*>(&it->second)};
+  return last.block;
+}
+
+void MessageStore::erase_block(const MessageId& key) {
+  if (recent(key).key == key) recent(key) = Recent{};
+  by_id_.erase(key);
+}
+
 void MessageStore::resize(std::size_t capacity) {
   std::vector<StoredMessage> other(capacity);
   for (Arrival a = first_; a != end(); ++a) other[static_cast<std::size_t>(a) & (capacity - 1)] = std::move(ring_[place(a)]);
@@ -26,8 +40,12 @@ void MessageStore::resize(std::size_t capacity) {
 StoredMessage& MessageStore::put(StoredMessage message) {
   if (count_ == ring_.size()) resize(std::max(kRingMin, ring_.size() * 2));
   const Arrival arrival = end();
-  const bool fresh = by_id_.emplace(message.id, arrival).second;
-  PLUMVINE_CHECK(fresh, "a message is stored once");
+  Block* here = find_block(block_of(message.id));
+  Block& block = here != nullptr ? *here : by_id_[block_of(message.id)];
+  Arrival& known = block.arrivals[in_block(message.id)];
+  PLUMVINE_CHECK(known == 0, "a message is stored once");
+  known = arrival;
+  ++block.used;
   if (held_.size() <= message.origin) held_.resize(message.origin + 1);
   held_[message.origin].add(message.id.sequence);
   bytes_ += message.payload.size();
@@ -81,7 +99,9 @@ StoredMessage MessageStore::remove(Arrival arrival) {
   StoredMessage gone = std::exchange(message, StoredMessage{});
   message.gone = true;
   message.arrived = gone.arrived;
-  by_id_.erase(gone.id);
+  Block& block = *find_block(block_of(gone.id));
+  block.arrivals[in_block(gone.id)] = 0;
+  if (--block.used == 0) erase_block(block_of(gone.id));
   held_[gone.origin].remove(gone.id.sequence);
   bytes_ -= gone.payload.size();
   --live_;
@@ -143,12 +163,11 @@ Timestamp MessageStore::next_expiry() const {
 }
 
 StoredMessage* MessageStore::find(const MessageId& id) {
-  const auto it = by_id_.find(id);
-  return it == by_id_.end() ? nullptr : &ring_[place(it->second)];
+  const auto arrival = arrival_of(id);
+  return arrival ? &ring_[place(*arrival)] : nullptr;
 }
 const StoredMessage* MessageStore::find(const MessageId& id) const {
-  const auto it = by_id_.find(id);
-  return it == by_id_.end() ? nullptr : &ring_[place(it->second)];
+  return const_cast<MessageStore*>(this)->find(id);
 }
 
 StoredMessage* MessageStore::at(Arrival arrival) {
@@ -157,9 +176,10 @@ StoredMessage* MessageStore::at(Arrival arrival) {
 }
 
 std::optional<Arrival> MessageStore::arrival_of(const MessageId& id) const {
-  const auto it = by_id_.find(id);
-  if (it == by_id_.end()) return std::nullopt;
-  return it->second;
+  const Block* block = find_block(block_of(id));
+  if (block == nullptr) return std::nullopt;
+  const Arrival arrival = block->arrivals[in_block(id)];
+  return arrival == 0 ? std::nullopt : std::optional{arrival};
 }
 
 const IntervalSet& MessageStore::held(OriginIndex origin) const { return origin < held_.size() ? held_[origin] : kNothing; }

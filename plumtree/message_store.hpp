@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -137,7 +138,25 @@ class MessageStore {
   std::uint64_t cache_bytes_ = 0;
   std::uint64_t expired_ = 0;
   CountedReasons<CacheEviction> cache_evictions_;
-  std::unordered_map<MessageId, Arrival> by_id_;  // looked up, never iterated
+  /// Sequences of an origin come close together, and so do their places: a lookup mostly finds them in memory used just before.
+  struct Block {
+    static constexpr std::size_t kSize = 16;
+    std::array<Arrival, kSize> arrivals{};  ///< 0: not there
+    std::uint32_t used = 0;
+  };
+  [[nodiscard]] static MessageId block_of(const MessageId& id) noexcept { return {id.origin, id.sequence / Block::kSize}; }
+  [[nodiscard]] static std::size_t in_block(const MessageId& id) noexcept { return static_cast<std::size_t>(id.sequence % Block::kSize); }
+  [[nodiscard]] Block* find_block(const MessageId& key) const;
+  void erase_block(const MessageId& key);
+  std::unordered_map<MessageId, Block> by_id_;  // by `block_of`; looked up, never iterated
+  /// Blocks looked up last, by hash: origins that are active are mostly found here.
+  struct Recent {
+    MessageId key{};
+    Block* block = nullptr;
+  };
+  static constexpr std::size_t kRecent = 128;
+  mutable std::array<Recent, kRecent> recent_{};
+  [[nodiscard]] Recent& recent(const MessageId& key) const { return recent_[std::hash<MessageId>{}(key) % kRecent]; }
   std::vector<IntervalSet> held_;                 // by origin
   std::map<std::uint32_t, Shelf> shelves_;        // by number of the topic
   std::function<void(const StoredMessage&)> evicted_;

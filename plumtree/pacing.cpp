@@ -72,17 +72,24 @@ Duration Pacing::grace(const StoredMessage& message) const {
   return core_.config.lag_grace * static_cast<std::int64_t>(std::max<std::uint64_t>(1, windows));
 }
 
-Sequence Pacing::behind(OriginIndex origin, Sequence own, Timestamp now) {
+std::vector<Slot> Pacing::owing() const {
+  std::vector<Slot> slots;
+  for (const Slot slot : core_.up) {
+    if (core_.links[slot].eager && core_.links[slot].owed_ranges > 0) slots.push_back(slot);
+  }
+  return slots;
+}
+
+Sequence Pacing::behind(OriginIndex origin, Sequence own, const std::vector<Slot>& owing, Timestamp now) {
   const Paced& paced = at(origin);
   Sequence least = own;
   for (const Report& report : paced.reports) {
     if (report.watermark >= least || report.slot == paced.upstream) continue;
     least = std::min(least, limit(origin, report.watermark, now));
   }
-  for (const Slot slot : core_.up) {
-    const Link& link = core_.links[slot];
-    if (!link.eager || link.owed_ranges == 0 || slot == paced.upstream) continue;
-    for (const OriginSets& owed : link.owed) {
+  for (const Slot slot : owing) {
+    if (slot == paced.upstream) continue;
+    for (const OriginSets& owed : core_.links[slot].owed) {
       const auto it = owed.find(origin);
       if (it == owed.end() || it->second.empty()) continue;
       const Sequence before = it->second.front().first - 1;
@@ -95,6 +102,7 @@ Sequence Pacing::behind(OriginIndex origin, Sequence own, Timestamp now) {
 void Pacing::report(Timestamp now) {
   report_at_ = kNever;
   std::map<Slot, std::vector<frame::Progress::Entry>> frames;
+  const std::vector<Slot> waiting = owing();
   for (const OriginIndex origin : std::exchange(marked_, {})) {
     Paced& paced = at(origin);
     paced.marked = false;
@@ -102,7 +110,7 @@ void Pacing::report(Timestamp now) {
     Sequence own = core_.delivered(origin);
     // What is fetched is paced by its messages: nobody reports on the parts.
     if (const auto it = core_.fetching.find(origin); it != core_.fetching.end()) own = std::min(own, it->second.front().first - 1);
-    const Sequence least = behind(origin, own, now);
+    const Sequence least = behind(origin, own, waiting, now);
     paced.bytes = paced.messages = 0;
     if (least != paced.reported) {
       paced.reported = least;
@@ -130,8 +138,9 @@ void Pacing::published(Timestamp now) {
 void Pacing::acknowledge(Timestamp now) {
   acked_at_ = kNever;
   const Sequence highest = core_.seen[kSelf].watermark;
-  const Sequence least = behind(kSelf, highest, now);
-  const Sequence parts = large_.empty() ? 0 : behind(*core_.own_parts, core_.seen[*core_.own_parts].watermark, now);
+  const std::vector<Slot> waiting = owing();
+  const Sequence least = behind(kSelf, highest, waiting, now);
+  const Sequence parts = large_.empty() ? 0 : behind(*core_.own_parts, core_.seen[*core_.own_parts].watermark, waiting, now);
   const bool moved = least > acked_;
   acked_ = std::max(acked_, least);
   const Sequence large_before = large_acked_;

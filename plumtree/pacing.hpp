@@ -60,7 +60,9 @@ class Pacing {
   Paced& at(OriginIndex origin);
   void mark(OriginIndex origin, Timestamp now);
   /// The least of `own` and of all that count.
-  [[nodiscard]] Sequence behind(OriginIndex origin, Sequence own, Timestamp now);
+  [[nodiscard]] Sequence behind(OriginIndex origin, Sequence own, const std::vector<Slot>& owing, Timestamp now);
+  /// Links of the tree that wait for credit.
+  [[nodiscard]] std::vector<Slot> owing() const;
   /// How far somebody who has come up to `watermark` lets the publisher go; no limit where it is passed.
   [[nodiscard]] Sequence limit(OriginIndex origin, Sequence watermark, Timestamp now) const;
   /// How old a message may get while its publisher waits for those who lack it.

@@ -45,10 +45,8 @@ bool better(std::uint64_t distance, std::uint64_t than) {
 }  // namespace
 
 Rooted::Shaped* Rooted::find(TreeId id) {
-  for (auto& tree : trees_) {
-    if (tree.id == id) return &tree;
-  }
-  return nullptr;
+  const auto it = std::find(ids_.begin(), ids_.end(), id);
+  return it == ids_.end() ? nullptr : &trees_[static_cast<std::size_t>(it - ids_.begin())];
 }
 const Rooted::Shaped* Rooted::find(TreeId id) const { return const_cast<Rooted*>(this)->find(id); }
 
@@ -86,6 +84,7 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, std::uint64_t epoch, T
       return nullptr;
     }
     forget(*idlest);
+    ids_.erase(ids_.begin() + (idlest - trees_.begin()));
     trees_.erase(idlest);
   }
   Shaped tree;
@@ -94,6 +93,7 @@ Rooted::Shaped* Rooted::find_or_add(Slot from, TreeId id, std::uint64_t epoch, T
   tree.edges.resize(core_.links.size());
   tree.eager = core_.up;
   trees_.push_back(std::move(tree));
+  ids_.push_back(id);
   if (idle_at_ == kNever) idle_at_ = now + kIdle;
   report_roles("new tree");
   return &trees_.back();
@@ -107,12 +107,14 @@ void Rooted::forget(const Shaped& tree) {
 // ---- Roots
 
 void Rooted::start(Timestamp now) {
+  next_.reset();
   started_ = true;
   take_role(now);
   for (auto& tree : trees_) send_beacon(tree, core_.up);
 }
 
 void Rooted::set_members(const TreeMembers& members, Timestamp now) {
+  next_.reset();
   winners_ = choose_roots(members, core_.config.roots);
   const std::set<std::string_view> zones(members.zones.begin(), members.zones.end());
   few_zones_ = !zones.empty() && zones.size() * kMembersPerZone <= members.alive.size();
@@ -180,6 +182,7 @@ void Rooted::raise_epoch(Shaped& tree, Timestamp now) {
 // ---- Neighbours
 
 void Rooted::peer_up(Slot slot, Timestamp now) {
+  next_.reset();
   for (auto& tree : trees_) {
     edge(tree, slot) = Edge{};
     refresh(tree, "link up");
@@ -194,6 +197,7 @@ void Rooted::peer_up(Slot slot, Timestamp now) {
 }
 
 void Rooted::peer_down(Slot slot, Timestamp now) {
+  next_.reset();
   for (auto& tree : trees_) {
     const Edge lost = std::exchange(edge(tree, slot), Edge{});
     const bool was_parent = tree.parent == slot;
@@ -230,6 +234,7 @@ void Rooted::on_attach(Slot from, TreeId id, Timestamp) {
 }
 
 void Rooted::on_prune(Slot from, TreeId id, Timestamp now) {
+  next_.reset();
   Shaped* tree = find(id);
   if (tree == nullptr) return;
   Edge& e = edge(*tree, from);
@@ -256,6 +261,7 @@ void Rooted::on_prune(Slot from, TreeId id, Timestamp now) {
 // ---- Beacons
 
 void Rooted::on_beacon(Slot from, const frame::Beacon& beacon, Timestamp now) {
+  next_.reset();
   const bool ours = beacon.tree == TreeId{static_cast<std::uint64_t>(core_.self)};
   const bool request = beacon.distance_us == kFar;
   if (beacon.tree == kSharedTree || (!request && beacon.distance_us > kDistanceMax)) {
@@ -463,6 +469,7 @@ void Rooted::on_pull(Slot, TreeId id, Timestamp now) {
 }
 
 TreeId Rooted::tree_to_publish(Timestamp now) {
+  next_.reset();
   note_publish(now);
   // Settled trees before others (they are flooded from here), those of current roots and our own before old ones, the nearest.
   const auto rank = [&](const Shaped& tree) {
@@ -507,6 +514,8 @@ void Rooted::report_roles(std::string_view reason) {
 // ---- Time
 
 void Rooted::handle_timeout(Timestamp now) {
+  if (next_timeout() > now) return;
+  next_.reset();
   if (sender_ && beacon_at_ <= now && now - published_at_ >= kIdle) {
     sender_ = false;
     take_role(now);
@@ -547,13 +556,17 @@ void Rooted::drop_idle(Timestamp now) {
     if (idle(tree)) forget(tree);
   }
   std::erase_if(trees_, idle);
+  ids_.clear();
+  for (const auto& tree : trees_) ids_.push_back(tree.id);
   if (trees_.size() != before) report_roles("idle tree dropped");
   idle_at_ = trees_.empty() ? kNever : now + kIdle / 2;
 }
 
 Timestamp Rooted::next_timeout() const {
+  if (next_) return *next_;
   Timestamp next = std::min({beacon_at_, raise_at_, idle_at_});
   for (const auto& tree : trees_) next = std::min({next, tree.adopt_at, tree.detach_at, tree.settle_at, tree.request_at});
+  next_ = next;
   return next;
 }
 

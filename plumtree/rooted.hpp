@@ -129,6 +129,8 @@ class Rooted final : public Shape {
   void drop_idle(Timestamp now);
 
   std::vector<Shaped> trees_;
+  std::vector<TreeId> ids_;                  ///< of `trees_`: looked up for each message
+  mutable std::optional<Timestamp> next_;    ///< what `next_timeout` has found, until a timer may have changed
   std::deque<std::pair<TreeId, std::uint64_t>> forgotten_;  ///< and the last epoch that was known, oldest first
   std::uint64_t own_epoch_ = 0;              ///< of the tree that we are the root of; others may remember it when we do not
   std::vector<TreeId> winners_;

@@ -81,7 +81,7 @@ void Tree::Impl::peer_up(PeerId peer, PeerTraits traits, Timestamp now) {
   if (!core.measured_lateness) core.late = std::max(core.late, link.rtt * 2);
   link.graft_tokens = core.config.graft_rate_limit_burst;
   link.tokens_at = now;
-  core.up.insert(std::upper_bound(core.up.begin(), core.up.end(), slot), slot);
+  core.add_up(slot, peer);
   ++core.stats.peers_added;
   shape->peer_up(slot, now);
   if (core.synced) {
@@ -99,7 +99,8 @@ void Tree::Impl::peer_down(PeerId peer, Timestamp now) {
   const auto found = core.slot_of(peer);
   if (!found) return;
   const Slot slot = *found;
-  std::erase(core.up, slot);
+  core.remove_up(slot);
+  lazy_at_.reset();
   core.links[slot].up = false;
   ++core.stats.peers_removed;
   clear_bits(slot);
@@ -273,8 +274,10 @@ void Tree::Impl::handle_timeout(Timestamp now) {
     }
   }
   shape->handle_timeout(now);
-  for (const Slot slot : core.up) {
-    if (core.links[slot].lazy.next() <= now) flush_lazy(slot, now);
+  if (lazy_at() <= now) {
+    for (const Slot slot : core.up) {
+      if (core.links[slot].lazy.next() <= now) flush_lazy(slot, now);
+    }
   }
   if (missing_.next() <= now) pull_missing(now);
   if (ask_at_ <= now || (!core.synced && sync_deadline_ <= now)) ask_for_sync(now);
@@ -286,10 +289,15 @@ void Tree::Impl::handle_timeout(Timestamp now) {
 }
 
 Timestamp Tree::Impl::next_timeout() const {
-  Timestamp next = std::min({core.store.next_expiry(), shape->next_timeout(), missing_.next(), ask_at_, digest_at_,
-                             losses_.next_timeout(), exchange_.next_timeout(), pacing_.next_timeout(), receipts_.next_timeout()});
-  for (const Slot slot : core.up) next = std::min(next, core.links[slot].lazy.next());
-  return next;
+  return std::min({core.store.next_expiry(), shape->next_timeout(), missing_.next(), ask_at_, digest_at_, losses_.next_timeout(),
+                   exchange_.next_timeout(), pacing_.next_timeout(), receipts_.next_timeout(), lazy_at()});
+}
+
+Timestamp Tree::Impl::lazy_at() const {
+  if (lazy_at_) return *lazy_at_;
+  lazy_at_ = kNever;
+  for (const Slot slot : core.up) lazy_at_ = std::min(*lazy_at_, core.links[slot].lazy.next());
+  return *lazy_at_;
 }
 
 std::optional<tree::Output> Tree::Impl::poll_output() {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <plumvine/detail/flat_map.hpp>
 #include <plumvine/detail/outbox.hpp>
 #include <plumvine/detail/rng.hpp>
 #include <plumvine/detail/timer_queue.hpp>
@@ -328,7 +329,7 @@ class Engine::Impl {
   Timestamp forgets_due_{INT64_MIN / 2};
   Timestamp leave_deadline_ = kNever;
 
-  std::map<ConnId, std::unique_ptr<Connection>> conns_;
+  FlatMap<ConnId, std::unique_ptr<Connection>> conns_;
   std::map<swim::StreamId, ConnId> streams_;
   std::map<PeerId, ConnId> visits_;      ///< connections that we made for direct messages
   std::vector<std::unique_ptr<Connection>> graveyard_;

@@ -111,7 +111,6 @@ void SendQueue::gather() {
   batch_.clear();
   frames_ended_.clear();
   next_ = 0;
-  std::vector<wire::Encoded> run;
   std::size_t run_bytes = 0;
   std::size_t total = 0;
   while (batch_.size() + 3 <= kBatchPieces && total < kBatchBytes) {
@@ -121,15 +120,15 @@ void SendQueue::gather() {
     const std::size_t size = frame.size();
     total += size;
     if (size < kSmall) {
-      run.push_back(std::move(frame));
+      run_.push_back(std::move(frame));
       run_bytes += size;
       if (run_bytes >= kJoinedMax) {
-        join(run);
+        join();
         run_bytes = 0;
       }
       continue;
     }
-    join(run);
+    join();
     run_bytes = 0;
     if (frame.payload.empty()) {
       put(std::move(frame.head), 1);
@@ -138,7 +137,7 @@ void SendQueue::gather() {
       put(std::move(frame.payload), 1);
     }
   }
-  join(run);
+  join();
 }
 
 /// One piece in place of the batch; what sealing adds counts as queued.
@@ -153,26 +152,26 @@ void SendQueue::seal_batch() {
   put(std::move(sealed), frames);
 }
 
-/// Copies a run of small frames into one piece.
-void SendQueue::join(std::vector<wire::Encoded>& run) {
-  if (run.empty()) return;
-  if (run.size() == 1 && run.front().payload.empty()) {
-    put(std::move(run.front().head), 1);
+/// Copies the run of small frames into one piece.
+void SendQueue::join() {
+  if (run_.empty()) return;
+  if (run_.size() == 1 && run_.front().payload.empty()) {
+    put(std::move(run_.front().head), 1);
   } else {
     std::size_t size = 0;
-    for (const wire::Encoded& frame : run) size += frame.size();
+    for (const wire::Encoded& frame : run_) size += frame.size();
     auto block = std::make_shared_for_overwrite<std::byte[]>(size);
     std::byte* out = block.get();
-    for (const wire::Encoded& frame : run) {
+    for (const wire::Encoded& frame : run_) {
       for (const Bytes* part : {&frame.head, &frame.payload}) {
         if (part->empty()) continue;
         std::memcpy(out, part->data(), part->size());
         out += part->size();
       }
     }
-    put(Bytes::adopt(std::move(block), 0, size), static_cast<std::uint32_t>(run.size()));
+    put(Bytes::adopt(std::move(block), 0, size), static_cast<std::uint32_t>(run_.size()));
   }
-  run.clear();
+  run_.clear();
 }
 
 void SendQueue::put(Bytes piece, std::uint32_t frames_ended) {

@@ -77,7 +77,7 @@ class SendQueue {
   Waiting pop(std::size_t lane);
   void gather();
   void seal_batch();
-  void join(std::vector<wire::Encoded>& run);
+  void join();
   void put(Bytes piece, std::uint32_t frames_ended);
   void consume(std::size_t bytes);
 
@@ -87,6 +87,7 @@ class SendQueue {
   std::uint64_t serving_ = 0;                   ///< the same of the lane served last: where one begins that was empty
   CountedReasons<Priority> enqueued_, dequeued_, dropped_;
   std::vector<Bytes> batch_;
+  std::vector<wire::Encoded> run_;           ///< small frames that are about to be joined; empty between calls
   std::vector<std::uint32_t> frames_ended_;  ///< by piece of `batch_`
   std::size_t next_ = 0;                     ///< first piece not yet taken
   std::uint64_t bytes_ = 0;

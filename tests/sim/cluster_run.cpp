@@ -14,6 +14,7 @@ ClusterOptions cluster_options(const Request& request, std::size_t nodes) {
   ClusterOptions options;
   options.nodes = request.nodes.value_or(nodes);
   options.seed = request.seed;
+  options.check_every = std::max<std::uint32_t>(options.check_every, static_cast<std::uint32_t>(4 * options.nodes));  // each looks at all members
   options.path.loss = request.loss.value_or(0);
   if (request.latency_min) {
     options.path.delay = *request.latency_min;

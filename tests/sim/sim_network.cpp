@@ -87,8 +87,16 @@ bool SimNetwork::reaches(HostId from, HostId to) const {
 }
 
 const PathQuality& SimNetwork::path(HostId from, HostId to) const {
-  auto it = paths_.find({from, to});
-  return it == paths_.end() ? default_path_ : it->second;
+  const auto& paths = at(from).paths;
+  const auto number = static_cast<std::size_t>(to);
+  return number < paths.size() && paths[number] ? *paths[number] : default_path_;
+}
+
+void SimNetwork::set_path(HostId from, HostId to, const PathQuality& quality) {
+  auto& paths = at(from).paths;
+  const auto number = static_cast<std::size_t>(to);
+  if (paths.size() <= number) paths.resize(number + 1);
+  paths[number] = quality;
 }
 
 Duration SimNetwork::travel(HostId from, HostId to) {
@@ -291,6 +299,7 @@ void SimNetwork::pump(Key key, int side) {
     if (held >= limits_.receive_buffer) return;  // the window is shut; reading opens it
     const std::size_t room = std::min(kSegment, limits_.receive_buffer - held);
     std::vector<Bytes> segment;
+    segment.reserve(pipe.unsent.size());
     std::size_t size = 0;
     while (!pipe.unsent.empty() && size < room) {
       Bytes& front = pipe.unsent.front();

@@ -4,12 +4,15 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
+#include <plumvine/detail/flat_map.hpp>
 #include <plumvine/detail/rng.hpp>
 #include <plumvine/types.hpp>
 
@@ -86,7 +89,7 @@ class SimNetwork {
   void set_limits(const KernelLimits& limits) { limits_ = limits; }
   [[nodiscard]] const KernelLimits& limits() const noexcept { return limits_; }
   void set_default_path(const PathQuality& quality) { default_path_ = quality; }
-  void set_path(HostId from, HostId to, const PathQuality& quality) { paths_[{from, to}] = quality; }
+  void set_path(HostId from, HostId to, const PathQuality& quality);
   /// Of each stream between the two, both ways; 0 = unlimited.
   void set_bandwidth(HostId a, HostId b, std::uint64_t bytes_per_second);
   /// Hosts of different groups cannot reach each other; hosts named in no group form one of their own.
@@ -129,7 +132,8 @@ class SimNetwork {
     KernelEvents* process = nullptr;
     bool powered = true;
     std::uint32_t group = 0;
-    std::map<ConnId, std::pair<std::uint64_t, int>> sockets;  ///< the process's name of a connection end
+    FlatMap<ConnId, std::pair<std::uint64_t, int>> sockets;  ///< the process's name of a connection end
+    std::vector<std::optional<PathQuality>> paths;           ///< by the host they lead to
   };
   /// One end of a connection, as the kernel there sees it.
   struct End {
@@ -190,9 +194,8 @@ class SimNetwork {
   PathQuality default_path_;
   std::vector<Host> hosts_;
   std::map<Endpoint, HostId> by_address_;
-  std::map<std::pair<HostId, HostId>, PathQuality> paths_;
   std::set<std::pair<HostId, HostId>> cuts_;
-  std::map<Key, Connection> connections_;
+  std::unordered_map<Key, Connection> connections_;  // looked up, never iterated
   Key next_key_ = 0;
   Counters counters_;
   Tap* tap_ = nullptr;

@@ -60,7 +60,7 @@ ConnId SimTransport::accepted(const Endpoint& from) {
 }
 
 void SimTransport::readable(ConnId conn) {
-  if (read_posted_.insert(conn).second) post(Ready::readable, conn);
+  if (read_posted_.insert(conn)) post(Ready::readable, conn);
 }
 
 void SimTransport::refused(ConnId conn, const Error& why) {

@@ -3,9 +3,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
+
+#include <plumvine/detail/flat_map.hpp>
 
 #include <transport/transport.hpp>
 
@@ -68,7 +69,7 @@ class SimTransport final : public Transport, public KernelEvents {
   std::deque<Item> ready_;
   std::deque<std::pair<Endpoint, Bytes>> packets_;
   std::size_t packet_bytes_ = 0;
-  std::set<ConnId> known_, paused_, read_posted_, unaccepted_;
+  FlatSet<ConnId> known_, paused_, read_posted_, unaccepted_;
   std::uint64_t next_accepted_ = 0;
   TransportStats stats_;
 };

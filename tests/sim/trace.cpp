@@ -1,6 +1,8 @@
 #include "trace.hpp"
 
+#include <bit>
 #include <cstdio>
+#include <cstring>
 
 namespace plumvine::sim {
 
@@ -9,7 +11,8 @@ void Trace::mix(BytesView bytes) noexcept {
   std::size_t i = 0;
   for (; i + 8 <= bytes.size(); i += 8) {
     std::uint64_t word = 0;
-    for (std::size_t k = 0; k < 8; ++k) word |= std::to_integer<std::uint64_t>(bytes[i + k]) << (8 * k);
+    std::memcpy(&word, bytes.data() + i, sizeof word);
+    if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
     mix(word);
   }
   std::uint64_t rest = 0;

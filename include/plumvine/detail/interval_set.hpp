@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <plumvine/types.hpp>
@@ -18,23 +19,21 @@ class IntervalSet {
   /// Adds [range.first, range.last]; returns how many sequences were new.
   std::uint64_t add(SequenceRange range) {
     if (range.first > range.last) return 0;
+    auto next = ranges_.upper_bound(range.first);
+    auto into = next == ranges_.begin() ? ranges_.end() : std::prev(next);
     std::uint64_t before = 0;
-    Sequence first = range.first;
-    Sequence last = range.last;
-    auto it = ranges_.upper_bound(first);
-    if (it != ranges_.begin()) {
-      auto previous = std::prev(it);
-      if (previous->second >= first || previous->second + 1 == first) it = previous;
+    if (into != ranges_.end() && (into->second >= range.first || into->second + 1 == range.first)) {
+      before = overlap({into->first, into->second}, range);
+      into->second = into->second > range.last ? into->second : range.last;
+    } else {
+      into = ranges_.emplace_hint(next, range.first, range.last);
     }
-    while (it != ranges_.end() && (it->first <= last || it->first == last + 1)) {
-      const Sequence lo = it->first < range.first ? range.first : it->first;
-      const Sequence hi = it->second > range.last ? range.last : it->second;
-      if (lo <= hi) before += hi - lo + 1;
-      first = it->first < first ? it->first : first;
-      last = it->second > last ? it->second : last;
-      it = ranges_.erase(it);
+    // What it has grown to touch becomes a part of it.
+    while (next != ranges_.end() && (next->first <= into->second || next->first == into->second + 1)) {
+      before += overlap({next->first, next->second}, range);
+      into->second = next->second > into->second ? next->second : into->second;
+      next = ranges_.erase(next);
     }
-    ranges_.emplace(first, last);
     const std::uint64_t fresh = range.last - range.first + 1 - before;
     count_ += fresh;
     return fresh;
@@ -46,19 +45,21 @@ class IntervalSet {
     if (range.first > range.last) return 0;
     std::uint64_t gone = 0;
     auto it = ranges_.upper_bound(range.first);
-    if (it != ranges_.begin()) --it;
+    if (it != ranges_.begin() && std::prev(it)->second >= range.first) --it;
     while (it != ranges_.end() && it->first <= range.last) {
       const SequenceRange had{it->first, it->second};
-      if (had.last < range.first) {
+      gone += overlap(had, range);
+      if (had.first < range.first) {
+        it->second = range.first - 1;
         ++it;
-        continue;
+        if (had.last > range.last) it = ranges_.emplace_hint(it, range.last + 1, had.last);
+      } else if (had.last > range.last) {
+        auto node = ranges_.extract(it++);  // the same node with another key: no allocation
+        node.key() = range.last + 1;
+        it = ranges_.insert(it, std::move(node));
+      } else {
+        it = ranges_.erase(it);
       }
-      const Sequence lo = had.first < range.first ? range.first : had.first;
-      const Sequence hi = had.last > range.last ? range.last : had.last;
-      gone += hi - lo + 1;
-      it = ranges_.erase(it);
-      if (had.first < lo) ranges_.emplace(had.first, lo - 1);
-      if (had.last > hi) it = ranges_.emplace(hi + 1, had.last).first;
     }
     count_ -= gone;
     return gone;
@@ -115,6 +116,12 @@ class IntervalSet {
   friend bool operator==(const IntervalSet& a, const IntervalSet& b) { return a.ranges_ == b.ranges_; }
 
  private:
+  static std::uint64_t overlap(SequenceRange a, SequenceRange b) noexcept {
+    const Sequence first = a.first > b.first ? a.first : b.first;
+    const Sequence last = a.last < b.last ? a.last : b.last;
+    return first <= last ? last - first + 1 : 0;
+  }
+
   std::map<Sequence, Sequence> ranges_;
   std::uint64_t count_ = 0;
 };

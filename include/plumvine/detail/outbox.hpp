@@ -1,33 +1,43 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace plumvine {
 
-/// Outputs of a machine, polled in the order in which they were decided.
+/// Outputs of a machine, polled in the order in which they were decided. They are mostly polled until there is none,
+/// and then the places are used again.
 template <class Output>
 class Outbox {
  public:
   void push(Output output) { queue_.push_back(std::move(output)); }
   std::optional<Output> poll() {
-    if (queue_.empty()) return std::nullopt;
-    std::optional<Output> output{std::move(queue_.front())};
-    queue_.pop_front();
+    if (empty()) return std::nullopt;
+    std::optional<Output> output{std::move(queue_[next_])};
+    if (++next_ == queue_.size()) {
+      if (queue_.capacity() > kKept) queue_ = std::vector<Output>{};
+      queue_.clear();
+      next_ = 0;
+    } else if (next_ >= kKept && next_ * 2 >= queue_.size()) {
+      queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(next_));
+      next_ = 0;
+    }
     return output;
   }
   /// Calls `visit` with each output that waits, in order.
   template <class Visit>
   void each(Visit visit) const {
-    for (const Output& output : queue_) visit(output);
+    for (std::size_t i = next_; i < queue_.size(); ++i) visit(queue_[i]);
   }
-  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
-  [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return next_ == queue_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return queue_.size() - next_; }
 
  private:
-  std::deque<Output> queue_;
+  static constexpr std::size_t kKept = 64;  ///< places that are kept between bursts
+  std::vector<Output> queue_;
+  std::size_t next_ = 0;  ///< to be polled; those before it were
 };
 
 }  // namespace plumvine

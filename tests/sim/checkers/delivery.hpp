@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
@@ -45,9 +46,9 @@ class DeliveryLog {
 
  private:
   struct Receiver {
-    std::map<InstanceId, IntervalSet> delivered;
+    std::unordered_map<InstanceId, IntervalSet> delivered;
     std::map<InstanceId, IntervalSet> given_up;
-    std::map<InstanceId, Sequence> ordered;     ///< the last on an ordered topic, by origin
+    std::unordered_map<InstanceId, Sequence> ordered;  ///< the last on an ordered topic, by origin
     std::map<InstanceId, Sequence> owed_after;  ///< what each origin had published when the receiver became ready
     bool ready = false;
   };
@@ -55,7 +56,7 @@ class DeliveryLog {
   [[nodiscard]] Sequence owed_from(const Receiver& process, InstanceId origin) const;
 
   std::map<InstanceId, std::vector<std::uint64_t>> payloads_;  ///< hash by sequence - 1
-  std::map<InstanceId, Receiver> receivers_;
+  std::unordered_map<InstanceId, Receiver> receivers_;         ///< never iterated
   std::uint64_t published_ = 0;
   std::uint64_t deliveries_ = 0;
   std::uint64_t lost_ = 0;

@@ -1,7 +1,9 @@
 #include <plumvine/bytes.hpp>
 #include <plumvine/detail/counted_reasons.hpp>
 #include <plumvine/detail/fixed_histogram.hpp>
+#include <plumvine/detail/flat_map.hpp>
 #include <plumvine/detail/outbox.hpp>
+#include <plumvine/detail/rng.hpp>
 #include <plumvine/result.hpp>
 #include <plumvine/time.hpp>
 
@@ -83,6 +85,51 @@ TEST_CASE("an outbox gives back in order what was put in", "[detail][outbox]") {
   CHECK(**outbox.poll() == 2);
   CHECK(**outbox.poll() == 3);
   CHECK(outbox.empty());
+}
+
+TEST_CASE("an outbox that is never empty keeps its order and what it holds", "[detail][outbox]") {
+  Outbox<int> outbox;
+  int pushed = 0;
+  int polled = 0;
+  for (int round = 0; round < 500; ++round) {
+    for (int i = 0; i < 3; ++i) outbox.push(pushed++);
+    for (int i = 0; i < (round < 250 ? 2 : 3); ++i) REQUIRE(outbox.poll() == polled++);
+    REQUIRE(outbox.size() == static_cast<std::size_t>(pushed - polled));
+  }
+  int next = polled;
+  outbox.each([&](int value) { CHECK(value == next++); });
+  CHECK(next == pushed);
+  while (const auto value = outbox.poll()) REQUIRE(*value == polled++);
+  CHECK(polled == pushed);
+}
+
+TEST_CASE("a flat map and a flat set behave as those of the standard library", "[detail][flat_map]") {
+  FlatMap<std::uint32_t, std::uint64_t> map;
+  FlatSet<std::uint32_t> set;
+  std::map<std::uint32_t, std::uint64_t> model;
+  Rng rng{7};
+  for (int step = 0; step < 2000; ++step) {
+    const auto key = static_cast<std::uint32_t>(rng.below(40));
+    if (rng.below(2) == 0) {
+      CHECK(set.insert(key) == !model.contains(key));
+      map[key] = model[key] = rng.next();
+    } else {
+      const std::size_t gone = model.erase(key);
+      CHECK(map.erase(key) == gone);
+      CHECK(set.erase(key) == gone);
+    }
+    CHECK(map.contains(key) == model.contains(key));
+    CHECK(set.contains(key) == model.contains(key));
+    REQUIRE(std::equal(map.begin(), map.end(), model.begin(), model.end(),
+                       [](const auto& a, const auto& b) { return a.first == b.first && a.second == b.second; }));
+  }
+  CHECK(map.size() == model.size());
+  CHECK(set.size() == model.size());
+  map.erase(map.begin());
+  CHECK(map.size() + 1 == model.size());
+  CHECK(map.find(99) == map.end());
+  map.clear();
+  CHECK(map.empty());
 }
 
 TEST_CASE("reasons are counted one by one", "[detail][counted_reasons]") {
