@@ -30,7 +30,7 @@ bool Serf::on_output(const swim::Output& output, Timestamp now) {
     return false;
   }
   if (const auto* message = std::get_if<swim::UserMessage>(&output)) {
-    user_message(message->message.view(), message->key, now);
+    user_message(*message, now);
   } else if (const auto* state = std::get_if<swim::UserState>(&output)) {
     user_state(state->state.view(), now);
   } else if (const auto* ack = std::get_if<swim::AckPayload>(&output)) {
@@ -121,9 +121,11 @@ void Serf::take(BytesView message, Timestamp now, bool (Serf::*handler)(const Me
   if ((this->*handler)(decoded, now)) spread(message, false, now);
 }
 
-void Serf::user_message(BytesView message, const Bytes& key, Timestamp now) {
+void Serf::user_message(const swim::UserMessage& received, Timestamp now) {
+  const BytesView message = received.message.view();
   if (message.empty()) return;
-  sealed_by_ = key;
+  sealed_by_ = received.key;
+  by_stream_ = received.stream;
   switch (static_cast<MessageType>(message[0])) {
     case MessageType::leave: take(message, now, &Serf::on_leave); break;
     case MessageType::join: take(message, now, &Serf::on_join); break;
@@ -141,7 +143,7 @@ void Serf::user_message(BytesView message, const Bytes& key, Timestamp now) {
       break;
     }
     case MessageType::response: 
-      if (key.empty()) return counts_.add(SerfMessage::stranger);  // what we ask is asked and answered sealed
+      if (sealed_by_.empty()) return counts_.add(SerfMessage::stranger);  // what we ask is asked and answered sealed
       return outbox_.push(Answered{Bytes::copy_of(message.subspan(1))});
     default: return counts_.add(SerfMessage::unknown_type);
   }

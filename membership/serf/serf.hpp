@@ -95,7 +95,7 @@ class Serf {
   void member(const MemberEvent& event, Timestamp now);
   void joined(const Member& member, Timestamp now);
   void gone(const MemberEvent& event, Timestamp now);
-  void user_message(BytesView message, const Bytes& key, Timestamp now);
+  void user_message(const swim::UserMessage& received, Timestamp now);
   void user_state(BytesView state, Timestamp now);
   void ack_payload(const swim::AckPayload& ack);
   // Each says whether the message is news, to be gossiped on.
@@ -135,6 +135,7 @@ class Serf {
   std::size_t foreign_ = 0;     ///< alive members that are not ours
   LTime own_time_ = 1;          ///< our own status time
   Bytes sealed_by_;             ///< the key of the message being handled
+  bool by_stream_ = false;      ///< it came over a stream
   bool leaving_ = false;
   bool said_join_ = false;
   bool synced_ = false;         ///< a first state was read
