@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <map>
@@ -207,6 +208,9 @@ class Engine::Impl {
   void on_other_key(const swim::OtherKey& other);
   [[nodiscard]] bool in_clear(const Link& link) const { return has_key() && !(link.seal && link.seal->ready()); }
   [[nodiscard]] bool is_stale(const Link& link) const;
+  [[nodiscard]] bool is_superseded(const Bytes& key) const {
+    return std::find(superseded_.begin(), superseded_.end(), key) != superseded_.end();
+  }
   void want_renewal();
   void renew_links();
 

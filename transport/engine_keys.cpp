@@ -252,6 +252,10 @@ Status Engine::Impl::apply_key(const serf::KeyQuery& query, bool& changed) {
   changed = changed && status;
   if (!changed) return status;
   keys_changed_ = now_;
+  if (query.command == KeyCommand::use) {
+    links_stale_ = true;
+    renew_due_ = now_ + kSpreadTime;
+  }
   log(LogLevel::info, "membership", code::kKeyChanged, "",
       "Key " + ring.name_of(query.key) + std::string(what) + ", by order of " + query.by);
   return status;
@@ -283,7 +287,7 @@ void Engine::Impl::save_key_history() {
 /// A member seals with a key that was primary here until an order came: it was away then. It is told, sealed with the
 /// key that it has; that works for Serf's members too.
 void Engine::Impl::on_other_key(const swim::OtherKey& other) {
-  if (std::find(superseded_.begin(), superseded_.end(), other.key) == superseded_.end()) return;
+  if (!is_superseded(other.key)) return;
   if (now_ - keys_changed_ < kSpreadTime || !swim_->seals()) return;
   if (!serf_ && !known_.contains(other.name)) return;
   if (taught_.size() >= kTaughtMax) std::erase_if(taught_, [&](const auto& entry) { return now_ - entry.second >= kTeachPause; });
@@ -323,10 +327,16 @@ Status Engine::Impl::set_keys(const std::vector<Bytes>& keys, const std::optiona
   return {};
 }
 
-/// It rests on a key that is gone, or is in clear and should not be any more.
+/// It rests on a key that is gone, or is in clear and should not be any more. Or it was made with a replaced key just when the
+/// order came: then the next greeting shows whether the other end has heard of that.
 bool Engine::Impl::is_stale(const Link& link) const {
-  if (!link.greeted() || link.state() == LinkState::draining) return false;
-  if (!in_clear(link)) return has_key() && !identity_.keyring->contains(link.seal->secret());
+  if (!has_key() || !link.greeted() || link.state() == LinkState::draining) return false;
+  if (!in_clear(link)) {
+    const Bytes& key = link.seal->secret();
+    const bool just_then = now_ - keys_changed_ >= kSpreadTime && link.connected_at() - keys_changed_ < kSpreadTime &&
+                           keys_changed_ - link.connected_at() < kSpreadTime;
+    return !identity_.keyring->contains(key) || (just_then && is_superseded(key));
+  }
   return link.outbound() ? config_.swim.gossip_verify_outgoing : config_.swim.gossip_verify_incoming;
 }
 
@@ -344,7 +354,7 @@ void Engine::Impl::renew_links() {
   if (stale.empty()) return;
   renew_due_ = now_ + kRenewPause / 2 + rng_.jitter(kRenewPause);
   end_link(*stale.front(), frame::Bye::Why::overlay,
-           in_clear(*stale.front()->link) ? "it was made in clear, and links are sealed now" : "its key was removed");
+           in_clear(*stale.front()->link) ? "it was made in clear, and links are sealed now" : "its key was removed or replaced");
 }
 
 }  // namespace plumvine

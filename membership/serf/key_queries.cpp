@@ -13,6 +13,8 @@ constexpr std::string_view kInternal = "_serf_";
 constexpr std::array<std::string_view, 4> kNames{"list-keys", "install-key", "use-key", "remove-key"};
 /// Serf's limit on an encoded response.
 constexpr std::size_t kResponseMax = 1024;
+/// Serf's members answer by packet only. Where those do not come through, these many others pass the answer on.
+constexpr std::uint8_t kRelays = 2;
 
 bool typed(BytesView payload, MessageType type) {
   return !payload.empty() && payload[0] == static_cast<std::byte>(type);
@@ -77,6 +79,7 @@ std::uint32_t KeyQueries::send(const Endpoint& to, KeyCommand command, const Byt
   // A new number each time: a member that has seen the query, and whose answer was lost, answers again.
   Query query{.time = time, .id = static_cast<std::uint32_t>(rng_.next()), .address = self.address.view(), .port = self.port};
   query.source_node = name_;
+  query.relay_factor = stream ? kRelays : 0;
   query.flags = kQueryNoBroadcast;
   query.timeout_ns = std::chrono::nanoseconds{kTryTime * kTries}.count();
   query.name = name;

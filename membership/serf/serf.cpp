@@ -195,13 +195,24 @@ bool Serf::on_join(const Join& intent, Timestamp now) {
     return news;
   }
   const auto it = members_.find(intent.node);
-  if (it == members_.end()) return remember(intent.node, intent.time, false, now);
+  if (it == members_.end()) {
+    const bool news = remember(intent.node, intent.time, false, now);
+    if (news) keep_join(intent);
+    return news;
+  }
   Known& known = it->second;
   if (intent.time <= known.time) return counts_.add(SerfMessage::repeated), false;
   counts_.add(SerfMessage::fresh);
   known.time = intent.time;
   if (known.status == Status::leaving) set_status(it->first, known, Status::alive);
+  keep_join(intent);
   return true;
+}
+
+void Serf::keep_join(const Join& intent) {
+  std::erase_if(joins_, [&](const auto& join) { return join.first == intent.node; });
+  if (joins_.size() >= kJoinsMax) joins_.pop_front();
+  joins_.emplace_back(intent.node, intent.time);
 }
 
 /// Intents about a name that is not known yet: the member may be just behind.
@@ -246,7 +257,8 @@ void Serf::relay(const Relay& passed, Timestamp now) {
   // Nobody can make us send to strangers.
   if (!to || !swim_.lives_at(*to)) return counts_.add(SerfMessage::stranger);
   counts_.add(SerfMessage::sent);
-  swim_.send_user(*to, passed.message, now);
+  if (swim_.packets(passed.name) == PacketPath::open) swim_.send_user(*to, passed.message, now);
+  else swim_.send_user_by_stream(*to, passed.message, now);
 }
 
 void Serf::user_state(BytesView bytes, Timestamp now) {
@@ -354,8 +366,12 @@ void Serf::refresh_state() {
   // Others take it for the time of a join: while we leave it must stay below that of our leave intent, or they
   // ignore the intent that comes behind the table.
   state.status_times.emplace_back(name_, leaving_ ? own_time_ - 1 : own_time_);
-  if (foreign_ > 0)
+  if (foreign_ > 0) {
     for (const EventSeen& event : history_) state.events.push_back({event.time, event.name, event.payload.view(), false});
+    // Who came back after a leave intent is `leaving` where gossip of its join intent did not come.
+    for (const auto& [name, time] : joins_)
+      if (status(name) == Status::alive) state.status_times.emplace_back(name, time);
+  }
   swim_.set_user_state(encode(state));
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include <plumvine/detail/outbox.hpp>
@@ -50,6 +51,8 @@ class Serf {
   /// Events told again with every table exchange while there are foreign members, as Serf tells its last ones: gossip misses
   /// somebody now and then.
   static constexpr std::size_t kHistoryMax = 32;
+  /// Join intents of others, told again in the same way.
+  static constexpr std::size_t kJoinsMax = 64;
 
   Serf(swim::Swim& swim, std::string name, Rng rng);
 
@@ -103,6 +106,7 @@ class Serf {
   bool on_join(const Join& intent, Timestamp now);
   bool on_event(const Event& event);
   void keep_event(LTime time, std::string_view name, BytesView payload);
+  void keep_join(const Join& intent);
   bool on_query(const Query& query, Timestamp now);
   bool remember(std::string_view name, LTime time, bool leave, Timestamp now);
   void relay(const Relay& relay, Timestamp now);
@@ -129,6 +133,7 @@ class Serf {
   Clock query_clock_;
   Recent events_;
   std::deque<EventSeen> history_;
+  std::deque<std::pair<std::string, LTime>> joins_;  ///< the newest behind
   Recent queries_;
   std::map<std::string, Known, std::less<>> members_;
   std::map<std::string, Intent, std::less<>> intents_;
