@@ -50,9 +50,9 @@ void Core::send_packet(const Endpoint& to, std::span<const BytesView> messages, 
   outbox.push(SendPacket{to, wire::pack(layers(crc), messages)});
 }
 
-void Core::user_message(const Endpoint& from, BytesView message, const Bytes& key) {
+void Core::user_message(const Endpoint& from, BytesView message, const Bytes& key, bool stream) {
   if (message.empty() || (!speaks_serf(config) && key.empty())) return;
-  outbox.push(UserMessage{from, Bytes::copy_of(message), key});
+  outbox.push(UserMessage{from, Bytes::copy_of(message), key, stream});
 }
 
 void Core::no_key_fits(const Endpoint& from, Timestamp now) {

@@ -92,7 +92,7 @@ struct Core {
     answer_key = {};
   }
   /// Hands up a user message, if there is somebody to take it.
-  void user_message(const Endpoint& from, BytesView message, const Bytes& key);
+  void user_message(const Endpoint& from, BytesView message, const Bytes& key, bool stream);
   /// Says that somebody has another key, at most once a second.
   void no_key_fits(const Endpoint& from, Timestamp now);
   /// Somebody has another cluster label; said once per address.

@@ -56,6 +56,7 @@ struct UserMessage {
   Endpoint from;
   Bytes message;
   Bytes key = {};  ///< that sealed it; empty: it came in clear
+  bool stream = false;
 };
 /// The user message that was to be watched has gone out as often as needed.
 struct UserSent {};

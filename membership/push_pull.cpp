@@ -10,6 +10,9 @@
 namespace plumvine::swim {
 namespace {
 
+/// A user message that is not connected by then is given up; whoever waits for an answer sends another.
+constexpr Duration kUserTime = std::chrono::milliseconds{2500};
+
 bool is_exchange(StreamPurpose purpose) {
   return purpose == StreamPurpose::periodic || purpose == StreamPurpose::stranger || purpose == StreamPurpose::seed ||
          purpose == StreamPurpose::lost;
@@ -84,6 +87,14 @@ bool Streams::ping(const Endpoint& to, std::string_view name, std::uint32_t sequ
               deadline);
 }
 
+void Streams::user(const Endpoint& to, BytesView message, const Bytes& key, Timestamp now) {
+  wire::Buffer out;
+  wire::encode(wire::UserHeader{static_cast<std::int64_t>(message.size())}, out);
+  out.insert(out.end(), message.begin(), message.end());
+  open(to, Stream{.purpose = StreamPurpose::user, .peer = to, .message = Bytes::copy_of(out), .key = key, .reader = {false, core_.opening()}},
+       now + std::min(core_.config.tcp_timeout, kUserTime));
+}
+
 bool Streams::open(const Endpoint& to, Stream stream, Timestamp deadline) {
   if (opened_ >= kOpenedMax) {
     core_.stats.rejected.add(PacketReject::stream_limit);
@@ -107,6 +118,10 @@ void Streams::connected(StreamId stream_id, Timestamp now) {
   if (is_exchange(stream.purpose)) {
     core_.timers.set({TimerKind::stream, id}, now + core_.config.tcp_timeout);
     return stream.buckets != 0 ? send_digest(id, stream) : send_table(id, stream, true);
+  }
+  if (stream.purpose == StreamPurpose::user) {
+    send_bytes(id, stream.message.view(), true);
+    return finish(it, true, true, now);
   }
   const Identity& self = core_.identity;
   send(id, wire::Ping{stream.sequence, stream.name, self.address.view(), self.port, self.name}, true);
@@ -145,7 +160,8 @@ void Streams::send(std::uint64_t id, const Message& message, bool dialling) {
 void Streams::send_bytes(std::uint64_t id, BytesView message, bool dialling) {
   wire::Layers layers = core_.layers(false);
   // Who opened the stream with an old key may have no other.
-  if (const auto it = streams_.find(id); !dialling && it != streams_.end()) layers.key = it->second.reader.opened_by();
+  if (const auto it = streams_.find(id); it != streams_.end())
+    layers.key = dialling ? it->second.key : it->second.reader.opened_by();
   core_.outbox.push(SendStream{StreamId{id}, wire::wrap_stream(layers, dialling, message)});
 }
 
@@ -185,7 +201,7 @@ void Streams::request_complete(Map::iterator it, Timestamp now) {
     case wire::MessageType::digest: return serve_digest(it, now);
     case wire::MessageType::ping: serve_ping(it->first, reader.body()); return finish(it, true, true, now);
     case wire::MessageType::user:
-      core_.user_message(it->second.peer, reader.body(), reader.opened_by());
+      core_.user_message(it->second.peer, reader.body(), reader.opened_by(), true);
       return finish(it, true, true, now);
     default: return reject(it, PacketReject::unknown_type, now);
   }

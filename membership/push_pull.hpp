@@ -13,7 +13,7 @@
 namespace plumvine::swim {
 
 /// Why a stream was opened; the answer is reported with it.
-enum class StreamPurpose : std::uint8_t { accepted, periodic, stranger, seed, lost, probe_ping, lost_ping };
+enum class StreamPurpose : std::uint8_t { accepted, periodic, stranger, seed, lost, probe_ping, lost_ping, user };
 
 /// What became of a stream that we opened.
 struct StreamResult {
@@ -25,9 +25,9 @@ struct StreamResult {
   std::string problem;  ///< what it failed with
 };
 
-/// Membership streams: table exchanges both ways, and pings where packets do not get through.
+/// Membership streams: table exchanges both ways, and pings and user messages where packets do not get through.
 ///
-/// A stream carries one request and at most one reply. Only a table exchange by digest, with our own kind, has a third
+/// A stream carries one request and at most one reply, a user message none. Only a table exchange by digest, with our own kind, has a third
 /// message: the opener's rows. Bounds: `kAcceptedMax` accepted and `kOpenedMax` opened
 /// at once, `kBufferedMax` bytes held for all of them together, `tcp_timeout` for each.
 class Streams {
@@ -55,6 +55,8 @@ class Streams {
   /// Opens a stream for a ping.
   bool ping(const Endpoint& to, std::string_view name, std::uint32_t sequence, StreamPurpose purpose, std::uint64_t context,
             Timestamp deadline);
+  /// Opens a stream for one user message, sealed with `key` if that is in the ring, else with the primary.
+  void user(const Endpoint& to, BytesView message, const Bytes& key, Timestamp now);
 
   // Inputs; see Swim.
   void accepted(StreamId id, const Endpoint& from, Timestamp now);
@@ -70,6 +72,8 @@ class Streams {
     std::uint64_t context = 0;
     std::uint32_t sequence = 0;
     std::string name;       ///< of the member pinged
+    Bytes message = {};     ///< for the user at the other end, header and all
+    Bytes key = {};         ///< to seal it with
     bool join = false;
     bool connected = false; ///< and our request is sent
     bool to_self = false;   ///< our own request came in at the other end

@@ -260,7 +260,8 @@ void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
       if (const auto it = lost_.find(result.context); result.ok && it != lost_.end())
         answered(it->second.sequence, now);
       break;
-    case StreamPurpose::probe_ping: return;
+    case StreamPurpose::probe_ping:
+    case StreamPurpose::user: return;
   }
   merged_ = table_.merged();
   const bool exchange = result.purpose != StreamPurpose::lost_ping;

@@ -214,7 +214,7 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
       return wire::decode_body(part.body, news, scratch) ? table.dead(news, now) : malformed();
     }
     case MessageType::user:
-      return core.user_message(from, part.body, unpacker.opened_by());
+      return core.user_message(from, part.body, unpacker.opened_by(), false);
     default: return;
   }
 }
@@ -300,6 +300,7 @@ void Swim::Impl::stream_done(const StreamResult& result, Timestamp now) {
     else if (!probe.stream_answered(sequence, now)) on_proof(sequence, now);
     return;
   }
+  if (result.purpose == StreamPurpose::user) return;  // nobody waits for it
   rejoin.stream_done(result, now);
 }
 
@@ -422,6 +423,11 @@ Status Swim::set_meta(Bytes meta, Timestamp now) {
   return {};
 }
 
+void Swim::set_verify(bool incoming, bool outgoing) {
+  impl_->core.config.gossip_verify_incoming = incoming;
+  impl_->core.config.gossip_verify_outgoing = outgoing;
+}
+
 void Swim::seen_alive(std::string_view name, Timestamp now) {
   impl_->enter(now);
   impl_->probe.seen_alive(name, now);
@@ -455,6 +461,13 @@ void Swim::send_user(const Endpoint& to, BytesView message, Timestamp now, const
   typed.insert(typed.end(), message.begin(), message.end());
   const BytesView view(typed);
   impl_->core.answer(key, [&] { impl_->core.send_packet(to, {&view, 1}); });
+  impl_->leave_input(now);
+}
+
+void Swim::send_user_by_stream(const Endpoint& to, BytesView message, Timestamp now, const Bytes& key) {
+  if (message.empty()) return;
+  impl_->enter(now);
+  impl_->streams.user(to, message, key, now);
   impl_->leave_input(now);
 }
 

@@ -67,6 +67,8 @@ class Swim {
   Status forget(std::string_view name, Timestamp now);
   /// An order of another node.
   void forget_told(const Forget& order, Timestamp now);
+  /// As of the configuration keys of these names; streams that are under way go on as they began.
+  void set_verify(bool incoming, bool outgoing);
   /// New metadata with the next incarnation. Errc::invalid_argument above 512 bytes.
   Status set_meta(Bytes meta, Timestamp now);
   /// Authenticated traffic of another kind proved that this run of the member lives: a running probe of it
@@ -82,6 +84,8 @@ class Swim {
   bool gossip_user(BytesView message, bool watched, Timestamp now);
   /// Sends a message to one address, in a packet of its own; sealed with `key` if that is in the ring, else the primary.
   void send_user(const Endpoint& to, BytesView message, Timestamp now, const Bytes& key = {});
+  /// The same over a stream of its own, for a member that packets do not reach. Nobody hears whether it arrived.
+  void send_user_by_stream(const Endpoint& to, BytesView message, Timestamp now, const Bytes& key = {});
   /// What goes with every table exchange, and with every answer to a ping by packet. Empty: nothing.
   void set_user_state(Bytes state);
   void set_ack_payload(Bytes payload);

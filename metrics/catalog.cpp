@@ -254,7 +254,7 @@ constexpr std::array kRows{
     Row{"swim_packets_rejected_total", counter, "", kPacket, "Packets and membership streams not processed.",
         [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.swim.rejected); }},
     Row{"swim_plaintext_frames_total", counter, "", "",
-        "Packets and membership streams that came in clear although there is a key, accepted or not.",
+        "Packets, membership streams and frames on links that came in clear although there is a key, accepted or not.",
         COUNT(swim.plaintext_frames)},
     Row{"swim_serf_messages_total", counter, "",
         "what: fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped",

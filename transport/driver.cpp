@@ -172,6 +172,8 @@ void Driver::Impl::tell(engine::Event& event) {
     call(hooks_.on_keys_done, done->ticket, std::move(done->report));
   } else if (auto* save = std::get_if<engine::SaveKeys>(&event)) {
     call(hooks_.save_keys, std::move(save->keys));
+  } else if (auto* history = std::get_if<KeyHistory>(&event)) {
+    call(hooks_.save_key_history, std::move(*history));
   } else if (auto* bridge = std::get_if<engine::BridgePublish>(&event)) {
     if (hooks_.on_bridge && !hooks_.on_bridge(bridge->message)) engine_.bridge_refused(std::move(bridge->message));
   }
@@ -227,9 +229,9 @@ Status Driver::set_tags(Tags tags) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.set_tags(std::move(tags)); });
 }
-Status Driver::set_keys(const std::vector<Bytes>& keys) {
+Status Driver::set_keys(const std::vector<Bytes>& keys, std::optional<KeyRules> rules) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
-  return impl_->enter([&](Engine& e) { return e.set_keys(keys); });
+  return impl_->enter([&](Engine& e) { return e.set_keys(keys, rules); });
 }
 void Driver::order_keys(std::uint64_t ticket, KeyOrder order) {
   if (impl_->stopped()) return;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include "plumtree/tree.hpp"
 
+#include "key_history.hpp"
 #include "loop.hpp"
 #include "transport.hpp"
 
@@ -27,16 +29,25 @@ struct DriverIdentity {
   InstanceId instance{};
   Endpoint advertise;   ///< what others dial, real port
   std::uint64_t seed = 0;
-  /// Gossip keys; null or empty: nothing is sealed.
+  /// Gossip keys; null or empty: nothing is sealed. An empty ring may get keys later.
   std::shared_ptr<Keyring> keyring = {};
   /// For large payloads. The sum is the same in all of a cluster.
   frame::LargeTools large = {};
   /// Changed keys are written down: `DriverHooks::save_keys` does it.
   bool keeps_keys = false;
+  /// Of the last run.
+  KeyHistory key_history = {};
   /// Where delivery begins.
   TreeStart start = {};
   /// Members from before this process began, by name.
   std::vector<std::pair<std::string, Endpoint>> known_peers = {};
+};
+
+/// How gossip keys are used; see the configuration keys of these names.
+struct KeyRules {
+  bool verify_incoming = true;
+  bool verify_outgoing = true;
+  bool kept = false;  ///< as `DriverIdentity::keeps_keys`
 };
 
 /// Acknowledgements that a broadcast asks for: how many members (`kAckAll`: all), and for how long.
@@ -54,6 +65,8 @@ struct DriverHooks {
   std::function<bool(Bytes)> on_bridge = {};
   /// Write these keys down; `Driver::keys_saved` says when and how it went. Only with `DriverIdentity::keeps_keys`.
   std::function<void(std::vector<Bytes>)> save_keys = {};
+  /// Write this down too, where there is a place for it.
+  std::function<void(KeyHistory)> save_key_history = {};
   /// The outcome of `Driver::order_keys` with this ticket.
   std::function<void(std::uint64_t ticket, Result<KeyReport>)> on_keys_done = {};
   /// The outcome of `Driver::send_direct` with this ticket: acknowledged, or what went wrong.
@@ -81,9 +94,10 @@ class Driver final : public LoopEvents, public TransportEvents {
   Status forget(std::string_view name);
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
-  /// Takes these keys, the first is primary, instead of those there are. Links that rest on a key that is gone are
-  /// closed. Keys cannot be turned on or off at run time.
-  Status set_keys(const std::vector<Bytes>& keys);
+  /// Takes these keys, the first is primary, instead of those there are, and these rules, if there are any. Links that
+  /// rest on a key that is gone, or are in clear and should not be, are made anew one after another. Keys can be turned on
+  /// at run time, but not off.
+  Status set_keys(const std::vector<Bytes>& keys, std::optional<KeyRules> rules = {});
   /// Gives an order about keys to all members. It takes up to 20 s; one at a time.
   void order_keys(std::uint64_t ticket, KeyOrder order);
   void keys_saved(const Status& status);

@@ -44,6 +44,7 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
   swim_ = std::make_unique<swim::Swim>(config_.swim, std::move(self), rng_.fork());
   if (swim::speaks_serf(config_.swim)) serf_ = std::make_unique<serf::Serf>(*swim_, config_.name, rng_.fork());
   key_queries_ = std::make_unique<serf::KeyQueries>(*swim_, config_.name, rng_.fork());
+  recall_key_history();
   if (serf_ && config_.serf_events) bridge_ = std::make_unique<EventBridge>();
 }
 
@@ -140,6 +141,7 @@ Timestamp Engine::Impl::next_timeout() const {
                              leave_deadline_});
   if (members_changed_) next = std::min(next, members_due_);
   if (forgets_wanted_) next = std::min(next, forgets_due_);
+  if (links_stale_) next = std::min(next, renew_due_);
   if (serf_) next = std::min(next, serf_->next_timeout());
   if (bridge_) next = std::min(next, bridge_->next_timeout());
   next = std::min(next, key_queries_->next_timeout());
@@ -167,6 +169,7 @@ void Engine::Impl::settle() {
     more = settle_keys() || more;
   }
   pass_forgets();
+  renew_links();
   if (byes_sent_) finish_leave();
   if (self_check_due_ <= now_) self_check();
   graveyard_.clear();
@@ -468,7 +471,7 @@ Status Engine::set_meta(Bytes meta) {
   return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
 }
 Status Engine::set_tags(Tags tags) { return impl_->set_user_tags(std::move(tags)); }
-Status Engine::set_keys(const std::vector<Bytes>& keys) { return impl_->set_keys(keys); }
+Status Engine::set_keys(const std::vector<Bytes>& keys, const std::optional<KeyRules>& rules) { return impl_->set_keys(keys, rules); }
 void Engine::order_keys(std::uint64_t ticket, KeyOrder order) { impl_->order_keys(ticket, std::move(order)); }
 void Engine::keys_saved(const Status& status) { impl_->keys_saved(status); }
 void Engine::pause_delivery(bool paused) {

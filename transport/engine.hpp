@@ -41,7 +41,7 @@ struct SaveKeys { std::vector<Bytes> keys; };
 struct DirectCame { std::string from; InstanceId instance{}; Bytes payload; };
 /// What became of a direct message of ours that somebody waits for.
 struct DirectDone { std::uint64_t ticket = 0; Status status; };
-using Event = std::variant<KeysDone, SaveKeys, DirectCame, DirectDone, Receipt, tree::Judge, tree::Deliver, Progress, LostEvent, MemberEvent,
+using Event = std::variant<KeysDone, SaveKeys, KeyHistory, DirectCame, DirectDone, Receipt, tree::Judge, tree::Deliver, Progress, LostEvent, MemberEvent,
                            PeerEvent, PartitionEvent, tree::Acked, LeaveDone, BridgePublish>;
 }  // namespace engine
 
@@ -72,7 +72,7 @@ class Engine {
   Status forget(std::string_view name);
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
-  Status set_keys(const std::vector<Bytes>& keys);
+  Status set_keys(const std::vector<Bytes>& keys, const std::optional<KeyRules>& rules);
   /// Gives the order to all members; `KeysDone` with this ticket follows.
   void order_keys(std::uint64_t ticket, KeyOrder order);
   void keys_saved(const Status& status);

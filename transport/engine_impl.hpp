@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <map>
@@ -104,7 +105,7 @@ class Engine::Impl {
   // engine_keys.cpp: gossip keys that change.
   void order_keys(std::uint64_t ticket, KeyOrder order);
   void keys_saved(const Status& status);
-  Status set_keys(const std::vector<Bytes>& keys);
+  Status set_keys(const std::vector<Bytes>& keys, const std::optional<KeyRules>& rules);
 
   // engine_direct.cpp: messages for one member alone.
   Status send_direct(std::uint64_t ticket, std::string_view name, Bytes payload);
@@ -200,11 +201,19 @@ class Engine::Impl {
   [[nodiscard]] std::string objections(const KeyJob& job, const std::vector<KeyReport::Member>& rows) const;
   void end_order(std::vector<KeyReport::Member> rows);
   void on_key_query(serf::KeyQuery query);
+  void recall_key_history();
+  void save_key_history();
   void change_keys(serf::KeyQuery query, bool own);
   void key_changed(const KeySave& save);
   Status apply_key(const serf::KeyQuery& query, bool& changed);
   void on_other_key(const swim::OtherKey& other);
-  void drop_orphaned_links();
+  [[nodiscard]] bool in_clear(const Link& link) const { return has_key() && !(link.seal && link.seal->ready()); }
+  [[nodiscard]] bool is_stale(const Link& link) const;
+  [[nodiscard]] bool is_superseded(const Bytes& key) const {
+    return std::find(superseded_.begin(), superseded_.end(), key) != superseded_.end();
+  }
+  void want_renewal();
+  void renew_links();
 
   // engine_connections.cpp
   [[nodiscard]] Connection* find(ConnId id);
@@ -306,9 +315,12 @@ class Engine::Impl {
   std::optional<KeyJob> key_job_;
   std::deque<KeySave> key_saves_;
   std::vector<Bytes> superseded_;     ///< keys that were primary until an order came, and are still there
-  std::uint64_t keys_used_at_ = 0;    ///< wall clock at the last such order, microseconds; 0 = none in this run
+  std::uint64_t keys_used_at_ = 0;    ///< wall clock at the last such order, microseconds; 0 = none is known
   std::uint64_t key_time_ = 0;        ///< counts our queries where Serf's clock does not run
   Timestamp keys_changed_;
+  bool links_stale_ = false;          ///< some links are to be made anew
+  Timestamp renew_due_{INT64_MIN / 2};
+  std::uint64_t clear_frames_ = 0;    ///< that came over links, although there is a key
   std::map<std::string, Timestamp, std::less<>> taught_;
   Overlay overlay_;
   Tree tree_;

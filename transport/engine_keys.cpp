@@ -1,6 +1,7 @@
 // Gossip keys that change while the node runs: orders of this node's operator to all members, orders of others to this
 // node, and members that were away meanwhile. The keyring is shared with membership and links.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <plumvine/detail/key_text.hpp>
@@ -20,6 +21,8 @@ constexpr Duration kSpreadTime = std::chrono::seconds{3};
 /// One member is told again after this time.
 constexpr Duration kTeachPause = std::chrono::seconds{5};
 constexpr std::size_t kTaughtMax = 1024;
+/// Between links that are made anew, give or take half of it: neighbours that do the same at the same time shall not stay in step.
+constexpr Duration kRenewPause = std::chrono::seconds{1};
 
 constexpr std::string_view kNotKept =
     "kept in memory only: set keyring or data_dir, or the old keys are back after a restart";
@@ -233,6 +236,7 @@ Status Engine::Impl::apply_key(const serf::KeyQuery& query, bool& changed) {
       keys_used_at_ = query.used_at != 0 ? query.used_at : std::max(static_cast<std::uint64_t>(wall_us_), keys_used_at_ + 1);
       std::erase(superseded_, query.key);
       if (changed) superseded_.push_back(before);
+      save_key_history();
       what = " is primary";
       break;
     }
@@ -240,14 +244,18 @@ Status Engine::Impl::apply_key(const serf::KeyQuery& query, bool& changed) {
       changed = ring.contains(query.key);
       status = ring.remove(query.key);
       if (!status) break;
-      std::erase(superseded_, query.key);
-      drop_orphaned_links();
+      if (std::erase(superseded_, query.key) != 0) save_key_history();
+      want_renewal();
       what = " is removed";
       break;
   }
   changed = changed && status;
   if (!changed) return status;
   keys_changed_ = now_;
+  if (query.command == KeyCommand::use) {
+    links_stale_ = true;
+    renew_due_ = now_ + kSpreadTime;
+  }
   log(LogLevel::info, "membership", code::kKeyChanged, "",
       "Key " + ring.name_of(query.key) + std::string(what) + ", by order of " + query.by);
   return status;
@@ -255,10 +263,31 @@ Status Engine::Impl::apply_key(const serf::KeyQuery& query, bool& changed) {
 
 // ---- members that were away ----
 
+/// What the last run knew. If the keys were changed by hand meanwhile, it is worth nothing.
+void Engine::Impl::recall_key_history() {
+  const KeyHistory& history = identity_.key_history;
+  if (!has_key() || history.primary.empty()) return;
+  const std::vector<Bytes> keys = identity_.keyring->secrets();
+  if (identity_.keyring->name_of(keys.front()) != history.primary) return;
+  keys_used_at_ = history.used_at;
+  std::copy_if(keys.begin() + 1, keys.end(), std::back_inserter(superseded_),
+               [&](const Bytes& key) { return has(history.superseded, identity_.keyring->name_of(key)); });
+}
+
+void Engine::Impl::save_key_history() {
+  KeyHistory history;
+  if (keys_used_at_ != 0) {
+    history.primary = identity_.keyring->name_of(identity_.keyring->secrets().front());
+    history.used_at = keys_used_at_;
+    for (const Bytes& key : superseded_) history.superseded.push_back(identity_.keyring->name_of(key));
+  }
+  events_.push(std::move(history));
+}
+
 /// A member seals with a key that was primary here until an order came: it was away then. It is told, sealed with the
 /// key that it has; that works for Serf's members too.
 void Engine::Impl::on_other_key(const swim::OtherKey& other) {
-  if (std::find(superseded_.begin(), superseded_.end(), other.key) == superseded_.end()) return;
+  if (!is_superseded(other.key)) return;
   if (now_ - keys_changed_ < kSpreadTime || !swim_->seals()) return;
   if (!serf_ && !known_.contains(other.name)) return;
   if (taught_.size() >= kTaughtMax) std::erase_if(taught_, [&](const auto& entry) { return now_ - entry.second >= kTeachPause; });
@@ -275,32 +304,57 @@ void Engine::Impl::on_other_key(const swim::OtherKey& other) {
 
 // ---- keys read again ----
 
-Status Engine::Impl::set_keys(const std::vector<Bytes>& keys) {
-  if (has_key() != !keys.empty())
-    return {Errc::invalid_argument, "keys can be changed but not turned on or off while the node runs"};
-  if (!has_key()) return {};
-  const Bytes before = identity_.keyring->secrets().front();
+Status Engine::Impl::set_keys(const std::vector<Bytes>& keys, const std::optional<KeyRules>& rules) {
+  if (keys.empty() && has_key())
+    return {Errc::invalid_argument, "keys can be changed and turned on, but not turned off while the node runs"};
+  if (identity_.keyring == nullptr) return {Errc::invalid_argument, "this node was made without a keyring"};
+  const Bytes before = has_key() ? identity_.keyring->secrets().front() : Bytes{};
   if (auto replaced = identity_.keyring->replace(keys); !replaced) return replaced;
-  if (!identity_.keyring->is_primary(before)) {
+  if (rules) {
+    identity_.keeps_keys = rules->kept;
+    config_.swim.gossip_verify_incoming = rules->verify_incoming;
+    config_.swim.gossip_verify_outgoing = rules->verify_outgoing;
+    swim_->set_verify(rules->verify_incoming, rules->verify_outgoing);
+  }
+  if (has_key() && !identity_.keyring->is_primary(before)) {
     // A file says nothing of its age: if it is an old one, the others tell us.
     superseded_.clear();
     keys_used_at_ = 0;
+    save_key_history();
   }
-  drop_orphaned_links();
+  want_renewal();
   touch();
   return {};
 }
 
-/// Links that rest on a key that is gone are made anew.
-void Engine::Impl::drop_orphaned_links() {
-  std::vector<Connection*> orphans;
-  for (auto& [id, conn] : conns_) {
-    const LinkSeal* seal = conn->link ? conn->link->seal.get() : nullptr;
-    if (seal != nullptr && seal->ready() && !identity_.keyring->contains(seal->secret())) orphans.push_back(conn.get());
+/// It rests on a key that is gone, or is in clear and should not be any more. Or it was made with a replaced key just when the
+/// order came: then the next greeting shows whether the other end has heard of that.
+bool Engine::Impl::is_stale(const Link& link) const {
+  if (!has_key() || !link.greeted() || link.state() == LinkState::draining) return false;
+  if (!in_clear(link)) {
+    const Bytes& key = link.seal->secret();
+    const bool just_then = now_ - keys_changed_ >= kSpreadTime && link.connected_at() - keys_changed_ < kSpreadTime &&
+                           keys_changed_ - link.connected_at() < kSpreadTime;
+    return !identity_.keyring->contains(key) || (just_then && is_superseded(key));
   }
-  for (Connection* conn : orphans) {
-    if (!conn->closed) end_link(*conn, frame::Bye::Why::overlay, "its key was removed");
-  }
+  return link.outbound() ? config_.swim.gossip_verify_outgoing : config_.swim.gossip_verify_incoming;
+}
+
+void Engine::Impl::want_renewal() {
+  if (!std::exchange(links_stale_, true)) renew_due_ = now_ + rng_.jitter(kRenewPause);
+}
+
+/// One after another: the others carry the tree meanwhile.
+void Engine::Impl::renew_links() {
+  if (!links_stale_ || now_ < renew_due_) return;
+  std::vector<Connection*> stale;
+  for (auto& [id, conn] : conns_)
+    if (conn->link && !conn->closed && is_stale(*conn->link)) stale.push_back(conn.get());
+  links_stale_ = stale.size() > 1;
+  if (stale.empty()) return;
+  renew_due_ = now_ + kRenewPause / 2 + rng_.jitter(kRenewPause);
+  end_link(*stale.front(), frame::Bye::Why::overlay,
+           in_clear(*stale.front()->link) ? "it was made in clear, and links are sealed now" : "its key was removed or replaced");
 }
 
 }  // namespace plumvine

@@ -106,6 +106,7 @@ void Engine::Impl::on_bad_frame(Connection& conn, FrameReject reason, const Erro
 
 void Engine::Impl::on_frame(Connection& conn, Frame frame) {
   Link& link = *conn.link;
+  if (in_clear(link)) ++clear_frames_;
   if (const auto* bye = std::get_if<frame::Bye>(&frame)) return on_bye(conn, bye->why);
   switch (link.state()) {
     case LinkState::greeting:
@@ -297,6 +298,9 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   log(LogLevel::info, "link", code::kLinkUp, peer.name,
       "Link to " + peer.name + " is up (" + (link.outbound() ? "dialled " : "accepted from ") + conn.remote.to_string() + ")");
   events_.push(PeerEvent{PeerEvent::Kind::up, peer.name, link.outbound() ? "dialled" : "accepted"});
+  if (is_stale(link)) want_renewal();
+  if (link.seal && link.seal->ready() && !identity_.keyring->is_primary(link.seal->secret()))
+    on_other_key({peer.name, link.seal->secret()});
 }
 
 void Engine::Impl::link_down(Connection& conn, const std::string& reason) {

@@ -45,6 +45,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.large = tree_.large(now_);
 
   s.swim = swim_->stats();
+  s.swim.plaintext_frames += clear_frames_;
   if (serf_) s.swim.serf_messages = serf_->messages();
   for (const auto what : {SerfMessage::fresh, SerfMessage::malformed, SerfMessage::stranger, SerfMessage::sent})
     s.swim.serf_messages.add(what, key_queries_->messages()[what]);

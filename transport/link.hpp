@@ -70,6 +70,7 @@ class Link {
   [[nodiscard]] const ClockFilter& clock() const noexcept { return clock_; }
   /// From connecting to the greeting: a first idea of the round trip. 0 for inbound links.
   [[nodiscard]] Duration greeting_rtt() const noexcept { return greeting_rtt_; }
+  [[nodiscard]] Timestamp connected_at() const noexcept { return connected_at_; }
   [[nodiscard]] Timestamp last_received() const noexcept { return last_received_; }
   [[nodiscard]] std::uint64_t received_bytes() const noexcept { return received_bytes_; }
   /// 1 = well; falls with silence and congestion.

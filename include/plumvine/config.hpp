@@ -63,8 +63,8 @@ struct SwimConfig {
   std::vector<Network> cidrs_allowed;
   /// Compress what we send: packets where it makes them smaller, streams always. Others' is understood in any case.
   bool enable_compression = true;
-  /// With a key: drop packets and streams that come in clear. To give keys to a running cluster, start with both
-  /// false, then set outgoing, then incoming to true, each on all members before the next.
+  /// With a key: drop packets and streams that come in clear. To give keys to a running cluster, give them with both
+  /// false, then set outgoing, then incoming to true, each on all members before the next (`Node::reload_keys`, or restarts).
   bool gossip_verify_incoming = true;
   /// With a key: seal what we send.
   bool gossip_verify_outgoing = true;

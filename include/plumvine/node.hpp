@@ -90,10 +90,11 @@ class Node {
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
 
-  /// Reads the gossip keys again, from these values of `Config::encrypt` and `Config::keyring`, and takes them over:
-  /// another primary, keys more or less. Links that rest on a key that is gone are made anew. On an error nothing
-  /// changes; a node without keys cannot be given any while it runs, nor lose its last one.
-  Status reload_keys(const std::string& encrypt, const std::string& keyring_file);
+  /// Reads the gossip keys again, as `encrypt` and `keyring` of this configuration say, and takes them over together with its
+  /// `gossip_verify_incoming` and `gossip_verify_outgoing`: another primary, keys more or less, the first ones of a node that
+  /// had none. Links that rest on a key that is gone, or are in clear and should not be, are made anew one after another. On an
+  /// error nothing changes; a node cannot lose its last key while it runs.
+  Status reload_keys(const Config& fresh);
 
   /// Gives an order about gossip keys to all members, Serf's too, and waits for their answers, up to half a minute
   /// (`would_deadlock` on the loop thread). The report says for each member what became of it. `use` of a key that

@@ -61,7 +61,7 @@ struct SwimStats {
   CountedReasons<DigestResult> digests;  ///< table exchanges that we began with a digest
   std::uint64_t table_rows_sent = 0;     ///< in table exchanges
   CountedReasons<PacketReject> rejected;
-  std::uint64_t plaintext_frames = 0; ///< packets and streams in clear although there is a key, accepted or not
+  std::uint64_t plaintext_frames = 0; ///< packets, streams and frames on links in clear although there is a key, accepted or not
   SecondsHistogram probe_rtt{kSecondsBuckets};
   std::uint32_t health_score = 0;     ///< Lifeguard's local health multiplier, 0 = well
   std::uint64_t gossip_queue_length = 0;

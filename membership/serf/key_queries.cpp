@@ -13,6 +13,8 @@ constexpr std::string_view kInternal = "_serf_";
 constexpr std::array<std::string_view, 4> kNames{"list-keys", "install-key", "use-key", "remove-key"};
 /// Serf's limit on an encoded response.
 constexpr std::size_t kResponseMax = 1024;
+/// Serf's members answer by packet only. Where those do not come through, these many others pass the answer on.
+constexpr std::uint8_t kRelays = 2;
 
 bool typed(BytesView payload, MessageType type) {
   return !payload.empty() && payload[0] == static_cast<std::byte>(type);
@@ -20,7 +22,7 @@ bool typed(BytesView payload, MessageType type) {
 
 }  // namespace
 
-std::optional<KeyQuery> read_key_query(const Query& query, const Endpoint& to, const Bytes& sealed_by) {
+std::optional<KeyQuery> read_key_query(const Query& query, const Endpoint& to, const Bytes& sealed_by, bool stream) {
   if (!query.name.starts_with(kInternal)) return std::nullopt;
   const auto name = std::find(kNames.begin(), kNames.end(), query.name.substr(kInternal.size()));
   if (name == kNames.end()) return std::nullopt;
@@ -29,7 +31,8 @@ std::optional<KeyQuery> read_key_query(const Query& query, const Endpoint& to, c
   const bool read = typed(query.payload, MessageType::key_request) && decode(query.payload.subspan(1), request);
   if (!read && command != KeyCommand::list) return std::nullopt;
   return KeyQuery{command,    Bytes::copy_of(request.key), request.used_at, std::string(query.source_node),
-                  query.time, query.id,                    to,              sealed_by};
+                  query.time, query.id,                    to,              sealed_by,
+                  stream};
 }
 
 // --- asking ------------------------------------------------------------------------------------------------
@@ -63,24 +66,32 @@ void KeyQueries::send(Pending& pending, Timestamp now) {
   pending.due = now + kTryTime;
   const Member* member = swim_.find(answers_[pending.index].name);
   if (member == nullptr) return;  // it went meanwhile
-  pending.ids.push_back(send(member->endpoint(), command_, key_, 0, time_, {}, now));
+  const bool blocked = swim_.packets(member->name) != PacketPath::open;
+  const bool stream = (pending.tries % 2 == 0) != blocked;
+  pending.ids.push_back(send(member->endpoint(), command_, key_, 0, time_, {}, stream, now));
 }
 
 std::uint32_t KeyQueries::send(const Endpoint& to, KeyCommand command, const Bytes& key, std::uint64_t used_at, LTime time,
-                               const Bytes& with, Timestamp now) {
+                               const Bytes& with, bool stream, Timestamp now) {
   const Bytes request = encode(KeyRequest{key.view(), used_at});
   const Member& self = swim_.self();
   const std::string name = fmt::format("{}{}", kInternal, kNames[static_cast<std::size_t>(command)]);
   // A new number each time: a member that has seen the query, and whose answer was lost, answers again.
   Query query{.time = time, .id = static_cast<std::uint32_t>(rng_.next()), .address = self.address.view(), .port = self.port};
   query.source_node = name_;
+  query.relay_factor = stream ? kRelays : 0;
   query.flags = kQueryNoBroadcast;
   query.timeout_ns = std::chrono::nanoseconds{kTryTime * kTries}.count();
   query.name = name;
   query.payload = request.view();
-  counts_.add(SerfMessage::sent);
-  swim_.send_user(to, encode(query).view(), now, with);
+  send(to, encode(query).view(), with, stream, now);
   return query.id;
+}
+
+void KeyQueries::send(const Endpoint& to, BytesView message, const Bytes& key, bool stream, Timestamp now) {
+  counts_.add(SerfMessage::sent);
+  if (stream) swim_.send_user_by_stream(to, message, now, key);
+  else swim_.send_user(to, message, now, key);
 }
 
 void KeyQueries::on_response(const Response& response, Timestamp now) {
@@ -125,7 +136,7 @@ void KeyQueries::teach(std::string_view member, const Bytes& key, std::uint64_t 
                        Timestamp now) {
   const Member* known = swim_.find(member);
   if (known == nullptr || lessons_.size() >= kLessonsMax) return;  // it is heard again
-  send(known->endpoint(), KeyCommand::install, key, used_at, time, with, now);
+  send(known->endpoint(), KeyCommand::install, key, used_at, time, with, true, now);
   lessons_.push_back({now + kLessonTime, std::string(member), key, used_at, with, time});
   arm();
 }
@@ -134,7 +145,7 @@ void KeyQueries::finish_lessons(Timestamp now) {
   for (; !lessons_.empty() && lessons_.front().due <= now; lessons_.pop_front()) {
     const Lesson& lesson = lessons_.front();
     if (const Member* known = swim_.find(lesson.member))
-      send(known->endpoint(), KeyCommand::use, lesson.key, lesson.used_at, lesson.time, lesson.with, now);
+      send(known->endpoint(), KeyCommand::use, lesson.key, lesson.used_at, lesson.time, lesson.with, true, now);
   }
 }
 
@@ -154,7 +165,7 @@ std::optional<KeyQuery> KeyQueries::on_message(const swim::UserMessage& message,
     counts_.add(SerfMessage::stranger);
     return std::nullopt;
   }
-  return read_key_query(query, *to, message.key);
+  return read_key_query(query, *to, message.key, message.stream);
 }
 
 void KeyQueries::answer(const KeyQuery& query, KeyResponse response, Timestamp now) {
@@ -162,10 +173,7 @@ void KeyQueries::answer(const KeyQuery& query, KeyResponse response, Timestamp n
   for (;;) {
     const Bytes payload = encode(response);
     const Bytes message = encode(Response{query.time, query.id, name_, 0, payload.view()});
-    if (message.size() <= kResponseMax || response.keys.empty()) {
-      counts_.add(SerfMessage::sent);
-      return swim_.send_user(query.to, message.view(), now, query.sealed_by);
-    }
+    if (message.size() <= kResponseMax || response.keys.empty()) return send(query.to, message.view(), query.sealed_by, query.stream, now);
     response.keys.pop_back();
     response.message = fmt::format("Truncated key list response, showing first {} of {} keys", response.keys.size(), all);
   }

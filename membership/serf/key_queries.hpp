@@ -27,15 +27,17 @@ struct KeyQuery {
   std::uint32_t id = 0;
   Endpoint to;
   Bytes sealed_by;            ///< empty: it came in clear
+  bool stream = false;        ///< it came over a stream, and so does the answer
 };
 
 /// Reads one of Serf's four queries about keys; nullopt: it is another query, or malformed.
-std::optional<KeyQuery> read_key_query(const Query& query, const Endpoint& to, const Bytes& sealed_by);
+std::optional<KeyQuery> read_key_query(const Query& query, const Endpoint& to, const Bytes& sealed_by, bool stream);
 
 /// Serf's queries about keys, both ends. Answers those of others, and puts one question of ours to many members.
 ///
 /// Serf gossips a query and waits; we send each member a query of its own, again while no answer comes. So it is
 /// known who did not answer, a lost packet is no failure, and it works the same where nothing of Serf's is gossiped.
+/// Every other try goes over a stream, the first one where packets are known to be blocked; ours answer the same way.
 /// Bounds: `kLessonsMax` members being taught, one question at a time, `kAtOnce` members asked at once, `kTries` times each, `kRoundTime` for all.
 class KeyQueries {
  public:
@@ -59,7 +61,7 @@ class KeyQueries {
   [[nodiscard]] bool done() const noexcept { return asked_ && waiting_.empty() && pending_.empty(); }
   /// The answers in the order of the members asked.
   std::vector<Answer> take_answers();
-  /// Tells one member, in messages sealed with `with`, to install `key` and a moment later to use it: Serf reads what
+  /// Tells one member, over streams sealed with `with`, to install `key` and a moment later to use it: Serf reads what
   /// comes together backwards. Nobody waits for the answers.
   void teach(std::string_view member, const Bytes& key, std::uint64_t used_at, const Bytes& with, LTime time, Timestamp now);
 
@@ -94,7 +96,8 @@ class KeyQueries {
   void fill(Timestamp now);
   void send(Pending& pending, Timestamp now);
   std::uint32_t send(const Endpoint& to, KeyCommand command, const Bytes& key, std::uint64_t used_at, LTime time,
-                     const Bytes& with, Timestamp now);
+                     const Bytes& with, bool stream, Timestamp now);
+  void send(const Endpoint& to, BytesView message, const Bytes& key, bool stream, Timestamp now);
   void arm();
 
   swim::Swim& swim_;

@@ -66,7 +66,7 @@ void Serf::answer_internal(const Query& query, const Endpoint& to, Timestamp now
     const Bytes answer = member == nullptr ? encode_no_conflict() : encode_conflict(*member, status(node));
     return respond(query, to, 0, answer.view(), now);
   }
-  if (auto keys = read_key_query(query, to, sealed_by_)) {
+  if (auto keys = read_key_query(query, to, sealed_by_, by_stream_)) {
     outbox_.push(std::move(*keys));
   } else if (what.ends_with("-key")) {
     counts_.add(SerfMessage::malformed);

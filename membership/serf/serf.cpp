@@ -30,7 +30,7 @@ bool Serf::on_output(const swim::Output& output, Timestamp now) {
     return false;
   }
   if (const auto* message = std::get_if<swim::UserMessage>(&output)) {
-    user_message(message->message.view(), message->key, now);
+    user_message(*message, now);
   } else if (const auto* state = std::get_if<swim::UserState>(&output)) {
     user_state(state->state.view(), now);
   } else if (const auto* ack = std::get_if<swim::AckPayload>(&output)) {
@@ -121,9 +121,11 @@ void Serf::take(BytesView message, Timestamp now, bool (Serf::*handler)(const Me
   if ((this->*handler)(decoded, now)) spread(message, false, now);
 }
 
-void Serf::user_message(BytesView message, const Bytes& key, Timestamp now) {
+void Serf::user_message(const swim::UserMessage& received, Timestamp now) {
+  const BytesView message = received.message.view();
   if (message.empty()) return;
-  sealed_by_ = key;
+  sealed_by_ = received.key;
+  by_stream_ = received.stream;
   switch (static_cast<MessageType>(message[0])) {
     case MessageType::leave: take(message, now, &Serf::on_leave); break;
     case MessageType::join: take(message, now, &Serf::on_join); break;
@@ -141,7 +143,7 @@ void Serf::user_message(BytesView message, const Bytes& key, Timestamp now) {
       break;
     }
     case MessageType::response: 
-      if (key.empty()) return counts_.add(SerfMessage::stranger);  // what we ask is asked and answered sealed
+      if (sealed_by_.empty()) return counts_.add(SerfMessage::stranger);  // what we ask is asked and answered sealed
       return outbox_.push(Answered{Bytes::copy_of(message.subspan(1))});
     default: return counts_.add(SerfMessage::unknown_type);
   }
@@ -193,13 +195,24 @@ bool Serf::on_join(const Join& intent, Timestamp now) {
     return news;
   }
   const auto it = members_.find(intent.node);
-  if (it == members_.end()) return remember(intent.node, intent.time, false, now);
+  if (it == members_.end()) {
+    const bool news = remember(intent.node, intent.time, false, now);
+    if (news) keep_join(intent);
+    return news;
+  }
   Known& known = it->second;
   if (intent.time <= known.time) return counts_.add(SerfMessage::repeated), false;
   counts_.add(SerfMessage::fresh);
   known.time = intent.time;
   if (known.status == Status::leaving) set_status(it->first, known, Status::alive);
+  keep_join(intent);
   return true;
+}
+
+void Serf::keep_join(const Join& intent) {
+  std::erase_if(joins_, [&](const auto& join) { return join.first == intent.node; });
+  if (joins_.size() >= kJoinsMax) joins_.pop_front();
+  joins_.emplace_back(intent.node, intent.time);
 }
 
 /// Intents about a name that is not known yet: the member may be just behind.
@@ -244,7 +257,8 @@ void Serf::relay(const Relay& passed, Timestamp now) {
   // Nobody can make us send to strangers.
   if (!to || !swim_.lives_at(*to)) return counts_.add(SerfMessage::stranger);
   counts_.add(SerfMessage::sent);
-  swim_.send_user(*to, passed.message, now);
+  if (swim_.packets(passed.name) == PacketPath::open) swim_.send_user(*to, passed.message, now);
+  else swim_.send_user_by_stream(*to, passed.message, now);
 }
 
 void Serf::user_state(BytesView bytes, Timestamp now) {
@@ -352,8 +366,12 @@ void Serf::refresh_state() {
   // Others take it for the time of a join: while we leave it must stay below that of our leave intent, or they
   // ignore the intent that comes behind the table.
   state.status_times.emplace_back(name_, leaving_ ? own_time_ - 1 : own_time_);
-  if (foreign_ > 0)
+  if (foreign_ > 0) {
     for (const EventSeen& event : history_) state.events.push_back({event.time, event.name, event.payload.view(), false});
+    // Who came back after a leave intent is `leaving` where gossip of its join intent did not come.
+    for (const auto& [name, time] : joins_)
+      if (status(name) == Status::alive) state.status_times.emplace_back(name, time);
+  }
   swim_.set_user_state(encode(state));
 }
 

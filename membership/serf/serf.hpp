@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include <plumvine/detail/outbox.hpp>
@@ -50,6 +51,8 @@ class Serf {
   /// Events told again with every table exchange while there are foreign members, as Serf tells its last ones: gossip misses
   /// somebody now and then.
   static constexpr std::size_t kHistoryMax = 32;
+  /// Join intents of others, told again in the same way.
+  static constexpr std::size_t kJoinsMax = 64;
 
   Serf(swim::Swim& swim, std::string name, Rng rng);
 
@@ -95,7 +98,7 @@ class Serf {
   void member(const MemberEvent& event, Timestamp now);
   void joined(const Member& member, Timestamp now);
   void gone(const MemberEvent& event, Timestamp now);
-  void user_message(BytesView message, const Bytes& key, Timestamp now);
+  void user_message(const swim::UserMessage& received, Timestamp now);
   void user_state(BytesView state, Timestamp now);
   void ack_payload(const swim::AckPayload& ack);
   // Each says whether the message is news, to be gossiped on.
@@ -103,6 +106,7 @@ class Serf {
   bool on_join(const Join& intent, Timestamp now);
   bool on_event(const Event& event);
   void keep_event(LTime time, std::string_view name, BytesView payload);
+  void keep_join(const Join& intent);
   bool on_query(const Query& query, Timestamp now);
   bool remember(std::string_view name, LTime time, bool leave, Timestamp now);
   void relay(const Relay& relay, Timestamp now);
@@ -129,12 +133,14 @@ class Serf {
   Clock query_clock_;
   Recent events_;
   std::deque<EventSeen> history_;
+  std::deque<std::pair<std::string, LTime>> joins_;  ///< the newest behind
   Recent queries_;
   std::map<std::string, Known, std::less<>> members_;
   std::map<std::string, Intent, std::less<>> intents_;
   std::size_t foreign_ = 0;     ///< alive members that are not ours
   LTime own_time_ = 1;          ///< our own status time
   Bytes sealed_by_;             ///< the key of the message being handled
+  bool by_stream_ = false;      ///< it came over a stream
   bool leaving_ = false;
   bool said_join_ = false;
   bool synced_ = false;         ///< a first state was read

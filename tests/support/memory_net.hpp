@@ -120,6 +120,8 @@ class MemoryNet {
   }
   /// Packets, dials and stream bytes between hosts for which it is true are lost or held back.
   std::function<bool(const Endpoint&, const Endpoint&)> blocked = [](const Endpoint&, const Endpoint&) { return false; };
+  /// Packets alone.
+  std::function<bool(const Endpoint&, const Endpoint&)> packets_blocked = [](const Endpoint&, const Endpoint&) { return false; };
 
   [[nodiscard]] Timestamp now() const { return now_; }
   void run_for(Duration duration) {
@@ -193,7 +195,7 @@ inline void MemoryHost::send_packet(const Endpoint& to, Bytes packet) {
   stats_.udp_sent_bytes += packet.size();
   net_.after(net_.latency, [this, to, packet] {
     MemoryHost* host = net_.find(to);
-    if (!host || net_.blocked(address_, to)) return;
+    if (!host || net_.blocked(address_, to) || net_.packets_blocked(address_, to)) return;
     host->event([host, from = address_, packet] { host->transport_events_->on_packet(from, packet.view()); });
   });
 }

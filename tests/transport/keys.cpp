@@ -1,19 +1,44 @@
 #include <catch2/catch.hpp>
 
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include <plumvine/detail/key_text.hpp>
 
+#include "transport/uv/atomic_file.hpp"
 #include "transport/uv/keys.hpp"
 
 using namespace plumvine;
+namespace fs = std::filesystem;
 
 namespace {
 
 Bytes key_of(char fill, std::size_t size = 16) { return Bytes::copy_of(std::string(size, fill)); }
 
 }  // namespace
+
+TEST_CASE("what changed keys replaced is read back, and anything else refused", "[keys]") {
+  std::string folder = (fs::temp_directory_path() / "plumvine-test-XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const std::string path = folder + "/key-history.json";
+  CHECK(*uv::read_key_history(path) == KeyHistory{});
+  const KeyHistory known{"ab12cd34", 1'700'000'000'000'000, {"00000001", "00000002"}};
+  REQUIRE(uv::write_file(path, uv::format_key_history(known)));
+  CHECK(*uv::read_key_history(path) == known);
+  const std::string good = uv::format_key_history(known);
+  const auto with = [&](const std::string& from, const std::string& to) { return std::string(good).replace(good.find(from), from.size(), to); };
+  for (const std::string& text : {std::string{}, std::string{"[]"}, good.substr(0, good.size() / 2), with("history 1", "history 9"),
+                                  with("1700000000000000", "-1"), with("\"ab12cd34\"", "7"), with("\"00000001\"", "{}")}) {
+    INFO(text);
+    REQUIRE(uv::write_file(path, text));
+    const auto wrong = uv::read_key_history(path);
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().message == "it is no history of keys");
+  }
+  fs::remove_all(folder);
+}
 
 TEST_CASE("Serf's keyring file is read, and the wrong key is named by its place", "[keys]") {
   const std::string a = format_key(key_of('a').view()), b = format_key(key_of('b', 32).view());

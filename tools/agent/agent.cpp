@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -27,6 +29,8 @@ constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 constexpr std::uint64_t kLingerMs = 300;
 /// How often readiness is looked at while standard input waits for it.
 constexpr std::uint64_t kReadyCheckMs = 20;
+/// Keys that SIGHUP takes over.
+const std::set<std::string_view> kReloaded{"join", "tags", "log_level", "encrypt", "keyring", "gossip_verify_incoming", "gossip_verify_outgoing"};
 
 }  // namespace
 
@@ -212,6 +216,15 @@ void Agent::close_handles() {
   uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
 }
 
+void Agent::reload_keys(const Config& fresh) {
+  if (auto taken = node_->reload_keys(fresh); !taken)
+    return logger_.line(LogLevel::error, "PV5006", "the keys were not taken over: " + taken.error().message);
+  options_.config.encrypt = fresh.encrypt;
+  options_.config.keyring = fresh.keyring;
+  options_.config.swim.gossip_verify_incoming = fresh.swim.gossip_verify_incoming;
+  options_.config.swim.gossip_verify_outgoing = fresh.swim.gossip_verify_outgoing;
+}
+
 void Agent::reload() {
   Options fresh;
   if (auto refusal = read_options(arguments_, fresh)) {
@@ -225,7 +238,7 @@ void Agent::reload() {
   const auto after_list = fresh.config.describe();
   const std::map<std::string, std::string> after(after_list.begin(), after_list.end());
   for (const auto& [key, value] : after) {
-    if (key == "join" || key == "tags" || key == "log_level" || key == "encrypt" || key == "keyring") continue;
+    if (kReloaded.contains(key)) continue;
     if (const auto old = before.find(key); old == before.end() || old->second != value) needs_restart(key);
   }
   for (const auto& [key, value] : before)
@@ -239,9 +252,7 @@ void Agent::reload() {
     options_.print = fresh.print;
     if (!printer_ && !options_.print.empty()) start_printer();
   }
-  if (auto taken = node_->reload_keys(fresh.config.encrypt, fresh.config.keyring); !taken) {
-    logger_.line(LogLevel::error, "PV5006", "the keys were not taken over: " + taken.error().message);
-  }
+  reload_keys(fresh.config);
   if (fresh.config.tags != options_.config.tags) {
     if (auto set = node_->set_tags(fresh.config.tags); !set) {
       logger_.line(LogLevel::error, "PV5006", "the tags were not taken over: " + set.error().message);

@@ -40,6 +40,7 @@ class Agent {
   void on_signal(int number);
   void begin_leave();
   void reload();
+  void reload_keys(const Config& fresh);
   void write_dump();
   void finish();
   void close_handles();

@@ -97,7 +97,6 @@ std::shared_ptr<Aead> make_gnutls_aead(std::function<void(std::span<std::byte>)>
 }
 
 Result<std::shared_ptr<Keyring>> make_keyring(const std::vector<Bytes>& keys, std::function<void(std::span<std::byte>)> random) {
-  if (keys.empty()) return std::shared_ptr<Keyring>{};
   auto ring = std::make_shared<Keyring>(make_gnutls_aead(std::move(random)));
   if (auto taken = ring->replace(keys); !taken) return taken.error();
   return ring;

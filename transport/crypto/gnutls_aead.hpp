@@ -20,7 +20,7 @@ std::shared_ptr<Aead> make_gnutls_aead(std::function<void(std::span<std::byte>)>
 std::array<std::byte, 16> gmac_checksum(BytesView bytes);
 
 class Keyring;
-/// A ring of these keys, primary first; null for no keys.
+/// A ring of these keys, primary first.
 Result<std::shared_ptr<Keyring>> make_keyring(const std::vector<Bytes>& keys, std::function<void(std::span<std::byte>)> random = {});
 
 }  // namespace plumvine

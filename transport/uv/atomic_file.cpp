@@ -85,13 +85,14 @@ struct AtomicFile::State {
   struct Work {
     uv_work_t request{};
     std::shared_ptr<State> state;
+    std::string path;
     std::string text;
     std::vector<Done> done;
     Status status;
   };
 
   static void start(const std::shared_ptr<State>& state) {
-    auto* work = new Work{.state = state, .text = std::move(*state->next), .done = std::exchange(state->waiting, {}), .status = {}};
+    auto* work = new Work{.state = state, .path = state->path, .text = std::move(*state->next), .done = std::exchange(state->waiting, {}), .status = {}};
     state->next.reset();
     state->writing = true;
     work->request.data = work;
@@ -99,7 +100,7 @@ struct AtomicFile::State {
         state->loop, &work->request,
         [](uv_work_t* request) {
           auto* self = static_cast<Work*>(request->data);
-          self->status = write_file(self->state->path, self->text);
+          self->status = write_file(self->path, self->text);
         },
         [](uv_work_t* request, int) { finish(std::unique_ptr<Work>(static_cast<Work*>(request->data))); });
   }
@@ -124,6 +125,8 @@ void AtomicFile::save(std::string text, Done done) {
   state_->waiting.push_back(std::move(done));
   if (!state_->writing) State::start(state_);
 }
+
+void AtomicFile::move_to(std::string path) { state_->path = std::move(path); }
 
 const std::string& AtomicFile::path() const { return state_->path; }
 

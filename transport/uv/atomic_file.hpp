@@ -30,6 +30,8 @@ class AtomicFile {
   using Done = std::function<void(const Status&)>;
   /// `done` is called once, on the loop, in the order of the calls, after this text or a later one was written.
   void save(std::string text, Done done);
+  /// Texts that come from now on go to this file.
+  void move_to(std::string path);
   [[nodiscard]] const std::string& path() const;
 
  private:

@@ -13,6 +13,7 @@ namespace {
 
 /// `kKeysMax` keys and much white space.
 constexpr std::size_t kFileMax = 64 * 1024;
+constexpr const char* kHistoryFormat = "plumvine key history 1";
 
 }  // namespace
 
@@ -35,6 +36,25 @@ std::string format_keyring(const std::vector<Bytes>& keys) {
   nlohmann::json listed = nlohmann::json::array();
   for (const Bytes& key : keys) listed.push_back(format_key(key.view()));
   return listed.dump(2) + '\n';
+}
+
+std::string format_key_history(const KeyHistory& history) {
+  const nlohmann::ordered_json file{
+      {"format", kHistoryFormat}, {"primary", history.primary}, {"used_at", history.used_at}, {"superseded", history.superseded}};
+  return file.dump(1) + '\n';
+}
+
+Result<KeyHistory> read_key_history(const std::string& path) {
+  const auto text = read_file(path, kFileMax);
+  if (!text && text.error().code == Errc::not_found) return KeyHistory{};
+  if (!text) return text.error();
+  const auto file = nlohmann::json::parse(*text, nullptr, false);
+  try {
+    if (file.is_object() && file.at("format") == kHistoryFormat && file.at("used_at").is_number_unsigned())
+      return KeyHistory{file.at("primary"), file.at("used_at"), file.at("superseded")};
+  } catch (const nlohmann::json::exception&) {  // a field is missing, or of another type
+  }
+  return {Errc::invalid_argument, "it is no history of keys"};
 }
 
 Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::string& keyring_file) {

@@ -7,6 +7,8 @@
 #include <plumvine/bytes.hpp>
 #include <plumvine/result.hpp>
 
+#include "transport/key_history.hpp"
+
 namespace plumvine::uv {
 
 /// Serf's keyring file: a JSON array of keys in base64, the first is primary. A key that comes twice counts once.
@@ -14,6 +16,11 @@ namespace plumvine::uv {
 Result<std::vector<Bytes>> parse_keyring(std::string_view json);
 /// What `parse_keyring` reads, one key a line.
 std::string format_keyring(const std::vector<Bytes>& keys);
+
+/// `key-history.json` of the data directory, which names keys and holds none.
+std::string format_key_history(const KeyHistory& history);
+/// What such a file says; nothing where there is no file. An error for what is none, or cannot be read.
+Result<KeyHistory> read_key_history(const std::string& path);
 
 /// Where a node's keys come from, and where they go when they change.
 struct KeySource {

@@ -66,12 +66,7 @@ Status Node::set_meta(Bytes meta) {
 Status Node::set_tags(Tags tags) {
   return impl_->change([tags = std::move(tags)](Driver& driver) { return driver.set_tags(tags); });
 }
-Status Node::reload_keys(const std::string& encrypt, const std::string& keyring_file) {
-  auto source = uv::find_keys(encrypt, keyring_file, impl_->config().data_dir);
-  if (!source) return source.error();
-  if (source->broken) return Error{Errc::invalid_argument, source->note};
-  return impl_->change([keys = std::move(source->keys)](Driver& driver) { return driver.set_keys(keys); });
-}
+Status Node::reload_keys(const Config& fresh) { return impl_->reload_keys(fresh); }
 Result<KeyReport> Node::order_keys(KeyOrder order) { return impl_->keys_and_wait(std::move(order)); }
 void Node::pause_delivery(bool paused) {
   // A stopped node delivers nothing anyway.

@@ -29,6 +29,7 @@ constexpr Duration kAnswerWait = std::chrono::seconds{10};
 constexpr Duration kKeysWait = std::chrono::seconds{30};
 constexpr std::uint32_t kReceiptsMax = 256;
 constexpr Duration kAckTimeoutMax = std::chrono::hours{1};
+constexpr std::string_view kKeyHistoryFile = "key-history.json";
 
 std::uint64_t random_number() {
   std::uint64_t number = 0;
@@ -41,7 +42,7 @@ std::uint64_t random_number() {
 }  // namespace
 
 Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
-    : loop(uv_loop), transport(loop, std::move(bound)), admin(node),
+    : loop(uv_loop), transport(loop, std::move(bound)), admin(node), keyring_file(uv_loop, std::move(node.keyring_path_)),
       driver(node.driver_config(), node.identity_, loop, transport, node.wrapped_handlers(),
              DriverHooks{.on_acked = [&node](const tree::Acked& acked) { node.mailbox_.acked(acked.up_to, acked.large_up_to); },
                          .on_leave_done =
@@ -56,8 +57,15 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                              },
                          .save_keys =
                              [&node](const std::vector<Bytes>& keys) {
-                               node.core_->keyring_file->save(uv::format_keyring(keys), [&node](const Status& status) {
+                               node.core_->keyring_file.save(uv::format_keyring(keys), [&node](const Status& status) {
                                  node.core_->driver.keys_saved(status);
+                               });
+                             },
+                         .save_key_history =
+                             [&node](const KeyHistory& known) {
+                               if (!node.core_->key_history_file) return;
+                               node.core_->key_history_file->save(uv::format_key_history(known), [&node](const Status& status) {
+                                 if (!status) node.log(LogLevel::warn, code::kDataNotKept, "What changed keys replaced is not kept: " + status.error().message);
                                });
                              },
                          .on_keys_done =
@@ -71,8 +79,8 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
   history = std::make_unique<uv::NodeHistory>(uv_loop, driver, std::move(node.history_file_), node.identity_.instance, [&node](std::string why) {
     node.log(LogLevel::warn, code::kDataNotKept, "Messages are not kept: " + std::move(why));
   });
-  if (node.identity_.keeps_keys) keyring_file = std::make_unique<uv::AtomicFile>(uv_loop, node.keyring_path_);
   if (node.data_dir_) {
+    key_history_file = std::make_unique<uv::AtomicFile>(uv_loop, node.data_dir_->file(kKeyHistoryFile));
     peers_file = std::make_unique<uv::PeersFile>(
         uv_loop, node.data_dir_->file("peers.json"), node.config_.cluster, node.recalled_, [&node] { return node.living_peers(); },
         [&node](std::string why) { node.log(LogLevel::warn, code::kDataNotKept, "Members are not remembered: " + std::move(why)); });
@@ -149,14 +157,26 @@ Status Node::Impl::prepare_keys() {
   if (!ring) return ring.error().with("keyring");
   identity_.keyring = std::move(*ring);
   identity_.large = {gmac_checksum, uv::large_block};
-  identity_.keeps_keys = identity_.keyring != nullptr && !source->file.empty();
+  identity_.keeps_keys = !source->file.empty();
   keyring_path_ = std::move(source->file);
+  recall_key_history();
   if (source->broken) {
     notes_.push_back({LogLevel::warn, "node", code::kDataBroken, source->note + "; " + data_dir_->set_aside("keyring.json")});
   } else if (!source->note.empty()) {
     notes_.push_back({LogLevel::info, "node", code::kKeptKeys, source->note});
   }
   return {};
+}
+
+/// What the last run knew of keys that were replaced. Nothing here stops a start.
+void Node::Impl::recall_key_history() {
+  if (!data_dir_) return;
+  const std::string path = data_dir_->file(kKeyHistoryFile);
+  auto history = uv::read_key_history(path);
+  if (history) identity_.key_history = std::move(*history);
+  else
+    notes_.push_back({LogLevel::warn, "node", code::kDataBroken,
+                      "'" + path + "' cannot be understood: " + history.error().message + "; " + data_dir_->set_aside(kKeyHistoryFile)});
 }
 
 /// Members of the last run. Nothing here stops a start.
@@ -577,6 +597,23 @@ Result<KeyReport> Node::Impl::keys_and_wait(KeyOrder order) {
   if (report.wait_for(kKeysWait) != std::future_status::ready)
     return Error{Errc::timed_out, "the loop did not answer; it is stalled or does not run"};
   return report.get();
+}
+
+Status Node::Impl::reload_keys(const Config& fresh) {
+  auto source = uv::find_keys(fresh.encrypt, fresh.keyring, config_.data_dir);
+  if (!source) return source.error();
+  if (source->broken) return Error{Errc::invalid_argument, source->note};
+  const KeyRules rules{fresh.swim.gossip_verify_incoming, fresh.swim.gossip_verify_outgoing, !source->file.empty()};
+  return change([this, rules, encrypt = fresh.encrypt, keyring = fresh.keyring, source = std::move(*source)](Driver& driver) {
+    auto taken = driver.set_keys(source.keys, rules);
+    if (!taken) return taken;
+    core_->keyring_file.move_to(source.file);
+    config_.encrypt = encrypt;
+    config_.keyring = keyring;
+    config_.swim.gossip_verify_incoming = rules.verify_incoming;
+    config_.swim.gossip_verify_outgoing = rules.verify_outgoing;
+    return taken;
+  });
 }
 
 void Node::Impl::observe_handler(std::uint64_t started_ns) {

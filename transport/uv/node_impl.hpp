@@ -51,6 +51,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status forget_member(std::string_view name);
   Result<Cursor> cursor();
   Result<KeyReport> keys_and_wait(KeyOrder order);
+  Status reload_keys(const Config& fresh);
   void stop();
   /// The last owner goes.
   void abandon();
@@ -85,9 +86,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     uv::UvLoop loop;
     uv::UvTransport transport;
     uv::Admin admin;
+    uv::AtomicFile keyring_file;  ///< without a path: changed keys are not kept
     Driver driver;
     std::unique_ptr<uv::HttpServer> http;
-    std::unique_ptr<uv::AtomicFile> keyring_file;  ///< null: changed keys are not kept
+    std::unique_ptr<uv::AtomicFile> key_history_file;  ///< null: nor is what they replaced
     std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
     std::unique_ptr<uv::NodeHistory> history;
 
@@ -96,6 +98,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status prepare();
   Status prepare_keys();
   void recall_peers();
+  void recall_key_history();
   Status open_history();
   std::vector<uv::KnownPeer> living_peers();
   void note_member(const MemberEvent& event);
@@ -127,7 +130,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   DriverIdentity identity_;
   std::string advertise_reason_;
   std::unique_ptr<uv::DataDir> data_dir_;
-  std::string keyring_path_;
+  std::string keyring_path_;  ///< until the loop takes it
   std::vector<uv::KnownPeer> recalled_;
   std::unique_ptr<uv::History> history_file_;  ///< until the loop takes it
   std::vector<LogRecord> notes_;  ///< of the preparation, for the log

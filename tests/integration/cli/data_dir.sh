@@ -64,6 +64,15 @@ at b keys install "$new" >"$work/answer" || fail "install: $(cat "$work/answer")
 curl -s "http://$(field b http)/keys" | jq -e --arg k "$new" '.keys[$k] == 2' >/dev/null || fail "GET /keys"
 curl -s "http://$(field b http)/metrics" | grep -q 'http_requests_total{path="/keys/COMMAND",code="200"} 1' || fail "the order was not counted"
 at b keys use "$new" >"$work/answer" || fail "use: $(cat "$work/answer")"
+[ "$(jq -r '.superseded | length' "$work/c.d/key-history.json")" = 1 ] || fail "c does not keep what was replaced"
+grep -qF -e "$old" -e "$new" "$work"/?.d/key-history.json && fail "a key stands in the history"
+place=$(field b bind)
+end b KILL
+end c KILL
+start b "$place"                  # all that were there begin anew
+start c 127.0.0.1:0
+within 60 sees b c
+within 60 sees c b
 start e 127.0.0.1:0 --join "$(field b bind)"   # was away: it has the old key only
 learned() { [ "$(jq -r '.[0]' "$work/e.d/keyring.json" 2>/dev/null)" = "$new" ]; }
 within 30 learned
@@ -91,6 +100,11 @@ start c 127.0.0.1:0 --join "$(field b bind)"
 grep -q "PV1505.*peers.json' cannot be understood.*moved to '$work/c.d/peers.json.bad'" "$work/c.err" || fail "a broken file is not told"
 within 30 sees c b
 within 20 known_is c 'b '
+end c TERM
+within 60 ours_is b c left
+echo '{"format":' >"$work/c.d/key-history.json"
+start c 127.0.0.1:0 --join "$(field b bind)"
+grep -q "PV1505.*key-history.json' cannot be understood.*moved to" "$work/c.err" || fail "a broken history is not told"
 end c TERM
 within 60 ours_is b c left
 echo '["half' >"$work/c.d/keyring.json"

@@ -1,6 +1,7 @@
 #include "support/pch.hpp"
 
 #include <array>
+#include <functional>
 
 #include "membership/serf/pattern.hpp"
 #include "membership/serf/serf.hpp"
@@ -68,6 +69,25 @@ struct Alone {
     packet(wire::encoded(wire::Alive{incarnation, name, address.view(), 7946, {}, BytesView(kVersions)}));
   }
   void kill(const std::string& name) { packet(wire::encoded(wire::Dead{1, name, "z"})); }
+  /// What goes with the answer to a table exchange.
+  void exchange(const std::function<void(const serf::State&)>& look) {
+    wire::Buffer request;
+    wire::encode(wire::PushPullHeader{0, 0, false}, request);
+    swim.stream_accepted(swim::StreamId{++streams}, at(9), now);
+    swim.stream_received(swim::StreamId{streams}, request, now);
+    while (auto output = swim.poll_output()) {
+      const auto* reply = std::get_if<swim::SendStream>(&*output);
+      if (reply == nullptr) continue;
+      wire::StreamReader reader(false, "");
+      REQUIRE(reader.feed(reply->data.view()) == wire::StreamReader::Progress::done);
+      wire::Scratch scratch;
+      wire::PushPullRows rows(reader.body(), scratch);
+      while (rows.next()) {}
+      serf::State state;
+      REQUIRE(serf::decode(rows.user_state().subspan(1), state));
+      look(state);
+    }
+  }
   /// Messages of this kind that were sent, each once.
   std::vector<Bytes> said(serf::MessageType type) const {
     std::vector<Bytes> found;
@@ -250,7 +270,8 @@ TEST_CASE("a table exchange while we leave does not outdate the leave intent", "
   }
   serf::State told;
   REQUIRE(serf::decode(rows.user_state().subspan(1), told));
-  REQUIRE(told.status_times.size() == 1);
+  REQUIRE(told.status_times.size() == 2);
+  CHECK(told.status_times[0].first == "a");
   CHECK(told.status_times[0].second < 21);
 }
 
@@ -313,27 +334,41 @@ TEST_CASE("that a dead member had left is passed on, however it was learnt", "[s
   CHECK(f.said(serf::MessageType::leave).empty());
 }
 
+TEST_CASE("join intents of others are told again with table exchanges", "[serf]") {
+  Alone f;
+  const auto told = [&] {
+    std::vector<std::string> joins;
+    f.exchange([&](const serf::State& state) {
+      for (const auto& [name, time] : state.status_times)
+        if (name != "a") joins.push_back(std::string(name) + " " + std::to_string(time));
+    });
+    return joins;
+  };
+  f.user(serf::encode(serf::Join{5, "c"}));  // the member is just behind
+  CHECK(told().empty());
+  f.meet("b");
+  f.meet("c");
+  f.user(serf::encode(serf::Join{6, "b"}));
+  CHECK(told() == std::vector<std::string>{"c 5", "b 6"});
+  f.user(serf::encode(serf::Leave{7, "c", false}));
+  CHECK(told() == std::vector<std::string>{"b 6"});
+  f.user(serf::encode(serf::Join{8, "c"}));
+  CHECK(told() == std::vector<std::string>{"b 6", "c 8"});
+  f.kill("b");
+  f.user(serf::encode(serf::Join{9, "c"}));
+  CHECK(told() == std::vector<std::string>{"c 9"});
+  for (std::size_t i = 0; i < serf::Serf::kJoinsMax; ++i) f.user(serf::encode(serf::Join{10 + i, "x" + std::to_string(i)}));
+  CHECK(told().empty());
+}
+
 TEST_CASE("events are told again with table exchanges while members of Serf's are there", "[serf]") {
   Alone f;
   const auto told = [&] {
-    wire::Buffer request;
-    wire::encode(wire::PushPullHeader{0, 0, false}, request);
-    f.swim.stream_accepted(swim::StreamId{++f.streams}, Alone::at(9), f.now);
-    f.swim.stream_received(swim::StreamId{f.streams}, request, f.now);
     std::vector<std::string> events;
-    while (auto output = f.swim.poll_output()) {
-      const auto* reply = std::get_if<swim::SendStream>(&*output);
-      if (reply == nullptr) continue;
-      wire::StreamReader reader(false, "");
-      REQUIRE(reader.feed(reply->data.view()) == wire::StreamReader::Progress::done);
-      wire::Scratch scratch;
-      wire::PushPullRows rows(reader.body(), scratch);
-      while (rows.next()) {}
-      serf::State state;
-      REQUIRE(serf::decode(rows.user_state().subspan(1), state));
+    f.exchange([&](const serf::State& state) {
       for (const serf::Event& event : state.events)
         events.push_back(std::to_string(event.time) + " " + std::string(event.name) + "=" + std::string(as_text(event.payload)));
-    }
+    });
     return events;
   };
   f.user(serf::encode(serf::Event{7, "deploy", as_bytes("v1"), false}));

@@ -38,6 +38,7 @@ struct TestNode {
   std::vector<KeyReport> key_reports;
   std::vector<std::string> key_errors;
   std::vector<Bytes> saved_keys;
+  KeyHistory saved_history;
   Status save_status;  ///< what writing keys down comes to
   Sequence acked = 0;
   int leaves_done = 0;
@@ -74,8 +75,10 @@ struct TestCluster {
   MemoryNet net;
   std::vector<std::unique_ptr<TestNode>> nodes;
   std::uint64_t seed = 1;
-  std::shared_ptr<Keyring> keys;  ///< of the node added last
+  std::shared_ptr<Keyring> keys;  ///< of the last node with any
   std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> validators;  ///< of nodes added from now on
+  std::vector<Bytes> more_keys;   ///< of nodes added from now on that have `encrypt`, behind that
+  KeyHistory key_history;         ///< of nodes added from now on
   std::vector<std::pair<std::string, Endpoint>> known_peers;  ///< of nodes added from now on, from before they began
 
   TestNode& add(const std::string& name, const std::function<void(Config&)>& adjust = {}, InstanceId instance = {}) {
@@ -112,10 +115,14 @@ struct TestCluster {
     identity.large.checksum = gmac_checksum;
     identity.keeps_keys = !config.keyring.empty();
     identity.known_peers = known_peers;
+    identity.key_history = key_history;
+    std::vector<Bytes> all;
     if (!config.encrypt.empty()) {
-      keys = make_keyring({*parse_key(config.encrypt)}).value();
-      identity.keyring = keys;
+      all.push_back(*parse_key(config.encrypt));
+      all.insert(all.end(), more_keys.begin(), more_keys.end());
     }
+    identity.keyring = make_keyring(all).value();
+    if (!all.empty()) keys = identity.keyring;
     if (instance == InstanceId{}) instance = frame::publisher_of(InstanceId{mix64(seed)});
     identity.instance = instance;
     node.driver = std::make_unique<Driver>(
@@ -126,6 +133,7 @@ struct TestCluster {
                           node.saved_keys = all;
                           node.driver->keys_saved(node.save_status);
                         },
+                    .save_key_history = [&node](const KeyHistory& history) { node.saved_history = history; },
                     .on_keys_done =
                         [&node](std::uint64_t, const Result<KeyReport>& report) {
                           if (report) node.key_reports.push_back(*report);

@@ -188,3 +188,57 @@ TEST_CASE("keys change under live links; a link on a removed key is made anew", 
   CHECK_FALSE(cluster[0].driver->set_keys({Bytes::copy_of("short")}));
   cluster.check_invariants();
 }
+
+TEST_CASE("a cluster in clear gets its first key while it runs, and nobody is lost", "[seal]") {
+  TestCluster cluster;
+  cluster.add_many(5);
+  REQUIRE(cluster.settle(4));
+  const auto every = [&](bool incoming, bool outgoing) {
+    for (auto& node : cluster.nodes) {
+      CHECK(node->driver->set_keys({key_of('k')}, KeyRules{.verify_incoming = incoming, .verify_outgoing = outgoing, .kept = true}));
+      node->peers.clear();
+      cluster.run_for(2s);  // one member after another
+    }
+  };
+  const auto clear_frames = [&] {
+    std::vector<std::uint64_t> all;
+    for (auto& node : cluster.nodes) all.push_back(node->snapshot()->swim.plaintext_frames);
+    return all;
+  };
+  const auto downs = [&](std::size_t i) {
+    return std::count_if(cluster[i].peers.begin(), cluster[i].peers.end(), [](const PeerEvent& e) { return e.kind == PeerEvent::Kind::down; });
+  };
+  every(false, false);
+  cluster.run_for(5s);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(downs(i) == 0);
+  for (const std::uint64_t count : clear_frames()) CHECK(count > 0);
+  std::size_t least = 4;
+  for (auto& node : cluster.nodes) node->driver->set_keys({key_of('k')}, KeyRules{.verify_incoming = false, .verify_outgoing = true});
+  REQUIRE(cluster.run_until([&] {
+    for (auto& node : cluster.nodes) least = std::min(least, node->links().size());
+    return std::all_of(cluster.nodes.begin(), cluster.nodes.end(), [](const auto& node) { return node->peers.size() >= 2; });
+  }, 30s));
+  CHECK(least >= 1);
+  cluster.run_for(10s);
+  REQUIRE(cluster.settle(4));
+  const auto before = clear_frames();
+  cluster.run_for(10s);
+  CHECK(clear_frames() == before);
+  every(true, true);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(downs(i) == 0);
+  cluster[0].publish("m");
+  REQUIRE(cluster.run_until([&] { return std::all_of(cluster.nodes.begin() + 1, cluster.nodes.end(), [](const auto& n) { return n->messages.size() == 1; }); }, 10s));
+  cluster.run_for(30s);
+  CHECK(clear_frames() == before);
+  for (auto& node : cluster.nodes) {
+    CHECK_FALSE(node->logged("PV1101"));
+    CHECK_FALSE(node->logged("PV1102"));
+    CHECK(node->snapshot()->swim.rejected.total() == 0);
+    CHECK(node->snapshot()->tree.frames_rejected.total() == 0);
+  }
+  TestNode& outsider = cluster.add("outsider");
+  cluster.run_for(20s);
+  CHECK(outsider.links().empty());
+  CHECK(cluster[0].snapshot()->members.size() == 5);
+  cluster.check_invariants();
+}
