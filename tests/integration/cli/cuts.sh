@@ -27,11 +27,12 @@ for name in "${names[@]:1}"; do
 done
 meshed() { [ "$(at n1 --json members | jq '[.[] | select(.state == "alive")] | length')" = "$agents" ]; }
 within 30 meshed
-read -r local peer < <(connections "$(field n1 bind)")
+linked() { read -r local peer < <(connections "$(field n1 bind)"); }
+within 30 linked
 cut "$local" "$peer"
 gone() { ! connections "$(field n1 bind)" | grep -qxF "$local $peer"; }
 for _ in $(seq 50); do gone && break; sleep 0.1; done
-{ [ -n "$local" ] && gone; } || { echo "skipped: connections of other programs cannot be cut here"; exit 77; }
+gone || { echo "skipped: connections of other programs cannot be cut here"; exit 77; }
 
 # --- the stream ------------------------------------------------------------------------------------------------
 # Each line is its number and noise of its own. After each two mebibytes a link is cut while they are on their way.
