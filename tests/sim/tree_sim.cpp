@@ -40,7 +40,7 @@ TreeSim::TreeSim(TreeSimOptions options, Trace& trace)
   nodes_.reserve(options_.nodes);
   std::vector<InstanceId> all;
   for (std::uint32_t i = 0; i < options_.nodes; ++i) {
-    const InstanceId instance{rng_.next() | 1};
+    const InstanceId instance = frame::publisher_of(InstanceId{rng_.next() | 1});
     const std::string name = "n" + std::to_string(i);
     by_instance_[instance] = i;
     // One after the other: compilers evaluate the arguments of a call in different orders.
