@@ -213,7 +213,7 @@ TEST_CASE("a cluster in clear gets its first key while it runs, and nobody is lo
   for (std::size_t i = 0; i < 5; ++i) CHECK(downs(i) == 0);
   for (const std::uint64_t count : clear_frames()) CHECK(count > 0);
   std::size_t least = 4;
-  for (auto& node : cluster.nodes) node->driver->set_keys({key_of('k')}, KeyRules{.verify_incoming = false, .verify_outgoing = true});
+  for (auto& node : cluster.nodes) CHECK(node->driver->set_keys({key_of('k')}, KeyRules{.verify_incoming = false, .verify_outgoing = true}));
   REQUIRE(cluster.run_until([&] {
     for (auto& node : cluster.nodes) least = std::min(least, node->links().size());
     return std::all_of(cluster.nodes.begin(), cluster.nodes.end(), [](const auto& node) { return node->peers.size() >= 2; });
