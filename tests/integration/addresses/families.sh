@@ -3,21 +3,15 @@
 # of its own, where /etc/hosts and the addresses are the test's; exit 77 (skipped) where none can be made.
 # Usage: families.sh PLUMVINED PLUMVINE
 set -u
-if [ "${1:-}" != inside ]; then
-  for maker in 'unshare --mount --net' 'unshare --map-root-user --mount --net'; do
-    # shellcheck disable=SC2086
-    $maker sh -c 'ip link set lo up && mount --bind /etc/hosts /etc/hosts' 2>/dev/null && exec $maker bash "$0" inside "$@"
-  done
-  echo "SKIPPED: this system gives no network and mount namespace (unshare, ip and mount inside it)"
-  exit 77
-fi
-agent=$2 cli=$3
+# shellcheck source=tests/integration/namespace.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../namespace.sh"
+enter_namespace '--mount --net' 'mount --bind /etc/hosts /etc/hosts' "$@"
+agent=$1 cli=$2
 # shellcheck source=tests/integration/agents.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 hosts=$work/hosts
 echo '127.0.0.1 localhost' >"$hosts"
 mount --bind "$hosts" /etc/hosts || fail "cannot put a hosts file in place"
-ip link set lo up || fail "cannot set the loopback interface up"
 
 # run NAME FLAGS…: an agent without --bind, unless the flags have one.
 run() {

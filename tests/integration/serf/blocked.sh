@@ -6,20 +6,14 @@ set -u
 # Drops all UDP of 127.0.0.4, both ways: 17 at byte 23 of the frame, the address at 26 or at 30.
 filter='8,48 0 0 23,21 0 5 17,32 0 0 26,21 2 0 2130706436,32 0 0 30,21 0 1 2130706436,6 0 0 2,6 0 0 0'
 block="tc qdisc add dev lo ingress && tc filter add dev lo ingress bpf da bytecode '$filter'"
-if [ "${1:-}" != inside ]; then
-  for maker in 'unshare --net' 'unshare --map-root-user --net'; do
-    # shellcheck disable=SC2086
-    $maker sh -c "ip link set lo up && $block" 2>/dev/null && exec $maker bash "$0" inside "$@"
-  done
-  echo "SKIPPED: this system gives no network namespace with filters (unshare, ip, tc and cls_bpf)"
-  exit 77
-fi
-agent=$2 cli=$3
+# shellcheck source=tests/integration/namespace.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../namespace.sh"
+enter_namespace --net "$block" "$@"
+agent=$1 cli=$2
 # shellcheck source=tests/integration/agents.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 # shellcheck source=tests/integration/serf/serf_agents.sh
 source "$(dirname "${BASH_SOURCE[0]}")/serf_agents.sh"
-ip link set lo up || fail "cannot set the loopback interface up"
 
 first=$(head -c 32 /dev/urandom | base64)
 second=$(head -c 24 /dev/urandom | base64)
