@@ -11,18 +11,10 @@ using tree::Arrival;
 using tree::Slot;
 using tree::Whole;
 
-void Tree::Impl::pass_by(const std::shared_ptr<Whole>& whole, Timestamp now) {
-  const SequenceRange range = whole->about.range();
-  core.seen.heard_of(whole->parts_origin, range.last, now);
-  core.seen.mark(whole->parts_origin, range);
-  assemblies_.remember(whole);
-}
-
 bool Tree::Impl::ask_for_parts(const Whole& whole, SequenceRange range, Timestamp now) {
   const StoredMessage* message = core.store.find({core.seen[whole.origin].instance, whole.sequence});
-  const Slot before = message != nullptr ? message->upstream : tree::kNoSlot;
-  std::vector<Slot> whom = core.up;
-  if (before != tree::kNoSlot) whom = {before};
+  const bool one_way = message != nullptr && message->agreed->fetches() && message->upstream != tree::kNoSlot;
+  std::vector<Slot> whom = one_way ? std::vector{message->upstream} : core.up;
   std::erase_if(whom, [&](Slot slot) { return whole.askers.contains(slot); });
   for (const Slot slot : whom) {
     exchange_.offer(slot, whole.parts_origin, range);
@@ -69,7 +61,7 @@ void Tree::Impl::cannot_fetch(OriginIndex origin, SequenceRange range) {
   for (const auto& whole : assemblies_.overlapping(origin, range)) {
     if (whole->state == Whole::State::partial) continue;
     for (const SequenceRange& part : core.seen.missing_in(origin, {std::max(range.first, whole->about.first), std::min(range.last, whole->about.range().last)})) {
-      core.seen.mark(origin, part);  // nobody here wants it
+      no_longer_missing(origin, part);  // nobody here wants it
       refuse_askers(*whole, part);
     }
   }

@@ -179,9 +179,13 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   if (stored.is_part()) hint(from, stored, arrival);
   if (!stored.judging) spread(stored, arrival, from, now);
   if (whole && whole->about.in_parts()) {
-    if (!stored.is_part() && whole->state == tree::Whole::State::partial) gather_parts(whole, now);
-    if (!stored.is_part() && whole->state == tree::Whole::State::given_up && stored.agreed->fetches()) pass_by(whole, now);
-    if (whole->state == tree::Whole::State::given_up) spread_parts(*whole, now);
+    if (!stored.is_part()) {
+      if (whole->state == tree::Whole::State::partial) {
+        gather_parts(whole, now);
+      } else {
+        pass_by(whole, now);
+      }
+    }
     complete_if_all_here(whole, now);
     release(whole->origin, now);
   } else if (!stored.is_part()) {

@@ -134,6 +134,8 @@ class Tree::Impl {
   void take_part(const std::shared_ptr<tree::Whole>& whole, StoredMessage& part);
   /// Takes the parts that came before their message, and sees to those that would not come.
   void gather_parts(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
+  /// The payload will not be put together here; its parts are only passed on, or asked for by others.
+  void pass_by(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
   void complete_if_all_here(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
   /// What of a partial payload is still missing is not waited for any more; the caller reports the loss.
   void give_up_whole(tree::Whole& whole);
@@ -145,9 +147,7 @@ class Tree::Impl {
   void hint(Slot from, const StoredMessage& part, Arrival arrival);
 
   // fetch.cpp
-  /// The payload is not wanted here; its parts may be asked for.
-  void pass_by(const std::shared_ptr<tree::Whole>& whole, Timestamp now);
-  /// Asks for missing parts in the direction from which the message came, or everywhere if that is not known any more. False: there
+  /// Asks for missing parts, of topics that fetch in the direction from which the message came if that is still known. False: there
   /// is nobody to ask.
   bool ask_for_parts(const tree::Whole& whole, SequenceRange range, Timestamp now);
   /// A neighbour asks for parts that are not here: it gets the range that is returned as soon as it comes. Empty: it cannot be had.
@@ -185,6 +185,8 @@ class Tree::Impl {
   void periodic_digest(Timestamp now);
   void check_loss(Timestamp now);
   void lose(OriginIndex origin, SequenceRange range, LossReason reason, Timestamp now);
+  /// Counts as seen, and nobody is asked for it.
+  void no_longer_missing(OriginIndex origin, SequenceRange range);
   void lose_whole(tree::Whole& whole, LossReason reason, Timestamp now);
   void report_lost(OriginIndex origin, SequenceRange range, LossReason reason);
 

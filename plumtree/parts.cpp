@@ -52,7 +52,7 @@ bool Tree::Impl::admit(Slot from, OriginIndex origin, const frame::Gossip& gossi
   if (about.in_parts()) {
     const auto parts = origin_of(from, frame::parts_origin(gossip.id.origin), gossip.origin, now, origin);
     if (!parts) return false;
-    if (!plausible(*parts, about.range().last)) {
+    if (!plausible(*parts, about.first) || !plausible(*parts, about.range().last)) {
       core.reject(from, FrameReject::sequence_jump);
       return false;
     }
@@ -102,17 +102,21 @@ void Tree::Impl::gather_parts(const std::shared_ptr<Whole>& whole, Timestamp now
   IntervalSet again;
   for (const SequenceRange& absent : core.store.held(origin).missing_in(range)) again.add(absent);
   for (const SequenceRange& missing : core.seen.missing_in(origin, range)) again.remove(missing);
-  for (const SequenceRange& part : again.list()) {
-    core.seen.unmark(origin, part);
-    for (const Slot slot : core.up) {
-      exchange_.offer(slot, origin, part);
-      exchange_.schedule(slot, now + pull_delay(slot));
-    }
-  }
+  for (const SequenceRange& part : again.list()) core.seen.unmark(origin, part);
+  const bool fetches = core.topics.agreed(whole->topic).fetches();
+  if (fetches) core.fetching[whole->origin].add(whole->sequence);
+  for (const SequenceRange& part : fetches ? core.seen.missing_in(origin, range) : again.list()) ask_for_parts(*whole, part, now);
   if (core.seen.missing(origin) > 0) losses_.hole(origin, now);
+}
+
+void Tree::Impl::pass_by(const std::shared_ptr<Whole>& whole, Timestamp now) {
+  const SequenceRange range = whole->about.range();
+  assemblies_.remember(whole);
+  receipts_.skipped(whole->origin, {whole->sequence, whole->sequence});
+  spread_parts(*whole, now);
   if (!core.topics.agreed(whole->topic).fetches()) return;
-  core.fetching[whole->origin].add(whole->sequence);
-  for (const SequenceRange& part : core.seen.missing_in(origin, range)) ask_for_parts(*whole, part, now);
+  core.seen.heard_of(whole->parts_origin, range.last, now);
+  no_longer_missing(whole->parts_origin, range);
 }
 
 std::vector<Arrival> Tree::Impl::parts_of(const Whole& whole) const {
@@ -147,10 +151,7 @@ void Tree::Impl::give_up_whole(Whole& whole) {
   tree::take(core.fetching, whole.origin, {whole.sequence, whole.sequence});
   assemblies_.give_up(whole);
   refuse_askers(whole, whole.about.range());
-  core.seen.mark(whole.parts_origin, whole.about.range());
-  for (const MessageId& id : missing_.drop(core.seen[whole.parts_origin].instance, whole.about.range())) {
-    core.in_flight(whole.parts_origin).remove(id.sequence);
-  }
+  no_longer_missing(whole.parts_origin, whole.about.range());
 }
 
 void Tree::Impl::spread_parts(const Whole& whole, Timestamp now) {

@@ -461,9 +461,7 @@ void Tree::Impl::take_start(Slot from, const frame::DigestEntry& entry, Timestam
   if (start_.mode == TreeStart::Mode::cursor && !parts) return;
   const Sequence start = start_.mode == TreeStart::Mode::window && !parts ? std::min(entry.floor, entry.watermark) : entry.watermark;
   if (start == 0 || !plausible(*origin, start)) return;
-  core.seen.start_at(*origin, start);
-  // What lies before the start and was announced already is not waited for any more.
-  for (const MessageId& id : missing_.drop(entry.origin, {1, start})) core.in_flight(*origin).remove(id.sequence);
+  no_longer_missing(*origin, {1, start});
   receipts_.skipped(*origin, {1, start});
 }
 
@@ -502,8 +500,7 @@ void Tree::Impl::check_loss(Timestamp now) {
 void Tree::Impl::lose(OriginIndex origin, SequenceRange range, LossReason reason, Timestamp now) {
   IntervalSet lost;
   for (const SequenceRange& part : core.seen.missing_in(origin, range)) {
-    core.seen.mark(origin, part);
-    for (const MessageId& id : missing_.drop(core.seen[origin].instance, part)) core.in_flight(origin).remove(id.sequence);
+    no_longer_missing(origin, part);
     if (frame::is_parts(core.seen[origin].instance)) {
       for (const auto& whole : assemblies_.overlapping(origin, part)) {
         if (whole->state == tree::Whole::State::partial) {
@@ -519,6 +516,11 @@ void Tree::Impl::lose(OriginIndex origin, SequenceRange range, LossReason reason
   for (const SequenceRange& part : lost.list()) report_lost(origin, part, reason);
   release(origin, now);
   pacing_.progressed(origin, now);
+}
+
+void Tree::Impl::no_longer_missing(OriginIndex origin, SequenceRange range) {
+  core.seen.mark(origin, range);
+  for (const MessageId& id : missing_.drop(core.seen[origin].instance, range)) core.in_flight(origin).remove(id.sequence);
 }
 
 void Tree::Impl::lose_whole(tree::Whole& whole, LossReason reason, Timestamp now) {

@@ -48,8 +48,6 @@ class SeenSet {
   bool mark(OriginIndex index, Sequence sequence);
   /// Marks a range; returns how many of it were new.
   std::uint64_t mark(OriginIndex index, SequenceRange range);
-  /// Takes over `watermark` as the start: everything up to it counts as seen.
-  void start_at(OriginIndex index, Sequence watermark) { mark(index, {1, watermark}); }
   /// Counts as missing again.
   void unmark(OriginIndex index, SequenceRange range);
   /// `sequence` is known to exist.

@@ -24,9 +24,12 @@ TreeConfig roomy() {
 
 /// Nodes in a line or a ring; those of `subscribers` want the topic. Node 0 publishes.
 struct Bus : Cluster {
-  Bus(std::uint32_t count, const std::set<std::uint32_t>& subscribers) : Cluster(0) {
+  using Links = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+  Bus(std::uint32_t count, const std::set<std::uint32_t>& subscribers, const Links& links = {}) : Cluster(0) {
     for (std::uint32_t n = 0; n < count; ++n) add(roomy(), true, topics(subscribers.contains(n)));
     members();
+    for (const auto& [a, b] : links) link(a, b);
+    run(seconds{2});
   }
   std::uint64_t parts(std::uint32_t n) { return nodes[n].tree->stats(now).large_parts; }
   std::vector<std::uint32_t> have() const {
@@ -43,9 +46,7 @@ using Nodes = std::vector<std::uint32_t>;
 
 TEST_CASE("parts go to subscribers, and through those only who lie on the way to one", "[fetch]") {
   // 0 - 1 - 2 - 3    and at 1: 4 - 5, where nobody wants it
-  Bus bus(6, {2});
-  for (const auto& [a, b] : std::vector<std::pair<std::uint32_t, std::uint32_t>>{{0, 1}, {1, 2}, {2, 3}, {1, 4}, {4, 5}}) bus.link(a, b);
-  bus.run(seconds{2});
+  Bus bus(6, {2}, {{0, 1}, {1, 2}, {2, 3}, {1, 4}, {4, 5}});
   const std::string text = varied(9 * kPart + 7);
   bus.publish(0, text, "t");
   bus.run(seconds{5});
@@ -66,10 +67,7 @@ TEST_CASE("parts go to subscribers, and through those only who lie on the way to
 }
 
 TEST_CASE("small payloads of such a topic go to all, and are delivered to subscribers", "[fetch]") {
-  Bus bus(3, {2});
-  bus.link(0, 1);
-  bus.link(1, 2);
-  bus.run(seconds{2});
+  Bus bus(3, {2}, {{0, 1}, {1, 2}});
   bus.publish(0, "small", "t");
   bus.run(seconds{2});
   CHECK(bus.have() == Nodes{2});
@@ -77,12 +75,7 @@ TEST_CASE("small payloads of such a topic go to all, and are delivered to subscr
 }
 
 TEST_CASE("several subscribers share the way", "[fetch]") {
-  Bus bus(8, {3, 5, 6, 7});
-  // 0 - 1 - 2, and 3 to 7 at 2
-  bus.link(0, 1);
-  bus.link(1, 2);
-  for (std::uint32_t n = 3; n < 8; ++n) bus.link(2, n);
-  bus.run(seconds{2});
+  Bus bus(8, {3, 5, 6, 7}, {{0, 1}, {1, 2}, {2, 3}, {2, 4}, {2, 5}, {2, 6}, {2, 7}});
   const std::string text = varied(20 * kPart);
   bus.publish(0, text, "t");
   bus.run(seconds{5});
@@ -116,9 +109,7 @@ TEST_CASE("a subscriber gets its parts another way when the one it asked is gone
 }
 
 TEST_CASE("when nobody holds the parts any more, who asked for them is told, and the message is reported", "[fetch]") {
-  Bus bus(3, {2});
-  bus.link(0, 1);
-  bus.run(seconds{2});
+  Bus bus(3, {2}, {{0, 1}});
   bus.publish(0, varied(9 * kPart), "t");
   bus.run(seconds{1});
   bus.crash(0);
@@ -132,10 +123,7 @@ TEST_CASE("when nobody holds the parts any more, who asked for them is told, and
 }
 
 TEST_CASE("a publisher of parts that are fetched waits for those who fetch them", "[fetch]") {
-  Bus bus(3, {2});
-  bus.link(0, 1);
-  bus.link(1, 2);
-  bus.run(seconds{2});
+  Bus bus(3, {2}, {{0, 1}, {1, 2}});
   bus.publish(0, "small", "t");
   bus.run(seconds{1});
   bus.drop = [](std::uint32_t, std::uint32_t, const Frame& frame) {
@@ -154,14 +142,18 @@ TEST_CASE("a publisher of parts that are fetched waits for those who fetch them"
 TEST_CASE("a node that does not subscribe delivers and acknowledges nothing of the topic", "[fetch]") {
   Single s(roomy(), 2, topics(false));
   s.receive(1, gossip(1));
+  auto large = gossip(2);
+  large.payload = {};
+  large.about = frame::About{.size = 2 * kPart, .encoded_size = 2 * kPart, .first = 1};
+  s.receive(1, large);
   s.tree.publish(1, "t", Bytes::copy_of("own"), true, s.now);
   s.drain();
   CHECK(s.messages.empty());
   CHECK(s.lost.empty());
-  CHECK(s.to<frame::Gossip>() == Peers{2, 1, 2});
-  s.receive(1, frame::AckRequest{instance(50), 1, {{1, 1}}});
+  CHECK(s.to<frame::Gossip>() == Peers{2, 2, 1, 2});
+  s.receive(1, frame::AckRequest{instance(50), 1, {{1, 2}}});
   s.advance(seconds{1});
   s.drain();
   CHECK(s.to<frame::Acks>().empty());
-  CHECK(s.tree.position().origins().at(instance(50)).list() == std::vector<SequenceRange>{{1, 1}});
+  CHECK(s.tree.position().origins().at(instance(50)).list() == std::vector<SequenceRange>{{1, 2}});
 }

@@ -222,6 +222,9 @@ TEST_CASE("what is too large to be judged here is left to others, parts that cam
   s.receive(1, large.message);
   s.drain();
   CHECK(s.to<frame::Gossip>() == Peers{2, 3, 2, 3});
+  s.receive(1, large.parts[1]);
+  s.drain();
+  CHECK(s.to<frame::Gossip>() == Peers{2, 3});
   CHECK(s.judged.empty());
   CHECK(lost_once(s, {1, 1}, LossReason::too_large));
 }
@@ -259,8 +262,6 @@ TEST_CASE("a part that came before its message and does not fit it is asked for 
   s.drain();
   CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::part_mismatch] == 1);
   CHECK(s.messages.empty());
-  s.advance(seconds{1});
-  s.drain();
   const auto pull = s.first<frame::Pull>();
   CHECK(pull.ids == std::vector<frame::OriginRanges>{{kParts, {{2, 2}}}});
   s.receive(1, large.parts[1]);
@@ -570,6 +571,19 @@ TEST_CASE("the parts of a published payload are slices of it, and it is one mess
   s.tree.publish(3, "t", payload, true, s.now);
   s.drain();
   CHECK(s.first<frame::Gossip>().about->first == 5);
+}
+
+TEST_CASE("a message whose parts lie where there are no sequences is refused", "[parts]") {
+  const Sequence first = GENERATE(UINT64_MAX, UINT64_MAX - 3, Sequence{1} << 62, (Sequence{1} << 62) - 1);
+  Single s(roomy());
+  s.receive(1, cut(varied(10 * kPart), 1, 1).message);
+  auto forged = cut(varied(10 * kPart), 2, 1).message;
+  forged.about->first = first;
+  s.receive(2, forged);
+  s.drain();
+  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::sequence_jump] == 1);
+  CHECK(s.tree.large(s.now).size() == 1);
+  CHECK(s.tree.origins().at(1).highest == 1);
 }
 
 TEST_CASE("what claims to be of our own parts and was never published is refused", "[parts]") {

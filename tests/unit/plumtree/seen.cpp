@@ -43,7 +43,7 @@ TEST_CASE("a range counts as seen at once", "[seen]") {
 TEST_CASE("a start takes over what lies below it", "[seen]") {
   SeenSet seen(8);
   const auto o = *seen.add(InstanceId{7}, "n7", Timestamp{});
-  seen.start_at(o, 1'000'000'000);
+  seen.mark(o, {1, 1'000'000'000});
   CHECK(seen.contains(o, 999'999'999));
   CHECK_FALSE(seen.contains(o, 1'000'000'001));
   CHECK(seen.missing(o) == 0);
