@@ -234,7 +234,7 @@ TEST_CASE("a saturating publisher loses nothing over narrow links", "[sim]") {
   CHECK(c->deliveries().deliveries_at(c->node(4).instance()) > 20 * 2'000'000 / 20000 / 3);
 }
 
-TEST_CASE("packet loss of one to five per cent declares nobody dead", "[sim]") {
+TEST_CASE("packet loss of one to five per cent declares nobody dead", "[sim][figures]") {
   const std::uint64_t seed = GENERATE(range(1, 4));
   const double loss = GENERATE(0.01, 0.05);
   CAPTURE(seed, loss);

@@ -30,7 +30,7 @@ double note(const Report& report, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("s1: a crashed member is first detected after e/(e-1) periods, as SWIM computes", "[membership]") {
+TEST_CASE("s1: a crashed member is first detected after e/(e-1) periods, as SWIM computes", "[membership][figures]") {
   Request request;
   request.nodes = 200;
   request.rounds = 400;
@@ -40,7 +40,7 @@ TEST_CASE("s1: a crashed member is first detected after e/(e-1) periods, as SWIM
   CHECK(note(report, "periods, standard error") < 0.06);
 }
 
-TEST_CASE("s2: every member sends two messages a period and receives two, at any size", "[membership]") {
+TEST_CASE("s2: every member sends two messages a period and receives two, at any size", "[membership][figures]") {
   Request request;
   request.nodes = GENERATE(8, 60, 500);
   request.seconds = 60;
@@ -50,7 +50,7 @@ TEST_CASE("s2: every member sends two messages a period and receives two, at any
   CHECK(note(report, "other packets a period") == 0);
 }
 
-TEST_CASE("s3: probes fail by loss as often as SWIM computes", "[membership]") {
+TEST_CASE("s3: probes fail by loss as often as SWIM computes", "[membership][figures]") {
   Request request;
   request.seconds = 60;
   const Report report = run("s3", request);  // a cell that is off is a violation
@@ -58,7 +58,7 @@ TEST_CASE("s3: probes fail by loss as often as SWIM computes", "[membership]") {
   CHECK(note(report, "loss 30 % k 3 measured") == Approx(note(report, "loss 30 % k 3 formula")).epsilon(0.1));
 }
 
-TEST_CASE("g1: late readers cost a life almost never, and much less often than with plain SWIM", "[membership]") {
+TEST_CASE("g1: late readers cost a life almost never, and much less often than with plain SWIM", "[membership][figures]") {
   Request request;
   request.nodes = 50;
   request.rounds = 10;
@@ -73,7 +73,7 @@ TEST_CASE("g1: late readers cost a life almost never, and much less often than w
   CHECK(*lifeguard.detect_ms_p50 < 8840 + 1200);
 }
 
-TEST_CASE("r1: a join storm through one seed is over soon, and nobody is taken for dead", "[membership]") {
+TEST_CASE("r1: a join storm through one seed is over soon, and nobody is taken for dead", "[membership][figures]") {
   Request request;
   request.nodes = 300;
   request.seed = GENERATE(1, 2);
@@ -83,7 +83,7 @@ TEST_CASE("r1: a join storm through one seed is over soon, and nobody is taken f
   CHECK(*report.false_positives == 0);
 }
 
-TEST_CASE("r2: members that hear or are heard badly take no healthy one with them", "[membership]") {
+TEST_CASE("r2: members that hear or are heard badly take no healthy one with them", "[membership][figures]") {
   Request request;
   request.nodes = 200;
   request.seconds = 120;
@@ -92,7 +92,7 @@ TEST_CASE("r2: members that hear or are heard badly take no healthy one with the
   CHECK(note(report, "80 % lost out: faulty") == 2);
 }
 
-TEST_CASE("idle: rest costs little at a hundred members", "[membership]") {
+TEST_CASE("idle: rest costs little at a hundred members", "[membership][figures]") {
   Request request;
   request.nodes = 100;
   request.seconds = 200;

@@ -153,7 +153,7 @@ TEST_CASE("wide area with five per cent loss of every frame: nothing is missed",
   }
 }
 
-TEST_CASE("one sender: its own tree has no redundancy and the overlay's own depth, announced once per link", "[sim]") {
+TEST_CASE("one sender: its own tree has no redundancy and the overlay's own depth, announced once per link", "[sim][figures]") {
   Request request;
   request.nodes = 1000;
   request.rounds = 20;
@@ -170,14 +170,14 @@ TEST_CASE("one sender: its own tree has no redundancy and the overlay's own dept
   CHECK(control == Approx(links - 999).epsilon(0.01));
 }
 
-TEST_CASE("changing senders at 10 to 50 ms: within the wide-area targets", "[sim]") {
+TEST_CASE("changing senders at 10 to 50 ms: within the wide-area targets", "[sim][figures]") {
   const Report report = run("p7", {});
   CHECK(*report.reliability == 1.0);
   CHECK(*report.rmr <= 0.01);
   CHECK(*report.full_ms_p99 <= 270);
 }
 
-TEST_CASE("mass failure: the very next message reaches all within a second, at 90 % most, and those after it all", "[sim]") {
+TEST_CASE("mass failure: the very next message reaches all within a second, at 90 % most, and those after it all", "[sim][figures]") {
   Request request;
   request.nodes = 1000;
   request.kill = GENERATE(0.4, 0.8, 0.9);
@@ -188,7 +188,7 @@ TEST_CASE("mass failure: the very next message reaches all within a second, at 9
   CHECK(*after.rmr <= 0.25);
 }
 
-TEST_CASE("hosts that vanish: everybody gets the message in the end", "[sim]") {
+TEST_CASE("hosts that vanish: everybody gets the message in the end", "[sim][figures]") {
   Request request;
   request.nodes = 300;
   const Report report = run("p5-silent", request);
@@ -196,7 +196,7 @@ TEST_CASE("hosts that vanish: everybody gets the message in the end", "[sim]") {
   CHECK(report.violations.empty());
 }
 
-TEST_CASE("crashes in each cycle cost little redundancy", "[sim]") {
+TEST_CASE("crashes in each cycle cost little redundancy", "[sim][figures]") {
   Request request;
   request.nodes = 2000;
   request.rounds = 15;
@@ -206,7 +206,7 @@ TEST_CASE("crashes in each cycle cost little redundancy", "[sim]") {
   CHECK(*report.rmr <= 0.12);
 }
 
-TEST_CASE("nineteen regions: near links and a root per zone keep close to the speed of light", "[sim]") {
+TEST_CASE("nineteen regions: near links and a root per zone keep close to the speed of light", "[sim][figures]") {
   Request request;
   request.rounds = 3;
   const Report calm = run("p8", request);
@@ -222,7 +222,7 @@ TEST_CASE("nineteen regions: near links and a root per zone keep close to the sp
   CHECK(*lossy.duplicates_per_message <= 0.4);
 }
 
-TEST_CASE("anchor: the paper's rule with threshold 7 and changing senders", "[sim]") {
+TEST_CASE("anchor: the paper's rule with threshold 7 and changing senders", "[sim][figures]") {
   Request request;
   request.nodes = 2000;
   request.rounds = 20;
