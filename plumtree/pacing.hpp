@@ -22,7 +22,7 @@ class Pacing {
  public:
   static constexpr std::uint64_t kReportBytes = 32 * 1024;
   static constexpr std::uint32_t kReportMessages = 64;
-  static constexpr Duration kReportDelay = std::chrono::milliseconds{10};
+  static constexpr Duration kReportDelay = std::chrono::milliseconds{2};
   /// While somebody holds us up the minimum is computed again this often: it grows by age alone.
   static constexpr Duration kRecheck = std::chrono::milliseconds{100};
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 
@@ -11,31 +12,41 @@ namespace plumvine {
 /// How far a publisher may be ahead of the members that keep up: enough to keep the tree busy, not so much that queues
 /// grow where everybody's messages wait.
 ///
-/// The time from admission to acknowledgement shows how long queues are: what it takes above the least time of the last
-/// minute is waiting. While that is above `kTarget` and a quarter of the least time the window shrinks, by half at most in a
-/// round trip; below it grows, by `kStep` or a sixteenth. That is congestion control by delay
-/// (RFC 6817, section 2.4), with members instead of one receiver. It begins at the bounds, and does so again after a
-/// pause, so that a burst is taken whole. A message counts as `kLeastCost` bytes or more,
+/// The time from admission to acknowledgement shows how long queues are: what it takes above the least time is waiting. While that
+/// is above `kTarget` and a quarter of the least time the window shrinks, by half at most in a round trip; below it grows, by
+/// `kStep` or a sixteenth. That is congestion control by delay (RFC 6817, section 2.4), with members instead of one receiver.
+/// The least time is measured with little under way: for `kSettle` at first, until reports from everywhere have come in, and
+/// again each `kMemory`, since a queue that always stands would be taken for the way itself (as BBR does, draft-cardwell-iccrg-bbr, section 4.3.4).
+/// After the first time the window doubles until something waits (slow start, RFC 5681, section 3.1).
+///
+/// It begins at the bounds, and does so again after a pause, so that a burst is taken whole, but for what no path has been seen to carry:
+/// payloads above `kBurst`, a bound that doubles up to the window as long as nothing waits. On a narrow link more would be older than `lag_grace` when it
+/// arrives, and every member be passed. A message counts as `kLeastCost` bytes or more,
 /// as each costs time of its own. While nothing is acknowledged for `kStall` (twice the least time where that is more) some member stands
-/// still: how long that is waited for is for `lag_grace` to say, so until then the bounds alone hold, and what it delayed changes nothing. Bounds: the two of the constructor, and the window; one message always fits into an empty one.
+/// still: how long that is waited for is for `lag_grace` to say, so until then the publisher goes on as fast as all took it before, and
+/// what it delayed changes nothing. Bounds: the two of the constructor, and the window; one message always fits into an empty one.
 /// Not thread-safe; owned by `Mailbox`, and by nodes of the simulator.
 class PublishWindow {
  public:
-  static constexpr Duration kTarget = std::chrono::milliseconds{10};
+  static constexpr Duration kTarget = std::chrono::milliseconds{3};
   /// The least delay of so long, or of a round trip if that takes longer, counts: what scheduling adds at times is no queue.
   static constexpr Duration kInterval = std::chrono::milliseconds{50};
   static constexpr std::uint64_t kLeastCost = 512;
-  static constexpr std::uint64_t kStep = 64 << 10;
+  static constexpr std::uint64_t kStep = 32 << 10;
   /// Four reports of progress on their way (`tree::Pacing`), so that the window never waits for a report's timer.
   static constexpr std::uint64_t kFloor = 128 << 10;
+  /// In payload bytes.
+  static constexpr std::uint64_t kBurst = 2 << 20;
   /// After so long without anything under way the window is as large as it may be.
   static constexpr Duration kPause = std::chrono::seconds{1};
   static constexpr Duration kStall = std::chrono::milliseconds{200};
-  /// The least time is forgotten after one to two of these.
+  /// The least time is measured again after it.
   static constexpr Duration kMemory = std::chrono::seconds{30};
+  /// At first, for so long; what was published in the first half of it may be acknowledged by some alone.
+  static constexpr Duration kSettle = std::chrono::seconds{1};
 
   PublishWindow(std::uint64_t bytes_max, std::uint64_t messages_max)
-      : bytes_max_(bytes_max), messages_max_(messages_max), window_(most()) {}
+      : bytes_max_(bytes_max), messages_max_(messages_max), window_(most()), burst_(std::min(kBurst, bytes_max)) {}
 
   /// What is not metered is bounded by the bounds of the constructor alone.
   [[nodiscard]] bool has_room(std::uint64_t bytes, Timestamp now, bool metered = true) const;
@@ -67,21 +78,36 @@ class PublishWindow {
   }
   static std::uint64_t cost(std::uint64_t bytes) noexcept { return bytes < kLeastCost ? kLeastCost : bytes; }
   void adapt(Timestamp now);
-  [[nodiscard]] Duration least() const noexcept { return least_ < least_before_ ? least_ : least_before_; }
+  /// Little is under way until `now + span`.
+  void measure(Timestamp now, Duration span);
+  void measured(Timestamp now);
+  [[nodiscard]] bool measuring() const noexcept { return measure_until_ != kNever; }
+  /// What may be under way, in cost, but for a burst.
+  [[nodiscard]] std::uint64_t limit() const noexcept { return measuring() ? std::min(window_, floor() / 2) : window_; }
+  [[nodiscard]] std::uint64_t floor() const noexcept { return std::min(most(), std::max(kFloor, 4 * largest_)); }
   [[nodiscard]] bool stalled(Timestamp now) const;
-  void note_least(Duration delay, Timestamp now);
+  /// What more than that may be under way, as some member stands still.
+  [[nodiscard]] std::uint64_t carried_on(Timestamp now) const;
 
   std::uint64_t bytes_max_, messages_max_;
   std::deque<Unacked> unacked_;
   std::uint64_t bytes_ = 0;
   std::uint64_t cost_ = 0;
   std::uint64_t window_;
+  std::uint64_t burst_;
+  std::uint64_t burst_left_ = 0;     ///< bytes that may go out at once although something is measured
+  std::uint64_t taken_ = 0;          ///< cost of what was acknowledged since the last change
+  double rate_ = 0;                  ///< cost a second between the last two changes
   std::uint64_t largest_ = 0;        ///< message since the last change of the window
   bool limited_ = false;
+  bool slow_start_ = false;
   Duration delay_{0};
-  Duration least_{INT64_MAX};        ///< since `since_`
-  Duration least_before_{INT64_MAX};
-  Timestamp since_{INT64_MIN / 2};
+  Duration least_{INT64_MAX};
+  Timestamp measured_at_{INT64_MIN / 2};
+  Timestamp measure_until_ = kNever;  ///< kNever: nothing is measured now
+  Timestamp measure_from_{};          ///< what is published from here on tells something
+  Duration measure_least_{INT64_MAX};
+  bool settling_ = false;             ///< that is measured for the first time, or after a long pause
   Duration standing_{INT64_MAX};     ///< the least since the last change
   Timestamp changed_{INT64_MIN / 2};
   Sequence next_change_ = 0;         ///< acknowledged: the last change shows its effect

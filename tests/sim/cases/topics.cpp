@@ -163,3 +163,38 @@ TEST_CASE("fifo holds through loss, a partition and a restarted publisher", "[si
   INFO(joined(c.violations()));
   CHECK(c.violations().empty());
 }
+
+TEST_CASE("a publisher far above what the links carry at most doubles the delay of others' messages", "[sim][topics][figures]") {
+  struct Links {
+    Duration latency;
+    std::uint64_t bandwidth;
+  };
+  const Links links = GENERATE(Links{250us, 125'000'000}, Links{250us, 12'500'000}, Links{10ms, 12'500'000}, Links{40ms, 2'500'000});
+  const std::size_t size = GENERATE(1000u, 20'000u);
+  CAPTURE(links.latency.count(), links.bandwidth, size);
+  ClusterOptions options;
+  options.nodes = 8;
+  options.seed = 6;
+  options.path.delay = links.latency;
+  options.path.bandwidth = links.bandwidth;
+  SimCluster c(options);
+  c.start_all();
+  REQUIRE(c.run_until([&] { return c.settled(); }, 60s));
+  std::vector<double> latencies;
+  c.on_delivered = [&](std::size_t, const Message& message) {
+    if (message.origin == c.node(1).name()) latencies.push_back(to_seconds(message.latency));
+  };
+  c.start_traffic(1, 100, 200);
+  c.run_for(10s);
+  const double before = p99(std::exchange(latencies, {}));
+  c.start_traffic(0, static_cast<double>(10 * links.bandwidth) / static_cast<double>(size), size);
+  c.run_for(3s);
+  const auto early = c.node(0).published();
+  const double start = p99(std::exchange(latencies, {}));
+  c.run_for(5s);
+  const double during = p99(latencies);
+  const double share = static_cast<double>((c.node(0).published() - early) * size) / 5 / static_cast<double>(links.bandwidth);
+  CAPTURE(before, start, during, share);
+  CHECK(during <= 2 * before);
+  CHECK(share > 0.4);
+}
