@@ -25,7 +25,7 @@ void Node::Impl::tell(const LogRecord& record) {
 }
 
 void Node::Impl::tell(EventKind kind, const LogRecord& record) {
-  events_->add(kind, record, wall_ms());
+  if (events_) events_->add(kind, record, wall_ms());
   if (config_.log && record.level <= config_.log_level) config_.log(record);
 }
 

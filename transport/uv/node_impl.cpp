@@ -133,7 +133,7 @@ Status Node::Impl::prepare() {
   bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
   identity_.instance = frame::publisher_of(InstanceId{random_number()});
-  events_ = std::make_unique<uv::Events>(identity_.instance);
+  if (!config_.http.empty()) events_ = std::make_unique<uv::Events>(identity_.instance);
   identity_.advertise = advertised->endpoint;
   identity_.seed = config_.seed != 0 ? config_.seed : random_number();
 
@@ -337,6 +337,7 @@ void Node::Impl::begin() {
     log(LogLevel::warn, "PV1503", std::move(warning));
   if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
   core_->driver.start();
+  if (!events_) return;  // nobody could read what is noted
   (void)core_->sampler.init(this, [this](uv_timer_t* timer) { return uv_timer_init(loop_, timer); });
   (void)uv_timer_start(core_->sampler.get(), [](uv_timer_t* timer) { uv::self<Impl>(timer)->sample(); }, uv::MetricHistory::kIntervalMs,
                        uv::MetricHistory::kIntervalMs);
@@ -698,6 +699,7 @@ Config Node::Impl::driver_config() {
     parsed->has_port = true;
     seed = parsed->to_string();
   }
+  if (!events_) return config;
   // Events are kept whatever the log shows.
   config.log = [this](const LogRecord& record) { tell(record); };
   config.log_level = std::max(config_.log_level, LogLevel::debug);
@@ -715,7 +717,7 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   // Nobody else holds it yet.
   const auto made = std::const_pointer_cast<Snapshot>(core_->driver.make_snapshot());
   made->history = core_->history->info();
-  made->events = events_->stats();
+  if (events_) made->events = events_->stats();
   made->recorded_samples = core_->metric_history.samples();
   made->recorded_bytes = core_->metric_history.bytes();
   if (core_->http) made->http_requests = core_->admin.requests();

@@ -161,7 +161,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::thread thread_;
   std::atomic<std::thread::id> loop_thread_{};
   std::unique_ptr<Core> core_;            ///< loop thread only
-  std::unique_ptr<uv::Events> events_;    ///< from the preparation on; loop thread only
+  std::unique_ptr<uv::Events> events_;    ///< from the preparation on, where HTTP is served; loop thread only
   std::shared_ptr<Impl> self_;            ///< set while the loop holds on to us
   std::map<std::uint64_t, std::function<void(Result<KeyReport>)>> key_orders_;  ///< by ticket
   std::uint64_t key_tickets_ = 0;
