@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -253,13 +254,35 @@ std::string keys_json(const KeyReport& report) {
   return text_of(out);
 }
 
-std::string config_json(const Config& config) {
+namespace {
+Json config_object(const Config& config) {
   auto out = Json::object();
   for (auto& [key, value] : config.describe()) out[key] = std::move(value);
   auto tags = Json::object();
   for (const auto& [tag, value] : config.tags) tags[tag] = value;
   out["tags"] = std::move(tags);
+  return out;
+}
+}  // namespace
+
+std::string config_json(const Config& config) { return text_of(config_object(config)); }
+
+std::string config_origins_json(const Config& config) {
+  const auto made = Config::from_preset(config.preset, config.name);
+  const Json preset = made ? config_object(*made) : Json::object();
+  const Json all = config_object(config);
+  auto out = Json::object();
+  for (const auto& [key, value] : all.items()) {
+    const auto told = config.origins.find(key);
+    const bool as_preset = preset.contains(key) && preset[key] == value;
+    out[key] = {{"value", value},
+                {"origin", told != config.origins.end() ? told->second : as_preset ? "preset " + config.preset : std::string{"program"}}};
+  }
   return text_of(out);
+}
+
+std::string trim_json(std::uint64_t messages, std::uint64_t bytes, std::uint64_t returned_bytes) {
+  return text_of({{"messages", messages}, {"bytes", bytes}, {"returned_bytes", returned_bytes}});
 }
 
 std::string state_json(const Snapshot& snapshot, const HealthReport& report, const Config& config) {
@@ -281,7 +304,7 @@ std::string state_json(const Snapshot& snapshot, const HealthReport& report, con
                  {"tree", trees(snapshot)},
                  {"lag", lag(snapshot)},
                  {"topics", topics(snapshot)},
-                 {"config", Json::parse(config_json(config))}};
+                 {"config", config_object(config)}};
   return text_of(out);
 }
 
@@ -314,6 +337,33 @@ std::string message_json(const Message& message, std::string_view cursor) {
     append_any(out, cursor);
   }
   out += '}';
+  return out;
+}
+
+std::string event_json(std::string_view id, std::int64_t wall_ms, EventKind kind, const LogRecord& record) {
+  std::string out = "{\"id\":";
+  append_any(out, id);
+  out += ",\"time\":";
+  append_any(out, time_text(wall_ms));
+  out += ",\"severity\":";
+  append_any(out, to_string(record.level));
+  out += ",\"kind\":";
+  append_any(out, to_string(kind));
+  out += ",\"code\":";
+  append_any(out, record.code);
+  out += ",\"component\":";
+  append_any(out, record.component);
+  out += ",\"text\":";
+  append_any(out, record.text);
+  out += ",\"fields\":{";
+  bool first = true;
+  for (const auto& [key, value] : record.fields) {
+    if (!std::exchange(first, false)) out += ',';
+    append_any(out, key);
+    out += ':';
+    append_any(out, value);
+  }
+  out += "}}";
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "json_text.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 
@@ -120,6 +121,29 @@ std::string to_utf8(std::string_view text) {
       text.remove_prefix(length);
     }
   }
+  return out;
+}
+
+std::string time_text(std::int64_t wall_ms) {
+  using namespace std::chrono;
+  const sys_time<milliseconds> at{milliseconds{wall_ms}};
+  const auto day = floor<days>(at);
+  const year_month_day date{day};
+  const hh_mm_ss time{at - day};
+  std::string out;
+  const auto number = [&out](std::int64_t value, std::size_t digits, char after) {
+    const std::string text = std::to_string(value);
+    out.append(digits > text.size() ? digits - text.size() : 0, '0');
+    out += text;
+    out += after;
+  };
+  number(static_cast<int>(date.year()), 4, '-');
+  number(static_cast<unsigned>(date.month()), 2, '-');
+  number(static_cast<unsigned>(date.day()), 2, 'T');
+  number(time.hours().count(), 2, ':');
+  number(time.minutes().count(), 2, ':');
+  number(time.seconds().count(), 2, '.');
+  number(time.subseconds().count(), 3, 'Z');
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,8 @@ void append_string(std::string& out, std::string_view text);
 void append_any(std::string& out, std::string_view text);
 /// `text` with U+FFFD for each byte that is not part of a UTF-8 sequence.
 std::string to_utf8(std::string_view text);
+/// `2026-01-31T12:00:00.000Z`, from milliseconds since 1970.
+std::string time_text(std::int64_t wall_ms);
 /// `text` for a terminal or a log: control characters and bytes that are not UTF-8 become `\xNN`.
 std::string printable(std::string_view text);
 

@@ -65,7 +65,8 @@ bool MemberTable::settle_claim(Record& record, Timestamp now) {
   const std::string before = record.endpoint.to_string();
   accept_alive(record, news, true, now);
   core_.log(LogLevel::info, "PV1118", fmt::format("Member {} runs at {} now; nothing answers at {} any more", record.member.name,
-                                                  record.endpoint.to_string(), before));
+                                                  record.endpoint.to_string(), before),
+            {{"member", record.member.name}, {"address", record.endpoint.to_string()}, {"before", before}});
   return true;
 }
 
@@ -89,7 +90,7 @@ void MemberTable::conflict(Record& record, const wire::Alive& news, Timestamp no
           : fmt::format("Name {} is claimed by {} but belongs to {}; the claim is refused", record.member.name, claimant,
                         record.endpoint.to_string());
   notify(MemberEvent::Kind::conflict, record.member, claimant, text);
-  core_.log(LogLevel::warn, "PV1104", std::move(text));
+  core_.log(LogLevel::warn, "PV1104", std::move(text), {{"member", record.member.name}, {"claimed_by", claimant}});
 }
 
 }  // namespace plumvine::swim

@@ -59,7 +59,7 @@ void Core::no_key_fits(const Endpoint& from, Timestamp now) {
   constexpr Duration kPause = std::chrono::seconds{1};
   if (complained_at != Timestamp{INT64_MIN} && now - complained_at < kPause) return;
   complained_at = now;
-  log(LogLevel::warn, "PV1120", "None of our keys opens what " + from.to_string() + " sends");
+  log(LogLevel::warn, "PV1120", "None of our keys opens what " + from.to_string() + " sends", {{"address", from.to_string()}});
 }
 
 void Core::label_differs(const Endpoint& from, Timestamp now) {
@@ -70,11 +70,12 @@ void Core::label_differs(const Endpoint& from, Timestamp now) {
   if (other_cluster_told.size() >= kOtherClusterTold) other_cluster_told.clear();
   other_cluster_told.insert(host);
   log(LogLevel::warn, "PV1117",
-      from.to_string() + " carries another cluster label than \"" + identity.label + "\" or none: what it sends is dropped");
+      from.to_string() + " carries another cluster label than \"" + identity.label + "\" or none: what it sends is dropped",
+      {{"address", from.to_string()}});
 }
 
-void Core::log(LogLevel level, std::string_view code, std::string text) {
-  outbox.push(Log{LogRecord{level, "membership", code, std::move(text)}});
+void Core::log(LogLevel level, std::string_view code, std::string text, LogFields fields) {
+  outbox.push(Log{LogRecord{level, "membership", code, std::move(text), std::move(fields)}});
 }
 
 }  // namespace plumvine::swim

@@ -97,7 +97,7 @@ struct Core {
   void no_key_fits(const Endpoint& from, Timestamp now);
   /// Somebody has another cluster label; said once per address.
   void label_differs(const Endpoint& from, Timestamp now);
-  void log(LogLevel level, std::string_view code, std::string text);
+  void log(LogLevel level, std::string_view code, std::string text, LogFields fields = {});
 
   /// memberlist sends checksums where it has the receiver's record at hand, and the receiver knows them.
   [[nodiscard]] static bool takes_crc(const Member& member) noexcept { return member.versions[1] >= 5; }

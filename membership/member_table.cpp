@@ -189,7 +189,8 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   if (&record != self_)
     problem = version_problem(member.name, BytesView(reinterpret_cast<const std::byte*>(member.versions.data()), member.versions.size()), true);
   if (!problem.empty() && problem != record.incompatible)
-    core_.log(LogLevel::warn, "PV1114", fmt::format("{}; it is kept out of table exchanges", problem));
+    core_.log(LogLevel::warn, "PV1114", fmt::format("{}; it is kept out of table exchanges", problem),
+              {{"member", member.name}, {"reason", problem}});
   record.incompatible = std::move(problem);
   assign(member.meta, news.meta);
   assign(member.address, news.address);
@@ -234,7 +235,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   }
   if (record->member.state != MemberState::alive) return;
   if (record == self_) {
-    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting a suspicion of this member by {}", news.from));
+    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting a suspicion of this member by {}", news.from), {{"by", std::string(news.from)}});
     notify(MemberEvent::Kind::accused, record->member, news.from, "suspected");
     return refute(news.incarnation);
   }
@@ -246,7 +247,8 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   ++core_.stats.suspicions;
   core_.stats.accusations.add(source);
   if (why.empty()) why = source == Accusation::exchange ? "in a table exchange it was not alive" : "told by others";
-  core_.log(LogLevel::info, "PV1101", fmt::format("Member {} is suspected by {}: {}", record->member.name, news.from, why));
+  core_.log(LogLevel::info, "PV1101", fmt::format("Member {} is suspected by {}: {}", record->member.name, news.from, why),
+            {{"member", record->member.name}, {"by", std::string(news.from)}, {"reason", why}});
   notify(MemberEvent::Kind::suspected, record->member, news.from, std::move(why));
   changed(*record, MemberState::alive);
 }
@@ -258,7 +260,7 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   const MemberState before = record->member.state;
   if (before == MemberState::dead || before == MemberState::left) return;
   if (record == self_ && !left_) {
-    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting the death of this member, declared by {}", news.from));
+    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting the death of this member, declared by {}", news.from), {{"by", std::string(news.from)}});
     notify(MemberEvent::Kind::accused, record->member, news.from, "declared dead");
     return refute(news.incarnation);
   }
@@ -277,11 +279,12 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   record->died = !gone;
   set_state(*record, gone ? MemberState::left : MemberState::dead, now);
   if (gone) {
-    core_.log(LogLevel::info, "PV1105", fmt::format("Member {} left", record->member.name));
+    core_.log(LogLevel::info, "PV1105", fmt::format("Member {} left", record->member.name), {{"member", record->member.name}});
   } else {
     ++core_.stats.deaths;
     core_.log(LogLevel::warn, "PV1102", fmt::format("Member {} is dead, declared by {}{}{}", record->member.name, news.from,
-                                                    why.empty() ? "" : ": ", why));
+                                                    why.empty() ? "" : ": ", why),
+              {{"member", record->member.name}, {"by", std::string(news.from)}, {"reason", why}});
   }
   notify(gone ? MemberEvent::Kind::left : MemberEvent::Kind::died, record->member, news.from, std::move(why));
   changed(*record, before);
@@ -304,7 +307,7 @@ void MemberTable::believe_left(std::string_view name, Timestamp now) {
   if (record == self_ || record->member.state != MemberState::dead || record->member.since == kLongAgo) return;
   record->died = false;
   set_state(*record, MemberState::left, now);
-  core_.log(LogLevel::info, "PV1105", fmt::format("Member {} left", record->member.name));
+  core_.log(LogLevel::info, "PV1105", fmt::format("Member {} left", record->member.name), {{"member", record->member.name}});
   notify(MemberEvent::Kind::left, record->member, record->member.name);
   changed(*record, MemberState::dead);
 }
@@ -398,7 +401,8 @@ std::uint32_t MemberTable::damping(Record& record, Timestamp now) {
   if (extra == 0) return 1;
   ++core_.stats.flaps_damped;
   core_.log(LogLevel::info, "PV1112",
-            fmt::format("Member {} comes and goes: it gets {} times as long to refute a suspicion", record.member.name, extra + 1));
+            fmt::format("Member {} comes and goes: it gets {} times as long to refute a suspicion", record.member.name, extra + 1),
+            {{"member", record.member.name}});
   return extra + 1;
 }
 
@@ -549,7 +553,7 @@ void MemberTable::forget_told(const Forget& order, Timestamp now) {
   if (is_self(order.name)) {
     // Somebody forgot us while we were out of reach.
     if (left_ || incarnation < static_cast<std::uint32_t>(self_->member.incarnation)) return;
-    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting an order to forget this member, given at {}", order.by));
+    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting an order to forget this member, given at {}", order.by), {{"by", order.by}});
     refute(incarnation);
     return;
   }
@@ -594,7 +598,8 @@ void MemberTable::erase(std::string_view name, std::string_view by) {
   if (forget_observer_) forget_observer_(name);
   if (!gone) return;
   ++core_.stats.forgotten;
-  core_.log(LogLevel::info, "PV1111", fmt::format("Member {} is forgotten, by an order given at {}", gone->name, by));
+  core_.log(LogLevel::info, "PV1111", fmt::format("Member {} is forgotten, by an order given at {}", gone->name, by),
+            {{"member", gone->name}, {"by", std::string(by)}});
   forgotten(gone, by);
 }
 

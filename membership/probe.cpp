@@ -203,7 +203,7 @@ void Probe::judge_packets(bool by_packet, Timestamp now) {
   if (by_packet) {
     record->packet_misses = 0;
     record->packets = PacketPath::open;
-    if (!was_open) core_.log(LogLevel::info, "PV1113", fmt::format("Packets to member {} get through again", target_));
+    if (!was_open) core_.log(LogLevel::info, "PV1113", fmt::format("Packets to member {} get through again", target_), {{"member", target_}});
     return;
   }
   if (record->packet_misses == 0) record->missing_since = started_;
@@ -219,7 +219,8 @@ void Probe::judge_packets(bool by_packet, Timestamp now) {
                                   target_, endpoint_.port, endpoint_.host())
                     : fmt::format("No packet of member {} arrives here: open UDP port {} here for packets from {}; if it says the same of "
                                   "this member, also its UDP port {} for packets from here. Streams and other members do the work meanwhile",
-                                  target_, core_.identity.port, endpoint_.host(), endpoint_.port));
+                                  target_, core_.identity.port, endpoint_.host(), endpoint_.port),
+            {{"member", target_}, {"address", endpoint_.to_string()}, {"blocked", arrives ? "out" : "in"}});
 }
 
 void Probe::measure(Timestamp now) {

@@ -260,7 +260,8 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
     wire::ErrorReply error;
     wire::decode_body(stream.reader.body(), error, scratch);
     core_.log(LogLevel::warn, "PV1109",
-              fmt::format("Table exchange with {} failed, remote error: {}", stream.peer.to_string(), error.text.substr(0, 256)));
+              fmt::format("Table exchange with {} failed, remote error: {}", stream.peer.to_string(), error.text.substr(0, 256)),
+              {{"address", stream.peer.to_string()}});
     return finish(it, false, true, now, "it answers: " + std::string(error.text.substr(0, 256)));
   }
   if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
@@ -305,7 +306,8 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
     core_.stats.rejected.add(PacketReject::incompatible_version);
     if (used > 0 && *culprit != last_left_out_) {
       core_.log(LogLevel::warn, "PV1106",
-                fmt::format("Table exchange with {}: a member was left out: {}", peer.to_string(), *culprit));
+                fmt::format("Table exchange with {}: a member was left out: {}", peer.to_string(), *culprit),
+                {{"address", peer.to_string()}, {"reason", *culprit}});
       last_left_out_ = *culprit;
     }
   }
@@ -328,7 +330,8 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
     if (!culprit) return true;
     core_.stats.rejected.add(PacketReject::incompatible_version);
   }
-  core_.log(LogLevel::warn, "PV1106", fmt::format("Table exchange with {} refused: {}", peer.to_string(), *culprit));
+  core_.log(LogLevel::warn, "PV1106", fmt::format("Table exchange with {} refused: {}", peer.to_string(), *culprit),
+            {{"address", peer.to_string()}, {"reason", *culprit}});
   return false;
 }
 

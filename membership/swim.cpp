@@ -99,7 +99,8 @@ void Swim::Impl::enter(Timestamp now) {
   ++core.stats.stalls;
   // We did not run for a while. What is unanswered may lie unread in our sockets: nobody is accused for that.
   core.log(LogLevel::warn, "PV1108",
-           fmt::format("This member stood still for {:.1f} s; running probes and suspicions are extended", to_seconds(late)));
+           fmt::format("This member stood still for {:.1f} s; running probes and suspicions are extended", to_seconds(late)),
+           {{"seconds", fmt::format("{:.1f}", to_seconds(late))}});
   core.awareness.apply(1);
   probe.extend(late);
   table.extend_suspicions(late);

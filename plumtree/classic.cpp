@@ -29,6 +29,14 @@ class Classic final : public Shape {
     revive(kNoSlot);
   }
 
+  bool promote(Slot slot, Timestamp) override {
+    if (is_eager(kSharedTree, slot)) return true;
+    core_.send(slot, frame::Graft{kSharedTree, true, {}});
+    promote(slot, "by order");
+    shed(slot);
+    return true;
+  }
+
   void on_attach(Slot from, TreeId, Timestamp) override {
     if (is_eager(kSharedTree, from)) return;
     promote(from, "grafted by peer");

@@ -37,6 +37,7 @@ struct Link {
   PeerTraits traits;
   bool up = false;
   bool eager = false;              ///< role over all trees, as last reported
+  bool promoted = false;           ///< by order: eager in every tree but our own
   Duration rtt{};
   std::uint64_t cost_us = 0;       ///< one way, near the smallest measured; at least `kCostMin`
   double delayed = 0;              ///< share of round trips that took much longer than the shortest, a running mean
@@ -117,8 +118,8 @@ class Core {
     for (const Slot slot : to) output.to.push_back(links[slot].peer);
     out.push(std::move(output));
   }
-  void log(LogLevel at, std::string_view code, std::string text) {
-    if (at <= level) out.push(Log{{at, "tree", code, std::move(text)}});
+  void log(LogLevel at, std::string_view code, std::string text, LogFields fields = {}) {
+    if (at <= level) out.push(Log{{at, "tree", code, std::move(text), std::move(fields)}});
   }
   void reject(Slot from, FrameReject what) {
     stats.frames_rejected.add(what);

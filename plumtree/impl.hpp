@@ -40,6 +40,7 @@ class Tree::Impl {
   void peer_down(PeerId peer, Timestamp now);
   void set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
+  Trimmed trim(Timestamp now);
   void handle_timeout(Timestamp now);
   std::optional<tree::Output> poll_output();
   [[nodiscard]] Timestamp next_timeout() const;

@@ -137,7 +137,8 @@ void Tree::Impl::give_up(const MessageId& id) {
   if (entry->tries == 0) return;  // its announcers went before it was asked for
   ++core.stats.graft_failed;
   core.log(LogLevel::warn, "PV1301",
-           "Graft failed for message " + to_string(id) + " after " + std::to_string(entry->tries - 1) + " retries");
+           "Graft failed for message " + to_string(id) + " after " + std::to_string(entry->tries - 1) + " retries",
+           {{"message", to_string(id)}, {"retries", std::to_string(entry->tries - 1)}});
 }
 
 Timestamp Tree::Impl::still_coming(const MessageId& id, const MissingSet::Entry& entry, Timestamp now) {
@@ -534,9 +535,10 @@ void Tree::Impl::report_lost(OriginIndex origin, SequenceRange range, LossReason
   const std::uint64_t count = range.last - range.first + 1;
   core.stats.lost.add(static_cast<Loss>(reason), count);
   receipts_.skipped(origin, range);
-  core.log(LogLevel::warn, "PV1304",
-           "Lost messages " + std::to_string(range.first) + " to " + std::to_string(range.last) + " of " +
-               (seen.name.empty() ? to_string(seen.instance) : seen.name) + ": " + std::string(to_string(reason)));
+  const std::string name = seen.name.empty() ? to_string(seen.instance) : seen.name;
+  const std::string first = std::to_string(range.first), last = std::to_string(range.last);
+  core.log(LogLevel::warn, "PV1304", "Lost messages " + first + " to " + last + " of " + name + ": " + std::string(to_string(reason)),
+           {{"origin", name}, {"first", first}, {"last", last}, {"reason", std::string(to_string(reason))}});
   core.out.push(tree::Lost{seen.instance, seen.name, range, reason});
 }
 

@@ -243,6 +243,8 @@ void Rooted::on_prune(Slot from, TreeId id, Timestamp now) {
     tree->second = kNoSlot;
     e.attached = false;
     e.refused = true;
+  } else if (is_promoted(*tree, from)) {
+    e.attached = false;
   } else if (tree->parent == from) {
     // It did not know that we are its child, or it has no room for us.
     if (!e.insisted) {
@@ -352,6 +354,9 @@ void Rooted::adopt(Shaped& tree, Slot parent, Timestamp now) {
     for (auto& other : tree.edges) other.refused = other.insisted = false;
   }
   if (newer || parent != old) attach(tree, parent, now);
+  for (const Slot slot : core_.up) {
+    if (newer && slot != parent && core_.links[slot].promoted) attach(tree, slot, now);
+  }
   if (!tree.settled) {
     // Make before break: all links stay eager until the parent has us as its child.
     tree.settle_at = now + settle_time();
@@ -393,7 +398,24 @@ void Rooted::choose_second(Shaped& tree, Timestamp now) {
   if (wanted != kNoSlot && (wanted != tree.second || tree.second_epoch != tree.epoch)) attach(tree, wanted, now);
   const Slot before = std::exchange(tree.second, wanted);
   tree.second_epoch = tree.epoch;
-  if (before != kNoSlot && before != wanted && before != tree.parent && edge(tree, before).attached) detach(tree, before);
+  if (before != kNoSlot && before != wanted && before != tree.parent && edge(tree, before).attached && !core_.links[before].promoted)
+    detach(tree, before);
+}
+
+bool Rooted::is_promoted(const Shaped& tree, Slot slot) const {
+  return core_.links[slot].promoted && !tree.own && slot < tree.edges.size() && tree.edges[slot].attached;
+}
+
+bool Rooted::promote(Slot slot, Timestamp now) {
+  bool any = false;
+  for (auto& tree : trees_) {
+    if (tree.own) continue;
+    any = core_.links[slot].promoted = true;
+    if (!edge(tree, slot).attached) attach(tree, slot, now);
+    refresh(tree, "by order");
+  }
+  report_roles("by order");
+  return any;
 }
 
 void Rooted::lose_parent(Shaped& tree, Timestamp now) {
@@ -429,7 +451,7 @@ void Rooted::detach_others(Shaped& tree) {
   tree.detach_at = kNever;
   if (tree.parent == kNoSlot) return;  // attached to all, on purpose
   for (const Slot slot : core_.up) {
-    if (slot != tree.parent && slot != tree.second && edge(tree, slot).attached) detach(tree, slot);
+    if (slot != tree.parent && slot != tree.second && edge(tree, slot).attached && !core_.links[slot].promoted) detach(tree, slot);
   }
 }
 
@@ -453,7 +475,7 @@ void Rooted::on_duplicate(Slot from, TreeId id, Timestamp now) {
   Shaped* tree = find(id);
   if (tree == nullptr || !tree->settled || now < tree->flood_until) return;
   Edge& e = edge(*tree, from);
-  if (tree->parent == from || tree->second == from || e.child) return;
+  if (tree->parent == from || tree->second == from || e.child || is_promoted(*tree, from)) return;
   if (++e.duplicates < std::max<std::uint32_t>(1, core_.config.optimization_threshold)) return;
   e.duplicates = 0;
   say_demoted(from);
@@ -498,7 +520,7 @@ bool Rooted::is_eager(TreeId id, Slot slot) const {
 void Rooted::refresh(Shaped& tree, std::string_view) {
   tree.eager.clear();
   for (const Slot slot : core_.up) {
-    if (!tree.settled || slot == tree.parent || edge(tree, slot).child) tree.eager.push_back(slot);
+    if (!tree.settled || slot == tree.parent || edge(tree, slot).child || is_promoted(tree, slot)) tree.eager.push_back(slot);
   }
   if (tree.eager.empty()) tree.eager = core_.up;
 }

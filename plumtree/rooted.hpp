@@ -24,6 +24,9 @@ namespace plumvine::tree {
 /// from which payloads come down only: of two copies the earlier counts. Only where zones are few, so that most links of a tree
 /// stay inside one: where all are slow, every payload would come twice.
 ///
+/// A link that an operator promotes is attached to as well in all trees but our own, in every epoch anew, and sent payloads too. Its far end
+/// has us as a child then, so neither end prunes the other for the copies that come twice.
+///
 /// Changes against section 3.3, and why: a newer epoch heard first from another neighbour than the parent waits a moment
 /// for the parent's (or jitter would reshape the tree in every epoch); children attach again in every epoch (frames may be lost).
 /// Bounds: `trees_max` trees; idle ones go first. Of those that went the last `kForgottenMax` epochs are remembered: what neighbours still say
@@ -37,6 +40,7 @@ class Rooted final : public Shape {
   void peer_down(Slot slot, Timestamp now) override;
   void on_rtt(Slot slot, Timestamp now) override;
   void set_members(const TreeMembers& members, Timestamp now) override;
+  bool promote(Slot slot, Timestamp now) override;
 
   void on_attach(Slot from, TreeId id, Timestamp now) override;
   void on_prune(Slot from, TreeId id, Timestamp now) override;
@@ -116,6 +120,8 @@ class Rooted final : public Shape {
   void lose_parent(Shaped& tree, Timestamp now);
   [[nodiscard]] Slot best_neighbour(const Shaped& tree, Slot except = kNoSlot) const;
   void choose_second(Shaped& tree, Timestamp now);
+  /// Eager by order, and the far end has not refused it.
+  [[nodiscard]] bool is_promoted(const Shaped& tree, Slot slot) const;
   [[nodiscard]] std::uint64_t through(const Shaped& tree, Slot slot) const;
   void attach(Shaped& tree, Slot slot, Timestamp now);
   void detach(Shaped& tree, Slot slot);

@@ -17,7 +17,8 @@ void Shape::prune(Slot slot, TreeId tree) {
 
 void Shape::say_demoted(Slot slot) {
   core_.log(LogLevel::debug, "PV1302",
-            "Demoting peer " + core_.links[slot].traits.name + " to lazy (optimization threshold reached)");
+            "Demoting peer " + core_.links[slot].traits.name + " to lazy (optimization threshold reached)",
+            {{"peer", core_.links[slot].traits.name}});
 }
 
 }  // namespace plumvine::tree

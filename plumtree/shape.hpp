@@ -26,6 +26,8 @@ class Shape {
   /// Its round trip was measured again.
   virtual void on_rtt(Slot, Timestamp) {}
   virtual void set_members(const TreeMembers& members, Timestamp now) = 0;
+  /// By order. False: there is no tree in which the link can be made eager from here.
+  virtual bool promote(Slot slot, Timestamp now) = 0;
 
   virtual void on_attach(Slot from, TreeId tree, Timestamp now) = 0;
   virtual void on_prune(Slot from, TreeId tree, Timestamp now) = 0;

@@ -300,6 +300,35 @@ Timestamp Tree::Impl::lazy_at() const {
   return *lazy_at_;
 }
 
+Trimmed Tree::Impl::trim(Timestamp now) {
+  enter(now);
+  Trimmed freed;
+  const bool cut_off = core.up.empty() && core.alive.size() > 1;
+  if (core.dead_members > 0 || cut_off) return freed;
+  const auto needed = [&](const StoredMessage& message) {
+    if (message.judging || message.agreed->policy.overflow == Overflow::hold) return true;
+    if (message.whole ? message.whole->state == tree::Whole::State::partial : message.is_part()) return true;
+    if (!message.is_part() && !core.is_delivered(message.origin, message.id.sequence)) return true;
+    // What was only sent may have to be sent again.
+    return std::any_of(core.up.begin(), core.up.end(), [&](Slot slot) {
+      const Link& link = core.links[slot];
+      return (message.known & tree::bit(slot)) == 0 && link.traits.instance != frame::publisher_of(message.id.origin) &&
+             link.has_upto(message.origin) < message.id.sequence;
+    });
+  };
+  for (Arrival arrival = core.store.first(); arrival != core.store.end(); ++arrival) {
+    const StoredMessage* message = core.store.at(arrival);
+    if (message == nullptr) continue;
+    if (message->arrived + core.config.message_cache_ttl > now) break;
+    if (needed(*message)) continue;
+    ++freed.messages;
+    freed.bytes += message->payload.size();
+    core.store.drop(arrival);
+  }
+  core.store.expire(now);
+  return freed;
+}
+
 std::optional<tree::Output> Tree::Impl::poll_output() {
   for (const OriginIndex origin : std::exchange(unblocked_, {})) release(origin, now_);
   if (core.out.empty() && !paused_ && (!backlog_.empty() || !overrun_.empty())) deliver_backlog();
@@ -465,6 +494,11 @@ void Tree::set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offs
 void Tree::set_credit(PeerId peer, std::int64_t bytes, Timestamp now) { impl_->set_credit(peer, bytes, now); }
 void Tree::set_members(const TreeMembers& members, Timestamp now) { impl_->set_members(members, now); }
 void Tree::undecodable(const MessageId& id, Timestamp now) { impl_->undecodable(id, now); }
+bool Tree::promote(PeerId peer, Timestamp now) {
+  const auto slot = impl_->core.slot_of(peer);
+  return slot && impl_->shape->promote(*slot, now);
+}
+Trimmed Tree::trim(Timestamp now) { return impl_->trim(now); }
 void Tree::pause_delivery(bool paused, Timestamp now) { impl_->pause_delivery(paused, now); }
 void Tree::dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now) { impl_->dropped(peer, ids, now); }
 void Tree::validate(std::string_view topic) { impl_->core.topics.set_validated(topic); }

@@ -52,6 +52,11 @@ struct HeldMessage {
   frame::Payload payload;
 };
 
+/// What `Tree::trim` gave up.
+struct Trimmed {
+  std::uint64_t messages = 0, bytes = 0;
+};
+
 /// The eager/lazy machine: who gets what (Plumtree; Leitao, Pereira, Rodrigues 2007), with exact dedup, repair by
 /// digests, pacing of publishers and gap reports. A sans-I/O machine, see `Swim` for the rules of use.
 class Tree {
@@ -90,6 +95,10 @@ class Tree {
   void undecodable(const MessageId& id, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
   void pause_delivery(bool paused, Timestamp now);
+  /// Makes the link eager, both ways, in every tree but our own, until it goes down or its far end refuses. False: there is no such tree.
+  bool promote(PeerId peer, Timestamp now);
+  /// Drops messages that every neighbour has, older than `message_cache_ttl`; none while a member is dead.
+  Trimmed trim(Timestamp now);
   void handle_timeout(Timestamp now);
 
   // Outputs.

@@ -1,134 +1,145 @@
 #include "codes.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace plumvine::code {
 
 namespace {
+using enum EventKind;
+
 constexpr std::array kTable{
-    Explanation{"PV1101", "a member is suspected",
+    Explanation{"PV1101", member, "a member is suspected",
                 "It answered neither us nor the members that were asked to try. It has the suspicion time to refute that."},
-    Explanation{"PV1102", "a member is dead",
+    Explanation{"PV1102", member, "a member is dead",
                 "Nobody heard of it during the suspicion time. It is contacted again; if it only was cut off, it comes back "
                 "by itself."},
-    Explanation{"PV1103", "others suspected this node",
+    Explanation{"PV1103", member, "others suspected this node",
                 "The line names who did. This node refutes that now. If it happens often, this process is stalled at times or packets "
                 "to it are lost."},
-    Explanation{"PV1104", "a name is claimed twice", "Two members with one name and different addresses: rename one."},
-    Explanation{"PV1105", "a member left", "It said so itself; it is not missed."},
-    Explanation{"PV1106", "a table exchange was refused, or a row of it left out",
+    Explanation{"PV1104", member, "a name is claimed twice", "Two members with one name and different addresses: rename one."},
+    Explanation{"PV1105", member, "a member left", "It said so itself; it is not missed."},
+    Explanation{"PV1106", member, "a table exchange was refused, or a row of it left out",
                 "The line names the member whose versions do not go with ours. The rest of the table is used if there is any."},
-    Explanation{"PV1107", "packets between a member and this node are blocked",
+    Explanation{"PV1107", member, "packets between a member and this node are blocked",
                 "It lives, but did not answer five pings in a row by packet (UDP); streams (TCP) and other members carry the "
                 "answers. The line says which way is closed, and which port to open where. Detection is slower until then."},
-    Explanation{"PV1108", "this process stood still",
+    Explanation{"PV1108", load, "this process stood still",
                 "It did not run for the time given: stopped, swapped out, or a handler took too long. Others may have "
                 "suspected it meanwhile."},
-    Explanation{"PV1109", "a table exchange failed at the other end", "The line gives the other end's reason."},
-    Explanation{"PV1110", "too many seeds", "More than 256 seeds are configured; a few are enough."},
-    Explanation{"PV1111", "a member was forgotten by order",
+    Explanation{"PV1109", member, "a table exchange failed at the other end", "The line gives the other end's reason."},
+    Explanation{"PV1110", member, "too many seeds", "More than 256 seeds are configured; a few are enough."},
+    Explanation{"PV1111", member, "a member was forgotten by order",
                 "Somebody ran `plumvine forget` at the node that the line names. The member may come back only by itself: with "
                 "a higher incarnation, or when it answers at its address."},
-    Explanation{"PV1112", "a member comes and goes",
+    Explanation{"PV1112", member, "a member comes and goes",
                 "It was suspected or dead several times of late and came back each time. It gets longer to refute, up to "
                 "flap_damping_max times. Look for a stalled process or a bad network at that member."},
-    Explanation{"PV1113", "packets to a member get through again", "What PV1107 told is over."},
-    Explanation{"PV1114", "a member with incompatible versions",
+    Explanation{"PV1113", member, "packets to a member get through again", "What PV1107 told is over."},
+    Explanation{"PV1114", member, "a member with incompatible versions",
                 "Its protocol or delegate versions, as the line says, do not go with ours. It is not passed on in table "
                 "exchanges, so that the rest of the cluster goes on; memberlist's own members refuse every exchange while they "
                 "know of it. Set delegate_protocol alike everywhere, or take it out."},
-    Explanation{"PV1115", "others believed that this node leaves",
+    Explanation{"PV1115", member, "others believed that this node leaves",
                 "Somebody said so in its name (`serf force-leave`, or an old farewell). It says that it stays."},
-    Explanation{kMemberJoined, "a member joined", "It is known here from now on, for the first time or again."},
-    Explanation{"PV1117", "another cluster label",
+    Explanation{kMemberJoined, member, "a member joined", "It is known here from now on, for the first time or again."},
+    Explanation{"PV1117", security, "another cluster label",
                 "Somebody whose packets or streams carry another label, or none where this node has one, talks to this address. It "
                 "stays outside. Set `cluster` alike on both if it belongs here; else it has an old address of one of our "
                 "members among its seeds. Said once per address."},
-    Explanation{"PV1118", "a member was started again at another address",
+    Explanation{"PV1118", member, "a member was started again at another address",
                 "Another run of it claimed its name, and its old address no longer answers probes. Nothing is to be done."},
-    Explanation{"PV1120", "another key",
+    Explanation{"PV1120", security, "another key",
                 "Somebody sends what none of our keys opens: it has another key, another cluster label, or is no member at all. "
                 "Compare `encrypt` or the keyring file on both. At most one line a second."},
-    Explanation{kKeyChanged, "a gossip key changed here",
+    Explanation{kKeyChanged, security, "a gossip key changed here",
                 "By the order of the member that the line names, `plumvine keys` or `serf keys` there. Keys are named by eight "
                 "digits that say nothing about them."},
-    Explanation{kKeysNotKept, "changed keys were not written down",
+    Explanation{kKeysNotKept, security, "changed keys were not written down",
                 "They hold until this process ends; then the old ones are back. Set keyring or data_dir, or see to it that the "
                 "file that the line names can be written, and give the order again."},
-    Explanation{kKeyTaught, "a member was away during a key rotation",
+    Explanation{kKeyTaught, security, "a member was away during a key rotation",
                 "It still seals with the key before. It is told the new one, which works until the old key is removed."},
-    Explanation{kKeyOrder, "an order about keys was given here",
+    Explanation{kKeyOrder, security, "an order about keys was given here",
                 "`plumvine keys` or `Node::order_keys`. Who did not confirm is named; `plumvine keys list` shows who has which keys."},
-    Explanation{kLinkUp, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
-    Explanation{kLinkDown, "a link went down",
+    Explanation{kLinkUp, link, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
+    Explanation{kLinkDown, link, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "
                 "dialled again while it is alive."},
-    Explanation{kDialFailed, "a member could not be linked to",
+    Explanation{kDialFailed, link, "a member could not be linked to",
                 "Dialling or greeting failed. It is tried again with growing pauses. Check that its TCP port can be "
                 "reached from here."},
-    Explanation{kLinkRefused, "a link was refused",
+    Explanation{kLinkRefused, link, "a link was refused",
                 "A node asked for a link that we do not want: it is not an alive member here, or there is no room for more "
                 "links (max_peers)."},
-    Explanation{kWrongLabel, "a link of another cluster", "The other end has a different cluster label. Check `cluster` on both."},
-    Explanation{kBadHello, "a bad greeting",
+    Explanation{kWrongLabel, security, "a link of another cluster", "The other end has a different cluster label. Check `cluster` on both."},
+    Explanation{kBadHello, link, "a bad greeting",
                 "The other end is not the member that was dialled, or speaks another version. An address may have been "
                 "taken over by another process."},
-    Explanation{kBadFrame, "a malformed frame", "A neighbour broke the protocol, so its link was closed."},
-    Explanation{kQueueFull, "a send queue overflowed",
+    Explanation{kBadFrame, link, "a malformed frame", "A neighbour broke the protocol, so its link was closed."},
+    Explanation{kQueueFull, load, "a send queue overflowed",
                 "A neighbour did not read for so long that even control frames filled the queue (queue_max_bytes). The link "
                 "was closed; the neighbour catches up when it comes back."},
-    Explanation{kDuplicateLink, "a second link to one member", "Two nodes dialled each other at once; one connection is closed."},
-    Explanation{kHalfOpenLimit, "too many connections that do not greet",
+    Explanation{kDuplicateLink, link, "a second link to one member", "Two nodes dialled each other at once; one connection is closed."},
+    Explanation{kHalfOpenLimit, link, "too many connections that do not greet",
                 "More connections than half_open_max wait for a greeting, so a new one was refused."},
-    Explanation{kStrangeStream, "a connection that speaks neither protocol",
+    Explanation{kStrangeStream, link, "a connection that speaks neither protocol",
                 "The first byte is neither of a link nor of a membership stream. A port scanner or an HTTP client perhaps."},
-    Explanation{kByeReceived, "a neighbour closed its link", "The line gives the neighbour's reason."},
-    Explanation{kBadSeal, "a link without the right key",
+    Explanation{kByeReceived, link, "a neighbour closed its link", "The line gives the neighbour's reason."},
+    Explanation{kBadSeal, security, "a link without the right key",
                 "The other end has none of our keys, or has no key at all. Compare `encrypt` or the keyring file on both."},
-    Explanation{kTooSlow, "a neighbour was too slow for a topic",
+    Explanation{kTooSlow, load, "a neighbour was too slow for a topic",
                 "The topic that the line names has overflow = disconnect, and the neighbour had no room for lag_grace. It may link "
                 "again, and then catches up from the repair stores."},
-    Explanation{"PV1301", "a pull failed",
+    Explanation{"PV1301", delivery, "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},
-    Explanation{"PV1302", "a neighbour became lazy", "It sent too many copies that were here already; it announces from now on."},
-    Explanation{"PV1303", "messages left the graft cache", "They grew older than message_cache_ttl. The repair store may still hold them."},
-    Explanation{"PV1304", "messages will never be delivered here",
+    Explanation{"PV1302", tree, "a neighbour became lazy", "It sent too many copies that were here already; it announces from now on."},
+    Explanation{"PV1303", {}, "messages left the graft cache", "They grew older than message_cache_ttl. The repair store may still hold them."},
+    Explanation{"PV1304", delivery, "messages will never be delivered here",
                 "The line names the origin, the range and the reason. A longer sync_window or more sync_max_bytes on the other "
                 "nodes would have kept them."},
-    Explanation{kUndecodable, "a payload cannot be decoded",
+    Explanation{kUndecodable, delivery, "a payload cannot be decoded",
                 "Its publisher compressed it, and what came is no LZ4 frame of the size that it says. It is reported as lost "
                 "(corrupt). The publisher's build is broken, or a member changes what it forwards."},
-    Explanation{kPartition, "members cannot be reached",
+    Explanation{kRoleChanged, tree, "a neighbour became eager or lazy",
+                "Eager neighbours get payloads at once, lazy ones announcements. The line says why; trees change by themselves."},
+    Explanation{kPartition, member, "members cannot be reached",
                 "Members that carry broadcasts are dead and have not left. They are contacted again; what they miss is "
                 "repaired if they come back before it leaves the repair store."},
-    Explanation{kPartitionHealed, "all members can be reached again", "No member that carries broadcasts is dead any more."},
-    Explanation{kStartAlone, "started without a neighbour to learn from",
+    Explanation{kPartitionHealed, member, "all members can be reached again", "No member that carries broadcasts is dead any more."},
+    Explanation{kStartAlone, member, "started without a neighbour to learn from",
                 "No other member that carries broadcasts is alive, so this node starts at the beginning."},
-    Explanation{kBadSeed, "a seed cannot be read", "Seeds are HOST, HOST:PORT or srv+NAME."},
-    Explanation{kPeerLimit, "too many members that speak links", "The bound on members that can be linked to was reached."},
-    Explanation{kInvariant, "a promise of the program to itself was broken",
+    Explanation{kBadSeed, member, "a seed cannot be read", "Seeds are HOST, HOST:PORT or srv+NAME."},
+    Explanation{kPeerLimit, load, "too many members that speak links", "The bound on members that can be linked to was reached."},
+    Explanation{kInvariant, node, "a promise of the program to itself was broken",
                 "This is a defect. The node goes on; please report the line with a state dump."},
-    Explanation{kEventTooLarge, "a broadcast is too large for a Serf user event",
+    Explanation{kEventTooLarge, node, "a broadcast is too large for a Serf user event",
                 "Serf takes 512 bytes, name and framing included. Members of ours got the broadcast; Serf's did not."},
-    Explanation{kSuppressed, "repeated lines were held back", "The line says how many of which code."},
-    Explanation{kAdvertising, "the address that others dial",
+    Explanation{kTrimmed, load, "caches were trimmed by order", "`plumvine trim` or `Node::trim`; the line says how much went."},
+    Explanation{kSuppressed, node, "repeated lines were held back", "The line says how many of which code."},
+    Explanation{kAdvertising, node, "the address that others dial",
                 "Chosen as the line says. If others cannot reach it, set `advertise`."},
-    Explanation{kServingHttp, "HTTP is served", "Metrics, health and commands are answered at this address."},
-    Explanation{"PV1503", "a loopback address is advertised, but a seed is elsewhere",
+    Explanation{kServingHttp, node, "HTTP is served", "Metrics, health and commands are answered at this address."},
+    Explanation{"PV1503", node, "a loopback address is advertised, but a seed is elsewhere",
                 "Only members on this host can dial it. Set advertise, or bind to an address of the network."},
-    Explanation{kDataNotKept, "the data directory cannot be written",
+    Explanation{kDataNotKept, node, "the data directory cannot be written",
                 "The node goes on without: after a restart it knows its seeds only. Free the disk, or mend the rights of data_dir."},
-    Explanation{kDataBroken, "a file of the data directory cannot be understood",
+    Explanation{kDataBroken, node, "a file of the data directory cannot be understood",
                 "It was moved aside, and the node goes on without it. A disk that was full, or somebody's hand."},
-    Explanation{kKeptKeys, "which keys this node starts with",
+    Explanation{kKeptKeys, security, "which keys this node starts with",
                 "Keys in the data directory were changed while the cluster ran, so they go before `encrypt`; remove keyring.json to "
                 "start with `encrypt` again. Beside a keyring file `encrypt` goes first at every start."},
-    Explanation{kRecalled, "members are known from before the restart",
+    Explanation{kRecalled, member, "members are known from before the restart",
                 "They are pinged by name until they answer. A list of another cluster label is not used."},
 };
 }  // namespace
 
 std::span<const Explanation> explanations() noexcept { return kTable; }
+
+const Explanation* find(std::string_view code) noexcept {
+  const auto it = std::find_if(kTable.begin(), kTable.end(), [code](const Explanation& row) { return row.code == code; });
+  return it == kTable.end() ? nullptr : &*it;
+}
 
 }  // namespace plumvine::code

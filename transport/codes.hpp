@@ -1,7 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
+
+#include <plumvine/stats.hpp>
 
 /// Stable codes of the library's log lines: 11xx membership, 12xx links, 13xx tree, 14xx node, 15xx its sockets. The machines
 /// write their own numbers; those of the runtime are named here.
@@ -27,6 +30,7 @@ inline constexpr std::string_view kByeReceived = "PV1212";
 inline constexpr std::string_view kBadSeal = "PV1213";
 inline constexpr std::string_view kTooSlow = "PV1214";
 inline constexpr std::string_view kUndecodable = "PV1305";
+inline constexpr std::string_view kRoleChanged = "PV1306";
 inline constexpr std::string_view kPartition = "PV1401";
 inline constexpr std::string_view kPartitionHealed = "PV1402";
 inline constexpr std::string_view kStartAlone = "PV1403";
@@ -34,6 +38,7 @@ inline constexpr std::string_view kBadSeed = "PV1404";
 inline constexpr std::string_view kPeerLimit = "PV1406";
 inline constexpr std::string_view kInvariant = "PV1407";
 inline constexpr std::string_view kEventTooLarge = "PV1408";
+inline constexpr std::string_view kTrimmed = "PV1409";
 inline constexpr std::string_view kSuppressed = "PV1499";
 inline constexpr std::string_view kAdvertising = "PV1501";
 inline constexpr std::string_view kServingHttp = "PV1502";
@@ -45,11 +50,14 @@ inline constexpr std::string_view kRecalled = "PV1507";
 /// What a code means and what to do about it.
 struct Explanation {
   std::string_view code;
+  std::optional<EventKind> kind;  ///< of the event that a line with this code is; none: routine, no event
   std::string_view title;
   std::string_view text;
 };
 
 /// All codes of the library, ascending.
 std::span<const Explanation> explanations() noexcept;
+/// The row of `code`, or null.
+const Explanation* find(std::string_view code) noexcept;
 
 }  // namespace plumvine::code

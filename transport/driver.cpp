@@ -221,6 +221,14 @@ Status Driver::forget(std::string_view name) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.forget(name); });
 }
+Status Driver::promote(std::string_view peer) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.promote(peer); });
+}
+Trimmed Driver::trim() {
+  if (impl_->stopped()) return {};
+  return impl_->enter([](Engine& e) { return e.trim(); });
+}
 Status Driver::set_meta(Bytes meta) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.set_meta(std::move(meta)); });

@@ -92,6 +92,10 @@ class Driver final : public LoopEvents, public TransportEvents {
   void rejoin();
   void leave();                     ///< `on_leave_done` follows
   Status forget(std::string_view name);
+  /// As of `Node::promote`.
+  Status promote(std::string_view peer);
+  /// What `Node::trim` drops.
+  Trimmed trim();
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
   /// Takes these keys, the first is primary, instead of those there are, and these rules, if there are any. Links that

@@ -49,8 +49,8 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
 }
 
 void Engine::Impl::log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject,
-                       std::string text) {
-  if (log_.wants(level)) log_.write({level, component, code, std::move(text)}, subject, now_);
+                       std::string text, LogFields fields) {
+  if (log_.wants(level)) log_.write({level, component, code, std::move(text), std::move(fields)}, subject, now_);
 }
 
 void Engine::Impl::begin(Timestamp now, std::int64_t wall_us) {
@@ -72,7 +72,7 @@ void Engine::Impl::start() {
     if (auto seed = HostPort::parse(text)) {
       seeds.push_back(std::move(*seed));
     } else {
-      log(LogLevel::warn, "node", code::kBadSeed, text, "Ignoring seed " + text + ": " + seed.error().message);
+      log(LogLevel::warn, "node", code::kBadSeed, text, "Ignoring seed " + text + ": " + seed.error().message, {{"seed", text}});
     }
   }
   for (const auto& [name, endpoint] : identity_.known_peers) swim_->recall(name, endpoint, now_);
@@ -330,7 +330,11 @@ void Engine::Impl::perform(tree::Output output) {
                  [&](tree::RoleChanged& o) {
                    if (!peers_.valid(o.peer)) return;
                    const auto kind = o.role == PeerRole::eager ? PeerEvent::Kind::eager : PeerEvent::Kind::lazy;
-                   events_.push(PeerEvent{kind, peers_[o.peer].name, std::move(o.reason)});
+                   const std::string& name = peers_[o.peer].name;
+                   log(LogLevel::debug, "tree", code::kRoleChanged, name,
+                       "Peer " + name + " is " + std::string(to_string(o.role)) + " now: " + o.reason,
+                       {{"peer", name}, {"role", std::string(to_string(o.role))}, {"reason", o.reason}});
+                   events_.push(PeerEvent{kind, name, std::move(o.reason)});
                  },
                  [&](tree::Judge& o) {
                    if (decode(o.message)) return events_.push(std::move(o));
@@ -395,7 +399,8 @@ void Engine::Impl::too_slow(const tree::TooSlow& slow) {
   }
   const std::string& name = conn->link->name;
   log(LogLevel::warn, "link", code::kTooSlow, name,
-      "Closing the link to " + name + ": no room for lag_grace, and topic " + slow.topic + " has overflow = disconnect");
+      "Closing the link to " + name + ": no room for lag_grace, and topic " + slow.topic + " has overflow = disconnect",
+      {{"peer", name}, {"topic", slow.topic}});
   break_link(*conn, "it is too slow for topic " + slow.topic);
 }
 
@@ -425,7 +430,7 @@ void Engine::Impl::misbehaved(PeerId id, FrameReject what) {
   if (++peer.offences < kOffencesMax || !conn) return;
   peer.offences = 0;
   const std::string why = "broke the protocol too often, last: " + std::string{to_string(what)};
-  log(LogLevel::warn, "link", code::kBadFrame, peer.name, "Closing the link to " + peer.name + ": it " + why);
+  log(LogLevel::warn, "link", code::kBadFrame, peer.name, "Closing the link to " + peer.name + ": it " + why, {{"peer", peer.name}, {"reason", why}});
   end_link(*conn, frame::Bye::Why::misbehaved, why);
 }
 
@@ -467,6 +472,11 @@ void Engine::join(std::vector<HostPort> seeds) { impl_->join(std::move(seeds)); 
 void Engine::rejoin() { impl_->rejoin(); }
 void Engine::leave() { impl_->leave(); }
 Status Engine::forget(std::string_view name) { return impl_->forget(name); }
+Status Engine::promote(std::string_view peer) { return impl_->promote(peer); }
+Trimmed Engine::trim() {
+  impl_->touch();
+  return impl_->tree().trim(impl_->now_);
+}
 Status Engine::set_meta(Bytes meta) {
   return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
 }

@@ -70,6 +70,8 @@ class Engine {
   void rejoin();
   void leave();
   Status forget(std::string_view name);
+  Status promote(std::string_view peer);
+  Trimmed trim();
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
   Status set_keys(const std::vector<Bytes>& keys, const std::optional<KeyRules>& rules);

@@ -66,7 +66,8 @@ void Engine::Impl::accepted(ConnId id, const Endpoint& from) {
     ++refused_;
     log(LogLevel::warn, "link", code::kHalfOpenLimit, "half_open_max",
         "Refusing a connection from " + from.to_string() + ": " + std::to_string(config_.link.half_open_max) +
-            " others have not greeted yet (half_open_max)");
+            " others have not greeted yet (half_open_max)",
+        {{"address", from.to_string()}});
     actions_.push(engine::Close{id, CloseMode::abort});
     return;
   }
@@ -247,7 +248,8 @@ void Engine::Impl::after_flush(Connection& conn, std::size_t written) {
       if (conn.queue.bytes() > config_.link.queue_max_bytes) {
         log(LogLevel::warn, "link", code::kQueueFull, conn.link->name,
             "Closing the link to " + conn.link->name + ": " + std::to_string(conn.queue.bytes()) +
-                " bytes wait for it (queue_max_bytes)");
+                " bytes wait for it (queue_max_bytes)",
+            {{"peer", conn.link->name}, {"bytes", std::to_string(conn.queue.bytes())}});
         ++queues_overflowed_;
         break_link(conn, "its send queue overflowed");
         return;

@@ -45,7 +45,8 @@ bool Engine::Impl::decode(tree::Deliver& message) {
   auto payload = unpack({std::move(message.payload), message.encoding, message.size});
   if (!payload) {
     log(LogLevel::warn, "tree", code::kUndecodable, message.origin,
-        "Message " + to_string(message.id) + " of " + message.origin + " cannot be decoded: " + payload.error().message);
+        "Message " + to_string(message.id) + " of " + message.origin + " cannot be decoded: " + payload.error().message,
+        {{"message", to_string(message.id)}, {"origin", message.origin}});
     return false;
   }
   message.payload = std::move(*payload);
@@ -103,7 +104,8 @@ bool Engine::Impl::settle_bridge() {
     bridge_counts_.add(SerfMessage::too_large);
     log(LogLevel::warn, "node", code::kEventTooLarge, fire->name,
         "A broadcast on serf." + fire->name + " of " + std::to_string(fire->payload.size()) +
-            " bytes does not fit a Serf user event (512 bytes in all) and was not sent to Serf");
+            " bytes does not fit a Serf user event (512 bytes in all) and was not sent to Serf",
+        {{"topic", "serf." + fire->name}, {"bytes", std::to_string(fire->payload.size())}});
   }
   while (auto message = bridge_ ? bridge_->poll_publish(now_) : std::nullopt) {
     any = true;

@@ -99,6 +99,9 @@ class Engine::Impl {
   void apply_members();
   void finish_leave();
 
+  // engine_links.cpp
+  Status promote(std::string_view peer);
+
   // engine_forget.cpp: orders to forget a member.
   Status forget(std::string_view name);
 
@@ -165,7 +168,8 @@ class Engine::Impl {
   void start_alone_if_first();
   void self_check();
   [[nodiscard]] std::vector<HostPort> with_ports(std::vector<HostPort> seeds) const;
-  void log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject, std::string text);
+  void log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject, std::string text,
+           LogFields fields = {});
 
   // engine_members.cpp
   void learn(const Member& member);

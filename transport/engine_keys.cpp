@@ -257,7 +257,7 @@ Status Engine::Impl::apply_key(const serf::KeyQuery& query, bool& changed) {
     renew_due_ = now_ + kSpreadTime;
   }
   log(LogLevel::info, "membership", code::kKeyChanged, "",
-      "Key " + ring.name_of(query.key) + std::string(what) + ", by order of " + query.by);
+      "Key " + ring.name_of(query.key) + std::string(what) + ", by order of " + query.by, {{"key", ring.name_of(query.key)}, {"by", query.by}});
   return status;
 }
 
@@ -297,7 +297,8 @@ void Engine::Impl::on_other_key(const swim::OtherKey& other) {
   const Bytes primary = identity_.keyring->secrets().front();
   log(LogLevel::info, "membership", code::kKeyTaught, other.name,
       other.name + " still seals with key " + identity_.keyring->name_of(other.key) + ": it is told to use key " +
-          identity_.keyring->name_of(primary));
+          identity_.keyring->name_of(primary),
+      {{"member", other.name}});
   key_queries_->teach(other.name, primary, keys_used_at_, other.key, key_time(), now_);
   touch();
 }

@@ -60,7 +60,8 @@ void Engine::Impl::dial_over(Connection& conn, std::string_view why) {
   peer.dialling = kNoConn;
   if (peer.link != kNoConn) return;
   log(LogLevel::info, "link", code::kDialFailed, peer.name,
-      "No link to " + peer.name + " at " + conn.remote.to_string() + ": " + std::string{why});
+      "No link to " + peer.name + " at " + conn.remote.to_string() + ": " + std::string{why},
+      {{"peer", peer.name}, {"address", conn.remote.to_string()}, {"reason", std::string{why}}});
   overlay_.dial_failed(*link.peer, now_);
 }
 
@@ -91,7 +92,8 @@ void Engine::Impl::on_bad_frame(Connection& conn, FrameReject reason, const Erro
   Link& link = *conn.link;
   if (reason == FrameReject::unknown_type && link.greeted()) return;
   const std::string who = link.name.empty() ? conn.remote.to_string() : link.name;
-  log(LogLevel::warn, "link", code::kBadFrame, who, "Closing the link to " + who + ": " + error.message);
+  log(LogLevel::warn, "link", code::kBadFrame, who, "Closing the link to " + who + ": " + error.message,
+      {{"peer", who}, {"reason", error.message}});
   if (link.state() == LinkState::up) {
     link_down(conn, "it broke the protocol: " + error.message);
   } else {
@@ -188,7 +190,7 @@ void Engine::Impl::refuse(Connection& conn, Greeting greeting, const frame::Hell
     label_differs(conn);
     text = "No link to " + hello.name + " at " + where + ": its cluster is \"" + hello.cluster + "\", ours is \"" +
            self_.cluster + "\"";
-    log(LogLevel::warn, "link", code::kWrongLabel, where, text);
+    log(LogLevel::warn, "link", code::kWrongLabel, where, text, {{"peer", hello.name}, {"address", where}, {"cluster", hello.cluster}});
   } else {
     rejected_.add(FrameReject::bad_hello);
     if (greeting == Greeting::other_version) why = Why::incompatible;
@@ -197,7 +199,7 @@ void Engine::Impl::refuse(Connection& conn, Greeting greeting, const frame::Hell
             : greeting == Greeting::ourselves   ? "it has our own name or instance"
                                                 : "it is " + hello.name + " " + to_string(hello.instance) +
                                                     ", not the member we know there");
-    log(LogLevel::warn, "link", code::kBadHello, where, text);
+    log(LogLevel::warn, "link", code::kBadHello, where, text, {{"peer", hello.name}, {"address", where}});
   }
   end_link(conn, why, text);
 }
@@ -214,11 +216,11 @@ void Engine::Impl::try_accept(Connection& conn) {
   link.peer = id;
   if (peer.link != kNoConn || peer.dialling != kNoConn) {
     if (!win_tie(peer)) {
-      log(LogLevel::debug, "link", code::kDuplicateLink, peer.name, "Keeping our own link to " + peer.name);
+      log(LogLevel::debug, "link", code::kDuplicateLink, peer.name, "Keeping our own link to " + peer.name, {{"peer", peer.name}});
       return end_link(conn, Why::duplicate_link, "there is another link");
     }
   } else if (!overlay_.accepts(id)) {
-    log(LogLevel::debug, "link", code::kLinkRefused, peer.name, "No room for a link from " + peer.name);
+    log(LogLevel::debug, "link", code::kLinkRefused, peer.name, "No room for a link from " + peer.name, {{"peer", peer.name}});
     return end_link(conn, Why::not_accepted, "no room");
   }
   greet(conn);
@@ -296,7 +298,8 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   set_timer(conn);
   seen(conn);
   log(LogLevel::info, "link", code::kLinkUp, peer.name,
-      "Link to " + peer.name + " is up (" + (link.outbound() ? "dialled " : "accepted from ") + conn.remote.to_string() + ")");
+      "Link to " + peer.name + " is up (" + (link.outbound() ? "dialled " : "accepted from ") + conn.remote.to_string() + ")",
+      {{"peer", peer.name}, {"address", conn.remote.to_string()}, {"direction", link.outbound() ? "outbound" : "inbound"}});
   events_.push(PeerEvent{PeerEvent::Kind::up, peer.name, link.outbound() ? "dialled" : "accepted"});
   if (is_stale(link)) want_renewal();
   if (link.seal && link.seal->ready() && !identity_.keyring->is_primary(link.seal->secret()))
@@ -311,8 +314,18 @@ void Engine::Impl::link_down(Connection& conn, const std::string& reason) {
   --links_up_;
   tree_.peer_down(*link.peer, now_);
   overlay_.link_down(*link.peer, now_);
-  log(LogLevel::info, "link", code::kLinkDown, peer.name, "Link to " + peer.name + " is down: " + reason);
+  log(LogLevel::info, "link", code::kLinkDown, peer.name, "Link to " + peer.name + " is down: " + reason, {{"peer", peer.name}, {"reason", reason}});
   events_.push(PeerEvent{PeerEvent::Kind::down, peer.name, reason});
+}
+
+Status Engine::Impl::promote(std::string_view name) {
+  for (const auto& [id, conn] : conns_) {
+    if (!conn->link || conn->link->state() != LinkState::up || conn->link->name != name || !conn->link->peer) continue;
+    touch();
+    if (tree_.promote(*conn->link->peer, now_)) return {};
+    return {Errc::invalid_argument, "every tree here begins at this node, and there its neighbours choose; promote this node at '" + std::string(name) + "' instead"};
+  }
+  return {Errc::not_found, "no link to a member '" + std::string(name) + "'"};
 }
 
 /// Says Bye after everything that is queued, then waits for the other end to close: closing first could destroy what it
@@ -341,7 +354,7 @@ void Engine::Impl::on_bye(Connection& conn, Why why) {
   Link& link = *conn.link;
   const std::string reason{to_text(why)};
   const std::string who = link.name.empty() ? conn.remote.to_string() : link.name;
-  log(LogLevel::debug, "link", code::kByeReceived, who, who + " closes its link: " + reason);
+  log(LogLevel::debug, "link", code::kByeReceived, who, who + " closes its link: " + reason, {{"peer", who}, {"reason", reason}});
   if (why == Why::wrong_cluster) label_differs(conn);
   if (why == Why::incompatible) rejected_.add(FrameReject::bad_hello);
   if (link.state() == LinkState::greeting && link.outbound() && why == Why::duplicate_link) {
@@ -400,7 +413,8 @@ void Engine::Impl::link_due(Connection& conn) {
       ++refused_;
       if (!link.waiting) return close_now(conn, CloseMode::abort);
       log(LogLevel::info, "link", code::kLinkRefused, link.name,
-          "No link for " + link.name + " at " + conn.remote.to_string() + ": it is not an alive member here");
+          "No link for " + link.name + " at " + conn.remote.to_string() + ": it is not an alive member here",
+          {{"peer", link.name}, {"address", conn.remote.to_string()}});
       return end_link(conn, Why::not_accepted, "not a member");
     case LinkState::visiting:
       return close_now(conn, CloseMode::flush);

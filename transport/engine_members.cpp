@@ -45,7 +45,8 @@ void Engine::Impl::on_member(MemberEvent event) {
   if (member.name != config_.name) {
     if (event.kind == MemberEvent::Kind::joined) {
       log(LogLevel::debug, "membership", code::kMemberJoined, member.name,
-          "Member " + member.name + " joined at " + member.endpoint().to_string());
+          "Member " + member.name + " joined at " + member.endpoint().to_string(),
+          {{"member", member.name}, {"address", member.endpoint().to_string()}});
     }
     if (event.kind == MemberEvent::Kind::forgotten) {
       if (auto it = known_.find(member.name); it != known_.end()) forget(it);
@@ -97,7 +98,7 @@ void Engine::Impl::learn(const Member& member) {
   if (!known.peer) {
     known.peer = peers_.acquire(name, instance, now_);
     if (!known.peer) {
-      log(LogLevel::warn, "link", code::kPeerLimit, "", "No room for a link to " + name + ": too many members were known");
+      log(LogLevel::warn, "link", code::kPeerLimit, "", "No room for a link to " + name + ": too many members were known", {{"peer", name}});
       return;
     }
   }
@@ -176,7 +177,8 @@ void Engine::Impl::judge_partition() {
   const bool grew = !std::includes(unreachable_.begin(), unreachable_.end(), dead.begin(), dead.end());
   if (grew && log_.wants(LogLevel::warn)) {
     log(LogLevel::warn, "membership", code::kPartition, "",
-        "Possible partition detected - cannot reach peers: " + list_names(dead));
+        "Possible partition detected - cannot reach peers: " + list_names(dead),
+        {{"peers", list_names(dead)}, {"state", std::string(to_string(state))}});
   } else if (dead.empty() && !unreachable_.empty()) {
     log(LogLevel::info, "membership", code::kPartitionHealed, "", "All members can be reached again");
   }

@@ -48,7 +48,8 @@ void Engine::Impl::seal_failed(Connection& conn) {
   if (why == FrameReject::undecryptable) text = "none of our keys opens what it sends";
   if (why == FrameReject::plaintext) text = "it speaks in clear, and we have a key";
   if (why == FrameReject::bad_hello) text = "it speaks another version of the link protocol";
-  log(LogLevel::warn, "link", code::kBadSeal, where, "No link to " + who + " at " + where + ": " + text);
+  log(LogLevel::warn, "link", code::kBadSeal, where, "No link to " + who + " at " + where + ": " + text,
+      {{"peer", conn.link->name}, {"address", where}, {"reason", text}});
   if (conn.link->state() == LinkState::up) link_down(conn, text);
   else dial_over(conn, text);
   close_now(conn, CloseMode::abort);

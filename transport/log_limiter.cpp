@@ -22,7 +22,7 @@ void LogLimiter::write(LogRecord record, std::string_view subject, Timestamp now
   ++entry.lines;
   if (suppressed != 0) {
     sink_({record.level, record.component, code::kSuppressed,
-           std::to_string(suppressed) + " lines of " + std::string{record.code} + " were held back"});
+           std::to_string(suppressed) + " lines of " + std::string{record.code} + " were held back", {{"code", std::string{record.code}}, {"count", std::to_string(suppressed)}}});
   }
   sink_(record);
 }

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <plumvine/result.hpp>
@@ -193,12 +195,16 @@ struct HealthConfig {
 enum class LogLevel : std::uint8_t { error, warn, info, debug, trace };
 std::string_view to_string(LogLevel level) noexcept;
 
+/// What a line speaks of, for programs: `member`, `peer`, `by`, `address`, `reason` and so on. The names are literals.
+using LogFields = std::vector<std::pair<std::string_view, std::string>>;
+
 /// One log line. `text` is the exact documented wording where one is documented.
 struct LogRecord {
   LogLevel level;
   std::string_view component;  ///< membership, tree, link, node, http, agent
   std::string_view code;       ///< stable code, for example PV1203; `plumvine explain` knows it
   std::string text;
+  LogFields fields = {};
 };
 using LogSink = std::function<void(const LogRecord&)>;
 
@@ -237,6 +243,8 @@ struct Config {
   std::string http;
   /// Which preset this came from, for `describe()`.
   std::string preset = "lan";
+  /// Where keys have their values from, if not from the preset, as programs that read files and flags tell it; for `GET /config?origin=1`.
+  std::map<std::string, std::string, std::less<>> origins;
 
   SwimConfig swim;
   TreeConfig tree;

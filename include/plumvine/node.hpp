@@ -32,6 +32,13 @@ struct BroadcastOptions {
 };
 inline constexpr std::uint32_t kAckAll = UINT32_MAX;
 
+/// What `Node::trim` gave up.
+struct TrimReport {
+  std::uint64_t messages = 0;        ///< payloads that every neighbour has
+  std::uint64_t bytes = 0;           ///< what these took
+  std::uint64_t returned_bytes = 0;  ///< by how much the process takes less memory of the system now
+};
+
 /// What an observer sees: a published state and its judgement.
 struct Observation {
   std::shared_ptr<const Snapshot> snapshot;  ///< never null
@@ -83,6 +90,12 @@ class Node {
   /// bring it back while `tombstone_timeout` lasts; the process itself may come back. Errors: `not_found` for a name that is not known,
   /// `invalid_argument` for a member that lives. Forgetting twice is fine.
   Status forget(std::string_view name);
+  /// Asks the neighbour for payloads over its link, and sends it ours, in every tree but our own; until the link goes down or the
+  /// neighbour refuses. Costs a second copy of each message. Errors: `not_found` (no link to it), `invalid_argument` (there is no such tree).
+  Status promote(std::string_view peer);
+  /// Drops what the caches can spare, and gives free memory back to the system. Payloads that somebody may still need stay: what a
+  /// neighbour lacks, everything of the last `message_cache_ttl`, and all of it while a member is dead.
+  Result<TrimReport> trim();
   /// Closes everything at once, without telling anybody; call `leave` before for a clean exit. Idempotent.
   void stop();
 

@@ -151,6 +151,9 @@ struct Snapshot {
   LoopStats loop;
   WindowStats window;
   HistoryInfo history;
+  EventStats events;
+  std::uint64_t recorded_samples = 0;    ///< snapshots of the metrics that `GET /debug/history` has
+  std::uint64_t recorded_bytes = 0;      ///< what they take, about
   std::vector<HttpCount> http_requests;  ///< filled by the node's HTTP routes; empty while HTTP is off
 
   bool joined = false;              ///< a seed answered, or none but ourselves is configured

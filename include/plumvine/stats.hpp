@@ -161,6 +161,20 @@ struct QueueStats {
   std::uint64_t recalled = 0;           ///< parts taken out again since the other end had told that it has them
 };
 
+/// What an event is about.
+enum class EventKind : std::uint8_t { member, link, tree, security, delivery, load, node, count_ };
+std::string_view to_string(EventKind kind) noexcept;
+
+/// Events that were told, and those who follow them over HTTP.
+struct EventStats {
+  CountedReasons<EventKind> told;
+  std::uint64_t dropped = 0;        ///< left the ring for newer ones
+  std::uint64_t retained = 0;
+  std::uint64_t bytes = 0;          ///< of those retained, about
+  std::uint64_t followers = 0;
+  std::uint64_t followers_cut = 0;  ///< read too slowly
+};
+
 /// Bytes and connections, by the driver and transport.
 struct TransportStats {
   std::uint64_t udp_sent_bytes = 0;

@@ -45,6 +45,10 @@ std::string_view to_string(PacketPath path) noexcept {
   return pick(names, path);
 }
 
+std::string_view to_string(EventKind kind) noexcept {
+  static constexpr std::array<std::string_view, 7> names{"member", "link", "tree", "security", "delivery", "load", "node"};
+  return pick(names, kind);
+}
 std::string_view to_string(DigestResult result) noexcept {
   static constexpr std::array<std::string_view, 3> names{"equal", "differing", "refused"};
   return pick(names, result);

@@ -71,7 +71,10 @@ std::vector<std::string> apply_file(const std::string& path, Options& options, b
   std::vector<std::pair<toml::source_index, std::string>> problems;
   const auto apply = [&](std::string_view key, const toml::key& written, const toml::node& node) {
     auto status = apply_entry(key, node, options);
-    if (status) return;
+    if (status) {
+      options.config.origins[std::string(key)] = std::string(kFromFile) + place(path, written.source());
+      return;
+    }
     std::string text = status.error().message;
     if (status.error().code != Errc::not_found && text.find(key) == std::string::npos)
       text = fmt::format("{}: {}", key, text);

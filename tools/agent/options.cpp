@@ -35,6 +35,7 @@ Options defaults() {
   Options options;
   options.config = Config::lan(host_name());
   options.config.http = "127.0.0.1:9090";
+  options.config.origins = {{"name", "default: the host's name"}, {"http", "default of the agent"}};
   return options;
 }
 
@@ -43,6 +44,7 @@ Status set_preset(Options& options, std::string_view preset) {
   auto made = Config::from_preset(preset, options.config.name);
   if (!made) return {Errc::invalid_argument, fmt::format("'{}' is not local, lan, wan, large or fast", preset)};
   made->http = options.config.http;
+  made->origins = std::move(options.config.origins);
   options.config = std::move(*made);
   return {};
 }
@@ -83,6 +85,8 @@ std::vector<std::string> apply_environment(Options& options) {
           fmt::format("the environment variable {} is no configuration key and was passed over", variable));
     } else if (auto status = set_key(options, key, entry.substr(equals + 1)); !status) {
       problems.push_back(message_of(status.error(), key, variable));
+    } else {
+      options.config.origins[key] = "environment " + variable;
     }
   }
   return problems;
@@ -100,12 +104,17 @@ std::vector<std::string> apply_flags(const Typed& typed, Options& options) {
   for (const auto& [key, value] : typed.keys) {
     if (auto status = set_key(options, key, value); !status) {
       problems.push_back(message_of(status.error(), key, flag_of(key)));
+    } else {
+      options.config.origins[key] = "flag " + flag_of(key);
     }
   }
   for (const auto& seed : typed.join) {
     if (auto parsed = HostPort::parse(seed); !parsed) problems.push_back("--join: " + parsed.error().message);
   }
-  if (!typed.join.empty()) options.config.seeds = typed.join;
+  if (!typed.join.empty()) {
+    options.config.seeds = typed.join;
+    options.config.origins["join"] = "flag --join";
+  }
   for (const auto& [key, list] : {std::pair{"publish", &typed.publish}, {"print", &typed.print}}) {
     if (list->empty()) continue;
     if (auto status = set_topics(options, key, *list); !status)
@@ -115,6 +124,8 @@ std::vector<std::string> apply_flags(const Typed& typed, Options& options) {
     if (key == "preset") continue;  // taken before
     if (auto status = set_key(options, key, value); !status) {
       problems.push_back(fmt::format("--set: {}", message_of(status.error(), key, key)));
+    } else {
+      options.config.origins[key] = "flag --set";
     }
   }
   return problems;
@@ -156,7 +167,10 @@ std::vector<std::string> check(const Options& options, const Typed& typed) {
   std::vector<std::string> problems;
   for (const auto& problem : options.config.validate()) {
     const bool from_flag = typed.keys.contains(problem.field) || (problem.field == "join" && !typed.join.empty());
-    problems.push_back(fmt::format("{}{} {}", from_flag ? "--" : "", problem.field, problem.message));
+    const auto origin = options.config.origins.find(problem.field);
+    const bool from_file = origin != options.config.origins.end() && origin->second.starts_with(kFromFile);
+    const std::string where = from_flag ? "--" : from_file ? origin->second.substr(kFromFile.size()) + ": " : "";
+    problems.push_back(fmt::format("{}{} {}", where, problem.field, problem.message));
   }
   return problems;
 }
@@ -187,12 +201,14 @@ std::string chosen(const std::string& flag, const char* variable) {
   return value == nullptr ? std::string{} : std::string(value);
 }
 
-std::string preset_of(const Typed& typed) {
-  std::string out = typed.preset;
+/// The preset that a flag or the environment names, and which of them.
+std::pair<std::string, std::string> preset_of(const Typed& typed) {
+  std::pair<std::string, std::string> out{typed.preset, "flag --preset"};
   for (const auto& [key, value] : typed.sets) {
-    if (key == "preset") out = value;
+    if (key == "preset") out = {value, "flag --set"};
   }
-  return chosen(out, "PLUMVINE_PRESET");
+  if (out.first.empty()) out = {chosen({}, "PLUMVINE_PRESET"), "environment PLUMVINE_PRESET"};
+  return out;
 }
 
 }  // namespace
@@ -262,9 +278,10 @@ std::optional<Refusal> read_options(const std::vector<std::string>& arguments, O
   if (typed->help) return Refusal{0, {help_text()}};
   if (typed->version) return Refusal{0, {std::string("plumvined ") + PLUMVINE_VERSION + "\n"}};
   options = defaults();
-  const std::string preset = preset_of(*typed);
+  const auto [preset, named_by] = preset_of(*typed);
   if (!preset.empty()) {
     if (auto status = set_preset(options, preset); !status) return Refusal{2, {"--preset: " + status.error().message}};
+    options.config.origins["preset"] = named_by;
   }
   if (const auto file = chosen(typed->file, "PLUMVINE_CONFIG"); !file.empty()) {
     if (auto refusal = apply_config_file(file, options, preset.empty())) return refusal;

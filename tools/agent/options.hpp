@@ -21,6 +21,9 @@ struct Options {
   std::vector<std::string> warnings;  ///< to be logged once the agent runs
 };
 
+/// How `Config::origins` tells of a value from a file: followed by PATH:LINE.
+inline constexpr std::string_view kFromFile = "file ";
+
 /// Why the agent does not start, and the exit status that goes with it.
 struct Refusal {
   int status = 2;  ///< 0: the text was asked for (--help, --version) and goes to standard output

@@ -14,7 +14,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "answers.hpp"
 #include "client.hpp"
+#include "dot.hpp"
 #include "table.hpp"
 #include "tools/agent/options.hpp"
 #include "tools/agent/publisher.hpp"
@@ -23,27 +25,6 @@ namespace plumvine::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-int complain(int status, const std::string& text) {
-  std::fprintf(stderr, "plumvine: %s\n", text.c_str());
-  return status;
-}
-
-void say(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (text.empty() || text.back() != '\n') std::fputc('\n', stdout);
-}
-
-/// The agent's own words, from its error object.
-std::string words_of(const Answer& answer) {
-  const Json json = Json::parse(answer.body, nullptr, false);
-  if (json.is_object() && json.contains("error")) {
-    const auto& error = json["error"];
-    const std::string hint = error.value("hint", "");
-    return fmt::format("{}{}", error.value("message", ""), hint.empty() ? "" : " (" + hint + ")");
-  }
-  return fmt::format("the agent answered {}", answer.status);
-}
 
 /// Fetches JSON and shows it: raw with --json, else by `show`.
 int fetch(const Call& call, const std::string& path, const std::function<int(const Json&)>& show) {
@@ -115,6 +96,14 @@ int peers(const Call& call) {
 }
 
 int tree(const Call& call) {
+  if (call.dot && !call.json) {
+    Client client(call.http);
+    const auto answer = client.get("/tree");
+    if (!answer) return complain(kUnreachable, client.error());
+    if (answer->status != 200) return complain(kBad, words_of(*answer));
+    say(dot_of(answer->body));
+    return kGood;
+  }
   return fetch(call, "/tree", [](const Json& json) {
     Table table({"TREE", "ROOT", "EPOCH", "SETTLED", "PARENT", "EAGER", "LAZY"});
     const auto names = [](const Json& list) {
@@ -285,6 +274,24 @@ int forget(const Call& call) {
   return operation(call, "/forget/" + percent_encode(call.arguments[0]), "");
 }
 
+int promote(const Call& call) {
+  if (call.arguments.size() != 1) return complain(kUsage, "promote PEER");
+  return operation(call, "/promote/" + percent_encode(call.arguments[0]), "");
+}
+
+int trim(const Call& call) {
+  Client client(call.http);
+  const auto answer = client.post("/trim", "");
+  if (!answer) return complain(kUnreachable, client.error());
+  const Json json = Json::parse(answer->body, nullptr, false);
+  if (answer->status != 200 || !json.is_object()) return complain(kBad, words_of(*answer));
+  if (call.json) say(answer->body);
+  else
+    say(fmt::format("dropped {} messages of {} bytes; {} bytes of memory went back to the system", json["messages"].dump(), json["bytes"].dump(),
+                    json["returned_bytes"].dump()));
+  return kGood;
+}
+
 /// The key of an order: from the command line, or with `-` from standard input, where other users do not see it.
 std::string key_typed(const std::string& argument) {
   if (argument != "-") return argument;
@@ -344,10 +351,15 @@ int config_validate(const Call& call) {
 int config(const Call& call) {
   if (call.arguments.size() == 2 && call.arguments[0] == "validate") return config_validate(call);
   if (call.arguments.size() != 1 || call.arguments[0] != "show")
-    return complain(kUsage, "config validate FILE, or config show");
-  return fetch(call, "/config", [](const Json& json) {
-    for (const auto& [key, value] : json.items())
-      say(fmt::format("{} = {}", key, value.is_string() ? value.get<std::string>() : value.dump()));
+    return complain(kUsage, "config validate FILE, or config show [--origin]");
+  const auto text = [](const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
+  return fetch(call, call.origin ? "/config?origin=1" : "/config", [&](const Json& json) {
+    Table table({"KEY", "VALUE", "ORIGIN"});
+    for (const auto& [key, value] : json.items()) {
+      if (call.origin) table.row({key, text(value["value"]), value["origin"].get<std::string>()});
+      else say(fmt::format("{} = {}", key, text(value)));
+    }
+    if (call.origin) say(table.text());
     return kGood;
   });
 }
@@ -363,6 +375,10 @@ const std::map<std::string, Command>& commands() {
       {"metrics", metrics},
       {"publish", publish},
       {"subscribe", subscribe},
+      {"events", events},
+      {"explain", explain},
+      {"promote", promote},
+      {"trim", trim},
       {"join", join},
       {"forget", forget},
       {"keys", keys},
@@ -389,7 +405,7 @@ int run(const Call& call) {
     return complain(kUsage,
                     fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
   }
-  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config"};
+  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config", "explain", "promote"};
   const bool takes =
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace plumvine::cli {
@@ -18,11 +19,26 @@ struct Call {
   std::string grep;          ///< metrics --grep
   std::string from = "now";  ///< subscribe --from
   bool force = false;        ///< keys --force
+  bool follow = false;       ///< events --follow
+  bool origin = false;       ///< config show --origin
+  bool dot = false;          ///< tree --dot
   std::string ack;           ///< publish --ack
   std::string timeout = "5s";  ///< publish --timeout
 };
 
 int run(const Call& call);
+
+// Commands with files of their own.
+int events(const Call& call);
+int explain(const Call& call);
+
+/// What `explain` knows of one code.
+struct Explained {
+  std::string_view code;
+  std::string source;  ///< where it turns up
+  std::string_view cause, remedy;
+};
+const std::vector<Explained>& all_codes();
 
 /// Command names, for errors and completion.
 const std::vector<std::string>& command_names();

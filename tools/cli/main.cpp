@@ -34,6 +34,9 @@ int main(int argc, char** argv) {
   app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
   app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now|window|CURSOR");
   app.add_flag("--force", call.force, "keys: also where members would be cut off");
+  app.add_flag("--follow", call.follow, "events: go on with those that come");
+  app.add_flag("--origin", call.origin, "config show: where each value comes from");
+  app.add_flag("--dot", call.dot, "tree: as a graph for Graphviz");
   app.add_option("--ack", call.ack, "publish: wait until all, or so many, other members have it")->type_name("all|K");
   app.add_option("--timeout", call.timeout, "publish --ack: how long to wait, at most 60s (5s)")->type_name("DURATION");
   app.add_option("command", call.command, "what to do");
@@ -53,7 +56,7 @@ int main(int argc, char** argv) {
     return complain(text + " (see plumvine --help)");
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --ack, --timeout, --help, --version)");
+    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --help, --version)");
   }
   if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
   return run(call);

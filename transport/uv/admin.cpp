@@ -61,6 +61,12 @@ std::string header(const HttpRequest& request, const char* name) {
   return it == request.headers.end() ? std::string{} : it->second;
 }
 
+/// `?name`, `?name=1` or `?name=true`.
+bool wants(const HttpRequest& request, const char* name) {
+  const auto it = request.query.find(name);
+  return it != request.query.end() && (it->second.empty() || it->second == "1" || it->second == "true");
+}
+
 /// An address or `localhost`: not a name that somebody's DNS may point here.
 bool is_local_host(std::string_view host) {
   if (host.starts_with('[')) return true;
@@ -161,7 +167,9 @@ class Admin::Impl {
     return json(200, dump::tree_json(*host_.fresh_snapshot()));
   }
   HttpResponse lag(const HttpRequest&, std::string_view) { return json(200, dump::lag_json(*host_.fresh_snapshot())); }
-  HttpResponse config(const HttpRequest&, std::string_view) { return json(200, dump::config_json(host_.config())); }
+  HttpResponse config(const HttpRequest& request, std::string_view);
+  HttpResponse events(const HttpRequest& request, std::string_view);
+  HttpResponse metric_history(const HttpRequest&, std::string_view) { return json(200, host_.metric_history().json()); }
   HttpResponse state(const HttpRequest&, std::string_view);
   HttpResponse subscribe(const HttpRequest&, std::string_view topic);
   HttpResponse publish(const HttpRequest&, std::string_view topic);
@@ -170,6 +178,8 @@ class Admin::Impl {
   HttpResponse leave(const HttpRequest&, std::string_view);
   HttpResponse rejoin(const HttpRequest&, std::string_view);
   HttpResponse forget(const HttpRequest&, std::string_view name);
+  HttpResponse promote(const HttpRequest&, std::string_view peer);
+  HttpResponse trim(const HttpRequest&, std::string_view);
   HttpResponse list_keys(const HttpRequest&, std::string_view) { return order({}); }
   HttpResponse keys(const HttpRequest&, std::string_view command);
   HttpResponse order(KeyOrder order);
@@ -192,6 +202,8 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"GET", "/tree", "/tree", false, &Impl::tree},
       Route{"GET", "/lag", "/lag", false, &Impl::lag},
       Route{"GET", "/config", "/config", false, &Impl::config},
+      Route{"GET", "/events", "/events", false, &Impl::events},
+      Route{"GET", "/debug/history", "/debug/history", false, &Impl::metric_history},
       Route{"GET", "/debug/state", "/debug/state", false, &Impl::state},
       Route{"GET", "/subscribe/", "/subscribe/TOPIC", true, &Impl::subscribe},
       Route{"POST", "/publish/", "/publish/TOPIC", true, &Impl::publish},
@@ -199,6 +211,8 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"POST", "/leave", "/leave", true, &Impl::leave},
       Route{"POST", "/rejoin", "/rejoin", true, &Impl::rejoin},
       Route{"POST", "/forget/", "/forget/NAME", true, &Impl::forget},
+      Route{"POST", "/promote/", "/promote/PEER", true, &Impl::promote},
+      Route{"POST", "/trim", "/trim", true, &Impl::trim},
       Route{"GET", "/keys", "/keys", true, &Impl::list_keys},  // shows secrets
       Route{"POST", "/keys/", "/keys/COMMAND", true, &Impl::keys},
   };
@@ -289,6 +303,31 @@ HttpResponse Admin::Impl::healthz(const HttpRequest& request, std::string_view) 
   return response;
 }
 
+HttpResponse Admin::Impl::config(const HttpRequest& request, std::string_view) {
+  if (wants(request, "origin")) return json(200, dump::config_origins_json(host_.config()));
+  return json(200, dump::config_json(host_.config()));
+}
+
+HttpResponse Admin::Impl::events(const HttpRequest& request, std::string_view) {
+  const bool server_sent = header(request, "accept").find("text/event-stream") != std::string::npos;
+  const auto format = server_sent ? Events::Format::server_sent : Events::Format::lines;
+  std::string after = header(request, "last-event-id");
+  if (const auto asked = request.query.find("after"); asked != request.query.end()) after = asked->second;
+  HttpResponse response;
+  response.content_type = server_sent ? "text/event-stream" : "application/x-ndjson";
+  response.headers["Cache-Control"] = "no-store";
+  if (!server_sent && !wants(request, "follow")) {
+    response.body = host_.events().retained(format, after);
+    return response;
+  }
+  if (!host_.events().has_room()) {
+    return fail(429, "overloaded", std::to_string(Events::kFollowersMax) + " clients follow the events already",
+                "close one of them, or ask without follow");
+  }
+  response.stream = [this, format, after](std::shared_ptr<HttpStream> stream) { host_.events().follow(std::move(stream), format, after); };
+  return response;
+}
+
 HttpResponse Admin::Impl::state(const HttpRequest&, std::string_view) {
   const auto snapshot = host_.fresh_snapshot();
   return json(200, dump::state_json(*snapshot, judge(*snapshot), host_.config()));
@@ -369,6 +408,17 @@ HttpResponse Admin::Impl::forget(const HttpRequest&, std::string_view name) {
   return json(202, R"({"status":"forgotten"})");
 }
 
+HttpResponse Admin::Impl::promote(const HttpRequest&, std::string_view peer) {
+  if (auto promoted = host_.promote(peer); !promoted) return refused(promoted.error());
+  return json(202, R"({"status":"promoted"})");
+}
+
+HttpResponse Admin::Impl::trim(const HttpRequest&, std::string_view) {
+  const auto report = host_.trim();
+  if (!report) return refused(report.error());
+  return json(200, dump::trim_json(report->messages, report->bytes, report->returned_bytes));
+}
+
 /// The key comes in the body, for paths get into logs: base64 alone, or `{"key": …, "force": true}`.
 HttpResponse Admin::Impl::keys(const HttpRequest& request, std::string_view command) {
   KeyOrder wanted;
@@ -413,11 +463,13 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   for (const auto& route : routes()) {
     counts.try_emplace({route.label, 405}, 0);
     if (route.method == "GET") counts.try_emplace({route.label, 200}, 0);
-    if (route.method == "POST" && route.label != "/keys/COMMAND") counts.try_emplace({route.label, 202}, 0);
+    if (route.method == "POST" && route.label != "/keys/COMMAND" && route.label != "/trim") counts.try_emplace({route.label, 202}, 0);
     if (route.guarded) counts.try_emplace({route.label, 400}, 0), counts.try_emplace({route.label, 403}, 0);
   }
   for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);
-  counts.try_emplace({"/forget/NAME", 404}, 0);
+  for (const char* path : {"/forget/NAME", "/promote/PEER"}) counts.try_emplace({path, 404}, 0);
+  counts.try_emplace({"/trim", 200}, 0);
+  counts.try_emplace({"/events", 429}, 0);
   for (const int code : {200, 404, 409, 429, 503}) counts.try_emplace({"/keys/COMMAND", code}, 0);
   counts.try_emplace({"/subscribe/TOPIC", 409}, 0);
   counts.try_emplace({"/publish/TOPIC", 200}, 0);

@@ -14,7 +14,9 @@
 #include <plumvine/node.hpp>
 #include <plumvine/snapshot.hpp>
 
+#include "events.hpp"
 #include "http_server.hpp"
+#include "metric_history.hpp"
 #include "subscribers.hpp"
 
 namespace plumvine::uv {
@@ -33,6 +35,10 @@ class AdminHost {
   virtual Status leave() = 0;
   virtual Status rejoin() = 0;
   virtual Status forget(std::string_view name) = 0;
+  virtual Status promote(std::string_view peer) = 0;
+  virtual Result<TrimReport> trim() = 0;
+  virtual Events& events() = 0;
+  virtual const MetricHistory& metric_history() const = 0;
   /// Gives an order about gossip keys to all members; `done` is called once, later.
   virtual void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) = 0;
   virtual void subscribe(Subscriber subscriber, ReadFrom from) = 0;

@@ -58,6 +58,8 @@ Status Node::leave(Duration deadline) { return impl_->leave_cluster(deadline); }
 Status Node::rejoin() { return impl_->rejoin_cluster(); }
 Result<Cursor> Node::cursor() { return impl_->cursor(); }
 Status Node::forget(std::string_view name) { return impl_->forget_member(name); }
+Status Node::promote(std::string_view peer) { return impl_->promote_peer(peer); }
+Result<TrimReport> Node::trim() { return impl_->trim_caches(); }
 void Node::stop() { impl_->stop(); }
 
 Status Node::set_meta(Bytes meta) {

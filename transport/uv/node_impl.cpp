@@ -133,6 +133,7 @@ Status Node::Impl::prepare() {
   bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
   identity_.instance = frame::publisher_of(InstanceId{random_number()});
+  if (!config_.http.empty()) events_ = std::make_unique<uv::Events>(identity_.instance);
   identity_.advertise = advertised->endpoint;
   identity_.seed = config_.seed != 0 ? config_.seed : random_number();
 
@@ -336,6 +337,10 @@ void Node::Impl::begin() {
     log(LogLevel::warn, "PV1503", std::move(warning));
   if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
   core_->driver.start();
+  if (!events_) return;  // nobody could read what is noted
+  (void)core_->sampler.init(this, [this](uv_timer_t* timer) { return uv_timer_init(loop_, timer); });
+  (void)uv_timer_start(core_->sampler.get(), [](uv_timer_t* timer) { uv::self<Impl>(timer)->sample(); }, uv::MetricHistory::kIntervalMs,
+                       uv::MetricHistory::kIntervalMs);
 }
 
 bool Node::Impl::on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
@@ -574,6 +579,10 @@ Status Node::Impl::forget_member(std::string_view name) {
   return change([name = std::string(name)](Driver& driver) { return driver.forget(name); });
 }
 
+Status Node::Impl::promote_peer(std::string_view peer) {
+  return change([peer = std::string(peer)](Driver& driver) { return driver.promote(peer); });
+}
+
 void Node::Impl::order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) {
   if (!core_ || closing_) return done(Error{Errc::stopped, "the node was stopped"});
   const std::uint64_t ticket = ++key_tickets_;
@@ -681,7 +690,7 @@ Result<Cursor> Node::Impl::cursor() {
   return std::move(*cursor);
 }
 
-Config Node::Impl::driver_config() const {
+Config Node::Impl::driver_config() {
   Config config = config_;
   for (std::string& seed : config.seeds) {
     auto parsed = HostPort::parse(seed);
@@ -690,6 +699,10 @@ Config Node::Impl::driver_config() const {
     parsed->has_port = true;
     seed = parsed->to_string();
   }
+  if (!events_) return config;
+  // Events are kept whatever the log shows.
+  config.log = [this](const LogRecord& record) { tell(record); };
+  config.log_level = std::max(config_.log_level, LogLevel::debug);
   return config;
 }
 
@@ -704,6 +717,9 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   // Nobody else holds it yet.
   const auto made = std::const_pointer_cast<Snapshot>(core_->driver.make_snapshot());
   made->history = core_->history->info();
+  if (events_) made->events = events_->stats();
+  made->recorded_samples = core_->metric_history.samples();
+  made->recorded_bytes = core_->metric_history.bytes();
   if (core_->http) made->http_requests = core_->admin.requests();
   const std::lock_guard lock{mutex_};
   published_ = made;
@@ -736,10 +752,6 @@ std::shared_ptr<const Snapshot> Node::Impl::snapshot() {
   lock.lock();
   changed_.wait_for(lock, Duration{kSnapshotAgeNs}, [&] { return closed_ || published_ns_ >= now_ns; });
   return published_;
-}
-
-void Node::Impl::log(LogLevel level, std::string_view code, std::string text) {
-  if (config_.log && level <= config_.log_level) config_.log(LogRecord{level, "node", code, std::move(text)});
 }
 
 }  // namespace plumvine

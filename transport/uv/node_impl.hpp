@@ -17,8 +17,10 @@
 #include "admin.hpp"
 #include "atomic_file.hpp"
 #include "data_dir.hpp"
+#include "events.hpp"
 #include "http_server.hpp"
 #include "mailbox.hpp"
+#include "metric_history.hpp"
 #include "node_history.hpp"
 #include "peers_file.hpp"
 #include "transport/driver.hpp"
@@ -49,6 +51,8 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status leave_cluster(Duration deadline);
   Status rejoin_cluster();
   Status forget_member(std::string_view name);
+  Status promote_peer(std::string_view peer);
+  Result<TrimReport> trim_caches();
   Result<Cursor> cursor();
   Result<KeyReport> keys_and_wait(KeyOrder order);
   Status reload_keys(const Config& fresh);
@@ -77,6 +81,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status leave() override { return leave_cluster(Duration::zero()); }
   Status rejoin() override { return rejoin_cluster(); }
   Status forget(std::string_view name) override { return forget_member(name); }
+  Status promote(std::string_view peer) override { return promote_peer(peer); }
+  Result<TrimReport> trim() override { return trim_caches(); }
+  uv::Events& events() override { return *events_; }
+  const uv::MetricHistory& metric_history() const override { return core_->metric_history; }
   void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) override;
   void subscribe(uv::Subscriber subscriber, uv::ReadFrom from) override;
 
@@ -92,6 +100,8 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     std::unique_ptr<uv::AtomicFile> key_history_file;  ///< null: nor is what they replaced
     std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
     std::unique_ptr<uv::NodeHistory> history;
+    uv::MetricHistory metric_history;
+    uv::Handle<uv_timer_t> sampler;
 
     Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound);
   };
@@ -118,12 +128,18 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   void tear_down();
   Handlers wrapped_handlers();
   std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> timed_validators();
-  Config driver_config() const;
+  Config driver_config();
   template <class Event>
   std::function<void(const Event&)> timed(std::function<void(const Event&)> handler);
   void observe_handler(std::uint64_t started_ns);
   std::shared_ptr<const Snapshot> make_snapshot();
-  void log(LogLevel level, std::string_view code, std::string text);
+  /// Notes the metrics, and what has changed about health.
+  void sample();
+  void tell_health(const HealthReason& reason, bool begins);
+  void tell(EventKind kind, const LogRecord& record);
+  void log(LogLevel level, std::string_view code, std::string text, LogFields fields = {});
+  /// A line for the log, if that wants it, and for the events, if its code makes it one.
+  void tell(const LogRecord& record);
 
   Config config_;
   Handlers handlers_;
@@ -145,6 +161,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::thread thread_;
   std::atomic<std::thread::id> loop_thread_{};
   std::unique_ptr<Core> core_;            ///< loop thread only
+  std::unique_ptr<uv::Events> events_;    ///< from the preparation on, where HTTP is served; loop thread only
   std::shared_ptr<Impl> self_;            ///< set while the loop holds on to us
   std::map<std::uint64_t, std::function<void(Result<KeyReport>)>> key_orders_;  ///< by ticket
   std::uint64_t key_tickets_ = 0;
@@ -152,6 +169,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::map<std::uint64_t, std::function<void(const Status&)>> directs_;  ///< by ticket
   std::uint64_t direct_tickets_ = 0;
   std::shared_ptr<const Snapshot> turn_snapshot_;
+  std::map<std::string, HealthReason> reasons_;  ///< of the last sample, by code
   bool closing_ = false;                  ///< loop thread only
 
   // Shared with other threads.

@@ -59,9 +59,10 @@ code { font-size: .9em; }
 <section><h2>Everything as data</h2><nav>
   <a href="/metrics">/metrics</a><a href="/healthz">/healthz</a><a href="/readyz">/readyz</a><a href="/livez">/livez</a>
   <a href="/members">/members</a><a href="/peers">/peers</a><a href="/tree">/tree</a><a href="/lag">/lag</a>
-  <a href="/config">/config</a><a href="/debug/state">/debug/state</a></nav>
+  <a href="/config">/config</a><a href="/events">/events</a>
+  <a href="/debug/state">/debug/state</a><a href="/debug/history">/debug/history</a></nav>
   <p class="soft" style="margin:.6rem 0 0">From this machine also: <code>GET /subscribe/TOPIC</code>, <code>POST /publish/TOPIC</code>,
-  <code>POST /join</code>, <code>/leave</code>, <code>/rejoin</code>.</p></section>
+  <code>POST /join</code>, <code>/leave</code>, <code>/rejoin</code>, <code>/promote/PEER</code>, <code>/trim</code>.</p></section>
 <noscript><section>The tables need JavaScript; the links above do not.</section></noscript>
 </main>
 <script>

@@ -42,6 +42,15 @@ class FakeHost final : public AdminHost {
   Status leave() override { return answer("leave"); }
   Status rejoin() override { return answer("rejoin"); }
   Status forget(std::string_view name) override { return answer("forget " + std::string(name)); }
+  Status promote(std::string_view peer) override { return answer("promote " + std::string(peer)); }
+  Result<TrimReport> trim() override {
+    calls.push_back("trim");
+    return TrimReport{3, 400, 4096};
+  }
+  Events& events() override { return told; }
+  const MetricHistory& metric_history() const override { return recorded; }
+  Events told{InstanceId{0xab}};
+  MetricHistory recorded;
   void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) override {
     calls.push_back("keys " + std::string(to_string(order.command)) + " " + order.key + (order.force ? " force" : ""));
     keys_done = std::move(done);
@@ -103,7 +112,7 @@ std::string code_of(const HttpResponse& response) {
 TEST_CASE("every reading path answers with its type", "[admin]") {
   Fixture f;
   metrics::enable(f.host.settings);
-  for (const char* path : {"/livez", "/readyz", "/members", "/peers", "/tree", "/lag", "/config", "/debug/state"}) {
+  for (const char* path : {"/livez", "/readyz", "/members", "/peers", "/tree", "/lag", "/config", "/debug/state", "/debug/history"}) {
     const auto response = f.get(path);
     CAPTURE(path);
     CHECK(response.status == 200);
@@ -121,7 +130,7 @@ TEST_CASE("the page loads nothing from elsewhere and links to every path", "[adm
   Fixture f;
   const auto page = f.get("/").body;
   for (const char* path : {"/metrics", "/livez", "/readyz", "/healthz", "/members", "/peers", "/tree", "/lag",
-                           "/config", "/debug/state"}) {
+                           "/config", "/events", "/debug/state", "/debug/history"}) {
     CHECK(page.find("href=\"" + std::string(path) + "\"") != std::string::npos);
   }
   CHECK(page.find("src=") == std::string::npos);
@@ -153,7 +162,7 @@ TEST_CASE("readiness and health choose the status", "[admin]") {
 
 TEST_CASE("unknown paths are 404, wrong methods 405 with what is allowed", "[admin]") {
   Fixture f;
-  for (const char* path : {"/nothing", "/members/", "/publish", "/publish/", "/events", "/debug", ""}) {
+  for (const char* path : {"/nothing", "/members/", "/publish", "/publish/", "/events/", "/promote", "/debug", ""}) {
     CAPTURE(path);
     CHECK(f.get(path).status == 404);
     CHECK(code_of(f.get(path)) == "not_found");
@@ -176,8 +185,10 @@ TEST_CASE("operations reach the node", "[admin]") {
   CHECK(f.post("/leave").status == 202);
   CHECK(f.post("/rejoin").status == 202);
   CHECK(f.post("/forget/odd name").status == 202);
+  CHECK(f.post("/promote/b").status == 202);
+  CHECK(f.post("/trim").body == "{\"messages\":3,\"bytes\":400,\"returned_bytes\":4096}\n");
   CHECK(f.host.calls == std::vector<std::string>{"publish a/b hello", "publish t ", "join h:1 h2", "join h3 [::1]:7",
-                                                 "leave", "rejoin", "forget odd name"});
+                                                 "leave", "rejoin", "forget odd name", "promote b", "trim"});
   for (const char* body : {"", "  ", "[]", "[1]", R"(["a")", R"([["a"]])"}) CHECK(f.post("/join", body).status == 400);
 }
 
@@ -200,7 +211,7 @@ TEST_CASE("the node's refusals have their statuses", "[admin]") {
 
 TEST_CASE("what changes state is for this machine and for no other page", "[admin]") {
   Fixture f;
-  for (const char* path : {"/publish/t", "/join", "/leave", "/rejoin", "/forget/x"}) {
+  for (const char* path : {"/publish/t", "/join", "/leave", "/rejoin", "/forget/x", "/promote/x", "/trim"}) {
     auto remote = f.request("POST", path, "h:1");
     remote.from = Endpoint::parse("10.1.2.3:40000").value();
     CHECK(f.admin.handle(remote).status == 403);
@@ -287,6 +298,54 @@ TEST_CASE("a subscription streams printed lines, each with a cursor, until the c
   const auto refused = f.get("/subscribe/images");
   CHECK(refused.status == 409);
   CHECK_THAT(refused.body, Catch::Contains("not_subscribed") && Catch::Contains("topics.images.subscribe = true"));
+}
+
+TEST_CASE("events come as lines, as a stream, or as server-sent events where the client accepts them", "[admin]") {
+  Fixture f;
+  const auto tell = [&](const std::string& text) { f.host.told.add(EventKind::member, {LogLevel::info, "membership", "PV1105", text}, 0); };
+  tell("Member b left");
+  const auto lines = f.get("/events");
+  CHECK(lines.content_type == "application/x-ndjson");
+  CHECK(json::parse(lines.body)["text"] == "Member b left");
+  auto request = f.request("GET", "/events");
+  request.query["follow"] = "1";
+  const auto followed = f.admin.handle(request);
+  REQUIRE(followed.stream);
+  auto stream = std::make_shared<FakeStream>();
+  followed.stream(stream);
+  tell("Member c left");
+  CHECK(std::count(stream->text.begin(), stream->text.end(), '\n') == 2);
+
+  request = f.request("GET", "/events");
+  request.headers["accept"] = "text/event-stream";
+  request.headers["last-event-id"] = "00000000000000ab-1";
+  const auto page = f.admin.handle(request);
+  CHECK(page.content_type == "text/event-stream");
+  REQUIRE(page.stream);
+  auto sent = std::make_shared<FakeStream>();
+  page.stream(sent);
+  CHECK(sent->text.starts_with("id: 00000000000000ab-2\ndata: {"));
+  request = f.request("GET", "/events");
+  request.query["after"] = "00000000000000ab-2";
+  CHECK(f.admin.handle(request).body.empty());
+
+  for (std::size_t i = 2; i < Events::kFollowersMax; ++i) f.host.told.follow(std::make_shared<FakeStream>(), Events::Format::lines, "");
+  request.query["follow"] = "1";
+  CHECK(f.admin.handle(request).status == 429);
+}
+
+TEST_CASE("the configuration says where each value comes from when asked", "[admin]") {
+  Fixture f;
+  f.host.settings.swim.probe_interval = std::chrono::seconds{7};
+  f.host.settings.cluster = "blue";
+  f.host.settings.origins["cluster"] = "flag --cluster";
+  auto request = f.request("GET", "/config");
+  request.query["origin"] = "1";
+  const auto config = json::parse(f.admin.handle(request).body);
+  CHECK(config["cluster"] == json{{"value", "blue"}, {"origin", "flag --cluster"}});
+  CHECK(config["probe_interval"] == json{{"value", "7s"}, {"origin", "program"}});
+  CHECK(config["gossip_nodes"]["origin"] == "preset lan");
+  CHECK(json::parse(f.get("/config").body)["cluster"] == "blue");
 }
 
 TEST_CASE("requests are counted by route and status, from zero", "[admin]") {

@@ -272,3 +272,26 @@ TEST_CASE("topics have tables in the file and keys behind --set", "[agent]") {
   CHECK(has(refusal({"--set", "topics.t.subscribe=some"}), "topics.t.subscribe"));
   CHECK(has(refusal({"--set", "topics.t.overflow=block"}), "'block' is not pace, hold, drop_oldest, drop_newest or disconnect"));
 }
+
+TEST_CASE("it is known where each value comes from", "[agent]") {
+  const File file("probe_interval = \"7s\"\npreset = \"wan\"\ncluster = \"blue\"\n[topics.t]\norder = \"fifo\"\n");
+  const Variable variable("PLUMVINE_GOSSIP_NODES", "4");
+  const auto options = taken({"--config", file.path(), "--cluster", "red", "--set", "probe_timeout=2s", "--join", "h1"});
+  const auto& origins = options.config.origins;
+  CHECK(origins.at("probe_interval") == "file " + file.path() + ":1");
+  CHECK(origins.at("preset") == "file " + file.path() + ":2");
+  CHECK(origins.at("cluster") == "flag --cluster");
+  CHECK(origins.at("topics.t.order") == "file " + file.path() + ":5");
+  CHECK(origins.at("gossip_nodes") == "environment PLUMVINE_GOSSIP_NODES");
+  CHECK(origins.at("probe_timeout") == "flag --set");
+  CHECK(origins.at("join") == "flag --join");
+  CHECK_FALSE(origins.contains("push_pull_interval"));
+  CHECK(taken({"--preset", "fast"}).config.origins.at("preset") == "flag --preset");
+}
+
+TEST_CASE("a value that breaks a rule is named with its line in the file", "[agent]") {
+  const File file("preset = \"lan\"\nprobe_interval = \"1s\"\nprobe_timeout = \"3s\"\n");
+  const auto refused = validate_file(file.path());
+  REQUIRE(refused);
+  CHECK(has(refused->text(), file.path() + ":3: probe_timeout"));
+}

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "client.hpp"
+
+namespace plumvine::cli {
+
+/// Says what went wrong on standard error; gives `status` back.
+int complain(int status, const std::string& text);
+/// Prints text with a line feed.
+void say(std::string_view text);
+/// The agent's own words, from its error object.
+std::string words_of(const Answer& answer);
+
+}  // namespace plumvine::cli

@@ -1,0 +1,80 @@
+// What a node says: log lines, events, and changes of its health; the metrics that it notes for later.
+#include <chrono>
+
+#include "health/codes.hpp"
+#include "memory.hpp"
+#include "node_impl.hpp"
+#include "transport/codes.hpp"
+
+namespace plumvine {
+namespace {
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+void Node::Impl::log(LogLevel level, std::string_view code, std::string text, LogFields fields) {
+  tell({level, "node", code, std::move(text), std::move(fields)});
+}
+
+void Node::Impl::tell(const LogRecord& record) {
+  if (const auto* row = code::find(record.code); row != nullptr && row->kind) return tell(*row->kind, record);
+  if (config_.log && record.level <= config_.log_level) config_.log(record);
+}
+
+void Node::Impl::tell(EventKind kind, const LogRecord& record) {
+  if (events_) events_->add(kind, record, wall_ms());
+  if (config_.log && record.level <= config_.log_level) config_.log(record);
+}
+
+void Node::Impl::sample() {
+  if (closing_) return;
+  const auto snapshot = fresh_snapshot();
+  const HealthReport report = assess(*snapshot, config_.health);
+  if (config_.render_metrics) core_->metric_history.record(config_.render_metrics(*snapshot, report), wall_ms());
+  std::map<std::string, HealthReason> now;
+  for (const HealthReason& reason : report.reasons) {
+    if (!reasons_.contains(reason.code)) tell_health(reason, true);
+    now.emplace(reason.code, reason);
+  }
+  for (const auto& [code, reason] : reasons_)
+    if (!now.contains(code)) tell_health(reason, false);
+  reasons_ = std::move(now);
+}
+
+void Node::Impl::tell_health(const HealthReason& reason, bool begins) {
+  const health::Code* row = health::find_code(reason.code);
+  if (row == nullptr) return;
+  const EventKind kind = row->component == "membership" ? EventKind::member
+                         : row->component == "tree"     ? EventKind::tree
+                         : row->component == "delivery" ? EventKind::delivery
+                         : row->component == "security" ? EventKind::security
+                                                        : EventKind::load;
+  LogFields fields{{"health", begins ? std::string(to_string(reason.severity)) : std::string{"over"}}};
+  tell(kind, {begins ? LogLevel::warn : LogLevel::info, "health", row->code,
+              (begins ? "Health is " + std::string(to_string(reason.severity)) + ": " : std::string{"Over: "}) + std::string(row->cause),
+              std::move(fields)});
+}
+
+Result<TrimReport> Node::Impl::trim_caches() {
+  auto report = std::make_shared<TrimReport>();
+  auto trimmed = change([this, report](Driver& driver) {
+    const std::uint64_t before = uv::resident_bytes();
+    const Trimmed freed = driver.trim();
+    uv::release_free_memory();
+    const std::uint64_t after = uv::resident_bytes();
+    *report = {freed.messages, freed.bytes, before > after ? before - after : 0};
+    log(LogLevel::info, code::kTrimmed,
+        "Caches trimmed by order: " + std::to_string(report->messages) + " messages of " + std::to_string(report->bytes) + " bytes; " +
+            std::to_string(report->returned_bytes) + " bytes of memory went back to the system",
+        {{"messages", std::to_string(report->messages)}, {"bytes", std::to_string(report->bytes)},
+         {"returned_bytes", std::to_string(report->returned_bytes)}});
+    return Status{};
+  });
+  if (!trimmed) return trimmed.error();
+  return *report;
+}
+
+}  // namespace plumvine
