@@ -31,13 +31,18 @@ void Engine::Impl::rank_bridge() {
   bridge_ranked_ = swim_->version();
   std::size_t rank = 0;
   std::size_t bridges = 1;
+  Timestamp since = started_;
   for (const Member* member : swim_->members()) {  // by name
-    if (member->name == config_.name || !is_there(member->state)) continue;
-    if (!decode_tags(member->meta.view()).contains(std::string{kTagSerf})) continue;
+    if (member->name == config_.name || !decode_tags(member->meta.view()).contains(std::string{kTagSerf})) continue;
+    const bool before = member->name < config_.name;
+    if (!is_there(member->state)) {
+      if (before) since = std::max(since, member->since);
+      continue;
+    }
     ++bridges;
-    if (member->name < config_.name) ++rank;
+    if (before) ++rank;
   }
-  bridge_->set_rank(rank, bridges);
+  bridge_->set_rank(rank, bridges, since);
 }
 
 bool Engine::Impl::decode(tree::Deliver& message) {

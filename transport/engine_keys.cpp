@@ -252,6 +252,7 @@ Status Engine::Impl::apply_key(const serf::KeyQuery& query, bool& changed) {
   changed = changed && status;
   if (!changed) return status;
   keys_changed_ = now_;
+  key_queries_->end_lessons();
   if (query.command == KeyCommand::use) {
     links_stale_ = true;
     renew_due_ = now_ + kSpreadTime;
@@ -311,6 +312,7 @@ Status Engine::Impl::set_keys(const std::vector<Bytes>& keys, const std::optiona
   if (identity_.keyring == nullptr) return {Errc::invalid_argument, "this node was made without a keyring"};
   const Bytes before = has_key() ? identity_.keyring->secrets().front() : Bytes{};
   if (auto replaced = identity_.keyring->replace(keys); !replaced) return replaced;
+  key_queries_->end_lessons();
   if (rules) {
     identity_.keeps_keys = rules->kept;
     config_.swim.gossip_verify_incoming = rules->verify_incoming;

@@ -30,7 +30,13 @@ void EventBridge::event(serf::LTime time, std::string name, Bytes payload, Times
 
 void EventBridge::broadcast(std::string name, Bytes payload, Timestamp now) {
   if (pair_off(true, name, payload.view())) return;
-  add({.name = std::move(name), .payload = std::move(payload), .due = now + kStep * static_cast<std::int64_t>(rank_)}, now);
+  add({.name = std::move(name), .payload = std::move(payload), .due = now + turn(now)}, now);
+}
+
+/// How long others may fire a broadcast before we do. The half step keeps who stands last from acting together with another.
+Duration EventBridge::turn(Timestamp now) const {
+  const bool settled = rank_ > 0 || now - since_ >= kSettle;
+  return settled ? kStep * static_cast<std::int64_t>(rank_) : kStep * static_cast<std::int64_t>(bridges_) + kStep / 2;
 }
 
 bool EventBridge::pair_off(bool event, std::string_view name, BytesView payload) {

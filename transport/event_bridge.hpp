@@ -45,12 +45,15 @@ class DeliveredEvents {
 /// and payload. An event that answers a broadcast is recognised the same way, whichever of the two comes first, and
 /// goes no further. Towards the tree a copy too many does no harm, since receivers know the identity. Towards Serf a
 /// second event is sent only if the first bridge was slower than `kStep`, or while two bridges disagree who comes first.
+/// Such disagreement is short after a bridge came or went: who has just come to be first stands behind all others for
+/// `kSettle`, where it sees what they did.
 /// Bounds: `kWaitingMax` waiting, `kOutMax` to publish; what is dropped is counted.
 class EventBridge {
  public:
   static constexpr Duration kStep = std::chrono::seconds{3};
   /// With several bridges even the first waits so long whether an event is the echo of a broadcast.
   static constexpr Duration kEcho = std::chrono::milliseconds{300};
+  static constexpr Duration kSettle = std::chrono::seconds{10};
   static constexpr Duration kRetry = std::chrono::milliseconds{100};
   static constexpr std::size_t kWaitingMax = 1024;
   static constexpr std::size_t kOutMax = 1024;
@@ -60,8 +63,8 @@ class EventBridge {
     Bytes payload;
   };
 
-  /// Where we stand among the alive bridges, and how many there are.
-  void set_rank(std::size_t rank, std::size_t bridges) { rank_ = rank, bridges_ = bridges; }
+  /// Where we stand among the alive bridges, how many there are, and since when the ones before us are as they are.
+  void set_rank(std::size_t rank, std::size_t bridges, Timestamp since) { rank_ = rank, bridges_ = bridges, since_ = since; }
   /// A user event came by gossip.
   void event(serf::LTime time, std::string name, Bytes payload, Timestamp now);
   /// A broadcast on `serf.NAME` came through the tree, or is our own.
@@ -91,9 +94,11 @@ class EventBridge {
   /// Drops the oldest waiting event (or broadcast) with this content: the other kind has answered it. False: none.
   bool pair_off(bool event, std::string_view name, BytesView payload);
   void act(Waiting& item);
+  [[nodiscard]] Duration turn(Timestamp now) const;
 
   std::size_t rank_ = 0;
   std::size_t bridges_ = 1;
+  Timestamp since_{INT64_MIN / 2};
   std::deque<Waiting> waiting_;
   std::deque<Fire> fire_;
   std::deque<Bytes> publish_;

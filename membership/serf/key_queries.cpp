@@ -95,6 +95,7 @@ void KeyQueries::send(const Endpoint& to, BytesView message, const Bytes& key, b
 }
 
 void KeyQueries::on_response(const Response& response, Timestamp now) {
+  if (learned(response)) return counts_.add(SerfMessage::fresh), arm();
   const auto it = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& pending) {
     return answers_[pending.index].name == response.from && response.time == time_ &&
            std::find(pending.ids.begin(), pending.ids.end(), response.id) != pending.ids.end();
@@ -110,7 +111,9 @@ void KeyQueries::on_response(const Response& response, Timestamp now) {
 }
 
 void KeyQueries::handle_timeout(Timestamp now) {
-  finish_lessons(now);
+  std::erase_if(lessons_, [&](const Lesson& lesson) { return lesson.due <= now && !lesson.installed && lesson.tries >= kLessonTries; });
+  for (Lesson& lesson : lessons_)
+    if (lesson.due <= now) go_on(lesson, now);
   if (now >= round_end_) {
     waiting_.clear();
     pending_.clear();
@@ -122,7 +125,8 @@ void KeyQueries::handle_timeout(Timestamp now) {
 }
 
 void KeyQueries::arm() {
-  due_ = lessons_.empty() ? kNever : lessons_.front().due;
+  due_ = kNever;
+  for (const Lesson& lesson : lessons_) due_ = std::min(due_, lesson.due);
   for (const Pending& pending : pending_) due_ = std::min({due_, pending.due, round_end_});
 }
 
@@ -134,19 +138,34 @@ std::vector<KeyQueries::Answer> KeyQueries::take_answers() {
 
 void KeyQueries::teach(std::string_view member, const Bytes& key, std::uint64_t used_at, const Bytes& with, LTime time,
                        Timestamp now) {
-  const Member* known = swim_.find(member);
-  if (known == nullptr || lessons_.size() >= kLessonsMax) return;  // it is heard again
-  send(known->endpoint(), KeyCommand::install, key, used_at, time, with, true, now);
-  lessons_.push_back({now + kLessonTime, std::string(member), key, used_at, with, time});
+  std::erase_if(lessons_, [&](const Lesson& lesson) { return lesson.member == member; });
+  if (lessons_.size() >= kLessonsMax) return;  // it is heard again
+  lessons_.push_back({.member = std::string(member), .key = key, .used_at = used_at, .with = with, .time = time, .due = now, .ids = {}});
+  go_on(lessons_.back(), now);
   arm();
 }
 
-void KeyQueries::finish_lessons(Timestamp now) {
-  for (; !lessons_.empty() && lessons_.front().due <= now; lessons_.pop_front()) {
-    const Lesson& lesson = lessons_.front();
-    if (const Member* known = swim_.find(lesson.member))
-      send(known->endpoint(), KeyCommand::use, lesson.key, lesson.used_at, lesson.time, lesson.with, true, now);
-  }
+void KeyQueries::end_lessons() {
+  lessons_.clear();
+  arm();
+}
+
+void KeyQueries::go_on(Lesson& lesson, Timestamp now) {
+  lesson.installed = !lesson.installed;
+  if (lesson.installed) ++lesson.tries;
+  lesson.due = now + (lesson.installed ? kLessonTime : kLessonPause);
+  const Member* member = swim_.find(lesson.member);
+  if (member == nullptr) return;  // it went meanwhile
+  const KeyCommand command = lesson.installed ? KeyCommand::install : KeyCommand::use;
+  const std::uint32_t id = send(member->endpoint(), command, lesson.key, lesson.used_at, lesson.time, lesson.with, true, now);
+  if (!lesson.installed) lesson.ids.push_back(id);
+}
+
+/// Any answer to the second step ends a lesson: who refuses knows a later order.
+bool KeyQueries::learned(const Response& response) {
+  return std::erase_if(lessons_, [&](const Lesson& lesson) {
+           return lesson.member == response.from && std::find(lesson.ids.begin(), lesson.ids.end(), response.id) != lesson.ids.end();
+         }) != 0;
 }
 
 // --- being asked -------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ std::optional<KeyQuery> read_key_query(const Query& query, const Endpoint& to, c
 /// Serf gossips a query and waits; we send each member a query of its own, again while no answer comes. So it is
 /// known who did not answer, a lost packet is no failure, and it works the same where nothing of Serf's is gossiped.
 /// Every other try goes over a stream, the first one where packets are known to be blocked; ours answer the same way.
-/// Bounds: `kLessonsMax` members being taught, one question at a time, `kAtOnce` members asked at once, `kTries` times each, `kRoundTime` for all.
+/// Bounds: `kLessonsMax` members being taught, `kLessonTries` times each, one question at a time, `kAtOnce` members asked at once, `kTries` times each, `kRoundTime` for all.
 class KeyQueries {
  public:
   static constexpr std::size_t kAtOnce = 32;
@@ -46,6 +46,9 @@ class KeyQueries {
   static constexpr Duration kTryTime = std::chrono::milliseconds{1250};
   static constexpr Duration kRoundTime = std::chrono::seconds{10};
   static constexpr Duration kLessonTime = std::chrono::milliseconds{300};
+  /// So long a member that was taught has for its answer; then it is taught again.
+  static constexpr Duration kLessonPause = std::chrono::seconds{2};
+  static constexpr int kLessonTries = 5;
   static constexpr std::size_t kLessonsMax = 256;
 
   struct Answer {
@@ -62,8 +65,10 @@ class KeyQueries {
   /// The answers in the order of the members asked.
   std::vector<Answer> take_answers();
   /// Tells one member, over streams sealed with `with`, to install `key` and a moment later to use it: Serf reads what
-  /// comes together backwards. Nobody waits for the answers.
+  /// comes together backwards. Both are told again while no answer to the second comes.
   void teach(std::string_view member, const Bytes& key, std::uint64_t used_at, const Bytes& with, LTime time, Timestamp now);
+  /// The keys have changed: what is being taught is no longer right.
+  void end_lessons();
 
   void on_response(const Response& response, Timestamp now);
   /// A user message in a cluster that does not speak Serf's protocol: only queries about keys and their answers are read.
@@ -82,17 +87,21 @@ class KeyQueries {
     std::vector<std::uint32_t> ids;
   };
 
-  /// The second half of what a member is taught.
+  /// What a member is taught, in two steps.
   struct Lesson {
-    Timestamp due;
     std::string member;
     Bytes key;
     std::uint64_t used_at;
     Bytes with;
     LTime time;
+    int tries = 0;  ///< begun
+    bool installed = false;  ///< the first step of this try was sent
+    Timestamp due;
+    std::vector<std::uint32_t> ids;  ///< of the second step
   };
 
-  void finish_lessons(Timestamp now);
+  void go_on(Lesson& lesson, Timestamp now);
+  bool learned(const Response& response);
   void fill(Timestamp now);
   void send(Pending& pending, Timestamp now);
   std::uint32_t send(const Endpoint& to, KeyCommand command, const Bytes& key, std::uint64_t used_at, LTime time,
@@ -111,7 +120,7 @@ class KeyQueries {
   std::vector<Answer> answers_;
   std::deque<std::size_t> waiting_;
   std::vector<Pending> pending_;
-  std::deque<Lesson> lessons_;  ///< by time; at most `kLessonsMax`
+  std::vector<Lesson> lessons_;  ///< one a member
   Timestamp due_ = kNever;
   CountedReasons<SerfMessage> counts_;
 };

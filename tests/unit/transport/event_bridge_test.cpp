@@ -35,7 +35,7 @@ TEST_CASE("a bridge alone acts at once", "[bridge]") {
 
 TEST_CASE("a second bridge acts only if the first one did not", "[bridge]") {
   EventBridge bridge;
-  bridge.set_rank(1, 2);
+  bridge.set_rank(1, 2, Timestamp{0});
   Timestamp now{0};
   bridge.event(5, "deploy", bytes("v1"), now);
   bridge.broadcast("stop", bytes("x"), now);
@@ -55,9 +55,37 @@ TEST_CASE("a second bridge acts only if the first one did not", "[bridge]") {
   }
 }
 
+TEST_CASE("two bridges that both take themselves for the first fire one event", "[bridge]") {
+  // `second` has not heard of `newcomer`, or has, or the other way round; all sides of one broadcast and its echo.
+  struct Row { std::size_t rank, bridges; };
+  const Row second = GENERATE(Row{0, 1}, Row{1, 2}), newcomer = GENERATE(Row{0, 2}, Row{0, 1});
+  INFO(second.rank << " of " << second.bridges << ", " << newcomer.rank << " of " << newcomer.bridges);
+  Timestamp now{0};
+  EventBridge old_one, new_one;
+  old_one.set_rank(second.rank, second.bridges, now - EventBridge::kSettle);
+  new_one.set_rank(newcomer.rank, newcomer.bridges, now);
+  old_one.broadcast("deploy", bytes("v1"), now);
+  new_one.broadcast("deploy", bytes("v1"), now);
+  std::size_t events = 0;
+  for (const Timestamp end = now + EventBridge::kStep * 4; now < end; now = now + std::chrono::milliseconds{100}) {
+    for (EventBridge* bridge : {&old_one, &new_one}) {
+      bridge->handle_timeout(now);
+      const std::size_t more = fired(*bridge);
+      events += more;
+      if (more > 0) (bridge == &old_one ? new_one : old_one).event(7, "deploy", bytes("v1"), now);
+    }
+  }
+  CHECK(events == 1);
+  CHECK(published(old_one, now) == 0);
+  CHECK(published(new_one, now) == 0);
+  // Later it is the first indeed.
+  new_one.broadcast("deploy", bytes("v2"), now);
+  CHECK(fired(new_one) == 1);
+}
+
 TEST_CASE("the event that a broadcast became is not carried back", "[bridge]") {
   EventBridge bridge;
-  bridge.set_rank(GENERATE(0U, 1U), 2);
+  bridge.set_rank(GENERATE(0U, 1U), 2, Timestamp{0} - EventBridge::kSettle);
   Timestamp now{0};
   bridge.event(5, "deploy", bytes("v1"), now);      // another bridge was faster,
   bridge.broadcast("deploy", bytes("v1"), now);     // and the broadcast comes behind its event
@@ -81,7 +109,7 @@ TEST_CASE("what the node does not take is published later", "[bridge]") {
 
 TEST_CASE("waiting events are bounded and those dropped are counted", "[bridge]") {
   EventBridge bridge;
-  bridge.set_rank(1, 2);
+  bridge.set_rank(1, 2, Timestamp{0});
   for (std::size_t i = 0; i < EventBridge::kWaitingMax + 5; ++i) bridge.event(i, "e", bytes("x"), Timestamp{0});
   CHECK(bridge.dropped() == 5);
 }

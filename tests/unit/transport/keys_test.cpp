@@ -216,6 +216,41 @@ TEST_CASE("orders about keys reach a member that packets do not", "[keys]") {
   }
 }
 
+TEST_CASE("what a member is taught is told again where it is lost", "[keys]") {
+  const bool first_half = GENERATE(true, false);
+  for (const bool serf : {true, false}) {
+    INFO((first_half ? "key lost " : "use lost ") << (serf ? "serf" : "none"));
+    KeyCluster c(serf);
+    const Endpoint deaf = c[2].host.address();
+    c.net.kill(c[2].host);
+    REQUIRE(c.run_until([&] { return !c[0].snapshot()->unreachable.empty() && !c[1].snapshot()->unreachable.empty(); }, 60s));
+    c.order(0, KeyCommand::install, 'n');
+    CHECK(c.order(0, KeyCommand::use, 'n').ok);
+    c.run_for(5s);
+    // No packet tells the others again which key it has, and its links stay.
+    const auto about = [=](const Endpoint& from, const Endpoint& to) { return to == deaf || from == deaf; };
+    c.net.packets_blocked = about;
+    TestNode& back = c.start("c", deaf.to_string(), 'o');
+    REQUIRE(c.run_until([&] { return c[0].logged("PV1123 c still seals") || c[1].logged("PV1123 c still seals"); }, 30s));
+    if (!first_half) REQUIRE(c.run_until([&] { return back.logged("is installed"); }, 1s));
+    c.net.blocked = about;
+    c.run_for(1500ms);
+    CHECK_FALSE(back.logged("is primary"));
+    c.net.blocked = [](const Endpoint&, const Endpoint&) { return false; };
+    CHECK(c.run_until([&] { return back.logged("is primary"); }, 5s));
+    CHECK_FALSE(back.logged("is down"));
+    const auto taught = [&] {
+      std::size_t queries = 0;
+      for (const std::size_t i : {0, 1}) queries += c[i].snapshot()->swim.serf_messages[SerfMessage::sent];
+      return queries;
+    };
+    c.run_for(5s);
+    const std::size_t before = taught();
+    c.run_for(20s);
+    CHECK(taught() == before);  // it answered
+  }
+}
+
 TEST_CASE("of two orders the later one holds, also for who missed it", "[keys]") {
   KeyCluster c(true);
   c.order(0, KeyCommand::install, 'n');
