@@ -31,9 +31,10 @@ void Engine::Impl::rank_bridge() {
   bridge_ranked_ = swim_->version();
   std::size_t rank = 0;
   std::size_t bridges = 1;
-  Timestamp since = started_;
+  Timestamp since{INT64_MIN / 2};
   for (const Member* member : swim_->members()) {  // by name
     if (member->name == config_.name || !decode_tags(member->meta.view()).contains(std::string{kTagSerf})) continue;
+    since = std::max(since, started_);
     const bool before = member->name < config_.name;
     if (!is_there(member->state)) {
       if (before) since = std::max(since, member->since);

@@ -63,7 +63,7 @@ class EventBridge {
     Bytes payload;
   };
 
-  /// Where we stand among the alive bridges, how many there are, and since when the ones before us are as they are.
+  /// Where we stand among the alive bridges, how many there are, and since when the ones before us are as they are (long ago, where there are none).
   void set_rank(std::size_t rank, std::size_t bridges, Timestamp since) { rank_ = rank, bridges_ = bridges, since_ = since; }
   /// A user event came by gossip.
   void event(serf::LTime time, std::string name, Bytes payload, Timestamp now);
