@@ -38,7 +38,8 @@ std::optional<KeyQuery> read_key_query(const Query& query, const Endpoint& to, c
 /// Serf gossips a query and waits; we send each member a query of its own, again while no answer comes. So it is
 /// known who did not answer, a lost packet is no failure, and it works the same where nothing of Serf's is gossiped.
 /// Every other try goes over a stream, the first one where packets are known to be blocked; ours answer the same way.
-/// Bounds: `kLessonsMax` members being taught, `kLessonTries` times each, one question at a time, `kAtOnce` members asked at once, `kTries` times each, `kRoundTime` for all.
+/// Bounds: `kLessonsMax` members being taught, `kLessonTries` times each, one
+/// question at a time, `kAtOnce` members asked at once, `kTries` times each, `kRoundTime` for all.
 class KeyQueries {
  public:
   static constexpr std::size_t kAtOnce = 32;
