@@ -323,7 +323,7 @@ Status Engine::Impl::promote(std::string_view name) {
     if (!conn->link || conn->link->state() != LinkState::up || conn->link->name != name || !conn->link->peer) continue;
     touch();
     if (tree_.promote(*conn->link->peer, now_)) return {};
-    return {Errc::invalid_argument, "every tree here begins at this node, and there its neighbours choose; promote this node at '" + std::string(name) + "' instead"};
+    return {Errc::invalid_argument, "every tree here begins at this node, and there its neighbours choose: '" + std::string(name) + "' may promote this one"};
   }
   return {Errc::not_found, "no link to a member '" + std::string(name) + "'"};
 }

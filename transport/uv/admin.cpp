@@ -52,7 +52,7 @@ HttpResponse refused(const Error& error) {
     case Errc::limit_reached:
       return fail(503, to_string(error.code), error.message, "see the agent's log");
     default:
-      return fail(400, to_string(error.code), error.message, "mend the request");
+      return fail(400, to_string(error.code), error.message, "change what the message names, and send it again");
   }
 }
 
