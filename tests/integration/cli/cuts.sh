@@ -27,10 +27,12 @@ for name in "${names[@]:1}"; do
 done
 meshed() { [ "$(at n1 --json members | jq '[.[] | select(.state == "alive")] | length')" = "$agents" ]; }
 within 30 meshed
-linked() { read -r local peer < <(connections "$(field n1 bind)"); }
+# Who dialled whom is drawn: any link will do.
+links() { for name in "${names[@]}"; do connections "$(field "$name" bind)"; done; }
+linked() { read -r local peer < <(links); }
 within 30 linked
 cut "$local" "$peer"
-gone() { ! connections "$(field n1 bind)" | grep -qxF "$local $peer"; }
+gone() { ! links | grep -qxF "$local $peer"; }
 for _ in $(seq 50); do gone && break; sleep 0.1; done
 gone || { echo "skipped: connections of other programs cannot be cut here"; exit 77; }
 
