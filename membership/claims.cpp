@@ -41,6 +41,13 @@ bool MemberTable::may_replace(const Record& record, const wire::Alive& news, Tim
   return false;
 }
 
+/// News of the run that was here before is under way for a while, and nobody claims anything with it. If that run still lives it
+/// says so again.
+bool MemberTable::is_of_former_run(const Record& record, const wire::Alive& news, Timestamp now) {
+  constexpr Duration kUnderWay = std::chrono::seconds{30};
+  return record.former != InstanceId{} && instance_of(news.meta) == record.former && now - record.former_at < kUnderWay;
+}
+
 bool MemberTable::claim(Record& record, const wire::Alive& news, Timestamp now) {
   if (!another_run(record, news)) return false;
   record.claim = wire::encoded(news);

@@ -57,9 +57,12 @@ void Core::user_message(const Endpoint& from, BytesView message, const Bytes& ke
 
 void Core::no_key_fits(const Endpoint& from, Timestamp now) {
   constexpr Duration kPause = std::chrono::seconds{1};
+  other_key = {from, now, other_key.count + 1};
   if (complained_at != Timestamp{INT64_MIN} && now - complained_at < kPause) return;
   complained_at = now;
-  log(LogLevel::warn, "PV1120", "None of our keys opens what " + from.to_string() + " sends", {{"address", from.to_string()}});
+  const std::string text = opening().sealed() ? "None of our keys opens what " + from.to_string() + " sends"
+                                              : "What " + from.to_string() + " sends is sealed, and we have no key";
+  log(LogLevel::warn, "PV1120", text, {{"address", from.to_string()}});
 }
 
 void Core::label_differs(const Endpoint& from, Timestamp now) {

@@ -23,7 +23,7 @@
 namespace plumvine::swim {
 
 /// What a deadline of the machine is for; `id` tells those of one kind apart.
-enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost, recall };
+enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost, recall, check };
 struct TimerKey {
   TimerKind kind;
   std::uint64_t id = 0;
@@ -57,7 +57,7 @@ struct Core {
   std::uint32_t last_sequence = 0;
   wire::Buffer encode_buffer;
   Timestamp complained_at{INT64_MIN};
-  Stranger other_cluster;
+  Stranger other_cluster, other_key, in_clear;
   static constexpr std::size_t kOtherClusterTold = 256;
   std::set<Endpoint> other_cluster_told;  ///< without ports; starts anew when full
   /// While the answer to a packet or stream is made: the key that opened it, for who asks may have no other.

@@ -109,6 +109,7 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
     record = insert(news);
     if (record == nullptr) return AliveOutcome::ignored;
   } else if (!same_address(*record, news)) {
+    if (!own && is_of_former_run(*record, news, now)) return AliveOutcome::ignored;
     if (own || !may_replace(*record, news, now)) {
       if (own || !claim(*record, news, now)) conflict(*record, news, now);
       return AliveOutcome::ignored;
@@ -165,16 +166,25 @@ Record* MemberTable::insert(const wire::Alive& news) {
   return raw;
 }
 
+/// The table had dropped it, dead for long; it is the same process at the same address.
+bool MemberTable::outlives(const wire::Alive& news) const {
+  const Member* gone = departed_.find(news.node);
+  return gone != nullptr && gone->state == MemberState::dead && gone->endpoint() == endpoint_of(news.address, news.port) &&
+         instance_of(gone->meta.view()) == instance_of(news.meta);
+}
+
 void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool replaced, Timestamp now) {
   Member& member = record.member;
   const bool fresh = member.since == kLongAgo;
-  if (fresh) departed_.drop(member.name);
   const MemberState before = member.state;
   const InstanceId instance = instance_of(news.meta);
+  if (replaced && instance != record.instance) record.former = record.instance, record.former_at = now;
   const bool restarted = !fresh && instance != record.instance && instance != InstanceId{} && record.instance != InstanceId{};
   const bool meta_changed = !same(member.meta.view(), news.meta);
-  if (record.died && before == MemberState::dead && !replaced && !restarted) ++core_.stats.false_positives;
-  if (before == MemberState::suspect || (record.died && before == MemberState::dead && !replaced && !restarted)) flapped(record, now);
+  const bool outlived = fresh ? outlives(news) : record.died && before == MemberState::dead && !replaced && !restarted;
+  if (fresh) departed_.drop(member.name);
+  if (outlived) ++core_.stats.false_positives;
+  if (before == MemberState::suspect || outlived) flapped(record, now);
   if (restarted && (before == MemberState::alive || before == MemberState::suspect)) {
     // The process was started again before anybody missed it: its old run ends here.
     member.state = MemberState::dead;

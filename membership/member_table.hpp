@@ -39,9 +39,12 @@ struct Record {
   Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
   Timestamp told_at{INT64_MIN};   ///< when we last told it that its news is stale
   Timestamp conflict_at{INT64_MIN};  ///< when its name was last claimed by somebody else
+  InstanceId former{};            ///< the run that lost the name to this one, at another address
+  Timestamp former_at{};          ///< when it did
   Bytes claim;                    ///< the alive message of another run that says it has this name now; empty = none
   Timestamp packet_at{INT64_MIN / 4};  ///< when a ping of its own last came by packet
   PacketPath packets = PacketPath::open;
+  StreamContact contact = StreamContact::unknown;
   std::uint32_t packet_misses = 0;   ///< probes in a row that it answered, but not by packet
   Timestamp missing_since;           ///< when the first of them was sent
   std::string incompatible;          ///< why its versions do not go with ours: kept out of table exchanges
@@ -158,7 +161,9 @@ class MemberTable {
  private:
   AliveOutcome alive(const wire::Alive& news, bool bootstrap, Timestamp now);
   Record* insert(const wire::Alive& news);
-  void accept_alive(Record& record, const wire::Alive& news, bool restarted, Timestamp now);
+  void accept_alive(Record& record, const wire::Alive& news, bool replaced, Timestamp now);
+  [[nodiscard]] bool outlives(const wire::Alive& news) const;
+  [[nodiscard]] static bool is_of_former_run(const Record& record, const wire::Alive& news, Timestamp now);
 
   // claims.cpp: one name, two addresses.
   [[nodiscard]] bool may_replace(const Record& record, const wire::Alive& news, Timestamp now) const;

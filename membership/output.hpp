@@ -6,6 +6,7 @@
 
 #include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
+#include <plumvine/snapshot.hpp>
 #include <plumvine/types.hpp>
 
 namespace plumvine::swim {
@@ -28,6 +29,8 @@ struct Resolve { HostPort name; };
 struct Notify { MemberEvent event; };
 /// The leave broadcast was sent as often as needed, or nobody is left to hear it.
 struct LeaveDone {};
+/// What `Swim::check` found.
+struct Checked { ReachCheck found; };
 struct Log { LogRecord record; };
 
 /// Who was heard last of those that are none of us, and how many such packets and streams there were.
@@ -65,7 +68,7 @@ struct UserState { Bytes state; };
 /// What came with the answer to a direct probe.
 struct AckPayload { std::string name; Duration rtt; Bytes payload; };
 
-using Output = std::variant<SendPacket, OpenStream, SendStream, CloseStream, Resolve, Notify, LeaveDone, Log, OtherKey, UserMessage,
+using Output = std::variant<SendPacket, OpenStream, SendStream, CloseStream, Resolve, Notify, LeaveDone, Checked, Log, OtherKey, UserMessage,
                             UserSent, UserState, AckPayload>;
 
 }  // namespace plumvine::swim

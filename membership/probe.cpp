@@ -201,13 +201,16 @@ void Probe::judge_packets(bool by_packet, Timestamp now) {
   if (record == nullptr) return;
   const bool was_open = record->packets == PacketPath::open;
   if (by_packet) {
+    misses_in_a_row_ = 0;
     record->packet_misses = 0;
     record->packets = PacketPath::open;
     if (!was_open) core_.log(LogLevel::info, "PV1113", fmt::format("Packets to member {} get through again", target_), {{"member", target_}});
     return;
   }
   if (record->packet_misses == 0) record->missing_since = started_;
-  if (++record->packet_misses < kMissesMin) return;
+  ++misses_in_a_row_;
+  // Where no packet of anybody passes, it is not for each member to prove it on its own.
+  if (++record->packet_misses < kMissesMin && misses_in_a_row_ < kMissesMin) return;
   // It pings each member once per pass, as we do; three passes without a ping are no accident.
   const auto pass = static_cast<std::int64_t>(std::max<std::size_t>(table_.size(), 10));
   const bool arrives = record->packet_at > std::max(record->missing_since, now - core_.config.probe_interval * pass * 3);

@@ -88,6 +88,7 @@ class Probe {
   bool hurry_ = false;         ///< the running probe is one of those
   bool stream_tried_ = false;
   bool stream_failed_ = false;
+  std::uint32_t misses_in_a_row_ = 0;  ///< probes, of whomever, that were answered but not by packet
   bool grace_given_ = false;
   bool owed_ = false;  ///< an interval passed while a probe was running
 };

@@ -360,7 +360,8 @@ bool Streams::asks_for_table(const Stream& stream) {
 void Streams::reject(Map::iterator it, PacketReject why, Timestamp now) {
   core_.stats.rejected.add(why);
   const Stream& stream = it->second;
-  if (why == PacketReject::undecryptable) core_.no_key_fits(stream.peer, now);
+  if (why == PacketReject::undecryptable || why == PacketReject::encrypted) core_.no_key_fits(stream.peer, now);
+  if (why == PacketReject::plaintext) core_.in_clear = {stream.peer, now, core_.in_clear.count + 1};
   if (why == PacketReject::wrong_label) core_.label_differs(stream.peer, now);
   if (stream.purpose == StreamPurpose::accepted) {
     const std::string_view text = complaint(why);
@@ -379,16 +380,16 @@ void Streams::drop(Map::iterator it, bool close) {
   if (close) core_.outbox.push(CloseStream{StreamId{id}});
 }
 
-void Streams::finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem) {
+void Streams::finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem, StreamContact contact) {
   const Stream& stream = it->second;
-  const StreamResult result{stream.purpose, stream.context, stream.peer, ok, stream.to_self, std::move(problem)};
+  const StreamResult result{stream.purpose, stream.context, stream.peer, ok, stream.to_self, std::move(problem), contact, stream.name};
   if (is_exchange(stream.purpose)) core_.stats.push_pulls.add(ok ? PushPullResult::out_ok : PushPullResult::out_failed);
   const bool exchanged = stream.purpose != StreamPurpose::accepted || asks_for_table(stream);
   drop(it, close);
   if (exchanged) observer_(result, now);
 }
 
-void Streams::closed(StreamId stream_id, Timestamp now) {
+void Streams::closed(StreamId stream_id, Timestamp now, bool no_way) {
   const auto it = streams_.find(static_cast<std::uint64_t>(stream_id));
   if (it == streams_.end()) return;
   const Stream& stream = it->second;
@@ -397,7 +398,8 @@ void Streams::closed(StreamId stream_id, Timestamp now) {
     if (stream.reader.started()) core_.stats.rejected.add(PacketReject::malformed);
     if (asks_for_table(stream)) core_.stats.push_pulls.add(PushPullResult::in_failed);
   }
-  finish(it, false, false, now, stream.connected ? "it closed the connection; maybe its cluster label or key is another" : "it cannot be connected to");
+  finish(it, false, false, now, stream.connected ? "it closed the connection; maybe its cluster label or key is another" : "it cannot be connected to",
+         no_way ? StreamContact::unreachable : StreamContact::refused);
 }
 
 void Streams::due(std::uint64_t id, Timestamp now) {
@@ -405,7 +407,8 @@ void Streams::due(std::uint64_t id, Timestamp now) {
   if (it == streams_.end()) return;
   if (it->second.purpose == StreamPurpose::accepted) return reject(it, PacketReject::timed_out, now);
   const bool connected = it->second.connected;
-  finish(it, false, true, now, connected ? "it was connected to and did not answer" : "connecting to it took too long");
+  finish(it, false, true, now, connected ? "it was connected to and did not answer" : "connecting to it took too long",
+         connected ? StreamContact::silent : StreamContact::unreachable);
 }
 
 }  // namespace plumvine::swim

@@ -13,7 +13,7 @@
 namespace plumvine::swim {
 
 /// Why a stream was opened; the answer is reported with it.
-enum class StreamPurpose : std::uint8_t { accepted, periodic, stranger, seed, lost, probe_ping, lost_ping, user };
+enum class StreamPurpose : std::uint8_t { accepted, periodic, stranger, seed, lost, probe_ping, lost_ping, check_ping, user };
 
 /// What became of a stream that we opened.
 struct StreamResult {
@@ -23,6 +23,8 @@ struct StreamResult {
   bool ok;
   bool self;  ///< the other end was ourselves
   std::string problem;  ///< what it failed with
+  StreamContact contact = StreamContact::answered;
+  std::string name;     ///< of the member pinged
 };
 
 /// Membership streams: table exchanges both ways, and pings and user messages where packets do not get through.
@@ -62,7 +64,7 @@ class Streams {
   void accepted(StreamId id, const Endpoint& from, Timestamp now);
   void connected(StreamId id, Timestamp now);
   void received(StreamId id, BytesView data, Timestamp now);
-  void closed(StreamId id, Timestamp now);
+  void closed(StreamId id, Timestamp now, bool no_way);
   void due(std::uint64_t id, Timestamp now);
 
  private:
@@ -127,7 +129,7 @@ class Streams {
   /// Ends the stream without a word.
   void drop(Map::iterator it, bool close);
   /// Ends the stream and reports what became of it.
-  void finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem = {});
+  void finish(Map::iterator it, bool ok, bool close, Timestamp now, std::string problem = {}, StreamContact contact = StreamContact::answered);
 
   Core& core_;
   MemberTable& table_;

@@ -12,6 +12,7 @@ constexpr Duration kLostPauseFirst = std::chrono::seconds{1};
 /// Those known from before are asked one after another.
 constexpr Duration kRecallEach = std::chrono::milliseconds{20};
 constexpr Duration kLostPauseMax = std::chrono::seconds{15};
+constexpr Duration kLostPauseAlone = std::chrono::seconds{2};
 /// With many lost members the pause grows with their number: four pings per second at most.
 constexpr Duration kLostPauseEach = std::chrono::milliseconds{250};
 /// So many pings by packet, then one by stream, for networks that pass only one of them.
@@ -192,7 +193,8 @@ void Rejoin::forget(std::string_view name) {
 }
 
 Duration Rejoin::lost_pause_max() const {
-  return std::max(kLostPauseMax, kLostPauseEach * static_cast<std::int64_t>(lost_.size()));
+  // Who has lost everybody is rather cut off than bereft, and wants to know soon that the network is back.
+  return std::max(table_.alive_count() > 1 ? kLostPauseMax : kLostPauseAlone, kLostPauseEach * static_cast<std::int64_t>(lost_.size()));
 }
 
 void Rejoin::arm_lost(std::uint64_t id, Duration pause, Timestamp now) {
@@ -261,6 +263,7 @@ void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
         answered(it->second.sequence, now);
       break;
     case StreamPurpose::probe_ping:
+    case StreamPurpose::check_ping:
     case StreamPurpose::user: return;
   }
   merged_ = table_.merged();

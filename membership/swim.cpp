@@ -7,6 +7,7 @@
 
 #include <plumvine/detail/check.hpp>
 
+#include "checks.hpp"
 #include "core.hpp"
 #include "member_table.hpp"
 #include "probe.hpp"
@@ -27,7 +28,8 @@ class Swim::Impl {
                 streams.ping(to, name, sequence, StreamPurpose::probe_ping, sequence, deadline);
               }),
         relays(core, table),
-        rejoin(core, table, streams) {
+        rejoin(core, table, streams),
+        checks(core, table, streams) {
     table.observe([this](const Record& record, std::optional<MemberState> before) { rejoin.member_changed(record, before, time); });
     table.observe_claims([this](std::string_view name, Timestamp now) { probe.hurry(name, now); });
     table.observe_forgotten([this](std::string_view name) { rejoin.forget(name); });
@@ -64,6 +66,7 @@ class Swim::Impl {
   Probe probe;
   Relays relays;
   Rejoin rejoin;
+  Checks checks;
   wire::Unpacker unpacker;
   wire::Scratch scratch;
   Timestamp time;
@@ -144,6 +147,7 @@ void Swim::Impl::fire(TimerKey key, Timestamp now) {
     case TimerKind::seed: return rejoin.seed_due(key.id, now);
     case TimerKind::lost: return rejoin.lost_due(key.id, now);
     case TimerKind::recall: return rejoin.recall_due();
+    case TimerKind::check: return checks.due(key.id, now);
   }
 }
 
@@ -165,16 +169,19 @@ void Swim::Impl::gossip(Timestamp now) {
 // --- packets -----------------------------------------------------------------------------------------------
 
 void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp now) {
-  const std::uint64_t strange = core.stats.rejected[PacketReject::undecryptable];
+  const auto unopened = [&] { return core.stats.rejected[PacketReject::undecryptable] + core.stats.rejected[PacketReject::encrypted]; };
+  const std::uint64_t strange = unopened();
   const std::uint64_t foreign = core.stats.rejected[PacketReject::wrong_label];
+  const std::uint64_t clear = core.stats.rejected[PacketReject::plaintext];
   const auto parts = unpacker.unpack(packet, core.opening(), core.stats.rejected);
   if (unpacker.in_clear()) ++core.stats.plaintext_frames;
-  if (core.stats.rejected[PacketReject::undecryptable] != strange) core.no_key_fits(from, now);
+  if (core.stats.rejected[PacketReject::plaintext] != clear) core.in_clear = {from, now, core.in_clear.count + 1};
   if (core.stats.rejected[PacketReject::wrong_label] != foreign) core.label_differs(from, now);
   if (!parts.empty()) table.heard(now);
   if (const Bytes& key = unpacker.opened_by(); !key.empty() && !core.identity.keyring->is_primary(key))
     if (const Record* record = table.living_at(from)) core.outbox.push(OtherKey{record->member.name, key});
   for (const wire::Part& part : parts) handle_part(from, part, now);
+  if (unopened() != strange) core.no_key_fits(from, now);
 }
 
 void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Timestamp now) {
@@ -249,7 +256,7 @@ void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp no
       core.outbox.push(AckPayload{std::move(trip->first), trip->second, Bytes::copy_of(ack.payload)});
   }
   if (probe.answered(ack.sequence, from, now) || relays.answered(ack.sequence)) return;
-  if (table.suspect_answered(ack.sequence, from, now)) return;
+  if (table.suspect_answered(ack.sequence, from, now) || checks.answered(ack.sequence, from, now)) return;
   if (!rejoin.answered(ack.sequence, now)) on_proof(ack.sequence, now);
 }
 
@@ -295,12 +302,14 @@ void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp n
 // --- streams, joining, leaving -----------------------------------------------------------------------------
 
 void Swim::Impl::stream_done(const StreamResult& result, Timestamp now) {
+  if (Record* record = result.name.empty() ? nullptr : table.find(result.name)) record->contact = result.contact;
   if (result.purpose == StreamPurpose::probe_ping) {
     const auto sequence = static_cast<std::uint32_t>(result.context);
     if (!result.ok) probe.stream_failed(sequence, now);
     else if (!probe.stream_answered(sequence, now)) on_proof(sequence, now);
     return;
   }
+  if (result.purpose == StreamPurpose::check_ping) return checks.stream_done(result, now);
   if (result.purpose == StreamPurpose::user) return;  // nobody waits for it
   rejoin.stream_done(result, now);
 }
@@ -359,9 +368,9 @@ void Swim::stream_received(StreamId id, BytesView data, Timestamp now) {
   impl_->leave_input(now);
 }
 
-void Swim::stream_closed(StreamId id, Timestamp now) {
+void Swim::stream_closed(StreamId id, Timestamp now, bool no_way) {
   impl_->enter(now);
-  impl_->streams.closed(id, now);
+  impl_->streams.closed(id, now, no_way);
   impl_->leave_input(now);
 }
 
@@ -441,6 +450,13 @@ void Swim::broke_off(std::string_view name, Timestamp now) {
   impl_->leave_input(now);
 }
 
+Status Swim::check(std::string_view name, Timestamp now) {
+  impl_->enter(now);
+  Status begun = impl_->checks.begin(name, now);
+  impl_->leave_input(now);
+  return begun;
+}
+
 bool Swim::gossip_user(BytesView message, bool watched, Timestamp now) {
   constexpr std::size_t kOverhead = 3;  // length and type
   Core& core = impl_->core;
@@ -497,13 +513,29 @@ const Member* Swim::find(std::string_view name) const {
   return record == nullptr ? impl_->table.departed().find(name) : &record->member;
 }
 
+namespace {
+
+struct Place {
+  const Member* member;
+  const Record* record;  ///< null: no longer in the table
+};
+
+/// All members by name, those that the table has dropped and people still see included.
+std::vector<Place> places_in(const MemberTable& table) {
+  std::vector<Place> places;
+  places.reserve(table.size());
+  for (const auto& record : table.records()) places.push_back({&record->member, record.get()});
+  for (const auto& [name, member] : table.departed().by_name())
+    if (table.find(name) == nullptr) places.push_back({&member, nullptr});
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.member->name < b.member->name; });
+  return places;
+}
+
+}  // namespace
+
 std::vector<const Member*> Swim::members() const {
   std::vector<const Member*> all;
-  all.reserve(impl_->table.size());
-  for (const auto& record : impl_->table.records()) all.push_back(&record->member);
-  for (const auto& [name, member] : impl_->table.departed().by_name())
-    if (std::as_const(impl_->table).find(name) == nullptr) all.push_back(&member);
-  std::sort(all.begin(), all.end(), [](const Member* a, const Member* b) { return a->name < b->name; });
+  for (const Place& place : places_in(impl_->table)) all.push_back(place.member);
   return all;
 }
 
@@ -511,31 +543,35 @@ bool Swim::lives_at(const Endpoint& endpoint) const { return impl_->table.living
 
 std::uint64_t Swim::version() const { return impl_->table.version(); }
 
-std::optional<Duration> Swim::rtt(std::string_view name) const {
-  const Record* record = std::as_const(impl_->table).find(name);
-  if (record == nullptr || record->rtt == Duration{0}) return std::nullopt;
-  return record->rtt;
+namespace {
+
+/// Of one that is no longer in the table nothing but the member itself is known.
+MemberDetail detail_of(const Member* member, const Record* record) {
+  MemberDetail detail{.member = member};
+  if (record == nullptr) return detail;
+  if (record->rtt != Duration{0}) detail.rtt = record->rtt;
+  if (record->member.state != MemberState::left) detail.packets = record->packets;
+  detail.contact = record->contact;
+  detail.incompatible = record->incompatible;
+  if (record->suspicion) detail.accusers = record->suspicion->accusers();
+  else if (!record->accuser.empty()) detail.accusers = {record->accuser};
+  return detail;
 }
 
-PacketPath Swim::packets(std::string_view name) const {
-  const Record* record = std::as_const(impl_->table).find(name);
-  return record == nullptr || record->member.state == MemberState::left ? PacketPath::open : record->packets;
+}  // namespace
+
+std::vector<MemberDetail> Swim::details() const {
+  std::vector<MemberDetail> details;
+  for (const Place& place : places_in(impl_->table)) details.push_back(detail_of(place.member, place.record));
+  return details;
 }
 
-std::vector<std::string> Swim::accusers(std::string_view name) const {
-  const Record* record = std::as_const(impl_->table).find(name);
-  if (record == nullptr) return {};
-  if (record->suspicion) return record->suspicion->accusers();
-  return record->accuser.empty() ? std::vector<std::string>{} : std::vector{record->accuser};
-}
-
-std::string Swim::incompatible(std::string_view name) const {
-  const Record* record = std::as_const(impl_->table).find(name);
-  return record == nullptr ? std::string{} : record->incompatible;
-}
+MemberDetail Swim::detail(std::string_view name) const { return detail_of(find(name), std::as_const(impl_->table).find(name)); }
 
 std::vector<SeedInfo> Swim::seeds() const { return impl_->rejoin.seeds(); }
 const Stranger& Swim::other_cluster() const { return impl_->core.other_cluster; }
+const Stranger& Swim::other_key() const { return impl_->core.other_key; }
+const Stranger& Swim::in_clear() const { return impl_->core.in_clear; }
 bool Swim::seals() const { return impl_->core.seals(); }
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }

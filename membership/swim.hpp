@@ -30,6 +30,16 @@ struct Identity {
   std::shared_ptr<Keyring> keyring = {};  ///< null or empty: nothing is sealed; its keys may change at any time
 };
 
+/// What `Swim` answers about a member one by one, together.
+struct MemberDetail {
+  const Member* member = nullptr;                    ///< until the next input
+  std::optional<Duration> rtt = {};                  ///< smoothed round trip of direct pings; nullopt where unknown
+  PacketPath packets = PacketPath::open;             ///< how packets between the member and us fare
+  StreamContact contact = StreamContact::unknown;    ///< what became of the last stream ping of it
+  std::string incompatible = {};                     ///< why its versions do not go with ours; empty where they do
+  std::vector<std::string> accusers = {};            ///< who accuses a suspect, who declared a dead member dead
+};
+
 /// SWIM with Lifeguard, speaking memberlist's protocol: who is alive, and who says so.
 ///
 /// A sans-I/O machine: any number of inputs, then drain `poll_output()`, then sleep until `next_timeout()`.
@@ -50,8 +60,9 @@ class Swim {
   void stream_accepted(StreamId id, const Endpoint& from, Timestamp now);
   void stream_connected(StreamId id, Timestamp now);
   void stream_received(StreamId id, BytesView data, Timestamp now);
-  /// The far end closed, the dial failed, or the connection broke. Not called after our own `CloseStream`.
-  void stream_closed(StreamId id, Timestamp now);
+  /// The far end closed, the dial failed, or the connection broke. Not called after our own `CloseStream`. `no_way`: it failed since
+  /// no machine answers there.
+  void stream_closed(StreamId id, Timestamp now, bool no_way = false);
   void resolved(const HostPort& name, const std::vector<Endpoint>& endpoints, Timestamp now);
   /// Adds seeds. They are kept for ever: resolved and contacted again while they are not alive members.
   void join(const std::vector<HostPort>& seeds, Timestamp now);
@@ -76,6 +87,9 @@ class Swim {
   void seen_alive(std::string_view name, Timestamp now);
   /// A connection of another kind with this run of the member broke off without a farewell: it is probed next.
   void broke_off(std::string_view name, Timestamp now);
+  /// Pings the member by packet and over a stream; `Checked` follows, after `Checks::kTime` at the latest. Nothing that is believed of
+  /// it changes. Errc::not_found where there is no such member, limit_reached where `Checks::kMax` are under way.
+  Status check(std::string_view name, Timestamp now);
   void handle_timeout(Timestamp now);
 
   // What an application on top (Serf) may have sent along: memberlist's delegate.
@@ -101,23 +115,22 @@ class Swim {
   [[nodiscard]] const Member* find(std::string_view name) const;
   /// All members, ourselves and those that are dead or left included, by name. `version()` changes when anything in it does.
   [[nodiscard]] std::vector<const Member*> members() const;
+  /// The same with what is known of each, in one walk.
+  [[nodiscard]] std::vector<MemberDetail> details() const;
   /// An alive or suspect member other than us has this address.
   [[nodiscard]] bool lives_at(const Endpoint& endpoint) const;
   [[nodiscard]] std::uint64_t version() const;
-  /// Smoothed round trip of direct pings; nullopt where unknown.
-  [[nodiscard]] std::optional<Duration> rtt(std::string_view name) const;
+  /// What is known of one member; `member` is null where there is none of this name.
+  [[nodiscard]] MemberDetail detail(std::string_view name) const;
   /// The orders to forget that stand, by number: those above `number`, at most `count`.
   [[nodiscard]] std::vector<Forget> forgets_after(std::uint64_t number, std::size_t count, Timestamp now) const;
   [[nodiscard]] std::uint64_t last_forget() const;
-  /// How packets between the member and us fare.
-  [[nodiscard]] PacketPath packets(std::string_view name) const;
-  /// Why the member's versions do not go with ours; empty where they do.
-  [[nodiscard]] std::string incompatible(std::string_view name) const;
-  /// Who accuses a suspect, who declared a dead member dead; empty otherwise.
-  [[nodiscard]] std::vector<std::string> accusers(std::string_view name) const;
   [[nodiscard]] std::vector<SeedInfo> seeds() const;
   /// Whose cluster label differs from ours; its count is 0 if nobody's does.
   [[nodiscard]] const Stranger& other_cluster() const;
+  /// Whose packets and streams none of our keys opens, and who speaks in clear though that is not taken.
+  [[nodiscard]] const Stranger& other_key() const;
+  [[nodiscard]] const Stranger& in_clear() const;
   /// What we send is sealed.
   [[nodiscard]] bool seals() const;
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.

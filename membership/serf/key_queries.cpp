@@ -66,7 +66,7 @@ void KeyQueries::send(Pending& pending, Timestamp now) {
   pending.due = now + kTryTime;
   const Member* member = swim_.find(answers_[pending.index].name);
   if (member == nullptr) return;  // it went meanwhile
-  const bool blocked = swim_.packets(member->name) != PacketPath::open;
+  const bool blocked = swim_.detail(member->name).packets != PacketPath::open;
   const bool stream = (pending.tries % 2 == 0) != blocked;
   pending.ids.push_back(send(member->endpoint(), command_, key_, 0, time_, {}, stream, now));
 }

@@ -257,7 +257,7 @@ void Serf::relay(const Relay& passed, Timestamp now) {
   // Nobody can make us send to strangers.
   if (!to || !swim_.lives_at(*to)) return counts_.add(SerfMessage::stranger);
   counts_.add(SerfMessage::sent);
-  if (swim_.packets(passed.name) == PacketPath::open) swim_.send_user(*to, passed.message, now);
+  if (swim_.detail(passed.name).packets == PacketPath::open) swim_.send_user(*to, passed.message, now);
   else swim_.send_user_by_stream(*to, passed.message, now);
 }
 

@@ -171,8 +171,8 @@ TEST_CASE("Ping: the round trip is measured", "[memberlist]") {
   const auto [target, sequence] = probed(lone);
   lone.now = lone.now + 20ms;
   lone.ack(sequence, target);
-  CHECK(lone.machine.rtt("n2") == Duration{20ms});
-  CHECK(lone.machine.rtt("n3") == std::nullopt);
+  CHECK(lone.machine.detail("n2").rtt == Duration{20ms});
+  CHECK(lone.machine.detail("n3").rtt == std::nullopt);
 }
 
 namespace {

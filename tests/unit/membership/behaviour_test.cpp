@@ -104,6 +104,17 @@ TEST_CASE("a stopped member is missed, and catches up by itself", "[swim]") {
   CHECK(c.node(2).stats().deaths == 0);
 }
 
+TEST_CASE("a false death is counted also when the member comes back after the dead are no longer gossiped to", "[swim]") {
+  Cluster c = joined(5, 2);
+  c.stop(2);
+  REQUIRE(c.run_until(60s, [&] { return c.everyone_says(2, MemberState::dead); }));
+  c.run(SwimConfig{}.gossip_to_the_dead_time + 5s);
+  CHECK(c.node(0).stats().false_positives == 0);
+  c.resume(2);
+  REQUIRE(c.run_until(90s, [&] { return c.one_view(); }));
+  for (const std::size_t i : {0, 1, 3, 4}) CHECK(c.node(i).stats().false_positives == c.node(i).stats().deaths);
+}
+
 TEST_CASE("a false death is refuted and counted", "[swim]") {
   Cluster c = joined(5, 2);
   c.stop(2);
@@ -439,10 +450,10 @@ TEST_CASE("an idle member hardly wakes up", "[swim]") {
 TEST_CASE("the round trip is measured", "[swim]") {
   Cluster c = joined(3);
   c.run(30s);
-  REQUIRE(c.node(0).rtt("n1"));
-  CHECK(to_seconds(*c.node(0).rtt("n1")) > 0.0004);
-  CHECK(to_seconds(*c.node(0).rtt("n1")) < 0.002);
-  CHECK(!c.node(0).rtt("nobody"));
+  REQUIRE(c.node(0).detail("n1").rtt);
+  CHECK(to_seconds(*c.node(0).detail("n1").rtt) > 0.0004);
+  CHECK(to_seconds(*c.node(0).detail("n1").rtt) < 0.002);
+  CHECK(!c.node(0).detail("nobody").rtt);
   CHECK(c.node(0).stats().probe_rtt.count() > 10);
 }
 

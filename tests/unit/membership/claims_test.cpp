@@ -119,6 +119,22 @@ TEST_CASE("a new run takes the name of a suspect or dead one, whatever its incar
   }
 }
 
+TEST_CASE("late news of the run that lost the name claims nothing, for a while", "[swim][claims]") {
+  Lone lone = with_old_run();
+  lone.suspect(7, 3, "n2");
+  announce(lone, 8, 2, 1);
+  REQUIRE(place(lone) == Lone::at(8));
+  lone.sent.clear();
+  announce(lone, 7, 1, 4);  // a refutation that was under way
+  lone.machine.handle_timeout(lone.now);
+  lone.drain();
+  CHECK(place(lone) == Lone::at(8));
+  lone.wait(5s);
+  CHECK(place(lone) == Lone::at(8));
+  CHECK(lone.machine.stats().conflicts == 0);
+  CHECK(lone.count(MemberEvent::Kind::conflict) == 0);
+}
+
 TEST_CASE("only the last claim of a name is kept", "[swim][claims]") {
   Lone lone = with_old_run();
   for (int run = 2; run <= 6; ++run) announce(lone, 10 + run, static_cast<std::uint64_t>(run), 1);

@@ -97,6 +97,7 @@ class Cluster {
   std::vector<LogRecord>& logs(std::size_t i) { return nodes_[i]->logs; }
   [[nodiscard]] std::size_t wakeups(std::size_t i) const { return nodes_[i]->wakeups; }
   [[nodiscard]] bool leave_done(std::size_t i) const { return nodes_[i]->leave_done; }
+  std::vector<ReachCheck>& checks(std::size_t i) { return nodes_[i]->checks; }
 
   /// What `observer` believes of `subject`; nullopt if it does not know it.
   std::optional<MemberState> state(std::size_t observer, std::size_t subject) {
@@ -171,6 +172,7 @@ class Cluster {
     std::vector<LogRecord> logs;
     std::size_t wakeups = 0;
     bool leave_done = false;
+    std::vector<ReachCheck> checks;
     Timestamp armed = kNever;
   };
   struct Pipe {
@@ -263,6 +265,8 @@ class Cluster {
       nodes_[i]->logs.push_back(std::move(log->record));
     } else if (std::holds_alternative<swim::LeaveDone>(output)) {
       nodes_[i]->leave_done = true;
+    } else if (auto* checked = std::get_if<swim::Checked>(&output)) {
+      nodes_[i]->checks.push_back(std::move(checked->found));
     }
   }
 

@@ -28,7 +28,7 @@ TEST_CASE("who accused whom, and why, is told to both sides", "[swim][diagnosis]
   Cluster c = joined(4);
   c.stop(2);
   REQUIRE(c.run_until(60s, [&] { return c.state(0, 2) == MemberState::suspect; }));
-  const auto accusers = c.node(0).accusers("n2");
+  const auto accusers = c.node(0).detail("n2").accusers;
   REQUIRE(!accusers.empty());
   const MemberEvent* suspected = event(c, 0, MemberEvent::Kind::suspected, "n2");
   REQUIRE(suspected != nullptr);
@@ -45,7 +45,7 @@ TEST_CASE("who accused whom, and why, is told to both sides", "[swim][diagnosis]
   }
   CHECK(found);
   REQUIRE(c.run_until(60s, [&] { return c.everyone_says(2, MemberState::dead); }));
-  CHECK(c.node(0).accusers("n2").size() == 1);
+  CHECK(c.node(0).detail("n2").accusers.size() == 1);
   bool named = false;
   for (const std::size_t i : {0, 1, 3})
     if (const auto* e = event(c, i, MemberEvent::Kind::died, "n2"); e->from == Cluster::name(i))
@@ -82,14 +82,14 @@ TEST_CASE("packets blocked both ways are named once per member, and when they pa
   c.packets_pass = [](std::size_t a, std::size_t b) { return a != 3 && b != 3; };
   c.run(180s);
   CHECK(c.one_view());
-  CHECK(c.node(0).packets("n3") == PacketPath::in_blocked);
+  CHECK(c.node(0).detail("n3").packets == PacketPath::in_blocked);
   CHECK(lines(c, 0, "PV1107") == 1);
   CHECK(lines(c, 0, "PV1107", "No packet of member n3 arrives here: open UDP port 7946 here for packets from 10.0.0.4") == 1);
   CHECK(lines(c, 3, "PV1107") == 3);
-  CHECK(c.node(0).packets("n1") == PacketPath::open);
+  CHECK(c.node(0).detail("n1").packets == PacketPath::open);
   c.packets_pass = [](std::size_t, std::size_t) { return true; };
   c.run(30s);
-  CHECK(c.node(0).packets("n3") == PacketPath::open);
+  CHECK(c.node(0).detail("n3").packets == PacketPath::open);
   CHECK(lines(c, 0, "PV1113", "n3") == 1);
 }
 
@@ -99,12 +99,12 @@ TEST_CASE("packets blocked one way: each side says what it can see", "[swim][dia
   c.packets_pass = [](std::size_t a, std::size_t b) { return !(a == 0 && b == 3); };
   c.run(180s);
   CHECK(c.one_view());
-  CHECK(c.node(0).packets("n3") == PacketPath::out_blocked);
+  CHECK(c.node(0).detail("n3").packets == PacketPath::out_blocked);
   CHECK(lines(c, 0, "PV1107", "arrive here, but ours do not reach it: open UDP port 7946 of 10.0.0.4") == 1);
-  CHECK(c.node(3).packets("n0") == PacketPath::in_blocked);
+  CHECK(c.node(3).detail("n0").packets == PacketPath::in_blocked);
   CHECK(lines(c, 3, "PV1107") == 1);
   CHECK(lines(c, 3, "PV1107", "No packet of member n0 arrives here: open UDP port 7946 here for packets from 10.0.0.1") == 1);
-  CHECK(c.node(1).packets("n3") == PacketPath::open);
+  CHECK(c.node(1).detail("n3").packets == PacketPath::open);
   std::uint64_t deaths = 0;
   for (std::size_t i = 0; i < 4; ++i) deaths += c.node(i).stats().deaths;
   CHECK(deaths == 0);
@@ -125,7 +125,7 @@ TEST_CASE("an odd member that came by gossip stops no table exchange", "[swim][d
     c.run(100ms);
   };
   announce(1, 0);
-  CHECK(c.node(0).incompatible("odd").find("'odd' delegate protocol version (0) is incompatible") != std::string::npos);
+  CHECK(c.node(0).detail("odd").incompatible.find("'odd' delegate protocol version (0) is incompatible") != std::string::npos);
   CHECK(lines(c, 0, "PV1114", "odd") == 1);
   const auto before = c.node(0).stats();
   c.run(3s);
@@ -140,7 +140,7 @@ TEST_CASE("an odd member that came by gossip stops no table exchange", "[swim][d
   CHECK(after.push_pulls[PushPullResult::in_ok] > before.push_pulls[PushPullResult::in_ok]);
   // It is mended: back in the exchanges.
   announce(2, 4);
-  CHECK(c.node(0).incompatible("odd").empty());
+  CHECK(c.node(0).detail("odd").incompatible.empty());
 }
 
 TEST_CASE("one odd row of a foreign table is left out, the others are used", "[swim][diagnosis]") {

@@ -96,7 +96,7 @@ struct Pair {
         const auto* open = std::get_if<swim::OpenStream>(&*output);
         if (open == nullptr) continue;
         if (!(open->to == endpoint(1))) {
-          sides[0].streams.closed(open->id, sides[0].now);
+          sides[0].streams.closed(open->id, sides[0].now, false);
           continue;
         }
         return connect(open->id);
@@ -123,7 +123,7 @@ struct Pair {
           other.streams.received(ids[1 - from], piece.view(), other.now);
       } else if (std::holds_alternative<swim::CloseStream>(*output)) {
         any = true;
-        other.streams.closed(ids[1 - from], other.now);
+        other.streams.closed(ids[1 - from], other.now, false);
       } else if (const auto* open = std::get_if<swim::OpenStream>(&*output)) {
         any = true;
         connect(open->id);
@@ -279,7 +279,7 @@ TEST_CASE("who does not know digests gets the whole table at once, and for an ho
   while (opener.core.outbox.poll()) {
   }
   if (how == "closes") {
-    opener.streams.closed(pair.ids[0], opener.now);
+    opener.streams.closed(pair.ids[0], opener.now, false);
   } else {
     wire::Buffer answer;
     if (how == "complains") wire::encode(wire::ErrorReply{"what is that"}, answer);
@@ -310,7 +310,7 @@ TEST_CASE("a dial that fails says nothing about digests", "[swim][digest]") {
     const auto* open = std::get_if<swim::OpenStream>(&*output);
     if (open == nullptr) continue;
     ++opened;
-    pair.sides[0].streams.closed(open->id, pair.sides[0].now);
+    pair.sides[0].streams.closed(open->id, pair.sides[0].now, false);
   }
   CHECK(opened == 1);
   CHECK(pair.stats(0).digests.total() == 0);
@@ -326,7 +326,7 @@ TEST_CASE("bad digests change nothing and are counted by reason", "[swim][digest
     const swim::StreamId id{++pair.last};
     side.streams.accepted(id, endpoint(0), side.now);
     side.streams.received(id, bytes, side.now);
-    side.streams.closed(id, side.now);
+    side.streams.closed(id, side.now, false);
   };
   const auto digest = [](std::size_t hash_bytes, std::int64_t user_state) {
     const std::vector<std::byte> hashes(hash_bytes);
@@ -364,7 +364,7 @@ TEST_CASE("what follows a digest is checked as any table", "[swim][digest]") {
   REQUIRE(pair.pass(0));
   Side& called = pair.sides[1];
   SECTION("nothing comes") {
-    called.streams.closed(pair.ids[1], called.now);
+    called.streams.closed(pair.ids[1], called.now, false);
     CHECK(called.core.stats.push_pulls[PushPullResult::in_failed] == 1);
   }
   SECTION("nothing comes in time") {
