@@ -241,8 +241,31 @@ struct DirectAck {
   friend bool operator==(const DirectAck&, const DirectAck&) = default;
 };
 
+/// A question to every member. Every node passes each round on once, over all links, and answers to the neighbour that it had
+/// it from.
+struct Ask {
+  InstanceId origin{};           ///< who asks
+  std::uint64_t number = 0;      ///< of the question, for the one who asks
+  std::uint64_t round = 0;
+  std::uint8_t kind = 0;         ///< what is asked; the tree does not know
+  Bytes question;
+  friend bool operator==(const Ask&, const Ask&) = default;
+};
+/// Answers on their way to who asked.
+struct Answers {
+  struct Answer {
+    InstanceId member{};
+    Bytes text;
+    friend bool operator==(const Answer&, const Answer&) = default;
+  };
+  InstanceId origin{};
+  std::uint64_t number = 0;
+  std::vector<Answer> answers;
+  friend bool operator==(const Answers&, const Answers&) = default;
+};
+
 using Frame = std::variant<Hello, Gossip, IHave, Graft, Prune, Beacon, Digest, Pull, Gone, Progress, Ping, Pong, Bye, Forget,
-                           AckRequest, Acks, Visit, Direct, DirectAck>;
+                           AckRequest, Acks, Visit, Direct, DirectAck, Ask, Answers>;
 
 }  // namespace plumvine::frame
 

@@ -279,6 +279,16 @@ void Tree::Impl::want_receipt(Sequence sequence, std::uint32_t acks, Duration ti
   receipts_.want(sequence, acks, timeout, now);
 }
 
+void Tree::Impl::ask(std::uint64_t number, std::uint8_t kind, Bytes question, Duration timeout, Timestamp now) {
+  enter(now);
+  inquiries_.ask(number, kind, std::move(question), timeout, now);
+}
+
+void Tree::Impl::answer(InstanceId origin, std::uint64_t number, Bytes text, Timestamp now) {
+  enter(now);
+  inquiries_.answer(origin, number, std::move(text), now);
+}
+
 void Tree::Impl::dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now) {
   enter(now);
   const auto slot = core.slot_of(peer);

@@ -11,6 +11,7 @@
 
 #include "core.hpp"
 #include "exchange.hpp"
+#include "inquiries.hpp"
 #include "missing.hpp"
 #include "pacing.hpp"
 #include "receipts.hpp"
@@ -44,11 +45,13 @@ class Tree::Impl {
   void handle_timeout(Timestamp now);
   std::optional<tree::Output> poll_output();
   [[nodiscard]] Timestamp next_timeout() const;
+  [[nodiscard]] Duration graft_timeout(Slot slot) const;
   const TreeStats& stats(Timestamp now);
   [[nodiscard]] std::vector<OriginInfo> origins() const;
   [[nodiscard]] Cursor position() const;
   [[nodiscard]] std::vector<MessageId> held_ids(bool own) const;
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
+  [[nodiscard]] PathInfo path(const MessageId& id) const;
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 
   // gossip.cpp
@@ -57,6 +60,8 @@ class Tree::Impl {
   void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
   void dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now);
   void want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now);
+  void ask(std::uint64_t number, std::uint8_t kind, Bytes question, Duration timeout, Timestamp now);
+  void answer(InstanceId origin, std::uint64_t number, Bytes text, Timestamp now);
 
   [[nodiscard]] std::vector<LargeInfo> large(Timestamp now) const { return assemblies_.infos(now); }
 
@@ -172,6 +177,7 @@ class Tree::Impl {
   /// Whom to ask next for the id, given how many were asked just now; none when it was given up.
   [[nodiscard]] Slot next_target(const MessageId& id, tree::MissingSet::Entry& entry, const std::map<Slot, std::size_t>& asked);
   void give_up(const MessageId& id);
+  /// `graft_timeout` with jitter.
   [[nodiscard]] Duration pull_delay(Slot slot);
   void on_digest(Slot from, frame::Digest digest, Timestamp now);
   [[nodiscard]] frame::DigestEntry digest_entry(OriginIndex index, std::size_t ranges) const;
@@ -196,6 +202,7 @@ class Tree::Impl {
   tree::LossWatch losses_;
   tree::Pacing pacing_;
   tree::Receipts receipts_;
+  tree::Inquiries inquiries_;
   tree::Assemblies assemblies_;
   Timestamp now_{INT64_MIN};       ///< of the last input
   Timestamp timeout_now_{INT64_MIN};

@@ -51,8 +51,19 @@ struct Receipted { MessageId id; bool complete = false; std::vector<InstanceId> 
 /// Our own broadcasts up to here have reached every member that keeps up: the publisher has this much room again.
 /// Likewise all payloads in parts up to the message `large_up_to`.
 struct Acked { Sequence up_to = 0, large_up_to = 0; };
+/// A member asks all others something; `Tree::answer` takes what we say.
+struct Asked { InstanceId origin{}; std::uint64_t number = 0; std::uint8_t kind = 0; Bytes question; };
+/// What was answered to our own question, and who of the members alive then did not. Sorted.
+struct Inquired {
+  struct Answer { InstanceId member{}; Bytes text; };
+  std::uint64_t number = 0;
+  bool complete = false;
+  std::vector<Answer> answers;
+  std::vector<InstanceId> missing;
+};
 struct Log { LogRecord record; };
 
-using Output = std::variant<Send, Deliver, Progressed, Recall, Judge, Lost, RoleChanged, Misbehaved, TooSlow, Receipted, Acked, Log>;
+using Output = std::variant<Send, Deliver, Progressed, Recall, Judge, Lost, RoleChanged, Misbehaved, TooSlow, Receipted, Acked, Asked,
+                            Inquired, Log>;
 
 }  // namespace plumvine::tree

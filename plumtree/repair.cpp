@@ -42,12 +42,15 @@ constexpr std::size_t kPushBytes = 256 * 1024;
 
 // ---- Announcements and single pulls
 
-Duration Tree::Impl::pull_delay(Slot slot) {
+Duration Tree::Impl::graft_timeout(Slot slot) const {
   // The paper's rule has one fixed time (section 3.7): its trees are shaped by grafts, and early ones make them deep.
   const Duration measured = shape->one_way() ? core.late * 11 / 10 + core.links[slot].rtt / 2 : core.config.graft_timeout;
   // Just after a reset nothing else may bring it, and waiting costs more than a copy too many.
   const bool alone = shape->one_way() && now_ - reset_at_ < kAfterReset;
-  const Duration delay = std::min(std::max(alone ? core.links[slot].rtt / 2 : measured, kPullFloor), core.config.graft_timeout);
+  return std::min(std::max(alone ? core.links[slot].rtt / 2 : measured, kPullFloor), core.config.graft_timeout);
+}
+Duration Tree::Impl::pull_delay(Slot slot) {
+  const Duration delay = graft_timeout(slot);
   return delay + core.rng.jitter(delay / 5);
 }
 

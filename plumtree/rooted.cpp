@@ -388,9 +388,10 @@ Slot Rooted::best_neighbour(const Shaped& tree, Slot except) const {
 
 void Rooted::choose_second(Shaped& tree, Timestamp now) {
   const auto wanted = [&] {
-    if (!few_zones_ || tree.parent == kNoSlot || !tree.settled) return kNoSlot;
+    if (tree.parent == kNoSlot || !tree.settled || core_.config.second_parents == SecondParents::never) return kNoSlot;
     const Link& link = core_.links[tree.parent];
-    if (link.cost_us < kSlowUs || link.delayed < kLossy) return kNoSlot;
+    const bool lossy = few_zones_ && link.cost_us >= kSlowUs && link.delayed >= kLossy;
+    if (!lossy && core_.config.second_parents != SecondParents::always) return kNoSlot;
     // At the start of an epoch only the parent has been heard.
     const bool stays = tree.second != kNoSlot && tree.second != tree.parent && edge(tree, tree.second).epoch + 1 >= tree.epoch;
     return stays ? tree.second : best_neighbour(tree, tree.parent);

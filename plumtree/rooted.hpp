@@ -22,7 +22,7 @@ namespace plumvine::tree {
 ///
 /// A link that is slow and loses packets holds up what is behind a lost one. A node with such a parent takes a second one,
 /// from which payloads come down only: of two copies the earlier counts. Only where zones are few, so that most links of a tree
-/// stay inside one: where all are slow, every payload would come twice.
+/// stay inside one: where all are slow, every payload would come twice. `second_parents` may ask for that, or forbid it.
 ///
 /// A link that an operator promotes is attached to as well in all trees but our own, in every epoch anew, and sent payloads too. Its far end
 /// has us as a child then, so neither end prunes the other for the copies that come twice.

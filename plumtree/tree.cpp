@@ -29,7 +29,7 @@ Overloaded(F...) -> Overloaded<F...>;
 Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics,
                  frame::LargeTools large)
     : core(std::move(config), self, std::move(name), rng, level, topics),
-      exchange_(core), losses_(core), pacing_(core), receipts_(core), assemblies_(core, std::move(large)) {
+      exchange_(core), losses_(core), pacing_(core), receipts_(core), inquiries_(core), assemblies_(core, std::move(large)) {
   shape = core.config.tree_rule == TreeConfig::Rule::classic ? tree::make_classic(core) : tree::make_rooted(core);
   const auto own = core.seen.add(self, core.name, Timestamp{});
   PLUMVINE_CHECK(own == tree::kSelf && !frame::is_parts(self), "our own origin is the first, and no origin of parts");
@@ -117,6 +117,7 @@ void Tree::Impl::peer_down(PeerId peer, Timestamp now) {
   exchange_.peer_down(slot, now);
   asker_down(slot, now);
   receipts_.peer_down(slot);
+  inquiries_.peer_down(slot);
   pacing_.peer_down(slot, now);
   core.flow_ends(slot);
   gathered_.erase(slot);
@@ -259,6 +260,8 @@ void Tree::Impl::handle_frame(PeerId from, Frame frame, Timestamp now) {
                  [&](frame::Progress& f) { pacing_.on_progress(slot, f, now); },
                  [&](frame::AckRequest& f) { receipts_.on_request(slot, f, now); },
                  [&](frame::Acks& f) { receipts_.on_acks(slot, f, now); },
+                 [&](frame::Ask& f) { inquiries_.on_ask(slot, f, now); },
+                 [&](frame::Answers& f) { inquiries_.on_answers(slot, std::move(f), now); },
                  [&](auto&) { core.reject(slot, FrameReject::unexpected); },
              },
              frame);
@@ -286,11 +289,13 @@ void Tree::Impl::handle_timeout(Timestamp now) {
   exchange_.handle_timeout(now);
   pacing_.handle_timeout(now);
   receipts_.handle_timeout(now);
+  inquiries_.handle_timeout(now);
 }
 
 Timestamp Tree::Impl::next_timeout() const {
   return std::min({core.store.next_expiry(), shape->next_timeout(), missing_.next(), ask_at_, digest_at_, losses_.next_timeout(),
-                   exchange_.next_timeout(), pacing_.next_timeout(), receipts_.next_timeout(), lazy_at()});
+                   exchange_.next_timeout(), pacing_.next_timeout(), receipts_.next_timeout(), inquiries_.next_timeout(),
+                   lazy_at()});
 }
 
 Timestamp Tree::Impl::lazy_at() const {
@@ -434,8 +439,31 @@ std::optional<HeldMessage> Tree::Impl::held(const MessageId& id) const {
   if (message == nullptr) return std::nullopt;
   const tree::Whole* whole = message->whole.get();
   return HeldMessage{message->id,    core.seen[message->origin].name,
-                     message->topic, message->round, whole != nullptr ? frame::Payload{whole->payload, whole->about.encoding, whole->about.size}
+                     message->topic, message->round, message->tree, whole != nullptr ? frame::Payload{whole->payload, whole->about.encoding, whole->about.size}
                                                       : frame::Payload{message->payload}};
+}
+
+PathInfo Tree::Impl::path(const MessageId& id) const {
+  PathInfo path;
+  const auto origin = core.seen.find(id.origin);
+  if (!origin) return path;
+  path.delivered = core.is_delivered(*origin, id.sequence);
+  const StoredMessage* message = core.store.find(id);
+  if (message == nullptr) {
+    if (core.seen.contains(*origin, id.sequence)) path.state = PathInfo::State::seen;
+    return path;
+  }
+  path.state = PathInfo::State::held;
+  path.hops = message->round;
+  path.published_us = message->published_us;
+  path.arrived = message->arrived;
+  for (const Slot slot : core.up) {
+    const PeerId peer = core.links[slot].peer;
+    if (slot == message->upstream) path.from = peer;
+    if ((message->sent & tree::bit(slot)) != 0) path.sent.push_back(peer);
+    if ((message->known & tree::bit(slot)) != 0) path.known.push_back(peer);
+  }
+  return path;
 }
 
 std::vector<std::string> Tree::Impl::check_invariants() const {
@@ -453,6 +481,7 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
   if (core.seen.size() > std::max<std::uint32_t>(2, c.origins_max) + (core.own_parts ? 1 : 0)) broken.emplace_back("too many origins");
   if (!std::is_sorted(core.up.begin(), core.up.end())) broken.emplace_back("links out of order");
   receipts_.check(broken);
+  inquiries_.check(broken);
   assemblies_.check(broken);
   for (const auto& [origin, set] : core.ordered) {
     if (!set.empty() && set.front().first <= ordered_upto(origin)) broken.emplace_back("a message waits for nothing");
@@ -506,6 +535,12 @@ void Tree::judged(MessageId id, Verdict verdict, Timestamp now) { impl_->judged(
 void Tree::want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now) {
   impl_->want_receipt(sequence, acks, timeout, now);
 }
+void Tree::ask(std::uint64_t number, std::uint8_t kind, Bytes question, Duration timeout, Timestamp now) {
+  impl_->ask(number, kind, std::move(question), timeout, now);
+}
+void Tree::answer(InstanceId origin, std::uint64_t number, Bytes text, Timestamp now) {
+  impl_->answer(origin, number, std::move(text), now);
+}
 void Tree::handle_timeout(Timestamp now) { impl_->handle_timeout(now); }
 std::optional<tree::Output> Tree::poll_output() { return impl_->poll_output(); }
 Timestamp Tree::next_timeout() const { return impl_->next_timeout(); }
@@ -519,11 +554,16 @@ PeerRole Tree::role(TreeId tree, PeerId peer) const {
   const auto slot = impl_->core.slot_of(peer);
   return slot && impl_->shape->is_eager(tree, *slot) ? PeerRole::eager : PeerRole::lazy;
 }
+Duration Tree::graft_timeout(PeerId peer) const {
+  const auto slot = impl_->core.slot_of(peer);
+  return slot ? impl_->graft_timeout(*slot) : Duration{0};
+}
 std::vector<Tree::View> Tree::views(Timestamp now) const { return impl_->shape->views(now); }
 std::vector<OriginInfo> Tree::origins() const { return impl_->origins(); }
 Cursor Tree::position() const { return impl_->position(); }
 std::vector<MessageId> Tree::held_ids(bool own) const { return impl_->held_ids(own); }
 std::optional<HeldMessage> Tree::held(const MessageId& id) const { return impl_->held(id); }
+PathInfo Tree::path(const MessageId& id) const { return impl_->path(id); }
 std::vector<LargeInfo> Tree::large(Timestamp now) const { return impl_->large(now); }
 std::vector<TopicInfo> Tree::topics() const { return impl_->core.topics.infos(); }
 std::vector<std::string> Tree::check_invariants() const { return impl_->check_invariants(); }

@@ -49,7 +49,24 @@ struct HeldMessage {
   MessageId id;
   std::string_view origin, topic;
   Round round = 0;
+  TreeId tree{};
   frame::Payload payload;
+};
+
+/// What this node knows of the way of one message.
+struct PathInfo {
+  enum class State : std::uint8_t {
+    unknown,  ///< never heard of, or too long ago
+    seen,     ///< it was here; the repair store has it no more
+    held,     ///< in the repair store: all that follows is known
+  };
+  State state = State::unknown;
+  bool delivered = false;              ///< or passed over for good
+  Round hops = 0;
+  std::int64_t published_us = 0;       ///< on our own clock
+  Timestamp arrived{};
+  std::optional<PeerId> from;          ///< none for our own, and where that link is gone
+  std::vector<PeerId> sent, known;     ///< links that it was sent on, and whose far end had it first
 };
 
 /// What `Tree::trim` gave up.
@@ -91,6 +108,10 @@ class Tree {
   /// Asks members for acknowledgements of the message published last; `Receipted` follows, at once and with nobody if
   /// too many are asked for already.
   void want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now);
+  /// Asks all members; `Inquired` follows, at once and with nobody if too much is asked already. Of `frames.hpp`'s bounds.
+  void ask(std::uint64_t number, std::uint8_t kind, Bytes question, Duration timeout, Timestamp now);
+  /// What we say to an `Asked`, if it is not over.
+  void answer(InstanceId origin, std::uint64_t number, Bytes text, Timestamp now);
   /// A delivered payload could not be decoded: it is reported as lost.
   void undecodable(const MessageId& id, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
@@ -112,6 +133,8 @@ class Tree {
   /// Eager if the peer is eager in any tree.
   [[nodiscard]] PeerRole role(PeerId peer) const;
   [[nodiscard]] PeerRole role(TreeId tree, PeerId peer) const;
+  /// So long what the peer announces may take to come before it is pulled: follows measured lateness, `graft_timeout` at most. 0: no such peer.
+  [[nodiscard]] Duration graft_timeout(PeerId peer) const;
   /// Peers by `PeerId` in `parent`, `eager` and `lazy`; the engine fills in names.
   struct View {
     TreeId tree{};
@@ -133,6 +156,7 @@ class Tree {
   [[nodiscard]] std::vector<MessageId> held_ids(bool own) const;
   /// Views are valid until the next input.
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
+  [[nodiscard]] PathInfo path(const MessageId& id) const;
   [[nodiscard]] std::vector<TopicInfo> topics() const;
   /// Large payloads under way.
   [[nodiscard]] std::vector<LargeInfo> large(Timestamp now) const;

@@ -22,10 +22,11 @@ enum class Type : std::uint8_t {
   hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye, forget, ack_request, acks,
   visit, direct, direct_ack,
   described,  ///< a gossip that says what its payload is
+  ask, answers,
 };
 constexpr std::uint64_t kFrames = std::variant_size_v<Frame>;
 constexpr std::uint64_t kLastType = kFrames + 1;
-static_assert(kLastType == static_cast<std::uint64_t>(Type::described));
+static_assert(kLastType == static_cast<std::uint64_t>(Type::answers));
 
 constexpr bool is_gossip(std::uint64_t type) noexcept {
   return type == static_cast<std::uint64_t>(Type::gossip) || type == static_cast<std::uint64_t>(Type::described);
@@ -39,6 +40,7 @@ constexpr Type type_of() noexcept {
     return static_cast<Type>(index + (index + 1 < static_cast<std::size_t>(Type::described) ? 1 : 2));
   }(std::make_index_sequence<std::variant_size_v<Frame>>{});
 }
+static_assert(type_of<DirectAck>() == Type::direct_ack && type_of<Ask>() == Type::ask);
 static_assert(type_of<Gossip>() == Type::gossip && type_of<Digest>() == Type::digest);
 
 // ---- Writing. Each `put` runs twice: once over a Counter, for the size of the block, once over a Memory.
@@ -133,6 +135,8 @@ template <> inline constexpr std::size_t kFields<Acks> = 2;
 template <> inline constexpr std::size_t kFields<Visit> = 4;
 template <> inline constexpr std::size_t kFields<Direct> = 2;
 template <> inline constexpr std::size_t kFields<DirectAck> = 1;
+template <> inline constexpr std::size_t kFields<Ask> = 5;
+template <> inline constexpr std::size_t kFields<Answers> = 3;
 
 template <class Sink>
 struct FieldWriter {
@@ -217,12 +221,35 @@ struct FieldWriter {
   }
   void operator()(const Visit& f) { (*this)(f.who); }
   void operator()(const Direct& f) {
-    PLUMVINE_CHECK(f.payload.size() <= kDirectMax, "a direct message is too large");
     sink.uint(f.number);
-    sink.bin_header(f.payload.size());
-    sink.raw(f.payload.data(), f.payload.size());
+    bin(f.payload, kDirectMax);
   }
   void operator()(const DirectAck& f) { sink.uint(f.number); }
+  void operator()(const Ask& f) {
+    sink.id(f.origin);
+    sink.uint(f.number);
+    sink.uint(f.round);
+    sink.uint(f.kind);
+    bin(f.question, kQuestionMax);
+  }
+  void operator()(const Answers& f) {
+    PLUMVINE_CHECK(f.answers.size() <= kEntriesMax, "a frame has too many answers");
+    sink.id(f.origin);
+    sink.uint(f.number);
+    sink.array(f.answers.size());
+    for (const auto& answer : f.answers) {
+      sink.array(2);
+      sink.id(answer.member);
+      bin(answer.text, kAnswerMax);
+    }
+  }
+
+ private:
+  void bin(const Bytes& bytes, std::size_t max) {
+    PLUMVINE_CHECK(bytes.size() <= max, "bytes of a frame exceed their bound");
+    sink.bin_header(bytes.size());
+    sink.raw(bytes.data(), bytes.size());
+  }
 };
 
 template <class Sink>
@@ -532,19 +559,46 @@ template <>
 Visit get(Reader& in) {
   return Visit{get<Hello>(in)};
 }
+Bytes get_bin(Reader& in, std::size_t max, const char* too_large) {
+  const std::size_t size = in.bin_header();
+  if (size > max) in.fail(too_large);
+  if (in.good() && size > in.left()) in.fail("bytes are missing");
+  return in.good() ? Bytes::copy_of(in.take(size)) : Bytes{};
+}
 template <>
 Direct get(Reader& in) {
   Direct f;
   f.number = in.uint();
-  const std::size_t size = in.bin_header();
-  if (size > kDirectMax) in.fail("a direct message is too large");
-  if (in.good() && size != in.left()) in.fail("payload of another length");
-  if (in.good()) f.payload = Bytes::copy_of(in.rest());
+  f.payload = get_bin(in, kDirectMax, "a direct message is too large");
   return f;
 }
 template <>
 DirectAck get(Reader& in) {
   return DirectAck{in.uint()};
+}
+template <>
+Ask get(Reader& in) {
+  Ask f;
+  f.origin = get_origin(in);
+  f.number = in.uint();
+  f.round = in.uint();
+  f.kind = static_cast<std::uint8_t>(in.uint(UINT8_MAX));
+  f.question = get_bin(in, kQuestionMax, "a question is too large");
+  return f;
+}
+template <>
+Answers get(Reader& in) {
+  Answers f;
+  f.origin = get_origin(in);
+  f.number = in.uint();
+  f.answers.resize(get_entry_count(in, 2));
+  for (auto& answer : f.answers) {
+    in.array_of(2);
+    answer.member = get_origin(in);
+    answer.text = get_bin(in, kAnswerMax, "an answer is too large");
+    if (!in.good()) break;
+  }
+  return f;
 }
 
 Result<Frame> refuse(FrameReject* reason, FrameReject why, const char* what) {
@@ -577,6 +631,7 @@ constexpr std::array<DecodeAs, kLastType + 1> kDecoders{
     decode_as<Prune>,  decode_as<Beacon>, decode_as<Digest>, decode_as<Pull>,  decode_as<Gone>,
     decode_as<Progress>, decode_as<Ping>, decode_as<Pong>, decode_as<Bye>, decode_as<Forget>,
     decode_as<AckRequest>, decode_as<Acks>, decode_as<Visit>, decode_as<Direct>, decode_as<DirectAck>,
+    nullptr,           decode_as<Ask>,    decode_as<Answers>,
 };
 
 }  // namespace
@@ -642,7 +697,7 @@ Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_messag
 std::string_view name_of(const Frame& frame) noexcept {
   static constexpr std::array<std::string_view, kFrames> kNames{"hello", "gossip", "ihave",    "graft", "prune", "beacon", "digest",
                                                                   "pull",  "gone",   "progress", "ping",  "pong",  "bye", "forget",
-                                                                  "ack_request", "acks", "visit", "direct", "direct_ack"};
+                                                                  "ack_request", "acks", "visit", "direct", "direct_ack", "ask", "answers"};
   return kNames[frame.index()];
 }
 

@@ -36,6 +36,9 @@ inline constexpr std::size_t kForgetNameMax = 512;
 inline constexpr std::size_t kForgetsMax = 64;
 /// Bound on a direct message.
 inline constexpr std::size_t kDirectMax = 48 * 1024;
+/// Bounds on a question to all members, and on one member's answer.
+inline constexpr std::size_t kQuestionMax = 1024;
+inline constexpr std::size_t kAnswerMax = 16 * 1024;
 
 /// What a dialling side sends first: magic, 'p', 'v', version.
 Bytes preface();

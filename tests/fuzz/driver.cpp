@@ -154,6 +154,7 @@ Frame some_frame(Steps& in) {
     for (unsigned n = in.byte() % 4; n > 0; --n) out.push_back({origin(), ranges()});
     return out;
   };
+  const auto cut = [](BytesView bytes) { return bytes.first(std::min(bytes.size(), wire::kQuestionMax)); };
   const unsigned kind = in.byte() % 13;
   switch (kind) {
     case 0: return Hello{1, "", name(in.byte() % kPeers), origin()};
@@ -203,6 +204,8 @@ Frame some_frame(Steps& in) {
         case 3: return Visit{{1, "", name(in.byte() % kPeers), origin()}};
         case 4: return Direct{in.byte(), Bytes::copy_of(in.bytes())};
         case 5: return DirectAck{in.byte()};
+        case 6: return Ask{origin(), in.byte(), in.byte(), in.byte(), Bytes::copy_of(cut(in.bytes()))};
+        case 7: return Answers{origin(), in.byte(), {{origin(), Bytes::copy_of(in.bytes())}}};
         default: return Pong{in.byte(), in.byte(), in.byte(), in.byte()};
       }
   }

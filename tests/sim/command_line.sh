@@ -43,6 +43,7 @@ refused "--loss '100'" run p7 --loss 100
 refused "--latency-ms '50-10'" run p7 --latency-ms 50-10
 refused "--senders 'some'" run p7 --senders some
 refused "--tree-rule 'oak'" run p7 --tree-rule oak
+refused "--second-parents 'two'" run p7 --second-parents two
 refused "--repair 'maybe'" run p7 --repair maybe
 refused "--starved '200'" run g1 --starved 200
 refused "cannot honour --starved" run p7 --starved 10

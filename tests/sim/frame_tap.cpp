@@ -110,6 +110,8 @@ std::string describe(const Frame& frame, const std::function<std::string(Instanc
           [&](const frame::Visit& f) { return "visit " + f.who.name; },
           [&](const frame::Direct& f) { return "direct " + std::to_string(f.payload.size()) + " B"; },
           [&](const frame::DirectAck& f) { return "direct-ack " + std::to_string(f.number); },
+          [&](const frame::Ask& f) { return "ask " + name(f.origin) + " number=" + std::to_string(f.number); },
+          [&](const frame::Answers& f) { return "answers " + name(f.origin) + " of " + std::to_string(f.answers.size()); },
           [&](const frame::Bye& f) { return "bye why=" + std::to_string(static_cast<int>(f.why)); },
       },
       frame);

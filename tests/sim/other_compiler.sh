@@ -5,7 +5,7 @@ set -euo pipefail
 ours=$1 compiler=$2 source=$3 build=$4
 
 cmake -S "$source" -B "$build" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O1 \
-  -DPLUMVINE_TESTS=OFF -DPLUMVINE_METRICS=OFF -DPLUMVINE_INSTALL=OFF >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
+  -DPLUMVINE_BATCHES=ON -DPLUMVINE_TESTS=OFF -DPLUMVINE_METRICS=OFF -DPLUMVINE_INSTALL=OFF >"$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 cmake --build "$build" --target plumvine-sim >"$build.log" 2>&1 || { tail -50 "$build.log"; exit 1; }
 theirs=$(find "$build" -type f -name plumvine-sim -perm -u+x | head -1)
 

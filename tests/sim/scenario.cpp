@@ -14,6 +14,7 @@ std::string_view to_string(Flag flag) noexcept {
     case Flag::seconds: return "--seconds";
     case Flag::tree_rule: return "--tree-rule";
     case Flag::threshold: return "--optimization-threshold";
+    case Flag::second_parents: return "--second-parents";
     case Flag::repair: return "--repair";
     case Flag::depth: return "--depth";
     case Flag::starved: return "--starved";

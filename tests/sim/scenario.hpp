@@ -17,7 +17,7 @@ namespace plumvine::sim {
 
 /// Flags that a scenario may understand; each overrides one of its defaults.
 enum class Flag : std::uint8_t {
-  nodes, rounds, senders, loss, latency, kill, crash_per_round, seconds, tree_rule, threshold, repair, depth, starved,
+  nodes, rounds, senders, loss, latency, kill, crash_per_round, seconds, tree_rule, threshold, second_parents, repair, depth, starved,
 };
 /// As written on the command line, for example `--crash-per-round`.
 std::string_view to_string(Flag flag) noexcept;
@@ -36,6 +36,7 @@ struct Request {
   std::optional<double> seconds;
   std::optional<TreeConfig::Rule> tree_rule;
   std::optional<std::uint64_t> threshold;  ///< `optimization_threshold`
+  std::optional<SecondParents> second_parents;
   std::optional<bool> repair;
   std::optional<std::uint64_t> depth;      ///< steps whose order is varied
   std::ostream* trace = nullptr;       ///< where the readable trace goes

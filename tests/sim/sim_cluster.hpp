@@ -61,6 +61,9 @@ class SimCluster final : private NodeObserver {
   void stop_traffic(std::size_t node);
   void stop_all_traffic();
 
+  /// The wall clock of this machine from its next start on.
+  void set_wall_offset(std::size_t node, Duration offset) { skews_[node].wall_offset = offset; }
+
   // Network.
   SimNetwork& network() noexcept { return network_; }
   void partition(const std::vector<std::vector<std::size_t>>& groups);

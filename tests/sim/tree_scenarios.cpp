@@ -125,6 +125,7 @@ TreeSimOptions options_of(const Experiment& e, const Request& request) {
   options.seed = request.seed;
   if (e.regions) options.tree = Config::wan("n").tree;
   options.tree.tree_rule = request.tree_rule.value_or(TreeConfig::Rule::rooted);
+  if (request.second_parents) options.tree.second_parents = *request.second_parents;
   if (request.threshold) options.tree.optimization_threshold = static_cast<std::uint32_t>(*request.threshold);
   options.latency_min = e.latency_min;
   options.latency_max = e.latency_max;
@@ -227,7 +228,7 @@ Scenario make(std::string name, std::string summary, const Experiment& experimen
   Scenario scenario;
   scenario.name = name;
   scenario.summary = std::move(summary);
-  scenario.flags = {Flag::nodes, Flag::rounds, Flag::loss, Flag::crash_per_round, Flag::tree_rule, Flag::threshold, Flag::repair};
+  scenario.flags = {Flag::nodes, Flag::rounds, Flag::loss, Flag::crash_per_round, Flag::tree_rule, Flag::threshold, Flag::second_parents, Flag::repair};
   if (!experiment.regions) scenario.flags.insert({Flag::senders, Flag::latency, Flag::kill});
   scenario.run = [name, experiment](const Request& request) { return run_experiment(name, experiment, request); };
   return scenario;

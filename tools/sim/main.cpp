@@ -38,7 +38,7 @@ Flags of run (a flag that the scenario cannot honour is refused):
   --nodes N                 how many nodes
   --seed S                  seed of everything random (default 1)
   --rounds N                broadcasts that are counted; seconds (p8), seeds (swarm), crashes (s1), clusters (g1, g2)
-  --senders one|changing|all
+  --senders one|changing|all   who publishes
   --loss PERCENT            each packet and each tree frame is lost on its own
   --latency-ms MIN-MAX      one way, per link
   --kill PERCENT            of the nodes, together, before the first counted round
@@ -46,12 +46,14 @@ Flags of run (a flag that the scenario cannot honour is refused):
   --depth N                 steps whose order is varied (orders)
   --starved PERCENT         of the members, that get too little of their processor
   --seconds T               how long the fault, the churn or the measurement lasts
-  --tree-rule rooted|classic
-  --optimization-threshold N
+  --tree-rule rooted|classic   how the tree is shaped
+  --optimization-threshold N   rounds by which an announcer must be nearer (classic)
+  --second-parents lossy|always|never
+                               when payloads come from two neighbours (rooted)
   --repair on|off           replace lost links, compare digests now and then
   --trace                   print every frame and event
   --json                    one JSON object: payload_bytes are Gossip frames, control_bytes all other frames, as on the wire
-  --help, --version
+  --help, --version         this text, the version
 
 Exit status: 0 well, 1 a checker found something, 2 wrong usage.
 )";
@@ -137,6 +139,11 @@ Status set_flag(Request& request, const Scenario& scenario, std::string_view fla
     else if (text == "classic") request.tree_rule = TreeConfig::Rule::classic;
     else return bad("rooted or classic");
     return {};
+  }
+  if (flag == "--second-parents") {
+    for (const auto second : {SecondParents::lossy, SecondParents::always, SecondParents::never})
+      if (to_string(second) == text) request.second_parents = second;
+    return request.second_parents ? Status{} : bad("lossy, always or never");
   }
   if (text != "on" && text != "off") return bad("on or off");
   request.repair = text == "on";

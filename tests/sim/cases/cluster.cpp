@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <plumvine/health.hpp>
+
 #include <sim/sim_cluster.hpp>
 
 using namespace plumvine;
@@ -429,4 +431,36 @@ TEST_CASE("members of three zones far apart: a root in each, and near links that
   cluster.run_for(60s);
   CHECK(cluster.link_changes() - before <= 4);
   CHECK(cluster.violations().empty());
+}
+
+TEST_CASE("a machine whose clock is wrong is named by all, itself included, until it is set", "[sim]") {
+  const std::int64_t offset_s = GENERATE(40, -40);
+  CAPTURE(offset_s);
+  Formed c(lan(7, 5));
+  const auto blamed = [&](std::size_t node) -> std::string {
+    const auto snapshot = c->node(node).snapshot();
+    for (const HealthReason& reason : assess(*snapshot, HealthConfig{}).reasons)
+      if (reason.code == "PV2013") return std::get<std::string>(reason.evidence[0].second);
+    return {};
+  };
+  for (std::size_t i = 0; i < 7; ++i) CHECK(blamed(i).empty());
+  c->kill(3);
+  c->set_wall_offset(3, seconds{offset_s});
+  c->start(3);
+  CHECK(c->run_until([&] { return blamed(3) == "n3"; }, 30s));
+  const auto accusers = [&] {
+    std::size_t seen = 0;
+    for (std::size_t i = 0; i < 7; ++i) {
+      if (i == 3 || blamed(i).empty()) continue;
+      ++seen;
+      CHECK(blamed(i).starts_with(offset_s > 0 ? "n3 (+" : "n3 (-"));
+    }
+    return seen;
+  };
+  CHECK(c->run_until([&] { return accusers() >= 3; }, 30s));
+  c->kill(3);
+  c->set_wall_offset(3, seconds{0});
+  c->start(3);
+  CHECK(c->run_until([&] { return c->settled(); }, 60s));
+  for (std::size_t i = 0; i < 7; ++i) CHECK(blamed(i).empty());
 }

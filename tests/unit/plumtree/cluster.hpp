@@ -48,6 +48,8 @@ class Cluster {
     std::vector<tree::RoleChanged> roles;
     std::vector<FrameReject> misbehaved;
     std::vector<tree::Receipted> receipts;
+    std::vector<tree::Asked> asked;
+    std::vector<tree::Inquired> inquired;
     std::vector<std::pair<std::string, Sequence>> order;  // topic and sequence as delivered
     Sequence published = 0;
     Timestamp armed = kNever;
@@ -173,6 +175,11 @@ class Cluster {
         node.tree->judged(judged->message.id, judge ? judge(n, judged->message) : Verdict::accept, now);
       } else if (auto* receipt = std::get_if<tree::Receipted>(&*output)) {
         node.receipts.push_back(*receipt);
+      } else if (auto* asked = std::get_if<tree::Asked>(&*output)) {
+        node.asked.push_back(*asked);
+        if (answer) node.tree->answer(asked->origin, asked->number, answer(n, *asked), now);
+      } else if (auto* inquired = std::get_if<tree::Inquired>(&*output)) {
+        node.inquired.push_back(*inquired);
       } else if (auto* lost = std::get_if<tree::Lost>(&*output)) {
         node.lost.push_back(*lost);
       } else if (auto* log = std::get_if<tree::Log>(&*output)) {
@@ -221,6 +228,8 @@ class Cluster {
   double loss = 0;
   Watch watch;                                                    ///< sees each frame sent
   std::function<Verdict(std::uint32_t node, const tree::Deliver&)> judge;
+  /// What a node says to a question; without it nobody answers.
+  std::function<Bytes(std::uint32_t node, const tree::Asked&)> answer;
   std::vector<std::string> validated;                             ///< topics that nodes added from now on judge
   std::function<bool(std::uint32_t, std::uint32_t, const Frame&)> drop;  ///< true: this frame is lost
 

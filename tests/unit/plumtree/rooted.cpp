@@ -254,6 +254,24 @@ TEST_CASE("a parent that prunes us is asked once more, then left", "[rooted]") {
   CHECK(parent_of(s) == peer(1));
 }
 
+TEST_CASE("a second parent is taken where the setting asks for one", "[rooted]") {
+  TreeConfig config;
+  config.second_parents = GENERATE(SecondParents::lossy, SecondParents::always, SecondParents::never);
+  config.optimization_threshold = 1;
+  INFO(to_string(config.second_parents));
+  const bool always = config.second_parents == SecondParents::always;
+  Single s(config);
+  settle(s, 2, 1000);
+  s.receive(1, frame::Beacon{kTree, 1, 1800});
+  s.drain();
+  CHECK(s.to<frame::Graft>() == (always ? Peers{1} : Peers{}));
+  CHECK(parent_of(s) == peer(2));
+  s.receive(2, on_tree(1));
+  s.receive(1, on_tree(1));
+  s.drain();
+  CHECK(s.to<frame::Prune>() == (always ? Peers{} : Peers{1}));
+}
+
 TEST_CASE("duplicates never change the parent; in a row they clear a stale edge", "[rooted]") {
   TreeConfig config;
   config.optimization_threshold = 2;
