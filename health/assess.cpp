@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -6,6 +7,7 @@
 #include <plumvine/health.hpp>
 
 #include "codes.hpp"
+#include "lag.hpp"
 
 namespace plumvine {
 namespace {
@@ -13,8 +15,10 @@ namespace {
 // Fewer messages or grafts than these in the window say nothing about a rate.
 constexpr std::uint64_t kMessagesMin = 100;
 constexpr std::uint64_t kGraftsMin = 10;
-// Seconds for which somebody of another cluster is shown.
-constexpr double kOtherClusterShown = 60;
+// Seconds for which a stranger is shown.
+constexpr double kStrangerShown = 60;
+// Clocks need to be compared with so many neighbours before it is our own that is taken to be wrong.
+constexpr std::size_t kNeighboursToJudge = 2;
 
 double ratio(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
@@ -39,6 +43,22 @@ std::string silent_seeds(const Snapshot& s) {
   if (silent > kNamedMax) out += fmt::format("; {} more", silent - kNamedMax);
   return out;
 }
+
+/// Names with what is to be said of each, the first few of them.
+class Names {
+ public:
+  void add(std::string_view name, std::string_view what) {
+    constexpr std::size_t kNamedMax = 5;
+    if (++count_ <= kNamedMax) text_ += fmt::format("{}{} ({})", text_.empty() ? "" : ", ", name, what);
+    else more_ = fmt::format(" and {} more", count_ - kNamedMax);
+  }
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  [[nodiscard]] std::string text() const { return text_ + more_; }
+
+ private:
+  std::string text_, more_;
+  std::size_t count_ = 0;
+};
 
 PeerHealth peer_health(const Snapshot& s) {
   PeerHealth out;
@@ -92,25 +112,36 @@ class Judge {
       blame("PV2009", {{"seeds", silent_seeds(s_)}});
     }
     if (!s_.name_holder.empty()) blame("PV2011", {{"name", s_.name}, {"at", s_.name_holder}});
-    if (s_.other_cluster.count > 0 && s_.other_cluster.age_s < kOtherClusterShown) {
-      blame("PV2010", {{"from", s_.other_cluster.from},
-                       {"refused", number(s_.other_cluster.count)},
-                       {"last_s", s_.other_cluster.age_s}});
-    }
+    stranger("PV2010", s_.other_cluster);
+    if (cut_off()) blame("PV2016", {{"silent_s", s_.silent_s}, {"limit_s", s_.silence_limit_s}});
     const auto& p = report_.peer_health;
+    Names incompatible, silent, blocked, dead;
+    for (const MemberInfo& m : s_.members) {
+      const MemberState state = m.member.state;
+      const bool lives = state == MemberState::alive || state == MemberState::suspect;
+      if (lives && !m.incompatible.empty()) incompatible.add(m.member.name, m.incompatible);
+      const bool missed = state == MemberState::suspect || state == MemberState::dead;
+      if (missed && m.contact == StreamContact::silent) silent.add(m.member.name, m.member.endpoint().to_string());
+      if (state == MemberState::alive && m.packets != PacketPath::open) blocked.add(m.member.name, to_string(m.packets));
+      if (state == MemberState::dead && m.speaks_links) dead.add(m.member.name, to_string(m.contact));
+    }
+    if (incompatible.count() > 0) blame("PV2008", {{"members", number(incompatible.count())}, {"who", incompatible.text()}});
+    if (silent.count() > 0) blame("PV2012", {{"members", number(silent.count())}, {"who", silent.text()}});
+    clocks();
+    if (blocked.count() > 0) blame("PV2007", {{"members", number(blocked.count())}, {"who", blocked.text()}});
     const Facts evidence{{"unreachable", number(s_.unreachable.size())},
-                                                               {"members_alive", number(p.members_alive)},
-                                                               {"members_dead", number(p.members_dead)}};
-    const auto packets_blocked = std::count_if(s_.members.begin(), s_.members.end(), [](const MemberInfo& m) {
-      return m.packets != PacketPath::open && m.member.state == MemberState::alive;
-    });
-    const auto incompatible = std::count_if(s_.members.begin(), s_.members.end(), [](const MemberInfo& m) {
-      return !m.incompatible.empty() && (m.member.state == MemberState::alive || m.member.state == MemberState::suspect);
-    });
-    if (incompatible > 0) blame("PV2008", {{"members", static_cast<double>(incompatible)}});
-    if (packets_blocked > 0) blame("PV2007", {{"members", static_cast<double>(packets_blocked)}});
+                         {"members_alive", number(p.members_alive)},
+                         {"members_dead", number(p.members_dead)},
+                         {"who", dead.text()}};
     if (p.partition == PartitionState::partial) blame("PV2005", evidence);
     if (p.partition == PartitionState::majority_lost) blame("PV2006", evidence);
+    expected();
+  }
+
+  /// Somebody who has none of our keys, or none.
+  void security() {
+    stranger("PV2301", s_.other_key);
+    stranger("PV2302", s_.in_clear);
   }
 
   void tree() {
@@ -127,8 +158,14 @@ class Judge {
     if (rates_count() && d.duplicate_rate > limits_.duplicate_rate_degraded) {
       blame("PV2102", {{"duplicate_rate", d.duplicate_rate},
                        {"limit", limits_.duplicate_rate_degraded},
-                       {"delivered", number(s_.window.delivered)}});
+                       {"delivered", number(s_.window.delivered)},
+                       {"options", s_.tree_options}});
     }
+    const LinkInfo* far = nullptr;
+    for (const LinkInfo& link : s_.links)
+      if (link.state == LinkState::up && link.rtt_s > s_.graft_timeout_s && (far == nullptr || link.rtt_s > far->rtt_s)) far = &link;
+    if (far != nullptr && s_.graft_timeout_s > 0)
+      blame("PV2106", {{"peer", far->peer}, {"rtt_s", far->rtt_s}, {"graft_timeout_s", s_.graft_timeout_s}});
     if (grafts_fail()) {
       blame("PV2103", {{"graft_failure_rate", d.graft_failure_rate},
                        {"limit", limits_.graft_failure_rate_degraded},
@@ -149,20 +186,34 @@ class Judge {
       blame("PV2105", {{"problem", s_.history.problem}, {"dropped", number(s_.history.dropped)}});
   }
 
-  // A full cache under load is what a cache is for. It is too small only when pulls fail as well.
+  // A full cache under load is what a cache is for. It is too small when pulls fail as well, or when it was given less room than
+  // usual and messages leave it before members have stopped asking for them.
   void cache() {
     const auto& c = report_.cache_health;
-    if (c.utilization >= limits_.cache_utilization_degraded && grafts_fail()) {
+    const double rate = s_.window.seconds > 0 ? number(s_.window.cache_overflows) / s_.window.seconds : 0;
+    const double kept_s = rate > 0 ? number(c.messages) / rate : c.ttl_s;
+    const bool full = c.utilization >= limits_.cache_utilization_degraded;
+    if (full && (grafts_fail() || (s_.cache_reduced && s_.window.cache_overflows >= kMessagesMin / 2 && kept_s < s_.cache_need_s))) {
       blame("PV2104", {{"utilization", c.utilization},
                        {"limit", limits_.cache_utilization_degraded},
+                       {"kept_s", kept_s},
+                       {"asked_for_s", s_.cache_need_s},
                        {"graft_failure_rate", report_.delivery_health.graft_failure_rate}});
+    }
+    const MemoryStats& memory = s_.memory;
+    if (memory.gained >= limits_.memory_growth_degraded) {
+      blame("PV2203", {{"part", memory.gaining == MemoryPart::count_ ? "none of plumvine's: the rest of the process" : std::string(to_string(memory.gaining))},
+                       {"gained_bytes", number(memory.gained)},
+                       {"seconds", memory.gained_s},
+                       {"resident_bytes", number(memory.resident)}});
     }
   }
 
   void loop() {
     if (s_.loop.max_stall >= limits_.stall_degraded) {
       blame("PV2201", {{"max_stall_ms", report_.loop_health.max_stall_ms},
-                       {"limit_ms", to_seconds(limits_.stall_degraded) * 1e3}});
+                       {"limit_ms", to_seconds(limits_.stall_degraded) * 1e3},
+                       {"in", s_.loop.max_stall_in.empty() ? "nothing that is timed: plumvine itself, or no processor time" : s_.loop.max_stall_in}});
     }
   }
 
@@ -171,6 +222,52 @@ class Judge {
   [[nodiscard]] bool grafts_fail() const {
     return rates_count() && s_.window.grafts_sent >= kGraftsMin &&
            report_.delivery_health.graft_failure_rate > limits_.graft_failure_rate_degraded;
+  }
+
+  void stranger(std::string_view code, const StrangerInfo& who) {
+    if (who.count == 0 || who.age_s >= kStrangerShown) return;
+    blame(code, {{"from", who.from}, {"refused", number(who.count)}, {"last_s", who.age_s}});
+  }
+
+  /// Where all neighbours' clocks are off alike it is this machine's that is wrong.
+  void clocks() {
+    const double limit = to_seconds(limits_.clock_offset_degraded);
+    Names off;
+    std::size_t up = 0, ahead = 0;
+    double least = 0;
+    for (const LinkInfo& link : s_.links) {
+      if (link.state != LinkState::up) continue;
+      ++up;
+      if (std::abs(link.clock_offset_s) <= limit) continue;
+      off.add(link.peer, fmt::format("{:+.1f} s", link.clock_offset_s));
+      if (link.clock_offset_s > 0) ++ahead;
+      if (least == 0 || std::abs(link.clock_offset_s) < std::abs(least)) least = link.clock_offset_s;
+    }
+    if (off.count() == 0) return;
+    const bool ours = off.count() == up && up >= kNeighboursToJudge && (ahead == 0 || ahead == up);
+    if (ours) blame("PV2013", {{"whose", s_.name}, {"offset_s", -least}, {"limit_s", limit}});
+    else blame("PV2013", {{"whose", off.text()}, {"limit_s", limit}});
+  }
+
+  void expected() {
+    Names missing;
+    for (const std::string& name : s_.expected) {
+      const auto it = std::find_if(s_.members.begin(), s_.members.end(), [&](const MemberInfo& m) { return m.member.name == name; });
+      if (it == s_.members.end()) missing.add(name, "never seen");
+      else if (it->member.state != MemberState::alive) missing.add(name, to_string(it->member.state));
+    }
+    const auto alive = report_.peer_health.members_alive;
+    if (missing.count() == 0 && alive >= s_.expected_min) return;
+    blame("PV2014", {{"missing", missing.text()}, {"members_alive", number(alive)}, {"expected_min", number(s_.expected_min)}});
+  }
+
+  /// Others are there, or were until a moment ago, and all of them are silent. Links would be given up much later.
+  [[nodiscard]] bool cut_off() const {
+    return s_.silence_limit_s > 0 && s_.silent_s >= s_.silence_limit_s && !s_.left &&
+           std::any_of(s_.members.begin(), s_.members.end(), [](const MemberInfo& m) {
+             const MemberState state = m.member.state;
+             return !m.self && state != MemberState::left && (state != MemberState::dead || m.speaks_links);
+           });
   }
 
   /// Nobody else is alive or known to be dead, and a seed that is somebody else does not answer.
@@ -223,11 +320,13 @@ HealthReport assess(const Snapshot& snapshot, const HealthConfig& thresholds) {
   report.loop_health = {snapshot.loop.busy_ratio, to_seconds(snapshot.loop.max_stall) * 1e3};
 
   Judge judge{snapshot, thresholds, report};
+  judge.security();
   judge.membership();
   judge.tree();
   judge.delivery();
   judge.cache();
   judge.loop();
+  judge_subscribers(snapshot, report);
   report.message = message_of(report);
   return report;
 }

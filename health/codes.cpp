@@ -35,25 +35,62 @@ constexpr std::array kCodes{
          "see the log (PV1117) for who; it stays outside. Set cluster alike on both if it belongs here, else correct its seeds"},
     Code{"PV2011", unhealthy, "membership", "the cluster knows another process under this member's name",
          "start one of the two under another name; the evidence says where the other one is"},
+    Code{"PV2012", degraded, "membership",
+         "a member does not answer although its machine takes connections: its process is stopped (SIGSTOP), hung or starved, or "
+         "another program has its port",
+         "look at that process (ps shows T where it is stopped; kill -CONT lets it go on) and at its machine's load; "
+         "plumvine doctor run there names a program that has taken the port"},
+    Code{"PV2013", degraded, "membership", "a wall clock is wrong: it differs from the others' by more than clock_offset_degraded",
+         "set that machine's clock (chronyc tracking, timedatectl); the protocol itself goes by monotonic clocks, but times in events, "
+         "logs and delivery delays are wrong"},
+    Code{"PV2014", degraded, "membership", "members that are to be there (expected_members, expected_members_min) are not alive",
+         "start them, or see plumvine members and the log for why they are not here; take them out of expected_members if they are gone "
+         "for good"},
+    Code{"PV2015", degraded, "membership",
+         "a member that counts as alive does not answer the doctor: stopped, overloaded or cut off a moment ago",
+         "run the doctor again in a few seconds, when membership has judged; look at that process and at its machine's load meanwhile"},
+    Code{"PV2016", unhealthy, "membership", "nothing is heard from any other member any more: this host is cut off, or all others are gone",
+         "check this host's network: interface, cable, addresses, firewall; plumvine reachability at another member says what reaches it"},
     Code{"PV2101", degraded, "delivery", "messages known to exist have been missing for long",
          "see plumvine lag for the origins concerned; the members that hold them may be unreachable or overloaded"},
     Code{"PV2102", degraded, "tree", "many payloads arrive more than once",
-         "normal for seconds after links changed; if it stays, look for peers that do not prune, or raise "
-         "maintenance_interval if links flap"},
+         "normal for seconds after links changed; if it stays, set the options that the evidence names back to the preset's "
+         "(tree_rule, optimization_threshold, eager_fanout), or raise maintenance_interval if links flap"},
     Code{"PV2103", degraded, "tree", "many pulls of announced messages fail",
          "peers are slow or drop messages too early: raise graft_timeout, or message_cache_ttl on all members"},
     Code{"PV2104", degraded, "cache",
-         "the graft cache is full and pulls fail: messages leave it before peers have pulled them",
-         "raise message_cache_max_size or message_cache_max_bytes on all members"},
+         "the graft cache is too small: messages leave it while members may still ask for them",
+         "raise message_cache_max_size or message_cache_max_bytes on all members, at least to the preset's"},
     Code{"PV2105", degraded, "delivery", "messages cannot be written into the data directory",
          "the evidence says why; make room on its disk. What is not written is missing for subscribers who come later; it is tried "
          "again every five seconds"},
+    Code{"PV2106", degraded, "tree", "graft_timeout is below the round trip to a neighbour: pulls are repeated before they can be answered",
+         "raise graft_timeout above the largest round trip (plumvine peers shows them), or use the wan preset"},
+    Code{"PV2109", degraded, "delivery", "a subscriber reads more slowly than messages come",
+         "plumvine lag names it: make it read faster, give it a topic of its own, or let it go on from its cursor later; it is closed when "
+         "4 MiB wait for it"},
     Code{"PV2201", degraded, "loop",
          "the event loop stood still for long: a handler blocked it, or the machine had no time for it",
          "make handlers shorter (plumvine_handler_seconds tells how long they take), or give the process more "
          "processor time"},
     Code{"PV2202", degraded, "tree", "a promise of the program to itself was broken",
          "report it with the dump of /debug/state; restarting this member clears it"},
+    Code{"PV2203", degraded, "cache", "the process's memory grows",
+         "the evidence names the part: for store lower sync_max_bytes or sync_window, for queues queue_max_bytes, for mailbox "
+         "mailbox_max_bytes; where it is none of plumvine's look at the embedding program (handlers that keep messages)"},
+    Code{"PV2301", degraded, "security", "somebody sends what none of our keys opens: another cluster's key, or an old one",
+         "plumvine keys list on both sides shows which keys they have; install the right one there, or correct its seeds if it belongs to "
+         "another cluster"},
+    Code{"PV2302", degraded, "security", "somebody speaks in clear to this member, which takes sealed traffic only",
+         "give it the key (encrypt or keyring), or correct its seeds; while keys are being introduced set gossip_verify_incoming = false"},
+    Code{"PV2901", healthy, "security", "there is no cluster label, so clusters that share an address are not kept apart by it",
+         "set cluster = \"NAME\" alike on all members (Serf agents know no labels; among them a key does it)"},
+    Code{"PV2902", healthy, "security", "there is no key: who reaches the port can join and read along",
+         "give all members one: encrypt = \"KEY\" or a keyring; docs/operations.md, security, has the order in which a running cluster takes it over"},
+    Code{"PV2903", healthy, "membership", "members run different versions", "finish the upgrade; members of one minor version go together"},
+    Code{"PV2904", healthy, "membership", "members differ in a setting that is to be alike", "set it alike on all members"},
+    Code{"PV2905", healthy, "membership", "members answered what this one cannot read, or know no such question",
+         "upgrade them; run plumvine health against each of them meanwhile"},
 };
 
 }  // namespace

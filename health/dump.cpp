@@ -51,6 +51,7 @@ Json link_json(const LinkInfo& link) {
           {"last_frame_s", rounded(link.last_frame_s)},
           {"congested", link.congested},
           {"clock_offset_ms", std::round(link.clock_offset_s * 1e6) / 1e3},
+          {"graft_timeout_ms", link.graft_timeout_s > 0 ? Json(std::round(link.graft_timeout_s * 1e6) / 1e3) : Json(nullptr)},
           {"instance", to_string(link.instance)}};
 }
 
@@ -78,7 +79,7 @@ Json member_json(const Snapshot& s, const MemberInfo& info) {
           {"state", to_string(m.state)},
           {"incarnation", static_cast<std::uint32_t>(m.incarnation)},
           {"meta", meta},
-          {"tags", tags_json(info.tags)},
+          {"tags", tags_json(info.tags())},
           {"rtt_ms", milliseconds_or_null(info.rtt_s)},
           {"link", info.speaks_links},
           {"self", info.self},
@@ -184,7 +185,18 @@ Json lag(const Snapshot& s) {
                    {"highest", o.highest},
                    {"delivered", o.delivered},
                    {"missing", o.missing},
-                   {"age_s", rounded(o.age_s)}});
+                   {"age_s", rounded(o.age_s)},
+                   {"level", to_string(lag_level(s, o.age_s))}});
+  }
+  auto subscribers = Json::array();
+  for (const auto& r : s.history.subscribers) {
+    subscribers.push_back({{"topic", r.topic},
+                           {"from", r.from},
+                           {"reads", r.reads_history ? "history" : "live"},
+                           {"behind", r.behind},
+                           {"bytes", r.bytes},
+                           {"age_s", rounded(r.age_s)},
+                           {"level", to_string(lag_level(s, r.age_s))}});
   }
   auto large = Json::array();
   for (const auto& l : s.large) {
@@ -199,8 +211,17 @@ Json lag(const Snapshot& s) {
   }
   return {{"self", s.name},
           {"origins", std::move(out)},
+          {"subscribers", std::move(subscribers)},
           {"large", std::move(large)},
+          {"warning_s", s.lag_warning_s},
+          {"critical_s", s.lag_critical_s},
           {"oldest_missing_s", rounded(to_seconds(s.tree.oldest_missing))}};
+}
+
+Json seeds(const Snapshot& s) {
+  auto out = Json::array();
+  for (const auto& seed : s.seeds) out.push_back({{"name", seed.name}, {"self", seed.self}, {"alive", seed.alive}, {"problem", seed.problem}});
+  return out;
 }
 
 Json topics(const Snapshot& s) {
@@ -303,6 +324,7 @@ std::string state_json(const Snapshot& snapshot, const HealthReport& report, con
                  {"peers", peers(snapshot)},
                  {"tree", trees(snapshot)},
                  {"lag", lag(snapshot)},
+                 {"seeds", seeds(snapshot)},
                  {"topics", topics(snapshot)},
                  {"config", config_object(config)}};
   return text_of(out);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <plumvine/time.hpp>
+
 namespace plumvine::metrics {
 namespace {
 
@@ -72,6 +74,41 @@ void read_packets_blocked(const Source& s, Out& out) {
   }
 }
 
+std::uint64_t subscribers_sum(const Snapshot& s, std::uint64_t SubscriberInfo::*what) {
+  std::uint64_t sum = 0;
+  for (const auto& subscriber : s.history.subscribers) sum += subscriber.*what;
+  return sum;
+}
+
+/// Ages of what lags: per origin, per subscriber.
+std::vector<double> ages(const Snapshot& s, std::string_view what) {
+  std::vector<double> out;
+  if (what == "origin") {
+    for (const auto& origin : s.origins) out.push_back(origin.age_s);
+  } else {
+    for (const auto& subscriber : s.history.subscribers) out.push_back(subscriber.age_s);
+  }
+  return out;
+}
+
+void read_lag(const Source& s, Out& out) {
+  for (const char* what : {"origin", "subscriber"}) {
+    double oldest = 0;
+    for (const double age : ages(s.snapshot, what)) oldest = std::max(oldest, age);
+    out.push_back({{{"what", what}}, oldest});
+  }
+}
+
+void read_lagging(const Source& s, Out& out) {
+  for (const char* what : {"origin", "subscriber"}) {
+    for (const auto level : {LagLevel::warning, LagLevel::critical}) {
+      const auto all = ages(s.snapshot, what);
+      const auto n = std::count_if(all.begin(), all.end(), [&](double age) { return lag_level(s.snapshot, age) >= level; });
+      out.push_back({{{"what", what}, {"level", std::string(to_string(level))}}, static_cast<double>(n)});
+    }
+  }
+}
+
 void read_links(const Source& s, Out& out) {
   for (auto state : {LinkState::dialling, LinkState::greeting, LinkState::up, LinkState::draining, LinkState::visiting}) {
     const auto n = std::count_if(s.snapshot.links.begin(), s.snapshot.links.end(),
@@ -94,6 +131,11 @@ void read_push_pulls(const Source& s, Out& out) {
 void by_transport(Out& out, std::uint64_t tcp, std::uint64_t udp) {
   out.push_back({{{"transport", "tcp"}}, static_cast<double>(tcp)});
   out.push_back({{{"transport", "udp"}}, static_cast<double>(udp)});
+}
+
+void read_http_closed(const Source& s, Out& out) {
+  out.push_back({{{"reason", "evicted"}}, static_cast<double>(s.snapshot.http.evicted)});
+  out.push_back({{{"reason", "timed_out"}}, static_cast<double>(s.snapshot.http.timed_out)});
 }
 
 void read_http(const Source& s, Out& out) {
@@ -151,7 +193,8 @@ constexpr std::array kRows{
         COUNT(tree.sync_recovered)},
     Row{"plumtree_frames_rejected_total", counter, "", kFrame, "Link frames refused.",
         [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.frames_rejected); }},
-    Row{"plumtree_rate_limited_total", counter, "", "what: graft, ack", "Requests of peers held back: grafts by a token bucket, requests for acknowledgements by number and pace.",
+    Row{"plumtree_rate_limited_total", counter, "", "what: graft, ack, ask",
+        "Requests of peers held back: grafts by a token bucket, requests for acknowledgements and questions by number and pace.",
         [](const Source& s, Out& out) { by_reason(out, "what", s.snapshot.tree.rate_limited); }},
     Row{"plumtree_priority_enqueued_total", counter, "", kPriority, "Payloads put into send queues, by the priority of their topic.",
         [](const Source& s, Out& out) { by_reason(out, "priority", s.snapshot.transport.queues.enqueued); }},
@@ -198,7 +241,7 @@ constexpr std::array kRows{
     Row{"plumtree_cache_capacity", gauge, "messages", "", "Messages that the graft cache may hold.",
         COUNT(cache_capacity)},
     Row{"plumtree_cache_bytes", gauge, "bytes", "", "Payload bytes in the graft cache.", COUNT(tree.cache_bytes)},
-    Row{"plumtree_seen_map_size", gauge, "origins", "", "Origins whose broadcasts are remembered.",
+    Row{"plumtree_seen_map_size", gauge, "origins", "", "Origins whose broadcasts are remembered, this node among them.",
         COUNT(tree.seen_origins)},
     Row{"plumtree_topics", gauge, "topics", "", "Topics remembered, the configured ones included.", COUNT(tree.topics)},
     Row{"plumtree_held_back_messages", gauge, "messages", "",
@@ -206,6 +249,8 @@ constexpr std::array kRows{
     Row{"plumtree_ihave_queue_size", gauge, "ids", "", "Announcements waiting to be sent.", COUNT(tree.ihave_queued)},
     Row{"plumtree_pending_grafts", gauge, "messages", "", "Messages announced and not here, their timer running.",
         COUNT(tree.pending_grafts)},
+    Row{"plumtree_missing_messages", gauge, "messages", "", "Messages known to exist, by announcement or digest, and not here.",
+        COUNT(tree.missing_messages)},
     Row{"plumtree_partition_status", gauge, "", "", "0 healthy, 1 partial, 2 majority lost.",
         [](const Source& s, Out& out) { one(out, static_cast<double>(s.snapshot.partition)); }},
     // Membership.
@@ -322,22 +367,42 @@ constexpr std::array kRows{
         COUNT(history.dropped)},
     Row{"plumvine_history_gaps_total", counter, "", "", "Ranges of messages that subscribers were told they cannot have.",
         COUNT(history.gaps)},
-    Row{"plumvine_subscribers", gauge, "", "", "Open streams of GET /subscribe.", COUNT(history.subscribers)},
+    Row{"plumvine_subscribers", gauge, "", "", "Open streams of GET /subscribe.", [](const Source& s, Out& out) { one(out, static_cast<std::uint64_t>(s.snapshot.history.subscribers.size())); }},
+    Row{"plumvine_subscriber_behind_messages", gauge, "messages", "", "What open streams of GET /subscribe have not read yet, all together.",
+        [](const Source& s, Out& out) { one(out, subscribers_sum(s.snapshot, &SubscriberInfo::behind)); }},
+    Row{"plumvine_subscriber_waiting_bytes", gauge, "bytes", "", "Bytes of these that wait in memory.",
+        [](const Source& s, Out& out) { one(out, subscribers_sum(s.snapshot, &SubscriberInfo::bytes)); }},
+    Row{"plumvine_lag_seconds", gauge, "seconds", "what: origin, subscriber",
+        "Age of the oldest message that an origin's stream lacks here, or that a stream of GET /subscribe has not read.", read_lag},
+    Row{"plumvine_lagging", gauge, "", "what: origin, subscriber; level: warning, critical",
+        "How many of them lag by lag_warning or more, and by lag_critical or more.", read_lagging},
     Row{"plumvine_events_total", counter, "", "kind: member, link, tree, security, delivery, load, node", "Events told.",
         [](const Source& s, Out& out) { by_reason(out, "kind", s.snapshot.events.told); }},
     Row{"plumvine_events_dropped_total", counter, "", "", "Events that GET /events no longer has, for newer ones.",
         COUNT(events.dropped)},
     Row{"plumvine_events_retained", gauge, "events", "", "Events that GET /events has.", COUNT(events.retained)},
-    Row{"plumvine_event_followers", gauge, "", "", "Open streams of GET /events.", COUNT(events.followers)},
+    Row{"plumvine_event_followers", gauge, "", "", "Open streams of GET /events and GET /live.", COUNT(events.followers)},
     Row{"plumvine_event_followers_cut_total", counter, "", "", "Such streams that were cut off, since their clients read too slowly.",
         COUNT(events.followers_cut)},
     Row{"plumvine_recorded_samples", gauge, "samples", "", "Snapshots of the metrics that GET /debug/history has, at most an hour.",
         COUNT(recorded_samples)},
     Row{"plumvine_recorded_bytes", gauge, "bytes", "", "What they take, about.", COUNT(recorded_bytes)},
+    Row{"plumvine_memory_bytes", gauge, "bytes", "what: resident, store, queues, mailbox, members, events, samples",
+        "The process's resident memory, and what is known of it: the repair store (the graft cache is part of it), send queues, "
+        "broadcasts not yet taken over, members, events, samples of the metrics; about.",
+        [](const Source& s, Out& out) {
+          out.push_back({{{"what", "resident"}}, static_cast<double>(s.snapshot.memory.resident)});
+          by_reason(out, "what", s.snapshot.memory.parts);
+        }},
+    Row{"plumvine_members_expected", gauge, "members", "", "How many members are to be there: expected_members or expected_members_min, the larger; 0: any number.",
+        [](const Source& s, Out& out) { one(out, std::max<std::uint64_t>(s.snapshot.expected.size(), s.snapshot.expected_min)); }},
     Row{"plumvine_clock_offset_seconds", gauge, "seconds", "", "Largest offset of a neighbour's wall clock, by amount.",
         COUNT(clock_offset_s)},
     Row{"plumvine_http_requests_total", counter, "", "path: the routes, other; code", "Answered HTTP requests.",
         read_http},
+    Row{"plumvine_http_connections", gauge, "connections", "", "Open connections of HTTP clients.", COUNT(http.connections)},
+    Row{"plumvine_http_connections_closed_total", counter, "", "reason: evicted, timed_out",
+        "Connections of HTTP clients ended here: the longest idle one to make room, or a client that took too long.", read_http_closed},
 };
 
 #undef COUNT
@@ -353,8 +418,7 @@ A test fails when this page and the table differ, and leaves the text that belon
 Counters count since the process started. Gauges are set from a snapshot, never by deltas, so they cannot drift.
 Every series exists from the start, at 0, with each known label value. No series is per peer or per topic.
 
-Not here yet, because the part they belong to is not built: `plumvine_memory_bytes` (memory auditor),
-`plumvine_certificate_expiry_seconds` (TLS), and a `quic` value of the label `transport`.
+Not here yet, because the part they belong to is not built: `plumvine_certificate_expiry_seconds` (TLS), and a `quic` value of the label `transport`.
 
 | metric | type | unit | labels | meaning |
 |---|---|---|---|---|

@@ -97,7 +97,7 @@ TEST_CASE("rates are judged from 100 messages up", "[health]") {
   CHECK(codes_of(judged(s)) == Codes{"PV2103"});
 }
 
-TEST_CASE("a full cache is blamed only when pulls fail as well", "[health]") {
+TEST_CASE("a full cache of the usual size is blamed only when pulls fail as well", "[health]") {
   auto s = cluster();
   s.tree.cache_messages = s.cache_capacity;
   s.window = {.seconds = 60, .delivered = 10000, .grafts_sent = 100, .grafts_failed = 1};
@@ -105,6 +105,117 @@ TEST_CASE("a full cache is blamed only when pulls fail as well", "[health]") {
   CHECK(judged(s).cache_health.utilization == Approx(1.0));
   s.window.grafts_failed = 50;
   CHECK(codes_of(judged(s)) == Codes{"PV2103", "PV2104"});
+}
+
+TEST_CASE("a cache with less room than the preset's is too small once messages leave it too early", "[health]") {
+  auto s = cluster();
+  s.tree.cache_messages = s.cache_capacity = 10;
+  s.cache_need_s = 5;
+  s.window = {.seconds = 60, .delivered = 10000, .cache_overflows = 600};  // each is kept for a second
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.cache_reduced = true;
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2104"});
+  CHECK(report.reasons[0].evidence[2] == std::pair<std::string, Evidence>("kept_s", 1.0));
+  s.window.cache_overflows = 60;  // for ten seconds
+  CHECK(judged(s).status == HealthStatus::healthy);
+}
+
+TEST_CASE("a graft timeout below the round trip to a neighbour", "[health]") {
+  auto s = cluster();
+  s.graft_timeout_s = 0.2;
+  s.links[0].rtt_s = 0.19;
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.links[0].rtt_s = 0.21;
+  CHECK(codes_of(judged(s)) == Codes{"PV2106"});
+  CHECK(judged(s).reasons[0].evidence[0].second == Evidence(s.links[0].peer));
+}
+
+TEST_CASE("a member whose machine takes connections and that says nothing is stopped", "[health]") {
+  auto s = cluster();
+  s.members[1].contact = StreamContact::silent;
+  CHECK(judged(s).status == HealthStatus::healthy);  // it has answered since
+  s.members[1].member.state = MemberState::suspect;
+  CHECK(codes_of(judged(s)) == Codes{"PV2012"});
+  s.members[1].member.state = MemberState::dead;
+  s.partition = PartitionState::partial;
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2012", "PV2005"});
+  CHECK(std::get<std::string>(report.reasons[0].evidence[1].second).starts_with(s.members[1].member.name + " ("));
+  s.members[1].contact = StreamContact::refused;
+  CHECK(codes_of(judged(s)) == Codes{"PV2005"});
+  CHECK(report.reasons[1].evidence[3].second == Evidence(s.members[1].member.name + " (silent)"));
+}
+
+TEST_CASE("a wrong clock is the neighbour's, or ours where all neighbours differ alike", "[health]") {
+  auto s = cluster();
+  s.links = {link("b", PeerRole::eager), link("c", PeerRole::lazy), link("d", PeerRole::lazy)};
+  s.links[1].clock_offset_s = 29;
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.links[1].clock_offset_s = -40;
+  CHECK(codes_of(judged(s)) == Codes{"PV2013"});
+  CHECK(judged(s).reasons[0].evidence[0].second == Evidence("c (-40.0 s)"));
+  for (auto& l : s.links) l.clock_offset_s = -40;
+  s.links[0].clock_offset_s = -41;
+  CHECK(judged(s).reasons[0].evidence[0].second == Evidence(s.name));
+  CHECK(judged(s).reasons[0].evidence[1].second == Evidence(40.0));
+  s.links[0].clock_offset_s = 40;  // they do not agree
+  CHECK(std::get<std::string>(judged(s).reasons[0].evidence[0].second).starts_with("b (+40.0 s), c"));
+}
+
+TEST_CASE("members that are expected are missed by name and by number", "[health]") {
+  auto s = cluster();
+  s.expected = {s.name, s.members[1].member.name};
+  s.expected_min = 4;
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.expected_min = 5;
+  CHECK(codes_of(judged(s)) == Codes{"PV2014"});
+  s.expected_min = 0;
+  s.expected.push_back("zoe");
+  s.members[1].member.state = MemberState::suspect;
+  CHECK(codes_of(judged(s)) == Codes{"PV2014"});
+  CHECK(judged(s).reasons[0].evidence[0].second == Evidence(s.members[1].member.name + " (suspect), zoe (never seen)"));
+}
+
+TEST_CASE("who hears nobody is cut off, unless nobody is to be heard", "[health]") {
+  auto s = cluster();
+  s.silence_limit_s = 3;
+  s.silent_s = 2.9;
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.silent_s = 3;
+  CHECK(codes_of(judged(s)) == Codes{"PV2016"});
+  CHECK(judged(s).status == HealthStatus::unhealthy);
+  for (auto& member : s.members) member.speaks_links = false;
+  CHECK(codes_of(judged(s)).front() == "PV2016");
+  for (auto& member : s.members)
+    if (!member.self) member.member.state = MemberState::dead;  // foreign members that died are gone
+  const auto gone = codes_of(judged(s));
+  CHECK(std::count(gone.begin(), gone.end(), "PV2016") == 0);
+  auto alone = sole();
+  alone.silence_limit_s = 3;
+  alone.silent_s = 1000;
+  CHECK(judged(alone).status == HealthStatus::healthy);
+}
+
+TEST_CASE("strangers without our key are shown for a minute", "[health]") {
+  auto s = cluster();
+  s.other_key = {"10.9.9.9:7946", 4, 59};
+  s.in_clear = {"10.9.9.8:7946", 2, 1};
+  CHECK(codes_of(judged(s)) == Codes{"PV2301", "PV2302"});
+  CHECK(codes_of(only_component(judged(s), "security")) == Codes{"PV2301", "PV2302"});
+  s.other_key.age_s = s.in_clear.age_s = 61;
+  CHECK(judged(s).status == HealthStatus::healthy);
+}
+
+TEST_CASE("memory that grows is blamed on the part that gains it", "[health]") {
+  auto s = cluster();
+  s.memory = {.resident = 1 << 30, .gained = (64 << 20) - 1, .gained_s = 30, .gaining = MemoryPart::store};
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.memory.gained = 64 << 20;
+  CHECK(codes_of(judged(s)) == Codes{"PV2203"});
+  CHECK(judged(s).reasons[0].evidence[0].second == Evidence("store"));
+  s.memory.gaining = MemoryPart::count_;
+  CHECK(std::get<std::string>(judged(s).reasons[0].evidence[0].second).starts_with("none of plumvine's"));
 }
 
 TEST_CASE("messages that cannot be written degrade", "[health]") {
@@ -128,6 +239,15 @@ TEST_CASE("what is missing for long, a stall, and a partition degrade", "[health
   s.loop.max_stall = std::chrono::milliseconds{1500};
   CHECK(codes_of(judged(s)) == Codes{"PV2201"});
   CHECK(judged(s).loop_health.max_stall_ms == Approx(1500));
+  const auto blamed = [&] {
+    const auto report = judged(s);
+    const auto& evidence = report.reasons.at(0).evidence;
+    const auto it = std::find_if(evidence.begin(), evidence.end(), [](const auto& fact) { return fact.first == "in"; });
+    return it == evidence.end() ? std::string{} : std::get<std::string>(it->second);
+  };
+  CHECK(blamed().starts_with("nothing that is timed"));
+  s.loop.max_stall_in = "handler on_message";
+  CHECK(blamed() == "handler on_message");
 
   s = cluster();
   s.partition = PartitionState::partial;
@@ -207,7 +327,26 @@ TEST_CASE("every code is unique, sorted, and names a component", "[health]") {
     CHECK(std::string(row.code) > last);
     last = row.code;
     CHECK(is_component(row.component));
-    CHECK(row.severity != HealthStatus::healthy);
+    CHECK((row.severity == HealthStatus::healthy) == row.code.starts_with("PV29"));  // advice
   }
   CHECK(health::find_code("PV0000") == nullptr);
+}
+
+TEST_CASE("a subscriber that lags degrades, and the slowest one is named", "[health]") {
+  auto s = cluster();
+  s.lag_warning_s = 10;
+  s.lag_critical_s = 60;
+  s.history.subscribers = {{.topic = "t", .from = "10.0.0.9:1", .reads_history = false, .behind = 3, .bytes = 300, .age_s = 9.9}};
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.history.subscribers.push_back({.topic = "u", .from = "10.0.0.9:2", .reads_history = false, .behind = 7, .bytes = 700, .age_s = 10});
+  auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2109"});
+  CHECK(report.status == HealthStatus::degraded);
+  CHECK(report.reasons[0].component == "delivery");
+  CHECK(std::get<std::string>(report.reasons[0].evidence[0].second) == "u");
+  CHECK(std::get<std::string>(report.reasons[0].evidence[2].second) == "warning");
+  s.history.subscribers[0].age_s = 60;
+  report = judged(s);
+  CHECK(std::get<std::string>(report.reasons[0].evidence[1].second) == "10.0.0.9:1");
+  CHECK(std::get<std::string>(report.reasons[0].evidence[2].second) == "critical");
 }

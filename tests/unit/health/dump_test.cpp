@@ -98,9 +98,8 @@ TEST_CASE("members have the documented fields", "[dump]") {
   auto s = cluster();
   auto& b = s.members[1];
   b.member.incarnation = Incarnation{4};
-  b.member.meta = Bytes::copy_of("hi");
   b.member.since = {98'500'000'000};
-  b.tags = {{"role", "web"}};
+  b.member.meta = encode_tags({{"role", "web"}});
   b.rtt_s = 0.0015;
   s.members[2].member.name = "bad\xff";
   const auto members = nlohmann::ordered_json::parse(dump::members_json(s));
@@ -114,7 +113,7 @@ TEST_CASE("members have the documented fields", "[dump]") {
   CHECK(members[1]["port"] == 7946);
   CHECK(members[1]["state"] == "alive");
   CHECK(members[1]["incarnation"] == 4);
-  CHECK(members[1]["meta"] == "aGk=");
+  CHECK(members[1]["meta"] == "/4Gkcm9sZaN3ZWI=");
   CHECK(members[1]["tags"]["role"] == "web");
   CHECK(members[1]["rtt_ms"] == 1.5);
   CHECK(members[1]["since_s"] == 1.5);
@@ -124,6 +123,7 @@ TEST_CASE("members have the documented fields", "[dump]") {
 TEST_CASE("every established link is in exactly one of eager and lazy", "[dump]") {
   auto s = cluster();
   s.links.push_back(test::link("d", PeerRole::lazy, LinkState::dialling));
+  s.links[0].graft_timeout_s = 0.0125;
   const auto peers = nlohmann::ordered_json::parse(dump::peers_json(s));
   CHECK(peers["self"] == "a");
   CHECK(peers["eager"] == json::array({"b"}));
@@ -134,6 +134,8 @@ TEST_CASE("every established link is in exactly one of eager and lazy", "[dump]"
   const auto keys = keys_of(peers["links"][0]);
   const Keys documented{"peer",        "role",           "state",      "direction",      "rtt_ms",      "score",
                         "queue_bytes", "queue_messages", "sent_bytes", "received_bytes", "last_frame_s"};
+  CHECK(peers["links"][0]["graft_timeout_ms"] == 12.5);
+  CHECK(peers["links"][1]["graft_timeout_ms"].is_null());
   CHECK(Keys(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(documented.size())) == documented);
 }
 

@@ -74,6 +74,7 @@ TEST_CASE("gauges follow the snapshot, eager and lazy sum up to the links", "[me
   s.links[1].congested = true;
   s.members[3].member.state = MemberState::dead;
   s.tree.lost.add(Loss::expired, 4);
+  s.tree.missing_messages = 3;
   s.tree.large_partial = 2;
   s.tree.large_partial_bytes = 300;
   s.tree.large_hints = 5;
@@ -95,6 +96,7 @@ TEST_CASE("gauges follow the snapshot, eager and lazy sum up to the links", "[me
   CHECK(has_line(text, "swim_members{state=\"alive\"} 3"));
   CHECK(has_line(text, "swim_members{state=\"dead\"} 1"));
   CHECK(has_line(text, "plumtree_messages_lost_total{reason=\"expired\"} 4"));
+  CHECK(has_line(text, "plumtree_missing_messages 3"));
   CHECK(has_line(text, "plumvine_large_partial 2"));
   CHECK(has_line(text, "plumvine_large_partial_bytes 300"));
   CHECK(has_line(text, "plumvine_large_hints_total 5"));
