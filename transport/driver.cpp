@@ -154,6 +154,12 @@ void Driver::Impl::tell(engine::Event& event) {
     call(handlers_.on_direct, DirectMessage{direct->from, direct->instance, direct->payload});
   } else if (const auto* sent = std::get_if<engine::DirectDone>(&event)) {
     call(hooks_.on_direct_done, sent->ticket, sent->status);
+  } else if (const auto* question = std::get_if<Question>(&event)) {
+    call(hooks_.on_question, *question);
+  } else if (auto* answered = std::get_if<Answered>(&event)) {
+    call(hooks_.on_answered, std::move(*answered));
+  } else if (const auto* checked = std::get_if<ReachCheck>(&event)) {
+    call(hooks_.on_checked, *checked);
   } else if (const auto* receipt = std::get_if<Receipt>(&event)) {
     call(handlers_.on_receipt, *receipt);
   } else if (auto* lost = std::get_if<LostEvent>(&event)) {
@@ -204,6 +210,22 @@ void Driver::publish(Sequence sequence, std::string topic, frame::Payload payloa
 Status Driver::send_direct(std::uint64_t ticket, std::string_view member, Bytes payload) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.send_direct(ticket, member, std::move(payload)); });
+}
+void Driver::ask(std::uint64_t number, std::uint8_t kind, Bytes text, Duration timeout) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.ask(number, kind, std::move(text), timeout); });
+}
+void Driver::doubt(std::string_view member) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.doubt(member); });
+}
+void Driver::answer(InstanceId origin, std::uint64_t number, Bytes text) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.answer(origin, number, std::move(text)); });
+}
+Status Driver::check_reach(std::string_view member) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.check_reach(member); });
 }
 void Driver::join(std::vector<HostPort> seeds) {
   if (impl_->stopped()) return;
@@ -260,6 +282,7 @@ bool Driver::synced() const { return impl_->engine().synced(); }
 Cursor Driver::position() const { return impl_->engine().position(); }
 std::vector<MessageId> Driver::held_ids() const { return impl_->engine().held_ids(); }
 std::optional<HeldMessage> Driver::held(const MessageId& id) const { return impl_->engine().held(id); }
+MessagePath Driver::path(const MessageId& id) const { return impl_->engine().path(id); }
 std::uint64_t Driver::version() const { return impl_->engine().version(); }
 std::vector<std::string> Driver::check_invariants() const { return impl_->engine().check_invariants(); }
 LoopStats& Driver::loop_stats() { return impl_->loop_stats(); }

@@ -56,6 +56,39 @@ struct AckWish {
   Duration timeout{0};
 };
 
+/// Bounds on a question to all members, and on one member's answer, in bytes.
+inline constexpr std::size_t kQuestionMax = 1024;
+inline constexpr std::size_t kAnswerMax = 16 * 1024;
+
+/// A member asks all others; `Driver::answer` takes what this one says, within seconds.
+struct Question {
+  InstanceId origin{};
+  std::uint64_t number = 0;
+  std::uint8_t kind = 0;
+  Bytes text;
+};
+/// What was answered to a question of our own, and who of the members that were alive did not.
+struct Answered {
+  struct Answer {
+    std::string member;
+    Bytes text;
+  };
+  std::uint64_t number = 0;
+  bool complete = false;
+  std::vector<Answer> answers;        ///< by name
+  std::vector<std::string> missing;
+};
+
+/// What a node knows of the way of one message, with names.
+struct MessagePath {
+  PathInfo::State state = PathInfo::State::unknown;
+  bool delivered = false;
+  Round hops = 0;
+  Duration latency{0};                ///< from publishing to here, the origin's clock offset removed
+  std::string from;                   ///< empty: ourselves, or a link that is gone
+  std::vector<std::string> sent, known;
+};
+
 /// What the driver tells its owner beside the user's handlers. Called on the loop thread.
 struct DriverHooks {
   /// Own broadcasts up to here have reached every member that keeps up.
@@ -71,6 +104,11 @@ struct DriverHooks {
   std::function<void(std::uint64_t ticket, Result<KeyReport>)> on_keys_done = {};
   /// The outcome of `Driver::send_direct` with this ticket: acknowledged, or what went wrong.
   std::function<void(std::uint64_t ticket, Status)> on_direct_done = {};
+  std::function<void(const Question&)> on_question = {};
+  /// What was answered to `Driver::ask`.
+  std::function<void(Answered)> on_answered = {};
+  /// What `Driver::check_reach` found.
+  std::function<void(const ReachCheck&)> on_checked = {};
 };
 
 /// Pumps `Engine` against the two seams: events in, outputs out, frames into send queues, queues into the
@@ -88,6 +126,14 @@ class Driver final : public LoopEvents, public TransportEvents {
   void publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks = {});
   /// Errors as of `Node::send`. With a ticket other than 0 `on_direct_done` follows.
   Status send_direct(std::uint64_t ticket, std::string_view member, Bytes payload);
+  /// Asks all members that speak links, at most `kQuestionMax` bytes; `DriverHooks::on_answered` with this number follows.
+  void ask(std::uint64_t number, std::uint8_t kind, Bytes text, Duration timeout);
+  /// At most `kAnswerMax` bytes; what is longer is not sent.
+  void answer(InstanceId origin, std::uint64_t number, Bytes text);
+  /// Membership is to probe this member next: it did not answer elsewhere.
+  void doubt(std::string_view member);
+  /// Pings a member in every way; `DriverHooks::on_checked` follows within two seconds. Errors as of `swim::Swim::check`.
+  Status check_reach(std::string_view member);
   void join(std::vector<HostPort> seeds);
   void rejoin();
   void leave();                     ///< `on_leave_done` follows
@@ -118,6 +164,7 @@ class Driver final : public LoopEvents, public TransportEvents {
   /// Messages that the handlers were told of and that are still in memory, as `Tree::held_ids` and `Tree::held` give them.
   [[nodiscard]] std::vector<MessageId> held_ids() const;
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
+  [[nodiscard]] MessagePath path(const MessageId& id) const;
   /// Changes whenever a snapshot would differ in more than its clock.
   [[nodiscard]] std::uint64_t version() const;
   /// Broken invariants of all machines; 0 in a correct program.

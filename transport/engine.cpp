@@ -1,6 +1,7 @@
 #include "engine.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <plumvine/detail/check.hpp>
@@ -46,6 +47,27 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
   key_queries_ = std::make_unique<serf::KeyQueries>(*swim_, config_.name, rng_.fork());
   recall_key_history();
   if (serf_ && config_.serf_events) bridge_ = std::make_unique<EventBridge>();
+  compare_with_preset();
+}
+
+/// What of the configuration health needs to know as a cause of trouble.
+void Engine::Impl::compare_with_preset() {
+  const auto preset = Config::from_preset(config_.preset, config_.name);
+  if (!preset) return;
+  cache_reduced_ = config_.tree.message_cache_max_size < preset->tree.message_cache_max_size ||
+                   config_.tree.message_cache_max_bytes < preset->tree.message_cache_max_bytes ||
+                   config_.tree.message_cache_ttl < preset->tree.message_cache_ttl;
+  constexpr std::array<std::string_view, 8> kShaping{"tree_rule", "optimization_threshold", "eager_fanout", "max_eager_peers",
+                                                     "roots", "second_parents", "protect_ring_neighbors", "max_protected_neighbors"};
+  const auto usual = preset->describe();
+  const auto ours = config_.describe();
+  for (const std::string_view key : kShaping) {
+    const auto of = [key](const auto& all) {
+      return std::find_if(all.begin(), all.end(), [key](const auto& entry) { return entry.first == key; });
+    };
+    if (const auto it = of(ours); it->second != of(usual)->second)
+      tree_options_ += (tree_options_.empty() ? "" : ", ") + it->first + "=" + it->second;
+  }
 }
 
 void Engine::Impl::log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject,
@@ -55,6 +77,8 @@ void Engine::Impl::log(LogLevel level, std::string_view component, std::string_v
 
 void Engine::Impl::begin(Timestamp now, std::int64_t wall_us) {
   PLUMVINE_CHECK(now >= now_ || started_ == Timestamp{}, "time went backwards");
+  // Time in which this process did not run says nothing about others.
+  if (now - now_ > config_.swim.stall_threshold) heard_ = heard_ + (now - now_);
   now_ = now;
   wall_us_ = wall_us;
   if (window_.due(now)) window_.advance(now, RateWindow::Totals::of(tree_.stats(now)));
@@ -229,7 +253,7 @@ std::map<PeerId, Duration> Engine::Impl::known_rtts() {
       rtts[id] = conn->link->clock().best().rtt;
       continue;
     }
-    auto rtt = swim_->rtt(peer.name);
+    auto rtt = swim_->detail(peer.name).rtt;
     if (!rtt && serf_) rtt = serf_->estimate(peer.name);
     if (rtt) rtts[id] = *rtt;
   }
@@ -284,6 +308,7 @@ void Engine::Impl::perform(swim::Output output) {
                      }
                    }
                  },
+                 [&](swim::Checked& o) { events_.push(std::move(o.found)); },
                  [&](swim::Log& o) { log_.write(std::move(o.record), "", now_); },
                  [&](swim::OtherKey& o) { on_other_key(o); },
                  [&](swim::UserMessage& o) {  // Serf's layer takes these where there is one
@@ -345,6 +370,8 @@ void Engine::Impl::perform(tree::Output output) {
                  [&](tree::TooSlow& o) { too_slow(o); },
                  [&](tree::Receipted& o) { events_.push(receipt_of(o)); },
                  [&](tree::Acked& o) { events_.push(o); },
+                 [&](tree::Asked& o) { events_.push(Question{o.origin, o.number, o.kind, std::move(o.question)}); },
+                 [&](tree::Inquired& o) { events_.push(answered(o)); },
                  [&](tree::Log& o) { log_.write(std::move(o.record), "", now_); },
              },
              output);
@@ -404,19 +431,33 @@ void Engine::Impl::too_slow(const tree::TooSlow& slow) {
   break_link(*conn, "it is too slow for topic " + slow.topic);
 }
 
-Receipt Engine::Impl::receipt_of(const tree::Receipted& receipted) const {
+std::vector<std::string> Engine::Impl::names_of(const std::vector<InstanceId>& instances) const {
   std::map<InstanceId, std::string_view> names;
   for (const auto& [name, known] : known_) names.emplace(known.instance, name);
-  const auto named = [&](const std::vector<InstanceId>& instances) {
-    std::vector<std::string> out;
-    for (const InstanceId instance : instances) {
-      const auto it = names.find(instance);
-      out.push_back(it == names.end() ? to_string(instance) : std::string{it->second});
-    }
-    std::sort(out.begin(), out.end());
-    return out;
-  };
-  return {receipted.id, receipted.complete, named(receipted.acked), named(receipted.missing)};
+  std::vector<std::string> out;
+  for (const InstanceId instance : instances) {
+    const auto it = names.find(instance);
+    out.push_back(it == names.end() ? to_string(instance) : std::string{it->second});
+  }
+  return out;
+}
+
+Receipt Engine::Impl::receipt_of(const tree::Receipted& receipted) const {
+  Receipt receipt{receipted.id, receipted.complete, names_of(receipted.acked), names_of(receipted.missing)};
+  std::sort(receipt.acked.begin(), receipt.acked.end());
+  std::sort(receipt.missing.begin(), receipt.missing.end());
+  return receipt;
+}
+
+Answered Engine::Impl::answered(tree::Inquired& inquired) const {
+  Answered out{inquired.number, inquired.complete, {}, names_of(inquired.missing)};
+  std::sort(out.missing.begin(), out.missing.end());
+  std::vector<InstanceId> members;
+  for (const auto& answer : inquired.answers) members.push_back(answer.member);
+  const std::vector<std::string> names = names_of(members);
+  for (std::size_t i = 0; i < names.size(); ++i) out.answers.push_back({names[i], std::move(inquired.answers[i].text)});
+  std::sort(out.answers.begin(), out.answers.end(), [](const auto& a, const auto& b) { return a.member < b.member; });
+  return out;
 }
 
 void Engine::Impl::misbehaved(PeerId id, FrameReject what) {
@@ -492,8 +533,7 @@ void Engine::bridge_refused(Bytes message) { impl_->bridge_refused(std::move(mes
 void Engine::stop() { impl_->stop(); }
 
 void Engine::packet(const Endpoint& from, BytesView packet) {
-  impl_->swim().handle_packet(from, packet, impl_->now_);
-  impl_->touch();
+  impl_->packet(from, packet);
 }
 void Engine::connected(ConnId conn) { impl_->connected(conn); }
 void Engine::accepted(ConnId conn, const Endpoint& from) { impl_->accepted(conn, from); }
@@ -514,6 +554,25 @@ bool Engine::synced() const { return impl_->synced(); }
 Cursor Engine::position() const { return impl_->position(); }
 std::vector<MessageId> Engine::held_ids() const { return impl_->held_ids(); }
 std::optional<HeldMessage> Engine::held(const MessageId& id) const { return impl_->held(id); }
+MessagePath Engine::path(const MessageId& id) const { return impl_->path(id); }
+void Engine::ask(std::uint64_t number, std::uint8_t kind, Bytes text, Duration timeout) {
+  impl_->touch();
+  impl_->tree().ask(number, kind, std::move(text), timeout, impl_->now_);
+}
+static_assert(kQuestionMax == wire::kQuestionMax && kAnswerMax == wire::kAnswerMax);
+void Engine::answer(InstanceId origin, std::uint64_t number, Bytes text) {
+  impl_->touch();
+  static_assert(kQuestionMax == wire::kQuestionMax && kAnswerMax == wire::kAnswerMax);
+  if (text.size() <= kAnswerMax) impl_->tree().answer(origin, number, std::move(text), impl_->now_);
+}
+void Engine::doubt(std::string_view member) {
+  impl_->touch();
+  impl_->swim().broke_off(member, impl_->now_);
+}
+Status Engine::check_reach(std::string_view member) {
+  impl_->touch();
+  return impl_->swim().check(member, impl_->now_);
+}
 std::optional<engine::Event> Engine::poll_event() { return impl_->events_.poll(); }
 bool Engine::pending() const {
   return impl_->dirty_ || !impl_->dirty_conns_.empty() || !impl_->actions_.empty() || !impl_->events_.empty();

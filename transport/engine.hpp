@@ -31,6 +31,8 @@ using Action = std::variant<SendPacket, Dial, Close, Resolve>;
 
 // What the driver tells the user, after everything was forwarded.
 struct LeaveDone {};
+/// Probes of operators: no handler sees them.
+inline constexpr std::string_view kProbeTopic = "_probe";
 /// To be broadcast on `kSerfTopic`; `bridge_refused` if that is not possible now.
 struct BridgePublish { Bytes message; };
 /// The outcome of an order of ours about keys.
@@ -41,7 +43,7 @@ struct SaveKeys { std::vector<Bytes> keys; };
 struct DirectCame { std::string from; InstanceId instance{}; Bytes payload; };
 /// What became of a direct message of ours that somebody waits for.
 struct DirectDone { std::uint64_t ticket = 0; Status status; };
-using Event = std::variant<KeysDone, SaveKeys, KeyHistory, DirectCame, DirectDone, Receipt, tree::Judge, tree::Deliver, Progress, LostEvent, MemberEvent,
+using Event = std::variant<Question, Answered, ReachCheck, KeysDone, SaveKeys, KeyHistory, DirectCame, DirectDone, Receipt, tree::Judge, tree::Deliver, Progress, LostEvent, MemberEvent,
                            PeerEvent, PartitionEvent, tree::Acked, LeaveDone, BridgePublish>;
 }  // namespace engine
 
@@ -63,6 +65,13 @@ class Engine {
   void publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks);
   /// Errors as of `Node::send`. With a ticket other than 0 `DirectDone` follows.
   Status send_direct(std::uint64_t ticket, std::string_view member, Bytes payload);
+  /// As of `Driver`; `Answered` follows.
+  void ask(std::uint64_t number, std::uint8_t kind, Bytes text, Duration timeout);
+  void answer(InstanceId origin, std::uint64_t number, Bytes text);
+  /// Membership is to probe this member next.
+  void doubt(std::string_view member);
+  /// As `Swim::check`; `ReachCheck` follows.
+  Status check_reach(std::string_view member);
   /// Others' messages on the topic come as `tree::Judge` first.
   void validate(std::string_view topic);
   void judged(MessageId id, Verdict verdict);
@@ -113,6 +122,7 @@ class Engine {
   [[nodiscard]] Cursor position() const;
   [[nodiscard]] std::vector<MessageId> held_ids() const;
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
+  [[nodiscard]] MessagePath path(const MessageId& id) const;
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 
  private:

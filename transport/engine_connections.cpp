@@ -108,8 +108,15 @@ std::span<std::byte> Engine::Impl::read_buffer(ConnId id) {
   return {scratch_.get(), ChunkPool::kChunkSize};
 }
 
+void Engine::Impl::packet(const Endpoint& from, BytesView packet) {
+  heard_ = now_;
+  swim_->handle_packet(from, packet, now_);
+  touch();
+}
+
 void Engine::Impl::read(ConnId id, std::size_t bytes) {
   touch();
+  if (bytes > 0) heard_ = now_;
   Connection* conn = find(id);
   // What comes after the end of the conversation is read and dropped.
   if (!conn || bytes == 0 || conn->closing) return;
@@ -191,13 +198,13 @@ void Engine::Impl::closed(ConnId id, const Error& why) {
   touch();
   Connection* conn = find(id);
   if (!conn) return;
-  if (conn->kind == ConnKind::membership && !conn->closing) swim_->stream_closed(conn->stream, now_);
+  if (conn->kind == ConnKind::membership && !conn->closing) swim_->stream_closed(conn->stream, now_, why.code == Errc::timed_out);
   if (conn->link) {
     if (conn->link->state() == LinkState::up) {
       link_down(*conn, why.message);
       swim_->broke_off(conn->link->name, now_);
     } else {
-      dial_over(*conn, why.message);
+      not_reached(*conn, why.message);
     }
   }
   discard(*conn);

@@ -19,7 +19,7 @@ void Engine::Impl::publish(Sequence sequence, std::string topic, frame::Payload 
     if (unwrap_event(own)) events_.push(std::move(own));
   } else if (bridge_ && topic.starts_with(kSerfPrefix)) {
     rank_bridge();
-    bridge_->broadcast(topic.substr(kSerfPrefix.size()), payload.bytes, now_);
+    bridge_->broadcast(topic.substr(kSerfPrefix.size()), payload.bytes, Duration{0}, now_);
   }
   tree_.publish(sequence, std::move(topic), std::move(payload), config_.deliver_local, now_);
   if (acks.members > 0) tree_.want_receipt(sequence, acks.members, acks.timeout, now_);
@@ -60,6 +60,17 @@ bool Engine::Impl::decode(tree::Deliver& message) {
   return true;
 }
 
+MessagePath Engine::Impl::path(const MessageId& id) const {
+  const PathInfo known = tree_.path(id);
+  MessagePath path{known.state, known.delivered, known.hops, Duration{0}, {}, {}, {}};
+  if (known.state != PathInfo::State::held) return path;
+  path.latency = std::max<Duration>(Duration{0}, std::chrono::microseconds{known.arrived.ns / 1000 - known.published_us});
+  if (known.from) path.from = peers_[*known.from].name;
+  for (const PeerId peer : known.sent) path.sent.push_back(peers_[peer].name);
+  for (const PeerId peer : known.known) path.known.push_back(peers_[peer].name);
+  return path;
+}
+
 std::optional<HeldMessage> Engine::Impl::held(const MessageId& id) const {
   auto held = tree_.held(id);
   if (!held) return held;
@@ -71,10 +82,11 @@ std::optional<HeldMessage> Engine::Impl::held(const MessageId& id) const {
 
 bool Engine::Impl::take_delivery(tree::Deliver& message) {
   if (message.topic == kSerfTopic) return unwrap_event(message);
+  if (message.topic == engine::kProbeTopic) return false;
   // Our own broadcasts were seen when they were published.
   if (bridge_ && message.topic.starts_with(kSerfPrefix) && message.id.origin != identity_.instance) {
     rank_bridge();
-    bridge_->broadcast(message.topic.substr(kSerfPrefix.size()), message.payload, now_);
+    bridge_->broadcast(message.topic.substr(kSerfPrefix.size()), message.payload, message.latency, now_);
   }
   return true;
 }

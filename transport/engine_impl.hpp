@@ -117,6 +117,7 @@ class Engine::Impl {
   void accepted(ConnId id, const Endpoint& from);
   void connected(ConnId id);
   std::span<std::byte> read_buffer(ConnId id);
+  void packet(const Endpoint& from, BytesView packet);
   void read(ConnId id, std::size_t bytes);
   void writable(ConnId id);
   void closed(ConnId id, const Error& why);
@@ -129,6 +130,7 @@ class Engine::Impl {
   [[nodiscard]] Cursor position() const;
   [[nodiscard]] std::vector<MessageId> held_ids() const;
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
+  [[nodiscard]] MessagePath path(const MessageId& id) const;
   [[nodiscard]] std::vector<std::string> check_invariants() const;
 
   Outbox<engine::Action> actions_;
@@ -163,7 +165,9 @@ class Engine::Impl {
   bool make_way(Connection& conn, PeerId to, const tree::Send& send, std::uint64_t bytes);
   void recall(const tree::Recall& recall);
   void too_slow(const tree::TooSlow& slow);
+  [[nodiscard]] std::vector<std::string> names_of(const std::vector<InstanceId>& instances) const;
   [[nodiscard]] Receipt receipt_of(const tree::Receipted& receipted) const;
+  [[nodiscard]] Answered answered(tree::Inquired& inquired) const;
   void misbehaved(PeerId peer, FrameReject what);
   void start_alone_if_first();
   void self_check();
@@ -205,6 +209,7 @@ class Engine::Impl {
   [[nodiscard]] std::string objections(const KeyJob& job, const std::vector<KeyReport::Member>& rows) const;
   void end_order(std::vector<KeyReport::Member> rows);
   void on_key_query(serf::KeyQuery query);
+  void compare_with_preset();
   void recall_key_history();
   void save_key_history();
   void change_keys(serf::KeyQuery query, bool own);
@@ -262,6 +267,7 @@ class Engine::Impl {
   void dial(PeerId peer);
   void dial_over(Connection& conn, std::string_view why);
   void dial_failed(Connection& conn, std::string_view why);
+  void not_reached(Connection& conn, std::string_view why);
   void take_frames(Connection& conn);
   void on_bad_frame(Connection& conn, FrameReject reason, const Error& error);
   void on_frame(Connection& conn, Frame frame);
@@ -286,7 +292,10 @@ class Engine::Impl {
   [[nodiscard]] std::vector<LinkInfo> link_infos() const;
   [[nodiscard]] std::vector<TreeInfo> tree_infos() const;
   void label_differs(const Connection& conn);
-  [[nodiscard]] OtherCluster other_cluster() const;
+  /// Of those that packets and streams brought, and those at links.
+  [[nodiscard]] StrangerInfo last_of(const swim::Stranger& a, const swim::Stranger& b) const;
+  [[nodiscard]] Duration silence_limit() const;
+  [[nodiscard]] std::string no_link(const KnownMember& known) const;
   [[nodiscard]] std::string not_ready() const;
   void check_members(std::vector<std::string>& broken) const;
   void check_links(std::vector<std::string>& broken) const;
@@ -297,6 +306,8 @@ class Engine::Impl {
   static constexpr std::size_t kStreamsMax = 256;
   /// A link of a member that left is closed after this time, if the member did not do it.
   static constexpr Duration kLeaveGrace = std::chrono::seconds{2};
+  /// What the last attempt to make a link failed with is shown for so long; where it is wanted it is made again sooner.
+  static constexpr Duration kNoLinkShown = std::chrono::minutes{1};
   /// So many broken rules in a minute, and the link is closed.
   static constexpr std::uint32_t kOffencesMax = 16;
 
@@ -307,6 +318,7 @@ class Engine::Impl {
   Rng rng_;
   std::int64_t wall_us_ = 0;
   Timestamp started_;
+  Timestamp heard_{};  ///< when anything last came from the network
   LogLimiter log_;
 
   std::unique_ptr<swim::Swim> swim_;
@@ -361,7 +373,10 @@ class Engine::Impl {
   CountedReasons<DirectResult> direct_counts_;
   CountedReasons<FrameReject> rejected_;
   swim::Stranger other_cluster_link_;  ///< whose label at a link was another
+  swim::Stranger other_key_link_, in_clear_link_;  ///< whose seal at a link we could not open, who had none
   std::uint64_t invariant_violations_ = 0;
+  bool cache_reduced_ = false;         ///< as of `Snapshot`
+  std::string tree_options_;
   Timestamp self_check_due_ = kNever;    ///< done with the next event after it, not by a timer
   RateWindow window_;
 };

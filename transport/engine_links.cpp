@@ -65,8 +65,18 @@ void Engine::Impl::dial_over(Connection& conn, std::string_view why) {
   overlay_.dial_failed(*link.peer, now_);
 }
 
-void Engine::Impl::dial_failed(Connection& conn, std::string_view why) {
+/// The network did not bring us there; what the peer itself says against a link is no such thing.
+void Engine::Impl::not_reached(Connection& conn, std::string_view why) {
+  const Link& link = *conn.link;
+  if (link.outbound() && link.peer && peers_.valid(*link.peer)) {
+    peers_[*link.peer].no_link = why;
+    peers_[*link.peer].no_link_at = now_;
+  }
   dial_over(conn, why);
+}
+
+void Engine::Impl::dial_failed(Connection& conn, std::string_view why) {
+  not_reached(conn, why);
   close_now(conn, CloseMode::abort);
 }
 
@@ -279,10 +289,11 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   if (Connection* other = find(peer.dialling); other && other != &conn) close_now(*other, CloseMode::abort);
   peer.dialling = kNoConn;
   peer.link = conn.id;
+  peer.no_link.clear();
   ++links_up_;
   link.go_up(id, now_, Duration{0});
   PeerTraits traits{peer.instance, peer.name};
-  if (const auto rtt = swim_->rtt(peer.name)) {
+  if (const auto rtt = swim_->detail(peer.name).rtt) {
     traits.rtt = *rtt;
   } else if (link.greeting_rtt() > Duration{0}) {
     traits.rtt = link.greeting_rtt();

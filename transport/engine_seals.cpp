@@ -45,8 +45,14 @@ void Engine::Impl::seal_failed(Connection& conn) {
   const std::string where = conn.remote.to_string();
   const std::string who = conn.link->name.empty() ? where : conn.link->name;
   std::string text = "it broke the protocol of sealed links";
-  if (why == FrameReject::undecryptable) text = "none of our keys opens what it sends";
-  if (why == FrameReject::plaintext) text = "it speaks in clear, and we have a key";
+  if (why == FrameReject::undecryptable) {
+    text = "none of our keys opens what it sends";
+    other_key_link_ = {conn.remote, now_, other_key_link_.count + 1};
+  }
+  if (why == FrameReject::plaintext) {
+    text = "it speaks in clear, and we have a key";
+    in_clear_link_ = {conn.remote, now_, in_clear_link_.count + 1};
+  }
   if (why == FrameReject::bad_hello) text = "it speaks another version of the link protocol";
   log(LogLevel::warn, "link", code::kBadSeal, where, "No link to " + who + " at " + where + ": " + text,
       {{"peer", conn.link->name}, {"address", where}, {"reason", text}});

@@ -20,25 +20,32 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.instance = identity_.instance;
   s.address = identity_.advertise;
 
-  const std::vector<const Member*> members = swim_->members();
+  std::vector<swim::MemberDetail> members = swim_->details();
   s.members.reserve(members.size());
-  for (const Member* member : members) {
+  auto known = known_.begin();  // by name as well: many members are not looked up one by one
+  for (swim::MemberDetail& detail : members) {
+    const Member* member = detail.member;
+    while (known != known_.end() && known->first < member->name) ++known;
+    const bool speaks = known != known_.end() && known->first == member->name;
     const bool self = member->name == config_.name;
-    auto rtt = self ? std::nullopt : swim_->rtt(member->name);
+    auto rtt = self ? std::nullopt : detail.rtt;
     if (!rtt && !self && serf_) rtt = serf_->estimate(member->name);
     s.members.push_back({.member = *member,
-                         .tags = decode_tags(member->meta.view()),
                          .rtt_s = rtt ? to_seconds(*rtt) : -1,
-                         .packets = swim_->packets(member->name),
-                         .incompatible = swim_->incompatible(member->name),
-                         .accused_by = swim_->accusers(member->name),
-                         .speaks_links = self || known_.contains(member->name),
+                         .packets = detail.packets,
+                         .contact = detail.contact,
+                         .incompatible = std::move(detail.incompatible),
+                         .no_link = speaks ? no_link(known->second) : std::string{},
+                         .accused_by = std::move(detail.accusers),
+                         .speaks_links = self || speaks,
                          .self = self});
   }
   s.links = link_infos();
   s.trees = tree_infos();
   s.seeds = swim_->seeds();
-  s.other_cluster = other_cluster();
+  s.other_cluster = last_of(swim_->other_cluster(), other_cluster_link_);
+  s.other_key = last_of(swim_->other_key(), other_key_link_);
+  s.in_clear = last_of(swim_->in_clear(), in_clear_link_);
   if (const auto holder = swim_->name_holder(now_); holder && !left_) s.name_holder = holder->to_string();
   s.origins = tree_.origins();
   s.topics = tree_.topics();
@@ -72,12 +79,23 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.not_ready_reason = not_ready();
   s.partition = partition_;
   s.unreachable = unreachable_;
+  s.silent_s = to_seconds(now_ - std::max(heard_, started_));
+  s.silence_limit_s = to_seconds(silence_limit());
 
   s.target_eager = std::min<std::uint64_t>(config_.tree.eager_fanout, links_up_);
   s.cache_capacity = config_.tree.message_cache_max_size;
   s.cache_bytes_capacity = config_.tree.message_cache_max_bytes;
   s.invariant_violations = invariant_violations_;
   s.cache_ttl_s = to_seconds(config_.tree.message_cache_ttl);
+  s.graft_timeout_s = to_seconds(config_.tree.graft_timeout);
+  s.cache_need_s = to_seconds(config_.tree.ihave_interval + config_.tree.graft_timeout * static_cast<std::int64_t>(config_.tree.graft_max_retries) +
+                              config_.tree.sync_interval);
+  s.expected = config_.health.expected_members;
+  s.expected_min = config_.health.expected_members_min;
+  s.cache_reduced = cache_reduced_;
+  s.tree_options = tree_options_;
+  s.lag_warning_s = to_seconds(config_.health.lag_warning);
+  s.lag_critical_s = to_seconds(config_.health.lag_critical);
   for (const LinkInfo& link : s.links) {
     s.queue_bytes += link.queue_bytes;
     if (std::abs(link.clock_offset_s) > std::abs(s.clock_offset_s)) s.clock_offset_s = link.clock_offset_s;
@@ -85,9 +103,13 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   return s;
 }
 
-OtherCluster Engine::Impl::other_cluster() const {
-  const swim::Stranger& a = swim_->other_cluster();
-  const swim::Stranger& b = other_cluster_link_;
+std::string Engine::Impl::no_link(const KnownMember& known) const {
+  if (!known.peer) return {};
+  const Peer& peer = peers_[*known.peer];
+  return now_ - peer.no_link_at < kNoLinkShown ? peer.no_link : std::string{};
+}
+
+StrangerInfo Engine::Impl::last_of(const swim::Stranger& a, const swim::Stranger& b) const {
   if (a.count + b.count == 0) return {};
   const swim::Stranger& last = b.count == 0 || (a.count > 0 && a.at > b.at) ? a : b;
   return {last.from.to_string(), a.count + b.count, to_seconds(now_ - last.at)};
@@ -99,6 +121,13 @@ std::string Engine::Impl::not_ready() const {
   if (!swim_->joined()) return "not joined: no seed has answered yet";
   if (!tree_.synced()) return "not synced: no neighbour has told yet what there is";
   return {};
+}
+
+/// Neighbours ping over links, and others answer probes: three of these are not all lost at once.
+Duration Engine::Impl::silence_limit() const {
+  constexpr Duration kLeast = std::chrono::seconds{3};
+  const Duration period = links_up_ > 0 ? std::min(config_.link.ping_interval, config_.swim.probe_interval) : config_.swim.probe_interval;
+  return std::max(kLeast, 3 * period);
 }
 
 std::vector<LinkInfo> Engine::Impl::link_infos() const {
@@ -116,6 +145,7 @@ std::vector<LinkInfo> Engine::Impl::link_infos() const {
       info.role = tree_.role(*link.peer);
       info.is_protected = std::find(protected_peers.begin(), protected_peers.end(), *link.peer) != protected_peers.end();
       info.congested = link.credit <= 0;
+      info.graft_timeout_s = to_seconds(tree_.graft_timeout(*link.peer));
     }
     if (!link.clock().empty()) {
       const ClockSample best = link.clock().best();

@@ -28,15 +28,17 @@ void EventBridge::event(serf::LTime time, std::string name, Bytes payload, Times
       now);
 }
 
-void EventBridge::broadcast(std::string name, Bytes payload, Timestamp now) {
+void EventBridge::broadcast(std::string name, Bytes payload, Duration age, Timestamp now) {
   if (pair_off(true, name, payload.view())) return;
-  add({.name = std::move(name), .payload = std::move(payload), .due = now + turn(now)}, now);
+  add({.name = std::move(name), .payload = std::move(payload), .due = now + turn(age, now)}, now);
 }
 
 /// How long others may fire a broadcast before we do. The half step keeps who stands last from acting together with another.
-Duration EventBridge::turn(Timestamp now) const {
+Duration EventBridge::turn(Duration age, Timestamp now) const {
+  const Duration turn = kStep * static_cast<std::int64_t>(rank_);
   const bool settled = rank_ > 0 || now - since_ >= kSettle;
-  return settled ? kStep * static_cast<std::int64_t>(rank_) : kStep * static_cast<std::int64_t>(bridges_) + kStep / 2;
+  const bool late = bridges_ > 1 && age >= kStep;  // all may find it so, by the origin's clock: the order stays
+  return settled && !late ? turn : turn + kStep * static_cast<std::int64_t>(bridges_) + kStep / 2;
 }
 
 bool EventBridge::pair_off(bool event, std::string_view name, BytesView payload) {
@@ -77,12 +79,13 @@ void EventBridge::act(Waiting& item) {
 
 void EventBridge::handle_timeout(Timestamp now) {
   for (auto it = waiting_.begin(); it != waiting_.end();) {
-    if (it->due > now) {
-      ++it;
+    if (it->due <= now && now - it->due < kStopped) {
+      act(*it);
+      it = waiting_.erase(it);
       continue;
     }
-    act(*it);
-    it = waiting_.erase(it);
+    if (it->due <= now) it->due = now + kStep;
+    ++it;
   }
 }
 

@@ -46,7 +46,8 @@ class DeliveredEvents {
 /// goes no further. Towards the tree a copy too many does no harm, since receivers know the identity. Towards Serf a
 /// second event is sent only if the first bridge was slower than `kStep`, or while two bridges disagree who comes first.
 /// Such disagreement is short after a bridge came or went: who has just come to be first stands behind all others for
-/// `kSettle`, where it sees what they did.
+/// `kSettle`, where it sees what they did. So does who gets a broadcast late, for it was stopped or cut off while the others
+/// acted, and their event is on its way; and who finds itself stopped while it waited first reads what came meanwhile.
 /// Bounds: `kWaitingMax` waiting, `kOutMax` to publish; what is dropped is counted.
 class EventBridge {
  public:
@@ -54,6 +55,8 @@ class EventBridge {
   /// With several bridges even the first waits so long whether an event is the echo of a broadcast.
   static constexpr Duration kEcho = std::chrono::milliseconds{300};
   static constexpr Duration kSettle = std::chrono::seconds{10};
+  /// A timer that fires so much too late tells of a stop of our own.
+  static constexpr Duration kStopped = std::chrono::seconds{1};
   static constexpr Duration kRetry = std::chrono::milliseconds{100};
   static constexpr std::size_t kWaitingMax = 1024;
   static constexpr std::size_t kOutMax = 1024;
@@ -67,8 +70,8 @@ class EventBridge {
   void set_rank(std::size_t rank, std::size_t bridges, Timestamp since) { rank_ = rank, bridges_ = bridges, since_ = since; }
   /// A user event came by gossip.
   void event(serf::LTime time, std::string name, Bytes payload, Timestamp now);
-  /// A broadcast on `serf.NAME` came through the tree, or is our own.
-  void broadcast(std::string name, Bytes payload, Timestamp now);
+  /// A broadcast on `serf.NAME` came through the tree, or is our own; `age`: how long ago it was published.
+  void broadcast(std::string name, Bytes payload, Duration age, Timestamp now);
   /// A bridge has put this event on the tree.
   void carried(serf::LTime time, std::string_view name, BytesView payload);
   /// What `poll_publish` gave was not taken: it is tried again.
@@ -94,7 +97,7 @@ class EventBridge {
   /// Drops the oldest waiting event (or broadcast) with this content: the other kind has answered it. False: none.
   bool pair_off(bool event, std::string_view name, BytesView payload);
   void act(Waiting& item);
-  [[nodiscard]] Duration turn(Timestamp now) const;
+  [[nodiscard]] Duration turn(Duration age, Timestamp now) const;
 
   std::size_t rank_ = 0;
   std::size_t bridges_ = 1;

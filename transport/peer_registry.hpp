@@ -27,6 +27,8 @@ struct Peer {
   Timestamp fed_at{INT64_MIN / 2};      ///< when membership was last told of traffic
   std::uint32_t offences = 0;           ///< since `offences_since`
   Timestamp offences_since;
+  std::string no_link;                  ///< why the last dial did not get there; empty once there was a link
+  Timestamp no_link_at;
   bool used = false;
 };
 

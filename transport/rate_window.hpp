@@ -18,9 +18,10 @@ class RateWindow {
   static constexpr std::size_t kSlots = 12;
 
   struct Totals {
-    std::uint64_t delivered = 0, duplicate = 0, grafts_sent = 0, grafts_failed = 0;
+    std::uint64_t delivered = 0, duplicate = 0, grafts_sent = 0, grafts_failed = 0, cache_overflows = 0;
     static Totals of(const TreeStats& stats) {
-      return {stats.delivered, stats.duplicate, stats.graft_sent, stats.graft_failed};
+      return {stats.delivered, stats.duplicate, stats.graft_sent, stats.graft_failed,
+              stats.cache_evictions[CacheEviction::count] + stats.cache_evictions[CacheEviction::bytes]};
     }
   };
 
@@ -47,6 +48,7 @@ class RateWindow {
     sums.duplicate = totals.duplicate - from.duplicate;
     sums.grafts_sent = totals.grafts_sent - from.grafts_sent;
     sums.grafts_failed = totals.grafts_failed - from.grafts_failed;
+    sums.cache_overflows = totals.cache_overflows - from.cache_overflows;
     return sums;
   }
 

@@ -87,6 +87,15 @@ struct SwimConfig {
   Duration stall_threshold = seconds{1};
 };
 
+/// When a node takes payloads from two neighbours in a tree, of which the earlier copy counts.
+enum class SecondParents : std::uint8_t {
+  lossy,   ///< where the way to the parent is slow and loses packets, and such ways are the exception: zones of four members or more
+  always,  ///< wherever there is another way: a crash or a loss on the way holds nothing up, and payloads travel about twice
+  never,
+  count_
+};
+std::string_view to_string(SecondParents second) noexcept;
+
 /// The broadcast tree. Names and values are those of the operator's guide (default; lan / wan / large).
 struct TreeConfig {
   /// Links that are eager while a tree is unsettled or the rule is `classic`. 3 (3 / 4 / 5).
@@ -136,6 +145,7 @@ struct TreeConfig {
   [[nodiscard]] std::uint64_t store_bytes() const noexcept {
     return sync_max_bytes != 0 ? sync_max_bytes : std::max<std::uint64_t>(64ULL << 20, 2 * max_message_size);
   }
+  /// How many messages the repair store keeps.
   std::uint64_t sync_max_messages = 1ULL << 20;
   /// A publisher waits for members whose oldest undelivered message is younger than this. 2 s.
   Duration lag_grace = seconds{2};
@@ -153,6 +163,8 @@ struct TreeConfig {
   /// How many members are roots, by rendezvous hash. 0: one in each of the 24 largest zones where members name zones, else
   /// one below 1,000 members and twelve from there on.
   std::uint32_t roots = 0;
+  /// `lossy`, `always` or `never` two parents: `always` pays for short delays in crashes with twice the bytes. Only with `rooted`.
+  SecondParents second_parents = SecondParents::lossy;
   /// Period of a root's beacon.
   Duration beacon_interval = seconds{5};
   /// What is done to payloads that are published here, where their topic says nothing else.
@@ -185,11 +197,27 @@ struct LinkConfig {
 
 /// When health becomes degraded. Rates are over 60 s and judged from 100 messages up.
 struct HealthConfig {
-  double duplicate_rate_degraded = 0.5;
+  /// Share of the payloads received that were here already.
+  double duplicate_rate_degraded = 0.2;
+  /// Share of the pulls of announced messages that were given up.
   double graft_failure_rate_degraded = 0.2;
+  /// How full the graft cache is, when pulls fail or it has less room than the preset's.
   double cache_utilization_degraded = 0.95;
+  /// How long the oldest missing message has been missing.
   Duration missing_degraded = seconds{10};
+  /// How long the event loop stood still, within the last minute.
   Duration stall_degraded = seconds{1};
+  /// A neighbour's wall clock that differs by more. 30 s.
+  Duration clock_offset_degraded = seconds{30};
+  /// So much memory gained within a minute, beyond what parts with the preset's bounds fill. 64 MiB.
+  std::uint64_t memory_growth_degraded = 64ULL << 20;
+  /// Members that are to be there: who is not alive is named. At least so many of them, this one included; 0 = any number.
+  std::vector<std::string> expected_members;
+  std::uint32_t expected_members_min = 0;
+  /// How old the oldest message may be that an origin's stream lacks here, or that a subscriber has not read, before that counts as
+  /// lag, and as bad lag.
+  Duration lag_warning = seconds{10};
+  Duration lag_critical = seconds{60};
 };
 
 enum class LogLevel : std::uint8_t { error, warn, info, debug, trace };
@@ -271,6 +299,7 @@ struct Config {
   /// Stands for a secret where configurations are shown.
   static constexpr std::string_view kHidden = "(hidden)";
 
+  /// Lines of lower levels are not written.
   LogLevel log_level = LogLevel::info;
   /// Called on the loop thread. Empty = nothing is logged.
   LogSink log;

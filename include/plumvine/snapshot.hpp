@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,13 +15,26 @@ namespace plumvine {
 /// One member as others may see it printed.
 struct MemberInfo {
   Member member;
-  Tags tags;
   double rtt_s = -1;      ///< negative = unknown
   PacketPath packets = PacketPath::open;
+  StreamContact contact = StreamContact::unknown;
   std::string incompatible;  ///< why its protocol or delegate versions do not go with ours; empty where they do
+  std::string no_link;       ///< what an attempt of the last minute to make a link failed with; empty where none has, or there is a link since
   std::vector<std::string> accused_by;  ///< while it is suspect: who said so; while dead: who declared it
   bool speaks_links = false;
   bool self = false;
+
+  /// Of `member.meta`, decoded by each call.
+  [[nodiscard]] Tags tags() const { return decode_tags(member.meta.view()); }
+};
+
+/// What a check of the ways to one member found.
+struct ReachCheck {
+  std::string member;
+  std::optional<Duration> udp;      ///< round trip of a ping by packet; nothing: none was answered
+  std::optional<Duration> tcp;      ///< of a ping over a connection of its own
+  std::string tcp_problem;          ///< why there is none
+  bool heard = false;               ///< a ping of its own came by packet meanwhile
 };
 
 enum class LinkState : std::uint8_t { dialling, greeting, up, draining, visiting, count_ };
@@ -37,6 +51,7 @@ struct LinkInfo {
   bool congested = false;           ///< above the high watermark, served from the store later
   double rtt_s = -1;
   double clock_offset_s = 0;        ///< peer's wall clock minus ours
+  double graft_timeout_s = 0;       ///< so long what it announces may take to come before it is pulled; follows measured lateness
   double score = 1;                 ///< 1 = well; falls with lateness and failed grafts
   std::uint64_t queue_bytes = 0;
   std::uint64_t queue_messages = 0;
@@ -91,6 +106,13 @@ struct HttpCount {
   std::uint64_t count = 0;
 };
 
+/// Connections of HTTP clients.
+struct HttpStats {
+  std::uint64_t connections = 0;    ///< open now
+  std::uint64_t evicted = 0;        ///< ended to make room for newer ones
+  std::uint64_t timed_out = 0;      ///< ended since the client neither finished its request nor took its answer in time
+};
+
 /// A seed, and what came of contacting it.
 struct SeedInfo {
   std::string name;                 ///< as configured, with the port
@@ -99,11 +121,21 @@ struct SeedInfo {
   std::string problem;              ///< what its last contact failed with; empty where none has failed since it answered
 };
 
-/// Somebody who carries another cluster label was heard.
-struct OtherCluster {
+/// Somebody was heard who is none of us: another cluster label, another key, or none.
+struct StrangerInfo {
   std::string from;                 ///< address of the last one
-  std::uint64_t count = 0;          ///< packets, streams and links refused for it
+  std::uint64_t count = 0;          ///< packets, streams and links refused for it; 0: nobody
   double age_s = 0;                 ///< since the last one
+};
+
+/// One who reads a topic over HTTP.
+struct SubscriberInfo {
+  std::string topic;
+  std::string from;                 ///< its address
+  bool reads_history = false;       ///< it has not caught up: what it is behind counts messages of all topics
+  std::uint64_t behind = 0;         ///< messages that it has not read yet
+  std::uint64_t bytes = 0;          ///< of them, that wait in memory
+  double age_s = 0;                 ///< how long the oldest of these waits, 0 where none does
 };
 
 /// Delivered messages that are kept over restarts, and those who read them over HTTP.
@@ -113,7 +145,7 @@ struct HistoryInfo {
   std::uint64_t messages = 0, bytes = 0;
   std::uint64_t dropped = 0;        ///< could not be written
   std::uint64_t gaps = 0;           ///< ranges that subscribers were told they cannot have
-  std::uint64_t subscribers = 0;
+  std::vector<SubscriberInfo> subscribers;
 };
 
 /// Sums over the last 60 s.
@@ -123,6 +155,7 @@ struct WindowStats {
   std::uint64_t duplicate = 0;
   std::uint64_t grafts_sent = 0;
   std::uint64_t grafts_failed = 0;
+  std::uint64_t cache_overflows = 0;  ///< messages that left the graft cache for lack of room
 };
 
 /// The state of one node at one instant. Immutable once published; everything that metrics, health, HTTP
@@ -142,7 +175,9 @@ struct Snapshot {
   std::vector<TopicInfo> topics;    ///< by name
   std::vector<LargeInfo> large;     ///< under way, by origin and sequence
   std::vector<SeedInfo> seeds;
-  OtherCluster other_cluster;       ///< `count` 0: nobody
+  StrangerInfo other_cluster;       ///< carries another cluster label
+  StrangerInfo other_key;           ///< none of our keys opens what it sends
+  StrangerInfo in_clear;            ///< speaks in clear though that is not taken
   std::string name_holder;          ///< the address that the others know under our name; empty where that is ours
 
   SwimStats swim;
@@ -152,8 +187,10 @@ struct Snapshot {
   WindowStats window;
   HistoryInfo history;
   EventStats events;
+  MemoryStats memory;
   std::uint64_t recorded_samples = 0;    ///< snapshots of the metrics that `GET /debug/history` has
   std::uint64_t recorded_bytes = 0;      ///< what they take, about
+  HttpStats http;
   std::vector<HttpCount> http_requests;  ///< filled by the node's HTTP routes; empty while HTTP is off
 
   bool joined = false;              ///< a seed answered, or none but ourselves is configured
@@ -162,14 +199,29 @@ struct Snapshot {
   std::string not_ready_reason;     ///< empty = ready
   PartitionState partition = PartitionState::healthy;
   std::vector<std::string> unreachable;
+  double silent_s = 0;              ///< since anything was heard from anybody, by packet, stream or link
+  double silence_limit_s = 0;       ///< as long as that only who is cut off hears nothing; 0: not known
 
   std::uint64_t target_eager = 0;
   std::uint64_t cache_capacity = 0;
   std::uint64_t cache_bytes_capacity = 0;
   double cache_ttl_s = 0;
+  double cache_need_s = 0;          ///< so long may members still ask for a message: announcement, all pulls, the next digest
+  bool cache_reduced = false;       ///< it has less room than the preset gives it
+  double graft_timeout_s = 0;
+  std::string tree_options;         ///< of those that shape trees: what differs from the preset, `key=value`
+  std::vector<std::string> expected;     ///< `expected_members`
+  std::uint64_t expected_min = 0;        ///< `expected_members_min`
+  double lag_warning_s = 0;         ///< as configured
+  double lag_critical_s = 0;
   std::uint64_t queue_bytes = 0;    ///< all send queues together
   double clock_offset_s = 0;        ///< largest offset of a neighbour's wall clock, by amount
   std::uint64_t invariant_violations = 0;
 };
+
+enum class LagLevel : std::uint8_t { ok, warning, critical };
+std::string_view to_string(LagLevel level) noexcept;
+/// What it means that the oldest message somebody lacks is so old.
+LagLevel lag_level(const Snapshot& snapshot, double age_s) noexcept;
 
 }  // namespace plumvine

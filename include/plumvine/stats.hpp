@@ -81,7 +81,7 @@ enum class CacheEviction : std::uint8_t { ttl, count, bytes, count_ };
 std::string_view to_string(CacheEviction reason) noexcept;
 
 /// What a token bucket held back.
-enum class RateLimited : std::uint8_t { graft, ack, count_ };
+enum class RateLimited : std::uint8_t { graft, ack, ask, count_ };
 std::string_view to_string(RateLimited what) noexcept;
 
 /// Mirror of `LossReason` for counting.
@@ -175,6 +175,20 @@ struct EventStats {
   std::uint64_t followers_cut = 0;  ///< read too slowly
 };
 
+/// Parts of a process's memory that are known here. The graft cache is part of the store.
+enum class MemoryPart : std::uint8_t { store, queues, mailbox, members, events, samples, count_ };
+std::string_view to_string(MemoryPart part) noexcept;
+
+/// The process's memory, as the system sees it, and what of it is ours. Filled by the node; 0 where nobody looks.
+struct MemoryStats {
+  std::uint64_t resident = 0;
+  CountedReasons<MemoryPart> parts;
+  /// What was gained lately beyond the filling of parts whose bounds are the preset's; 0: nothing to speak of.
+  std::uint64_t gained = 0;
+  double gained_s = 0;                    ///< in so many seconds
+  MemoryPart gaining = MemoryPart::count_;  ///< the part that gained most of it; `count_`: none of ours
+};
+
 /// Bytes and connections, by the driver and transport.
 struct TransportStats {
   std::uint64_t udp_sent_bytes = 0;
@@ -192,6 +206,7 @@ struct TransportStats {
 struct LoopStats {
   double busy_ratio = 0;                ///< of the last second, 0 to 1
   Duration max_stall{0};                ///< over the last 60 s
+  std::string max_stall_in;             ///< what took most of that turn: a handler, an HTTP request, the disk; empty: nothing of these
   SecondsHistogram stalls{kSecondsBuckets};
   SecondsHistogram handlers{kSecondsBuckets};
   std::uint64_t mailbox_messages = 0;

@@ -117,6 +117,16 @@ enum class PacketPath : std::uint8_t {
 };
 std::string_view to_string(PacketPath path) noexcept;
 
+/// What became of the last stream ping (TCP) of a member that does not answer by packet.
+enum class StreamContact : std::uint8_t {
+  unknown,      ///< none was tried since it was last well
+  answered,
+  refused,      ///< nobody listens at its address, or the connection was closed at once: the process has ended, or is another cluster's
+  silent,       ///< somebody accepts connections there and says nothing: the process is stopped or hung, or it is another program
+  unreachable,  ///< no connection in time: the machine is off, or cut off
+};
+std::string_view to_string(StreamContact contact) noexcept;
+
 /// A peer's role in one tree: eager peers get payloads, lazy ones announcements (Plumtree, section 3.3).
 enum class PeerRole : std::uint8_t { eager, lazy };
 std::string_view to_string(PeerRole role) noexcept;

@@ -144,6 +144,17 @@ Status set_seeds(Config& c, std::string_view text) {
   return {};
 }
 
+Status set_expected(Config& c, std::string_view text) {
+  std::vector<std::string> names;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto comma = rest.find(',');
+    names.emplace_back(rest.substr(0, comma));
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+  }
+  c.health.expected_members = std::move(names);
+  return {};
+}
+
 // Comma-separated KEY=VALUE; a value with a comma needs a table in the file.
 Status set_tags(Config& c, std::string_view text) {
   Tags tags;
@@ -294,6 +305,8 @@ std::vector<Key> make_catalogue() {
       {"compression", [](Config& c, std::string_view text) { return choose(c.tree.compression, text, Compression::count_); },
        [](const Config& c) { return std::string(to_string(c.tree.compression)); }},
       key("roots", &TreeConfig::roots),
+      {"second_parents", [](Config& c, std::string_view text) { return choose(c.tree.second_parents, text, SecondParents::count_); },
+       [](const Config& c) { return std::string(to_string(c.tree.second_parents)); }},
       key("beacon_interval", &TreeConfig::beacon_interval),
       key("zone", &TreeConfig::zone),
       // Membership.
@@ -346,6 +359,12 @@ std::vector<Key> make_catalogue() {
       key("cache_utilization_degraded", &HealthConfig::cache_utilization_degraded),
       key("missing_degraded", &HealthConfig::missing_degraded),
       key("stall_degraded", &HealthConfig::stall_degraded),
+      key("clock_offset_degraded", &HealthConfig::clock_offset_degraded),
+      key("memory_growth_degraded", &HealthConfig::memory_growth_degraded),
+      {"expected_members", set_expected, [](const Config& c) { return fmt::format("{}", fmt::join(c.health.expected_members, ",")); }},
+      key("expected_members_min", &HealthConfig::expected_members_min),
+      key("lag_warning", &HealthConfig::lag_warning),
+      key("lag_critical", &HealthConfig::lag_critical),
   };
 }
 

@@ -204,6 +204,13 @@ void check_health(const HealthConfig& h, Rules& rules) {
   }
   rules.positive(h.missing_degraded, "missing_degraded", "10s");
   rules.positive(h.stall_degraded, "stall_degraded", "1s");
+  rules.positive(h.clock_offset_degraded, "clock_offset_degraded", "30s");
+  rules.require(h.memory_growth_degraded > 0, "memory_growth_degraded", "is 0, must be above 0, such as 64MiB");
+  rules.require(h.expected_members.size() <= 4096, "expected_members", fmt::format("has {} names, must be at most 4096", h.expected_members.size()));
+  for (const std::string& name : h.expected_members)
+    rules.require(!name.empty() && name.size() <= 128, "expected_members", fmt::format("'{}' is no member name: 1 to 128 bytes", name));
+  rules.positive(h.lag_warning, "lag_warning", "10s");
+  rules.below(h.lag_warning, "lag_warning", h.lag_critical, "lag_critical");
 }
 
 }  // namespace

@@ -40,9 +40,28 @@ std::string_view to_string(KeyReport::Outcome outcome) noexcept {
   return pick(names, outcome);
 }
 
+std::string_view to_string(LagLevel level) noexcept {
+  return level == LagLevel::ok ? "ok" : level == LagLevel::warning ? "warning" : "critical";
+}
+
+LagLevel lag_level(const Snapshot& snapshot, double age_s) noexcept {
+  if (age_s < snapshot.lag_warning_s || snapshot.lag_warning_s <= 0) return LagLevel::ok;
+  return age_s < snapshot.lag_critical_s ? LagLevel::warning : LagLevel::critical;
+}
+
 std::string_view to_string(PacketPath path) noexcept {
   static constexpr std::array<std::string_view, 3> names{"open", "out_blocked", "in_blocked"};
   return pick(names, path);
+}
+
+std::string_view to_string(StreamContact contact) noexcept {
+  static constexpr std::array<std::string_view, 5> names{"unknown", "answered", "refused", "silent", "unreachable"};
+  return pick(names, contact);
+}
+
+std::string_view to_string(MemoryPart part) noexcept {
+  static constexpr std::array<std::string_view, 6> names{"store", "queues", "mailbox", "members", "events", "samples"};
+  return pick(names, part);
 }
 
 std::string_view to_string(EventKind kind) noexcept {
@@ -76,6 +95,11 @@ std::string_view to_string(Order order) noexcept { return order == Order::fifo ?
 std::string_view to_string(Compression compression) noexcept {
   static constexpr std::array<std::string_view, 2> names{"off", "lz4"};
   return pick(names, compression);
+}
+
+std::string_view to_string(SecondParents second) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"lossy", "always", "never"};
+  return pick(names, second);
 }
 
 std::string_view to_string(Payloads payloads) noexcept {
@@ -155,7 +179,10 @@ std::string_view to_string(CacheEviction reason) noexcept {
   return pick(names, reason);
 }
 
-std::string_view to_string(RateLimited what) noexcept { return what == RateLimited::ack ? "ack" : "graft"; }
+std::string_view to_string(RateLimited what) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"graft", "ack", "ask"};
+  return pick(names, what);
+}
 
 std::string_view to_string(LinkState state) noexcept {
   static constexpr std::array<std::string_view, 5> names{"dialling", "greeting", "up", "draining", "visiting"};

@@ -67,7 +67,7 @@ inline void any_about(Rng& rng, frame::Gossip& gossip) {
   gossip.about = about;
 }
 
-/// A frame of the kind `kind % 19` in the order of `Frame`. `size` scales lists and payload.
+/// A frame of the kind `kind % 21` in the order of `Frame`. `size` scales lists and payload.
 inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
   using namespace frame;
   switch (kind % std::variant_size_v<Frame>) {
@@ -118,6 +118,15 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
                     any_instance(rng)}};
     case 17: return Direct{any_number(rng), any_bytes(rng, std::min(100 * size, wire::kDirectMax))};
     case 18: return DirectAck{any_number(rng)};
+    case 19:
+      return Ask{any_instance(rng), any_number(rng), any_number(rng), static_cast<std::uint8_t>(rng.below(256)),
+                 any_bytes(rng, std::min(100 * size, wire::kQuestionMax))};
+    case 20: {
+      Answers answers{any_instance(rng), any_number(rng), {}};
+      answers.answers.resize(rng.below(size + 1));
+      for (auto& answer : answers.answers) answer = {any_instance(rng), any_bytes(rng, 10 * size)};
+      return answers;
+    }
     default: {
       Forget forget;
       forget.orders.resize(rng.below(std::min(size, wire::kForgetsMax) + 1));

@@ -1,25 +1,13 @@
 #include "transport/uv/events.hpp"
 
 #include "support/pch.hpp"
+#include "support/stream_client.hpp"
 
 using namespace plumvine;
+using test::StreamClient;
 using uv::Events;
 
 namespace {
-
-class Client final : public uv::HttpStream {
- public:
-  std::string text;
-  bool is_open = true;
-  std::size_t unread = 0;
-  bool write(std::string_view data) override {
-    text += data;
-    return is_open;
-  }
-  void close() override { is_open = false; }
-  [[nodiscard]] bool open() const override { return is_open; }
-  [[nodiscard]] std::size_t waiting() const override { return unread; }
-};
 
 constexpr std::int64_t kThen = 1'769'860'800'123;  // 2026-01-31T12:00:00.123Z
 
@@ -60,7 +48,7 @@ TEST_CASE("a follower gets what is retained, then what comes, and resumes behind
   Events events{InstanceId{1}};
   add(events, "one");
   add(events, "two");
-  auto client = std::make_shared<Client>();
+  auto client = std::make_shared<StreamClient>();
   events.follow(client, Events::Format::lines, "");
   CHECK(lines(client->text) == 2);
   add(events, "three");
@@ -70,7 +58,7 @@ TEST_CASE("a follower gets what is retained, then what comes, and resumes behind
   add(events, "four");
   CHECK(events.stats().followers == 0);
 
-  auto page = std::make_shared<Client>();
+  auto page = std::make_shared<StreamClient>();
   events.follow(page, Events::Format::server_sent, "0000000000000001-3");
   CHECK(page->text.starts_with("id: 0000000000000001-4\ndata: {"));
   CHECK(page->text.ends_with("}\n\n"));
@@ -82,14 +70,14 @@ TEST_CASE("a follower gets what is retained, then what comes, and resumes behind
 
 TEST_CASE("followers are bounded in number and in what waits for them", "[events]") {
   Events events{InstanceId{1}};
-  std::vector<std::shared_ptr<Client>> clients;
+  std::vector<std::shared_ptr<StreamClient>> clients;
   for (std::size_t i = 0; i < Events::kFollowersMax; ++i) {
     REQUIRE(events.has_room());
-    clients.push_back(std::make_shared<Client>());
+    clients.push_back(std::make_shared<StreamClient>());
     events.follow(clients.back(), Events::Format::lines, "");
   }
   CHECK_FALSE(events.has_room());
-  auto late = std::make_shared<Client>();
+  auto late = std::make_shared<StreamClient>();
   events.follow(late, Events::Format::lines, "");
   CHECK_FALSE(late->open());
   clients[0]->unread = Events::kBehindMax + 1;

@@ -180,6 +180,7 @@ TEST_CASE("a request must be whole in time, however steadily it drips", "[http]"
   }));
   CHECK(std::chrono::steady_clock::now() - start < 5s);
   CHECK(f.requests.empty());
+  CHECK(f.server->stats().timed_out >= 1);  // the other one may have sent more header than there may be
 }
 
 TEST_CASE("idle connections are held, and do not keep others from being served", "[http]") {
@@ -197,6 +198,64 @@ TEST_CASE("idle connections are held, and do not keep others from being served",
   CHECK(f.run_until([&] {
     return std::all_of(idle.begin(), idle.end(), [](auto& client) { return (client->poll(), client->has("GET /late 0")); });
   }));
+}
+
+TEST_CASE("when connections run out, the one that is idle for longest makes room", "[http]") {
+  HttpServer::Limits limits = quick();
+  limits.connections_max = 4;
+  Served f{limits};
+  std::vector<std::unique_ptr<TcpClient>> idle;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    idle.push_back(std::make_unique<TcpClient>(f.server->address()));
+    REQUIRE(f.run_until([&] { return f.server->stats().connections == i; }));
+  }
+  CHECK(f.server->stats().evicted == 0);
+  // The oldest of them is in the middle of a request: then it is not idle.
+  idle[0]->send("GET /first HTTP/1.1\r\n");
+  CHECK_FALSE(f.run_until([&] { return false; }, 100ms));
+  TcpClient other{f.server->address()};
+  other.send("GET /other HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(f.answered(other, "GET /other 0"));
+  CHECK(f.ended(*idle[1]));
+  CHECK(f.server->stats().evicted == 1);
+  idle[0]->send("Host: h\r\n\r\n");
+  CHECK(f.answered(*idle[0], "GET /first 0"));
+  CHECK(idle[2]->poll());
+}
+
+TEST_CASE("connections that never say anything do not keep a probe out", "[http]") {
+  HttpServer::Limits limits = quick();
+  limits.connections_max = 8;
+  Served f{limits};
+  std::vector<std::unique_ptr<TcpClient>> idle;
+  for (int i = 0; i < 100; ++i) idle.push_back(std::make_unique<TcpClient>(f.server->address()));
+  TcpClient probe{f.server->address()};
+  probe.send("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(f.answered(probe, "GET /livez 0"));
+  CHECK(f.server->stats().connections <= 8);
+  CHECK(f.server->stats().evicted >= 93);
+}
+
+TEST_CASE("streams leave room for requests", "[http]") {
+  HttpServer::Limits limits = quick();
+  limits.streams_max = 2;
+  Served f{limits};
+  std::vector<std::unique_ptr<TcpClient>> clients;
+  for (std::size_t i = 0; i < 2; ++i) {
+    clients.push_back(std::make_unique<TcpClient>(f.server->address()));
+    clients.back()->send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    REQUIRE(f.run_until([&] { return f.streams.size() == i + 1; }));
+  }
+  TcpClient third{f.server->address()};
+  third.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  REQUIRE(f.answered(third, R"("code":"overloaded")"));
+  CHECK(third.status() == 429);
+  CHECK(f.streams.size() == 2);
+  clients[0]->close();
+  REQUIRE(f.run_until([&] { return !f.streams[0]->open(); }));
+  TcpClient fourth{f.server->address()};
+  fourth.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(f.run_until([&] { return f.streams.size() == 3; }));
 }
 
 TEST_CASE("a stream delivers what is written, when it is written", "[http]") {

@@ -135,6 +135,32 @@ TEST_CASE("a busy turn is seen as a stall", "[loop]") {
   CHECK(stats.stalls.count() >= 1);
 }
 
+TEST_CASE("what took most of a long turn is to blame for it", "[loop]") {
+  LoopSetup f;
+  LoopStats stats;
+  // A turn of at least this time, of which parts have taken shares.
+  const auto turn = [&](std::chrono::milliseconds busy, std::vector<std::pair<std::string, double>> parts) {
+    f.events.timer = [&f, busy, parts] {
+      const Timestamp start = f.under.now();
+      while (f.under.now() < start + busy) {
+      }
+      const auto spent = static_cast<double>((f.under.now() - start).count());
+      for (const auto& [what, share] : parts) f.under.spent(what, static_cast<std::uint64_t>(share * spent));
+    };
+    const int before = f.events.timers;
+    f.under.arm(f.under.now() + 1ms);
+    REQUIRE(f.run_until([&] { return f.events.timers > before; }));
+    uv_run(&f.loop, UV_RUN_NOWAIT);
+    f.under.report(stats);
+  };
+  turn(40ms, {{"a", 0.3}, {"b", 0.9}, {"c", 0.4}});
+  CHECK(stats.max_stall_in == "b");
+  turn(stats.max_stall / 1ms * 1ms + 20ms, std::vector<std::pair<std::string, double>>(100, {"often", 0.007}));
+  CHECK(stats.max_stall_in == "often");
+  turn(stats.max_stall / 1ms * 1ms + 500ms, {{"d", 0.2}});  // for most of it nobody accounts
+  CHECK(stats.max_stall_in.empty());
+}
+
 TEST_CASE("waiting is not being busy", "[loop]") {
   LoopSetup f;
   f.under.arm(f.under.now() + 1200ms);

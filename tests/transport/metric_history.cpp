@@ -60,3 +60,13 @@ TEST_CASE("the bound in bytes holds when everything changes all the time", "[his
   CHECK(history.samples() < MetricHistory::kSamplesMax);
   CHECK(history.samples() > 50);
 }
+
+TEST_CASE("values of series that have no room are counted", "[history]") {
+  MetricHistory history;
+  std::string exposition;
+  for (std::size_t i = 0; i < MetricHistory::kSeriesMax + 3; ++i) exposition += "series_" + std::to_string(i) + " 1\n";
+  history.record(exposition, 1'000);
+  const json all = json::parse(history.json());
+  CHECK(all["series"].size() == MetricHistory::kSeriesMax);
+  CHECK(all["left_off"] == 3);
+}

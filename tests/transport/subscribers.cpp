@@ -212,6 +212,38 @@ TEST_CASE("what goes while a slow subscriber reads is a gap, and others do not w
   CHECK(slow.messages.size() + (slow.gaps[0].last - slow.gaps[0].first + 1) == 2000);
 }
 
+TEST_CASE("a subscriber that has no room for what comes reads it later from the history", "[subscribers]") {
+  Fixture f;
+  Heard slow;
+  f.subscribers->add(slow.on("t"), from("now"));
+  f.deliver(message(1));
+  slow.room = false;
+  for (Sequence s = 2; s <= 100; ++s) f.deliver(message(s, s % 2 == 0 ? "t" : "u"));
+  f.turn(3);
+  CHECK(slow.sequences() == std::vector<Sequence>{1});
+  CHECK(f.subscribers->size() == 1);
+  CHECK(f.subscribers->infos()[0].reads_history);
+  slow.room = true;
+  CHECK(f.run_until([&] { return slow.messages.back().sequence == 100; }));
+  f.turn(3);
+  CHECK(slow.messages.size() == 51);
+  CHECK(slow.gaps.empty());
+  CHECK(!f.subscribers->infos()[0].reads_history);
+  f.deliver(message(102));
+  CHECK(slow.messages.back().sequence == 102);
+}
+
+TEST_CASE("of the history a subscriber gets no more than it has room for", "[subscribers]") {
+  Fixture f;
+  for (Sequence s = 1; s <= 100; ++s) f.deliver(message(s));
+  Heard heard;
+  uv::Subscriber subscriber = heard.on("t");
+  subscriber.has_room = [&] { return heard.messages.size() % 10 != 9; };
+  f.subscribers->add(std::move(subscriber), from("window"));
+  f.turn(5);
+  CHECK(heard.messages.size() == 9);
+}
+
 TEST_CASE("a subscriber that is gone is not told anything any more, and their number is bounded", "[subscribers]") {
   Fixture f;
   Heard heard;
@@ -231,4 +263,59 @@ TEST_CASE("where to read from is now, window or a cursor", "[subscribers]") {
   CHECK(uv::read_from("window")->kind == uv::ReadFrom::Kind::window);
   CHECK(uv::read_from(Cursor{}.to_string())->kind == uv::ReadFrom::Kind::cursor);
   for (const char* bad : {"", "Now", "5", "c1422ff07b21ba60-121"}) CHECK(uv::read_from(bad).error().code == Errc::invalid_argument);
+}
+
+TEST_CASE("a backlog counts what was handed over and not read, and knows since when", "[subscribers]") {
+  uv::Backlog backlog;
+  const auto at = [](std::int64_t s) { return Timestamp{s * 1'000'000'000}; };
+  CHECK(backlog.age(at(5)) == Duration{0});
+  for (int i = 1; i <= 10; ++i) backlog.handed(100, at(i));
+  backlog.waits(1000);
+  CHECK(backlog.count() == 10);
+  CHECK(backlog.age(at(20)) == std::chrono::seconds{19});
+  backlog.waits(250);  // half of one is no message
+  CHECK(backlog.count() == 3);
+  CHECK(backlog.age(at(20)) == std::chrono::seconds{12});
+  backlog.waits(0);
+  CHECK(backlog.count() == 0);
+  CHECK(backlog.age(at(20)) == Duration{0});
+}
+
+TEST_CASE("a long backlog takes no more room than a short one", "[subscribers]") {
+  uv::Backlog backlog;
+  for (std::int64_t i = 0; i < 100'000; ++i) backlog.handed(10, Timestamp{i});
+  CHECK(backlog.count() == 100'000);
+  CHECK(backlog.age(Timestamp{100'000}) == Duration{100'000});
+  backlog.waits(500'000);
+  CHECK(backlog.count() >= 50'000);
+  CHECK(backlog.count() <= 52'000);
+  backlog.waits(0);
+  CHECK(backlog.count() == 0);
+}
+
+TEST_CASE("how far a subscriber is behind is told, live and while it reads the history", "[subscribers]") {
+  Fixture f;
+  for (Sequence i = 1; i <= 5; ++i) f.kept.add(message(i));
+  Heard live, late;
+  std::size_t waits = 0;
+  uv::Subscriber slow = live.on("t");
+  slow.waiting = [&] { return waits; };
+  slow.from = "127.0.0.1:5";
+  slow.on_message = [&](const Message&, const std::string&) { waits += 100; return true; };
+  f.subscribers->add(std::move(slow), from("now"));
+  late.room = false;
+  f.subscribers->add(late.on("*"), from("window"));
+  f.deliver(message(6));
+  f.deliver(message(7));
+  auto infos = f.subscribers->infos();
+  REQUIRE(infos.size() == 2);
+  CHECK(infos[0].topic == "t");
+  CHECK(infos[0].from == "127.0.0.1:5");
+  CHECK(!infos[0].reads_history);
+  CHECK(infos[0].behind == 2);
+  CHECK(infos[0].bytes == 200);
+  CHECK(infos[1].reads_history);
+  CHECK(infos[1].behind == 7);
+  waits = 0;
+  CHECK(f.subscribers->infos()[0].behind == 0);
 }

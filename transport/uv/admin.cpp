@@ -10,8 +10,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "dashboard.hpp"
+#include "doctor.hpp"
 #include "health/dump.hpp"
-#include "status_page.hpp"
+#include "links_inquiry.hpp"
+#include "reachability.hpp"
+#include "views_inquiry.hpp"
 
 namespace plumvine::uv {
 namespace {
@@ -20,7 +24,7 @@ constexpr std::size_t kSeedsMax = 256;
 /// A history is read on when less than this waits for the client.
 constexpr std::size_t kStreamFull = std::size_t{1} << 20;
 /// Statuses that are counted by their number; any other counts as 500.
-constexpr std::array kStatuses{200, 202, 400, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503, 504};
+constexpr std::array kStatuses{200, 202, 304, 400, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503, 504};
 
 HttpResponse json(int status, std::string body) {
   HttpResponse response;
@@ -108,12 +112,22 @@ std::optional<std::vector<std::string>> seeds_of(const std::string& body) {
   return seeds;
 }
 
+/// `?timeout=`, or what there is without it.
+Result<Duration> timeout_of(const HttpRequest& request, Duration usual) {
+  constexpr Duration kTimeoutMax = std::chrono::seconds{60};
+  const auto timeout = request.query.find("timeout");
+  if (timeout == request.query.end()) return usual;
+  auto parsed = parse_duration(timeout->second);
+  if (!parsed) return parsed.error().with("timeout");
+  if (*parsed <= Duration{0} || *parsed > kTimeoutMax)
+    return Error{Errc::invalid_argument, "timeout=" + timeout->second + " is not from above 0 to 60s"};
+  return *parsed;
+}
+
 /// The acknowledgements that `?ack=` asks for.
 Result<BroadcastOptions> ack_wish(const HttpRequest& request) {
-  constexpr Duration kTimeoutMax = std::chrono::seconds{60};
   BroadcastOptions options;
   const auto ack = request.query.find("ack");
-  const auto timeout = request.query.find("timeout");
   if (ack != request.query.end()) {
     const std::string& text = ack->second;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), options.acks);
@@ -121,15 +135,48 @@ Result<BroadcastOptions> ack_wish(const HttpRequest& request) {
     else if (error != std::errc{} || stop != text.data() + text.size() || options.acks == 0)
       return Error{Errc::invalid_argument, "ack=" + text + " is neither all nor a number of members from 1"};
   }
-  if (timeout != request.query.end()) {
-    auto parsed = parse_duration(timeout->second);
-    if (!parsed) return parsed.error().with("timeout");
-    if (*parsed <= Duration{0} || *parsed > kTimeoutMax)
-      return Error{Errc::invalid_argument, "timeout=" + timeout->second + " is not from above 0 to 60s"};
-    options.ack_timeout = *parsed;
-  }
+  const auto timeout = timeout_of(request, options.ack_timeout);
+  if (!timeout) return timeout.error();
+  options.ack_timeout = *timeout;
   return options;
 }
+
+struct ProbeWish {
+  std::size_t size = 64, count = 1;
+  Duration timeout = std::chrono::seconds{5};
+};
+
+/// What `?size=`, `?count=` and `?timeout=` ask for.
+Result<ProbeWish> probe_wish(const HttpRequest& request, std::size_t size_max) {
+  ProbeWish wish;
+  const auto number = [&](const char* key, std::size_t least, std::size_t most, std::size_t& out) -> Status {
+    const auto it = request.query.find(key);
+    if (it == request.query.end()) return {};
+    const std::string& text = it->second;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (error == std::errc{} && stop == text.data() + text.size() && out >= least && out <= most) return {};
+    return Error{Errc::invalid_argument, std::string(key) + "=" + text + " is not from " + std::to_string(least) + " to " + std::to_string(most)};
+  };
+  if (auto taken = number("size", 0, size_max, wish.size); !taken) return taken.error();
+  if (auto taken = number("count", 1, kPathsMax, wish.count); !taken) return taken.error();
+  const auto timeout = timeout_of(request, wish.timeout);
+  if (!timeout) return timeout.error();
+  wish.timeout = *timeout;
+  return wish;
+}
+
+/// So long members have to say what is wrong, and so long once those that were silent are probed.
+constexpr Duration kFindingsTime = std::chrono::seconds{2}, kFindingsAgain = std::chrono::seconds{3};
+
+HttpResponse too_many_followers() {
+  return fail(429, "overloaded", std::to_string(Events::kFollowersMax) + " clients follow the events or the dashboard already",
+              "close one of them, or ask for /events without follow");
+}
+
+/// So long members have to say what they know of a message.
+constexpr Duration kTraceTime = std::chrono::seconds{2};
+/// Longer than they ping.
+constexpr Duration kReachTime = std::chrono::seconds{3};
 
 }  // namespace
 
@@ -152,20 +199,23 @@ class Admin::Impl {
   static std::span<const Route> routes();
   static const Route* find(std::string_view path);
 
-  HttpResponse page(const HttpRequest&, std::string_view);
+  HttpResponse page(const HttpRequest& request, std::string_view) { return dashboard_file(request, "page.html"); }
+  HttpResponse dashboard_file(const HttpRequest&, std::string_view name);
+  HttpResponse live(const HttpRequest&, std::string_view);
+  HttpResponse graph(const HttpRequest&, std::string_view);
   HttpResponse metrics(const HttpRequest&, std::string_view);
   HttpResponse livez(const HttpRequest&, std::string_view);
   HttpResponse readyz(const HttpRequest&, std::string_view);
   HttpResponse healthz(const HttpRequest&, std::string_view);
-  HttpResponse members(const HttpRequest&, std::string_view) {
-    return json(200, dump::members_json(*host_.fresh_snapshot()));
+  HttpResponse members(const HttpRequest& request, std::string_view) {
+    return wants(request, "diff") ? views() : json(200, dump::members_json(*host_.fresh_snapshot()));
   }
+  HttpResponse views();
+  HttpResponse reachability(const HttpRequest&, std::string_view member);
   HttpResponse peers(const HttpRequest&, std::string_view) {
     return json(200, dump::peers_json(*host_.fresh_snapshot()));
   }
-  HttpResponse tree(const HttpRequest&, std::string_view) {
-    return json(200, dump::tree_json(*host_.fresh_snapshot()));
-  }
+  HttpResponse tree(const HttpRequest& request, std::string_view);
   HttpResponse lag(const HttpRequest&, std::string_view) { return json(200, dump::lag_json(*host_.fresh_snapshot())); }
   HttpResponse config(const HttpRequest& request, std::string_view);
   HttpResponse events(const HttpRequest& request, std::string_view);
@@ -179,6 +229,9 @@ class Admin::Impl {
   HttpResponse rejoin(const HttpRequest&, std::string_view);
   HttpResponse forget(const HttpRequest&, std::string_view name);
   HttpResponse promote(const HttpRequest&, std::string_view peer);
+  HttpResponse doctor(const HttpRequest&, std::string_view);
+  HttpResponse trace(const HttpRequest&, std::string_view id);
+  HttpResponse test_delivery(const HttpRequest&, std::string_view);
   HttpResponse trim(const HttpRequest&, std::string_view);
   HttpResponse list_keys(const HttpRequest&, std::string_view) { return order({}); }
   HttpResponse keys(const HttpRequest&, std::string_view command);
@@ -187,12 +240,16 @@ class Admin::Impl {
   HealthReport judge(const Snapshot& snapshot) const { return assess(snapshot, host_.config().health); }
 
   AdminHost& host_;
+  Graph graph_;
   std::map<std::pair<std::string_view, int>, std::uint64_t> counts_;
 };
 
 std::span<const Admin::Impl::Route> Admin::Impl::routes() {
   static constexpr std::array table{
       Route{"GET", "/", "/", false, &Impl::page},
+      Route{"GET", "/dashboard/", "/dashboard/FILE", false, &Impl::dashboard_file},
+      Route{"GET", "/live", "/live", false, &Impl::live},
+      Route{"GET", "/graph", "/graph", false, &Impl::graph},
       Route{"GET", "/metrics", "/metrics", false, &Impl::metrics},
       Route{"GET", "/livez", "/livez", false, &Impl::livez},
       Route{"GET", "/readyz", "/readyz", false, &Impl::readyz},
@@ -205,6 +262,11 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"GET", "/events", "/events", false, &Impl::events},
       Route{"GET", "/debug/history", "/debug/history", false, &Impl::metric_history},
       Route{"GET", "/debug/state", "/debug/state", false, &Impl::state},
+      Route{"GET", "/doctor", "/doctor", false, &Impl::doctor},
+      Route{"GET", "/trace/", "/trace/ID", false, &Impl::trace},
+      Route{"GET", "/reachability", "/reachability", false, &Impl::reachability},
+      Route{"GET", "/reachability/", "/reachability/MEMBER", false, &Impl::reachability},
+      Route{"POST", "/test-delivery", "/test-delivery", true, &Impl::test_delivery},
       Route{"GET", "/subscribe/", "/subscribe/TOPIC", true, &Impl::subscribe},
       Route{"POST", "/publish/", "/publish/TOPIC", true, &Impl::publish},
       Route{"POST", "/join", "/join", true, &Impl::join},
@@ -253,12 +315,37 @@ HttpResponse Admin::Impl::handle(const HttpRequest& request) {
       request, std::string_view(request.path).substr(std::min(route->path.size(), request.path.size())));
 }
 
-HttpResponse Admin::Impl::page(const HttpRequest&, std::string_view) {
+HttpResponse Admin::Impl::dashboard_file(const HttpRequest& request, std::string_view name) {
+  const DashboardFile* file = find_dashboard_file(name);
+  if (file == nullptr) return fail(404, "not_found", "the dashboard has no file '" + std::string(name) + "'", "GET / is the dashboard");
   HttpResponse response;
-  response.content_type = "text/html; charset=utf-8";
-  response.body = status_page();
-  response.headers["Content-Security-Policy"] = std::string(kStatusPagePolicy);
+  response.content_type = file->content_type;
+  response.headers["ETag"] = '"' + std::string(file->hash) + '"';
+  response.headers["Cache-Control"] = "no-cache";  // ask each time whether it is still the same
+  response.headers["Content-Security-Policy"] = std::string(kDashboardPolicy);
   response.headers["X-Content-Type-Options"] = "nosniff";
+  response.headers["Referrer-Policy"] = "no-referrer";
+  if (header(request, "if-none-match").find(file->hash) != std::string::npos) response.status = 304;
+  else response.body = file->body;
+  return response;
+}
+
+HttpResponse Admin::Impl::live(const HttpRequest& request, std::string_view) {
+  if (!host_.events().has_room()) return too_many_followers();
+  HttpResponse response;
+  response.content_type = "text/event-stream";
+  response.headers["Cache-Control"] = "no-store";
+  response.stream = [this, after = header(request, "last-event-id")](std::shared_ptr<HttpStream> stream) { host_.watch(std::move(stream), after); };
+  return response;
+}
+
+HttpResponse Admin::Impl::graph(const HttpRequest&, std::string_view) {
+  if (std::string known = graph_.fresh(host_.fresh_snapshot()->at); !known.empty()) return json(200, std::move(known));
+  HttpResponse response;
+  response.later = [this](const std::function<void(HttpResponse)>& give) {
+    if (!graph_.wait([give](std::string text) { give(json(200, std::move(text))); }, host_.fresh_snapshot()->at)) return;
+    host_.ask(Asking::links, {}, Graph::kTime, [this](const Answered& answered) { graph_.answered(graph_json(*host_.fresh_snapshot(), answered)); });
+  };
   return response;
 }
 
@@ -320,10 +407,7 @@ HttpResponse Admin::Impl::events(const HttpRequest& request, std::string_view) {
     response.body = host_.events().retained(format, after);
     return response;
   }
-  if (!host_.events().has_room()) {
-    return fail(429, "overloaded", std::to_string(Events::kFollowersMax) + " clients follow the events already",
-                "close one of them, or ask without follow");
-  }
+  if (!host_.events().has_room()) return too_many_followers();
   response.stream = [this, format, after](std::shared_ptr<HttpStream> stream) { host_.events().follow(std::move(stream), format, after); };
   return response;
 }
@@ -349,12 +433,14 @@ HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view
   HttpResponse response;
   response.content_type = "application/x-ndjson";
   response.headers["Cache-Control"] = "no-store";
-  response.stream = [this, wanted = std::string(topic), from = std::move(*from)](const std::shared_ptr<HttpStream>& stream) {
+  response.stream = [this, wanted = std::string(topic), from = std::move(*from), who = request.from.to_string()](const std::shared_ptr<HttpStream>& stream) {
     const auto line = [stream](std::string text) { return stream->open() && stream->write(std::move(text) + '\n'); };
     host_.subscribe({.topic = wanted,
                      .on_message = [line](const Message& message, const std::string& cursor) { return line(dump::message_json(message, cursor)); },
                      .on_gap = [line](const LostEvent& lost, const std::string& cursor) { return line(dump::gap_json(lost, cursor)); },
-                     .has_room = [stream] { return !stream->open() || stream->waiting() < kStreamFull; }},
+                     .has_room = [stream] { return !stream->open() || stream->waiting() < kStreamFull; },
+                     .waiting = [stream] { return stream->waiting(); },
+                     .from = who},
                     from);
   };
   return response;
@@ -413,6 +499,122 @@ HttpResponse Admin::Impl::promote(const HttpRequest&, std::string_view peer) {
   return json(202, R"({"status":"promoted"})");
 }
 
+HttpResponse Admin::Impl::doctor(const HttpRequest&, std::string_view) {
+  HttpResponse response;
+  response.later = [this](const std::function<void(HttpResponse)>& give) {
+    const auto finish = [this, give](const Answered& answered) {
+      give(json(200, diagnose(host_.config().name, host_.own_answer(Asking::findings, ""), answered).json));
+    };
+    host_.ask(Asking::findings, "", kFindingsTime, [this, finish](const Answered& answered) {
+      if (answered.missing.empty()) return finish(answered);
+      // Membership may not have judged them yet. By then it has, or they answer.
+      host_.doubt(answered.missing);
+      host_.ask(Asking::findings, "", kFindingsAgain, finish);
+    });
+  };
+  return response;
+}
+
+HttpResponse Admin::Impl::trace(const HttpRequest&, std::string_view text) {
+  const auto id = parse_message_id(text);
+  if (!id) return fail(400, "bad_request", id.error().message, "INSTANCE-SEQ, as publish answers and subscribe prints it");
+  HttpResponse response;
+  response.later = [this, id = *id](const std::function<void(HttpResponse)>& give) {
+    const std::string question = paths_question({id});
+    host_.ask(Asking::paths, question, kTraceTime, [this, id, question, give](const Answered& answered) {
+      const Trace found = uv::trace(id, host_.config().name, host_.own_answer(Asking::paths, question), answered);
+      if (!found.found) return give(fail(404, "not_found", "no member that answers knows message " + to_string(id),
+                                         "messages are known for sync_window, and from a member's start on"));
+      give(json(200, found.json));
+    });
+  };
+  return response;
+}
+
+HttpResponse Admin::Impl::tree(const HttpRequest& request, std::string_view) {
+  auto snapshot = host_.fresh_snapshot();
+  const auto topic = request.query.find("topic");
+  if (topic == request.query.end()) return json(200, dump::tree_json(*snapshot));
+  const auto wanted = host_.trees_of(topic->second);
+  auto some = std::make_shared<Snapshot>(*snapshot);
+  std::erase_if(some->trees, [&](const TreeInfo& tree) { return std::find(wanted.begin(), wanted.end(), tree.tree) == wanted.end(); });
+  return json(200, dump::tree_json(*some));
+}
+
+/// Who believes what of whom, here and elsewhere.
+HttpResponse Admin::Impl::views() {
+  HttpResponse response;
+  response.later = [this](const std::function<void(HttpResponse)>& give) {
+    const auto own = host_.fresh_snapshot();
+    host_.ask(Asking::views, views_question(*own), kTraceTime, [own, give](const Answered& answered) { give(json(200, views_json(*own, answered))); });
+  };
+  return response;
+}
+
+HttpResponse Admin::Impl::reachability(const HttpRequest&, std::string_view member) {
+  const std::string only(member);
+  const auto own = host_.fresh_snapshot();
+  const auto targets = reach_targets(*own, only);
+  if (!only.empty() && targets.empty())
+    return fail(404, "not_found", "no other member '" + only + "' that has not left", "GET /members lists the names");
+  HttpResponse response;
+  response.later = [this, own, only, targets](const std::function<void(HttpResponse)>& give) {
+    struct Waiting {
+      Reached reached;
+      std::size_t open = 0;
+    };
+    auto waiting = std::make_shared<Waiting>();
+    waiting->open = targets.size() + 1;
+    const auto one_less = [own, waiting, only, give] {
+      if (--waiting->open == 0) give(json(200, reach_json(*own, only, waiting->reached)));
+    };
+    host_.ask(Asking::reachability, reach_question(host_.config().name, targets, only), kReachTime, [waiting, one_less](Answered answered) {
+      waiting->reached.answered = std::move(answered);
+      one_less();
+    });
+    for (const std::string& target : targets) {
+      host_.check_reach(target, [waiting, one_less](std::optional<ReachCheck> found) {
+        if (found) waiting->reached.checks.insert_or_assign(found->member, *found);
+        one_less();
+      });
+    }
+  };
+  return response;
+}
+
+HttpResponse Admin::Impl::test_delivery(const HttpRequest& request, std::string_view) {
+  const auto wish = probe_wish(request, host_.config().tree.max_message_size);
+  if (!wish) return fail(400, "bad_request", wish.error().message, "?size=BYTES&count=1..16&timeout=5s");
+  HttpResponse response;
+  response.later = [this, wish = *wish](const std::function<void(HttpResponse)>& give) {
+    auto probes = std::make_shared<Probes>();
+    probes->size = wish.size;
+    const auto finish = [this, probes, give] {
+      host_.ask(Asking::paths, paths_question(probes->ids), kTraceTime, [probes, give](const Answered& answered) {
+        give(json(probes->complete() ? 200 : 504, probes->json(answered)));
+      });
+    };
+    auto open = std::make_shared<std::size_t>(wish.count);
+    for (std::size_t i = 0; i < wish.count; ++i) {
+      auto id = host_.probe(Bytes::copy_of(std::string(wish.size, 'p')), wish.timeout, [probes, open, finish, give](const Receipt& receipt) {
+        if (*open == 0) return;  // answered already
+        if (receipt.id == MessageId{}) {
+          *open = 0;
+          return give(refused(Error{Errc::stopped, "the node was stopped"}));
+        }
+        probes->receipts.push_back(receipt);
+        if (--*open == 0) finish();
+      });
+      if (!id) {
+        *open = 0;
+        return give(refused(id.error()));
+      }
+      probes->ids.push_back(*id);
+    }
+  };
+  return response;
+}
+
 HttpResponse Admin::Impl::trim(const HttpRequest&, std::string_view) {
   const auto report = host_.trim();
   if (!report) return refused(report.error());
@@ -463,13 +665,17 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   for (const auto& route : routes()) {
     counts.try_emplace({route.label, 405}, 0);
     if (route.method == "GET") counts.try_emplace({route.label, 200}, 0);
-    if (route.method == "POST" && route.label != "/keys/COMMAND" && route.label != "/trim") counts.try_emplace({route.label, 202}, 0);
+    if (route.method == "POST" && route.label != "/keys/COMMAND" && route.label != "/trim" && route.label != "/test-delivery") counts.try_emplace({route.label, 202}, 0);
     if (route.guarded) counts.try_emplace({route.label, 400}, 0), counts.try_emplace({route.label, 403}, 0);
   }
   for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);
   for (const char* path : {"/forget/NAME", "/promote/PEER"}) counts.try_emplace({path, 404}, 0);
   counts.try_emplace({"/trim", 200}, 0);
-  counts.try_emplace({"/events", 429}, 0);
+  counts.try_emplace({"/trace/ID", 404}, 0);
+  counts.try_emplace({"/reachability/MEMBER", 404}, 0);
+  for (const int code : {200, 504}) counts.try_emplace({"/test-delivery", code}, 0);
+  for (const char* path : {"/events", "/live"}) counts.try_emplace({path, 429}, 0);
+  for (const char* path : {"/", "/dashboard/FILE"}) counts.try_emplace({path, 304}, 0);
   for (const int code : {200, 404, 409, 429, 503}) counts.try_emplace({"/keys/COMMAND", code}, 0);
   counts.try_emplace({"/subscribe/TOPIC", 409}, 0);
   counts.try_emplace({"/publish/TOPIC", 200}, 0);

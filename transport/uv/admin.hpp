@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include <plumvine/node.hpp>
 #include <plumvine/snapshot.hpp>
 
+#include "diagnosis.hpp"
 #include "events.hpp"
 #include "http_server.hpp"
 #include "metric_history.hpp"
@@ -37,11 +39,26 @@ class AdminHost {
   virtual Status forget(std::string_view name) = 0;
   virtual Status promote(std::string_view peer) = 0;
   virtual Result<TrimReport> trim() = 0;
+  /// Asks all other members; `done` is called once, later, or at once with nothing if too much is asked already.
+  virtual void ask(Asking kind, const std::string& text, Duration timeout, std::function<void(Answered)> done) = 0;
+  /// What this member says to it.
+  [[nodiscard]] virtual std::string own_answer(Asking kind, std::string_view text) = 0;
+  /// These members are probed next.
+  virtual void doubt(const std::vector<std::string>& members) = 0;
+  /// Pings a member in every way; `done` is called once, within two seconds, or at once with nothing where there is no such member
+  /// or too many are pinged already.
+  virtual void check_reach(const std::string& member, std::function<void(std::optional<ReachCheck>)> done) = 0;
+  /// The trees that others' messages on the topic came by, as far as they are still held.
+  [[nodiscard]] virtual std::vector<TreeId> trees_of(std::string_view topic) const = 0;
+  /// Broadcasts something that no handler sees; `on_receipt` is called once, later.
+  virtual Result<MessageId> probe(Bytes payload, Duration timeout, std::function<void(const Receipt&)> on_receipt) = 0;
   virtual Events& events() = 0;
   virtual const MetricHistory& metric_history() const = 0;
   /// Gives an order about gossip keys to all members; `done` is called once, later.
   virtual void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) = 0;
   virtual void subscribe(Subscriber subscriber, ReadFrom from) = 0;
+  /// Tells a dashboard how things are, once a second, and the events behind the one called `after`.
+  virtual void watch(std::shared_ptr<HttpStream> viewer, std::string_view after) = 0;
 };
 
 /// The HTTP routes of one node.

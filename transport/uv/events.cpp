@@ -21,15 +21,23 @@ void Events::add(EventKind kind, const LogRecord& record, std::int64_t wall_ms) 
   }
   drop_gone();
   std::erase_if(followers_, [&](const Follower& follower) {
-    if (follower.stream->waiting() > kBehindMax) {
-      ++stats_.followers_cut;
-      follower.stream->close();
-      return true;
-    }
+    if (!keeps_up(*follower.stream)) return true;
     std::string text;
     append(text, follower.format, number, events_.back());
     return !follower.stream->write(text);
   });
+}
+
+bool Events::keeps_up(HttpStream& stream) {
+  if (!stream.open()) return false;
+  if (stream.waiting() <= kBehindMax) return true;
+  ++stats_.followers_cut;
+  stream.close();
+  return false;
+}
+
+std::string Events::id_before(std::size_t count) const {
+  return id_of(first_ - 1 + events_.size() - std::min(count, events_.size()));
 }
 
 void Events::append(std::string& out, Format format, std::uint64_t number, std::string_view event) const {

@@ -37,6 +37,10 @@ class Events {
   [[nodiscard]] bool has_room();
   /// Writes what `retained` gives, then what comes. Takes nobody without room.
   void follow(std::shared_ptr<HttpStream> stream, Format format, std::string_view after);
+  /// False: the client is gone, or lets too much wait and is cut off now.
+  bool keeps_up(HttpStream& stream);
+  /// The id behind which the last `count` events come.
+  [[nodiscard]] std::string id_before(std::size_t count) const;
   [[nodiscard]] EventStats stats() const;
 
  private:

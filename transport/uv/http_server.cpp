@@ -148,6 +148,7 @@ struct Deferred {
 struct Connection {
   int fd = -1;
   enum class Phase { receiving, waiting, answering, streaming } phase = Phase::receiving;
+  bool ending = false;                ///< its socket is shut down, the server will see it
   std::uint64_t since_ns = 0;         ///< when this phase, or the request being received, began
   std::uint64_t idle_bytes = 0;       ///< received before the request began
   bool began = false;                 ///< the first byte of a request was seen
@@ -171,6 +172,9 @@ class Server final : public HttpServer {
 
   Status start(Fd listener, const Endpoint& where);
   [[nodiscard]] Endpoint address() const override { return address_; }
+  [[nodiscard]] HttpStats stats() const override {
+    return {.connections = connections_.size(), .evicted = evicted_, .timed_out = timed_out_};
+  }
   void close() override;
 
   void kick();
@@ -186,6 +190,8 @@ class Server final : public HttpServer {
   void run();
   void sweep();
   void check(Connection& connection, std::uint64_t now_ns);
+  void time_out(Connection& connection);
+  void make_room(MHD_Connection* newcomer);
   void finish_close();
   MHD_Result begin(MHD_Connection* connection, const char* url, const char* method, void** context);
   MHD_Result complete(MHD_Connection* connection, Request& request);
@@ -205,13 +211,16 @@ class Server final : public HttpServer {
   std::unordered_map<MHD_Connection*, Connection> connections_;
   std::vector<MHD_Connection*> postponed_;
   std::uint64_t turn_start_ns_ = 0;
+  std::uint64_t evicted_ = 0;
+  std::uint64_t timed_out_ = 0;
+  unsigned streams_ = 0;
   bool running_ = false;
   bool closing_ = false;
 };
 
 bool Stream::write(std::string_view data) {
   if (!open_) return false;
-  if (queue_.size() - offset_ + data.size() > limit_) {
+  if (waiting() > limit_) {
     drop();
     return false;
   }
@@ -327,6 +336,8 @@ Connection* Server::find(MHD_Connection* connection) {
 void Server::on_connection(void* cls, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode code) {
   auto& server = *static_cast<Server*>(cls);
   if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+    // At its limit the daemon has put the listener aside; it takes it up again only when it runs.
+    if (server.connections_.size() >= server.limits_.connections_max) server.kick();
     server.connections_.erase(connection);
     if (server.connections_.empty()) uv_timer_stop(server.sweep_.get());
     return;
@@ -337,6 +348,26 @@ void Server::on_connection(void* cls, MHD_Connection* connection, void**, MHD_Co
   if (server.connections_.empty())
     uv_timer_start(server.sweep_.get(), [](uv_timer_t* h) { self<Server>(h)->sweep(); }, kSweepMs, kSweepMs);
   server.connections_.emplace(connection, std::move(fresh));
+  if (server.connections_.size() >= server.limits_.connections_max) server.make_room(connection);
+}
+
+/// Ends one connection that only waits for its client: rather one between two requests than one in the middle of a request, rather that
+/// than one whose client does not take its answer, and of these the one that has waited longest. At the limit the server
+/// would accept nobody until one ends by itself.
+void Server::make_room(MHD_Connection* newcomer) {
+  const auto rank = [](const Connection& c) {
+    const int order = c.phase == Connection::Phase::answering ? 2 : c.began ? 1 : 0;
+    return std::pair{order, c.since_ns};
+  };
+  Connection* last = nullptr;
+  for (auto& [handle, c] : connections_) {
+    if (handle == newcomer || c.ending || c.phase == Connection::Phase::waiting || c.phase == Connection::Phase::streaming) continue;
+    if (last == nullptr || rank(c) < rank(*last)) last = &c;
+  }
+  if (last == nullptr) return;
+  last->ending = true;
+  ++evicted_;
+  (void)shutdown(last->fd, SHUT_RDWR);
 }
 
 void* Server::on_uri(void* cls, const char*, MHD_Connection* connection) {
@@ -354,7 +385,10 @@ void Server::on_completed(void* cls, MHD_Connection* connection, void** context,
   std::erase(server.postponed_, connection);
   Connection* state = server.find(connection);
   if (state == nullptr) return;
-  if (state->stream) state->stream->gone();
+  if (state->stream) {
+    state->stream->gone();
+    --server.streams_;
+  }
   if (state->deferred) state->deferred->connection = nullptr;
   const int fd = state->fd;
   *state = Connection{};
@@ -469,6 +503,9 @@ MHD_Result Server::complete(MHD_Connection* connection, Request& request) {
 MHD_Result Server::answer(MHD_Connection* connection, const Request& request, HttpResponse response) {
   Connection* state = find(connection);
   if (state == nullptr) return MHD_NO;
+  if (response.stream && !request.head && streams_ >= limits_.streams_max)
+    response = error_response(429, "overloaded", std::to_string(streams_) + " answers stay open already",
+                              "close some of them, or ask another member");
   MHD_Response* out = nullptr;
   const bool streaming = response.stream && !request.head;
   std::shared_ptr<Stream> stream;
@@ -495,9 +532,16 @@ MHD_Result Server::answer(MHD_Connection* connection, const Request& request, Ht
   if (observer_) observer_(request.request.path, response.status);
   if (streaming) {
     state->stream = stream;
+    ++streams_;
     response.stream(std::move(stream));
   }
   return MHD_YES;
+}
+
+void Server::time_out(Connection& connection) {
+  if (std::exchange(connection.ending, true)) return;
+  ++timed_out_;
+  (void)shutdown(connection.fd, SHUT_RDWR);
 }
 
 /// Looks at every connection: a request must be whole in time, however slowly it drips; answers must be taken.
@@ -515,15 +559,16 @@ void Server::check(Connection& connection, std::uint64_t now_ns) {
         connection.since_ns = now_ns - kSweepMs * 1'000'000;
       }
       if (now_ns - connection.since_ns > static_cast<std::uint64_t>(limits_.request_timeout.count()))
-        (void)shutdown(connection.fd, SHUT_RDWR);
+        time_out(connection);
       return;
     case Connection::Phase::waiting: return;  // for us, not for the client
     case Connection::Phase::answering:
-      if (now_ns - connection.since_ns > kAnswerTimeoutNs) (void)shutdown(connection.fd, SHUT_RDWR);
+      if (now_ns - connection.since_ns > kAnswerTimeoutNs) time_out(connection);
       return;
     case Connection::Phase::streaming:
       // A waiting stream is not watched by the server, so nobody else would see its client go.
-      if (connection.stream->stuck(now_ns) || other_side_closed(connection.fd)) connection.stream->drop();
+      if (connection.stream->stuck(now_ns) && !std::exchange(connection.ending, true)) ++timed_out_;
+      if (connection.ending || other_side_closed(connection.fd)) connection.stream->drop();
       return;
   }
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <plumvine/result.hpp>
+#include <plumvine/snapshot.hpp>
 #include <plumvine/types.hpp>
 
 struct uv_loop_s;
@@ -53,13 +54,15 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 using HttpObserver = std::function<void(const std::string&, int)>;
 
 /// libmicrohttpd on the node's own loop: its epoll descriptor under `uv_poll_t`, no thread. Bounded in
-/// connections, header and body size, time per request, and bytes waiting per stream.
+/// connections, header and body size, time per request, and bytes waiting per stream. When connections run out, the one whose
+/// client has been idle for longest ends, so that a probe always gets through; streams leave room for requests.
 class HttpServer {
  public:
   struct Limits {
     std::size_t body_max = 1ULL << 20;
-    std::size_t stream_queue_max = 4ULL << 20;
+    std::size_t stream_queue_max = 4ULL << 20;  ///< a stream for which more waits is broken off when it is written to
     unsigned connections_max = 512;
+    unsigned streams_max = 448;
     Duration request_timeout = std::chrono::seconds{10};
   };
   /// Binds and listens. `host_port` as in `Config::http`.
@@ -67,6 +70,7 @@ class HttpServer {
                                                     HttpHandler handler, HttpObserver observer);
   virtual ~HttpServer() = default;
   [[nodiscard]] virtual Endpoint address() const = 0;
+  [[nodiscard]] virtual HttpStats stats() const = 0;
   /// Ends every stream and starts closing; the loop is rid of the server's handles after its next turns, the
   /// object deletes its inner state itself.
   virtual void close() = 0;

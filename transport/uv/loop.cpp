@@ -31,6 +31,16 @@ UvLoop::UvLoop(uv_loop_t* loop)
   uv_check_start(check_.get(), [](uv_check_t* h) { self<UvLoop>(h)->flush(); });
 }
 
+void UvLoop::spent(std::string_view what, std::uint64_t ns) {
+  for (std::size_t i = 0; i < parts_count_; ++i) {
+    if (parts_[i].what == what) return void(parts_[i].ns += ns);
+  }
+  if (parts_count_ == kPartsMax) return;
+  Part& part = parts_[parts_count_++];
+  part.what = what;
+  part.ns = ns;
+}
+
 void UvLoop::soon(std::function<void()> task) {
   tasks_.push_back(std::move(task));
   wake_again();
@@ -122,15 +132,25 @@ void UvLoop::measure() {
   for (; stall_slot_ < slot; ++stall_slot_) {
     if (slot - stall_slot_ > stall_max_ns_.size()) stall_slot_ = slot - stall_max_ns_.size();
     stall_max_ns_[(stall_slot_ + 1) % stall_max_ns_.size()] = 0;
+    stall_in_[(stall_slot_ + 1) % stall_max_ns_.size()].clear();
   }
   auto& longest = stall_max_ns_[slot % stall_max_ns_.size()];
-  longest = std::max(longest, busy_ns);
+  if (busy_ns > longest) {
+    longest = busy_ns;
+    std::string& to_blame = stall_in_[slot % stall_max_ns_.size()];
+    to_blame.clear();
+    for (std::size_t i = 0; i < parts_count_; ++i)
+      if (parts_[i].ns > busy_ns / 2) to_blame = parts_[i].what;
+  }
+  parts_count_ = 0;
   if (busy_ns >= kStallNs) stalls_.observe(static_cast<double>(busy_ns) / 1e9);
 }
 
 void UvLoop::report(LoopStats& stats) {
   stats.busy_ratio = std::min(1.0, busy_ratio_);
-  stats.max_stall = Duration{static_cast<std::int64_t>(*std::max_element(stall_max_ns_.begin(), stall_max_ns_.end()))};
+  const auto longest = std::max_element(stall_max_ns_.begin(), stall_max_ns_.end());
+  stats.max_stall = Duration{static_cast<std::int64_t>(*longest)};
+  stats.max_stall_in = stall_in_[static_cast<std::size_t>(longest - stall_max_ns_.begin())];
   stats.stalls = stalls_;
 }
 

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <plumvine/stats.hpp>
@@ -26,6 +28,9 @@ class UvLoop final : public Loop {
   void bind(LoopEvents* events) noexcept { events_ = events; }
   /// Runs once per turn, after deferred work.
   void on_turn(std::function<void()> turn) { turn_ = std::move(turn); }
+  /// Something that this turn runs took so long: it is to blame if, all its times together, it took most of a long turn. Of a turn
+  /// the first `kPartsMax` kinds count.
+  void spent(std::string_view what, std::uint64_t ns);
   /// Runs `task` in a turn after this one, never inside the call.
   void soon(std::function<void()> task);
 
@@ -65,7 +70,15 @@ class UvLoop final : public Loop {
   std::uint64_t window_busy_ns_ = 0;
   double busy_ratio_ = 0;
   std::array<std::uint64_t, 6> stall_max_ns_{};  ///< by slots of ten seconds, a ring
+  std::array<std::string, 6> stall_in_;          ///< what took most of these turns
   std::uint64_t stall_slot_ = 0;
+  struct Part {
+    std::string what;
+    std::uint64_t ns = 0;
+  };
+  static constexpr std::size_t kPartsMax = 8;
+  std::array<Part, kPartsMax> parts_;            ///< of this turn, so far
+  std::size_t parts_count_ = 0;
   SecondsHistogram stalls_{kSecondsBuckets};
 };
 

@@ -31,7 +31,7 @@ void MetricHistory::note(Sample& sample, std::string_view line) {
   if (error != std::errc{} || stop != line.data() + line.size()) return;
   auto found = numbers_.find(line.substr(0, blank));
   if (found == numbers_.end()) {
-    if (names_.size() >= kSeriesMax) return;
+    if (names_.size() >= kSeriesMax) return void(++left_off_);
     found = numbers_.emplace(line.substr(0, blank), static_cast<std::uint32_t>(names_.size())).first;
     names_.emplace_back(found->first);
     last_.push_back(std::numeric_limits<double>::quiet_NaN());
@@ -59,7 +59,7 @@ void MetricHistory::drop_oldest() {
 }
 
 std::string MetricHistory::json() const {
-  std::string out = "{\"interval_s\":" + std::to_string(kIntervalMs / 1000) + ",\"series\":[";
+  std::string out = "{\"interval_s\":" + std::to_string(kIntervalMs / 1000) + ",\"left_off\":" + std::to_string(left_off_) + ",\"series\":[";
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (i > 0) out += ',';
     dump::append_any(out, names_[i]);

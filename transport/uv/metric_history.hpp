@@ -11,7 +11,8 @@ namespace plumvine::uv {
 
 /// The metrics of the last hour, for explaining trouble afterwards. Names are held once; a sample has the values that changed since the
 /// one before, so an idle node's hour is small.
-/// Bounds: `kSamplesMax` samples, `kBytesMax` bytes, the oldest go; `kSeriesMax` series, others are passed over. Not thread-safe.
+/// Bounds: `kSamplesMax` samples, `kBytesMax` bytes, the oldest go; `kSeriesMax` series, values of others are left off and
+/// counted. Not thread-safe.
 class MetricHistory {
  public:
   static constexpr std::uint64_t kIntervalMs = 10'000;
@@ -21,7 +22,7 @@ class MetricHistory {
 
   /// Takes an exposition in Prometheus' text format.
   void record(std::string_view exposition, std::int64_t wall_ms);
-  /// `{"interval_s":10,"series":[NAME…],"samples":[{"time":…,"changed":[[SERIES,VALUE]…]}…]}`; the first sample has every value.
+  /// `{"interval_s":10,"left_off":N,"series":[NAME…],"samples":[{"time":…,"changed":[[SERIES,VALUE]…]}…]}`; the first sample has every value.
   [[nodiscard]] std::string json() const;
   [[nodiscard]] std::size_t samples() const noexcept { return samples_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
@@ -43,6 +44,7 @@ class MetricHistory {
   std::vector<std::string_view> names_;  // they point into `numbers_`
   std::vector<double> last_;             // values of the newest sample; NaN: none yet
   std::deque<Sample> samples_;
+  std::uint64_t left_off_ = 0;           // values of series that had no room
   std::size_t bytes_ = 0;                // names and samples
 };
 

@@ -1,4 +1,5 @@
-// What a node says: log lines, events, and changes of its health; the metrics that it notes for later.
+// What a node says: log lines, events, changes of its health, and the state for those who look at the dashboard; the metrics that
+// it notes for later.
 #include <chrono>
 
 #include "health/codes.hpp"
@@ -29,9 +30,39 @@ void Node::Impl::tell(EventKind kind, const LogRecord& record) {
   if (config_.log && record.level <= config_.log_level) config_.log(record);
 }
 
+MemoryStats Node::Impl::memory(const Snapshot& snapshot) const {
+  // What a message or a member takes beside its bytes, about.
+  constexpr std::uint64_t kMessage = 300, kMember = 1024;
+  MemoryStats stats;
+  stats.resident = uv::resident_bytes();
+  stats.parts.add(MemoryPart::store, snapshot.tree.store_bytes + kMessage * snapshot.tree.store_messages);
+  stats.parts.add(MemoryPart::queues, snapshot.queue_bytes);
+  stats.parts.add(MemoryPart::mailbox, snapshot.loop.mailbox_bytes);
+  stats.parts.add(MemoryPart::members, kMember * snapshot.members.size());
+  stats.parts.add(MemoryPart::events, snapshot.events.bytes);
+  stats.parts.add(MemoryPart::samples, snapshot.recorded_bytes);
+  core_->memory_audit.judge(static_cast<std::int64_t>(uv_hrtime() / 1'000'000), stats);
+  return stats;
+}
+
+void Node::Impl::watch(std::shared_ptr<uv::HttpStream> viewer, std::string_view after) {
+  const auto snapshot = fresh_snapshot();
+  live_->add(std::move(viewer), after, *snapshot, assess(*snapshot, config_.health));
+  if (!live_->watched() || uv_is_active(reinterpret_cast<uv_handle_t*>(core_->teller.get())) != 0) return;
+  (void)uv_timer_start(core_->teller.get(), [](uv_timer_t* timer) { uv::self<Impl>(timer)->tell_viewers(); }, uv::Live::kIntervalMs,
+                       uv::Live::kIntervalMs);
+}
+
+void Node::Impl::tell_viewers() {
+  if (closing_ || !live_->watched()) return (void)uv_timer_stop(core_->teller.get());
+  const auto snapshot = fresh_snapshot();
+  live_->tell(*snapshot, assess(*snapshot, config_.health));
+}
+
 void Node::Impl::sample() {
   if (closing_) return;
   const auto snapshot = fresh_snapshot();
+  core_->memory_audit.note(static_cast<std::int64_t>(uv_hrtime() / 1'000'000), snapshot->memory);
   const HealthReport report = assess(*snapshot, config_.health);
   if (config_.render_metrics) core_->metric_history.record(config_.render_metrics(*snapshot, report), wall_ms());
   std::map<std::string, HealthReason> now;

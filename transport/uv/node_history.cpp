@@ -89,10 +89,10 @@ void NodeHistory::told(const Status& status) {
   }
 }
 
-HistoryInfo NodeHistory::info() const {
+HistoryInfo NodeHistory::info() {
   HistoryInfo info;
   info.gaps = subscribers_.gaps();
-  info.subscribers = subscribers_.size();
+  info.subscribers = subscribers_.infos();
   if (!file_) return info;
   info.kept = true;
   info.problem = problem_;

@@ -30,7 +30,7 @@ class NodeHistory final : public HistorySource {
   void end_turn();
   /// Writes a last time: the node ends.
   void finish();
-  [[nodiscard]] HistoryInfo info() const;
+  [[nodiscard]] HistoryInfo info();
 
   // HistorySource
   Cursor position() override { return driver_.position(); }

@@ -70,11 +70,18 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                              },
                          .on_keys_done =
                              [&node](std::uint64_t ticket, Result<KeyReport> report) { node.keys_done(ticket, std::move(report)); },
-                         .on_direct_done = [&node](std::uint64_t ticket, const Status& status) { node.direct_done(ticket, status); }}) {
+                         .on_direct_done = [&node](std::uint64_t ticket, const Status& status) { node.direct_done(ticket, status); },
+                         .on_question = [&node](const Question& question) { node.on_question(question); },
+                         .on_answered = [&node](Answered answers) { node.answered(std::move(answers)); },
+                         .on_checked = [&node](const ReachCheck& found) { node.checked(found); }}),
+      memory_audit(node.config_) {
   loop.bind(&driver);
   loop.on_turn([this, &node] {
     node.turn_snapshot_.reset();
-    if (history) history->end_turn();
+    if (!history) return;
+    const std::uint64_t started_ns = uv_hrtime();
+    history->end_turn();
+    loop.spent("the message store (data_dir)", uv_hrtime() - started_ns);
   });
   history = std::make_unique<uv::NodeHistory>(uv_loop, driver, std::move(node.history_file_), node.identity_.instance, [&node](std::string why) {
     node.log(LogLevel::warn, code::kDataNotKept, "Messages are not kept: " + std::move(why));
@@ -133,7 +140,10 @@ Status Node::Impl::prepare() {
   bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
   identity_.instance = frame::publisher_of(InstanceId{random_number()});
-  if (!config_.http.empty()) events_ = std::make_unique<uv::Events>(identity_.instance);
+  if (!config_.http.empty()) {
+    events_ = std::make_unique<uv::Events>(identity_.instance);
+    live_ = std::make_unique<uv::Live>(*events_);
+  }
   identity_.advertise = advertised->endpoint;
   identity_.seed = config_.seed != 0 ? config_.seed : random_number();
 
@@ -271,7 +281,7 @@ Status Node::Impl::build(uv::BoundPair bound) {
     limits.body_max = config_.tree.max_message_size;
     limits.stream_queue_max = std::max<std::size_t>(limits.stream_queue_max, 4 * config_.tree.max_message_size);
     auto listening = uv::HttpServer::listen(
-        loop_, config_.http, limits, [this](const uv::HttpRequest& request) { return core_->admin.handle(request); },
+        loop_, config_.http, limits, [this](const uv::HttpRequest& request) { return serve(request); },
         [this](const std::string& path, int status) { core_->admin.observe(path, status); });
     if (!listening) return listening.error();
     http = std::move(*listening);
@@ -341,6 +351,7 @@ void Node::Impl::begin() {
   (void)core_->sampler.init(this, [this](uv_timer_t* timer) { return uv_timer_init(loop_, timer); });
   (void)uv_timer_start(core_->sampler.get(), [](uv_timer_t* timer) { uv::self<Impl>(timer)->sample(); }, uv::MetricHistory::kIntervalMs,
                        uv::MetricHistory::kIntervalMs);
+  (void)core_->teller.init(this, [this](uv_timer_t* timer) { return uv_timer_init(loop_, timer); });
 }
 
 bool Node::Impl::on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
@@ -369,7 +380,7 @@ void Node::Impl::on_mail() {
   if (mailbox_.take_writable() && handlers_.on_writable) {
     const std::uint64_t started_ns = uv_hrtime();
     handlers_.on_writable();
-    observe_handler(started_ns);
+    observe_handler("handler on_writable", started_ns);
   }
 }
 
@@ -388,6 +399,8 @@ void Node::Impl::tear_down() {
   core_->history.reset();
   for (auto& [ticket, done] : std::exchange(key_orders_, {})) done(Error{Errc::stopped, "the node was stopped"});
   for (auto& [ticket, done] : std::exchange(directs_, {})) done(Error{Errc::stopped, "the node was stopped"});
+  for (auto& [number, done] : std::exchange(inquiries_, {})) done({});
+  for (auto& [member, done] : std::exchange(reach_checks_, {})) done(std::nullopt);
   for (auto& [sequence, done] : std::exchange(receipts_, {})) done(Receipt{});
   turn_snapshot_.reset();
   core_.reset();
@@ -431,6 +444,11 @@ Compression Node::Impl::compression_of(std::string_view topic) const {
 Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, BroadcastOptions options,
                                         std::function<void(const Receipt&)> on_receipt) {
   if (auto checked = check_topic(topic); !checked) return checked.error();
+  return broadcast_checked(topic, std::move(payload), options, std::move(on_receipt));
+}
+
+Result<MessageId> Node::Impl::broadcast_checked(std::string_view topic, Bytes payload, BroadcastOptions options,
+                                                std::function<void(const Receipt&)> on_receipt) {
   if (payload.size() > config_.tree.max_message_size)
     return Error{Errc::too_large, std::to_string(payload.size()) + " bytes, max_message_size is " +
                                       std::to_string(config_.tree.max_message_size)};
@@ -625,57 +643,6 @@ Status Node::Impl::reload_keys(const Config& fresh) {
   });
 }
 
-void Node::Impl::observe_handler(std::uint64_t started_ns) {
-  if (core_) core_->driver.loop_stats().handlers.observe(static_cast<double>(uv_hrtime() - started_ns) / 1e9);
-}
-
-template <class Event>
-std::function<void(const Event&)> Node::Impl::timed(std::function<void(const Event&)> handler) {
-  if (!handler) return {};
-  return [this, handler = std::move(handler)](const Event& event) {
-    if (stop_wanted_) return;
-    const std::uint64_t started_ns = uv_hrtime();
-    handler(event);
-    observe_handler(started_ns);
-  };
-}
-
-Handlers Node::Impl::wrapped_handlers() {
-  return {.on_message = [this, user = timed(handlers_.on_message)](const Message& message) {
-            core_->history->deliver(message);
-            if (user) user(message);
-          },
-          .on_progress = timed(handlers_.on_progress),
-          .on_member = [this, user = timed(handlers_.on_member)](const MemberEvent& event) {
-            note_member(event);
-            if (user) user(event);
-          },
-          .on_peer = timed(handlers_.on_peer),
-          .on_partition = timed(handlers_.on_partition),
-          .on_lost = [this, user = timed(handlers_.on_lost)](const LostEvent& event) {
-            core_->history->lost(event);
-            if (user) user(event);
-          },
-          .on_direct = timed(handlers_.on_direct),
-          .on_receipt = [this, user = timed(handlers_.on_receipt)](const Receipt& receipt) { receipted(receipt, user); },
-          .validators = timed_validators()};
-}
-
-std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> Node::Impl::timed_validators() {
-  decltype(handlers_.validators) out;
-  for (const auto& [topic, judge] : handlers_.validators) {
-    if (!judge) continue;
-    out.emplace(topic, [this, judge = judge](const Message& message) {
-      if (stop_wanted_) return Verdict::ignore;
-      const std::uint64_t started_ns = uv_hrtime();
-      const Verdict verdict = judge(message);
-      observe_handler(started_ns);
-      return verdict;
-    });
-  }
-  return out;
-}
-
 void Node::Impl::subscribe(uv::Subscriber subscriber, uv::ReadFrom from) {
   core_->history->subscribe(std::move(subscriber), std::move(from));
 }
@@ -720,7 +687,11 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   if (events_) made->events = events_->stats();
   made->recorded_samples = core_->metric_history.samples();
   made->recorded_bytes = core_->metric_history.bytes();
-  if (core_->http) made->http_requests = core_->admin.requests();
+  made->memory = memory(*made);
+  if (core_->http) {
+    made->http = core_->http->stats();
+    made->http_requests = core_->admin.requests();
+  }
   const std::lock_guard lock{mutex_};
   published_ = made;
   published_ns_ = static_cast<std::int64_t>(uv_hrtime());
@@ -729,6 +700,10 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
 }
 
 std::shared_ptr<const Snapshot> Node::Impl::fresh_snapshot() {
+  if (!core_->history) {  // half torn down; questions that are still open end now
+    const std::lock_guard lock{mutex_};
+    return published_;
+  }
   // Once per turn, so that many requests at a time cost one.
   if (!turn_snapshot_) turn_snapshot_ = make_snapshot();
   return turn_snapshot_;

@@ -17,9 +17,12 @@
 #include "admin.hpp"
 #include "atomic_file.hpp"
 #include "data_dir.hpp"
+#include "diagnosis.hpp"
 #include "events.hpp"
 #include "http_server.hpp"
+#include "live.hpp"
 #include "mailbox.hpp"
+#include "memory_audit.hpp"
 #include "metric_history.hpp"
 #include "node_history.hpp"
 #include "peers_file.hpp"
@@ -83,10 +86,17 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status forget(std::string_view name) override { return forget_member(name); }
   Status promote(std::string_view peer) override { return promote_peer(peer); }
   Result<TrimReport> trim() override { return trim_caches(); }
+  void ask(uv::Asking kind, const std::string& text, Duration timeout, std::function<void(Answered)> done) override;
+  [[nodiscard]] std::string own_answer(uv::Asking kind, std::string_view text) override;
+  void doubt(const std::vector<std::string>& members) override;
+  void check_reach(const std::string& member, std::function<void(std::optional<ReachCheck>)> done) override;
+  [[nodiscard]] std::vector<TreeId> trees_of(std::string_view topic) const override;
+  Result<MessageId> probe(Bytes payload, Duration timeout, std::function<void(const Receipt&)> on_receipt) override;
   uv::Events& events() override { return *events_; }
   const uv::MetricHistory& metric_history() const override { return core_->metric_history; }
   void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) override;
   void subscribe(uv::Subscriber subscriber, uv::ReadFrom from) override;
+  void watch(std::shared_ptr<uv::HttpStream> viewer, std::string_view after) override;
 
  private:
   /// What lives on the loop. Destroyed there.
@@ -101,7 +111,9 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
     std::unique_ptr<uv::NodeHistory> history;
     uv::MetricHistory metric_history;
+    uv::MemoryAudit memory_audit;
     uv::Handle<uv_timer_t> sampler;
+    uv::Handle<uv_timer_t> teller;  ///< runs while somebody looks at the dashboard
 
     Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound);
   };
@@ -128,13 +140,23 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   void tear_down();
   Handlers wrapped_handlers();
   std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> timed_validators();
+  /// A topic that users may publish on, or a reserved one of ours.
+  Result<MessageId> broadcast_checked(std::string_view topic, Bytes payload, BroadcastOptions options,
+                                      std::function<void(const Receipt&)> on_receipt);
+  void answered(Answered answers);
+  void on_question(const Question& question);
+  void checked(const ReachCheck& found);
   Config driver_config();
   template <class Event>
-  std::function<void(const Event&)> timed(std::function<void(const Event&)> handler);
-  void observe_handler(std::uint64_t started_ns);
+  std::function<void(const Event&)> timed(const char* name, std::function<void(const Event&)> handler);
+  void observe_handler(const char* handler, std::uint64_t started_ns);
+  uv::HttpResponse serve(const uv::HttpRequest& request);
   std::shared_ptr<const Snapshot> make_snapshot();
-  /// Notes the metrics, and what has changed about health.
+  /// Tells those who look at the dashboard how things are.
+  void tell_viewers();
+  /// Notes the metrics, the memory, and what has changed about health.
   void sample();
+  [[nodiscard]] MemoryStats memory(const Snapshot& snapshot) const;
   void tell_health(const HealthReason& reason, bool begins);
   void tell(EventKind kind, const LogRecord& record);
   void log(LogLevel level, std::string_view code, std::string text, LogFields fields = {});
@@ -162,12 +184,16 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::atomic<std::thread::id> loop_thread_{};
   std::unique_ptr<Core> core_;            ///< loop thread only
   std::unique_ptr<uv::Events> events_;    ///< from the preparation on, where HTTP is served; loop thread only
+  std::unique_ptr<uv::Live> live_;        ///< as long as the events
   std::shared_ptr<Impl> self_;            ///< set while the loop holds on to us
   std::map<std::uint64_t, std::function<void(Result<KeyReport>)>> key_orders_;  ///< by ticket
   std::uint64_t key_tickets_ = 0;
   std::map<Sequence, std::function<void(const Receipt&)>> receipts_;  ///< those that do not go to the user's handler
   std::map<std::uint64_t, std::function<void(const Status&)>> directs_;  ///< by ticket
   std::uint64_t direct_tickets_ = 0;
+  std::map<std::uint64_t, std::function<void(Answered)>> inquiries_;  ///< by number
+  std::uint64_t inquiry_numbers_ = 0;
+  std::multimap<std::string, std::function<void(std::optional<ReachCheck>)>> reach_checks_;  ///< by member
   std::shared_ptr<const Snapshot> turn_snapshot_;
   std::map<std::string, HealthReason> reasons_;  ///< of the last sample, by code
   bool closing_ = false;                  ///< loop thread only

@@ -1,6 +1,7 @@
 #include "subscribers.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace plumvine::uv {
@@ -12,6 +13,15 @@ constexpr std::size_t kEntriesATurn = 256;
 constexpr std::uint64_t kNextMs = 1;
 /// A subscriber without room is looked at again after so long.
 constexpr std::uint64_t kNoRoomMs = 20;
+
+Timestamp now() { return Timestamp{static_cast<std::int64_t>(uv_hrtime())}; }
+
+std::uint64_t messages_in(const Cursor& cursor) {
+  std::uint64_t count = 0;
+  for (const auto& [origin, set] : cursor.origins())
+    for (const SequenceRange& range : set.list()) count += range.last - range.first + 1;
+  return count;
+}
 
 }  // namespace
 
@@ -46,7 +56,19 @@ void Subscribers::add(Subscriber subscriber, ReadFrom from) {
 }
 
 void Subscribers::deliver(const Message& message) {
-  std::erase_if(readers_, [&](const auto& reader) { return !reader->history && !tell(*reader, message); });
+  bool later = false;
+  std::erase_if(readers_, [&](const auto& reader) {
+    if (reader->history) return false;
+    if (!wants(*reader, message) || reader->subscriber.has_room()) return !tell(*reader, message);
+    reader->history = source_.read(reader->subscriber.topic);
+    return !(later = true);
+  });
+  if (later) arm();
+}
+
+bool Subscribers::wants(const Reader& reader, const Message& message) {
+  const std::string& topic = reader.subscriber.topic;
+  return topic == "*" ? !message.topic.starts_with('_') : topic == message.topic;
 }
 
 void Subscribers::lost(const LostEvent& lost) {
@@ -63,9 +85,37 @@ void Subscribers::lost(const LostEvent& lost) {
 bool Subscribers::tell(Reader& reader, const Message& message) {
   if (reader.had.contains(message.id)) return true;  // it had that before, from another member
   reader.had.add(message.id);
-  const std::string& topic = reader.subscriber.topic;
-  const bool wanted = topic == "*" ? !message.topic.starts_with('_') : topic == message.topic;
-  return !wanted || reader.subscriber.on_message(message, reader.had.to_string());
+  if (!wants(reader, message)) return true;
+  const auto& waiting = reader.subscriber.waiting;
+  const std::size_t before = waiting ? waiting() : 0;
+  if (!reader.subscriber.on_message(message, reader.had.to_string())) return false;
+  if (!waiting) return true;
+  const std::size_t after = waiting();
+  reader.backlog.handed(after - std::min(before, after), now());
+  reader.backlog.waits(after);
+  return true;
+}
+
+std::vector<SubscriberInfo> Subscribers::infos() {
+  std::vector<SubscriberInfo> infos;
+  infos.reserve(readers_.size());
+  std::optional<Cursor> position;
+  for (const auto& reader : readers_) {
+    const std::size_t bytes = reader->subscriber.waiting ? reader->subscriber.waiting() : 0;
+    reader->backlog.waits(bytes);
+    SubscriberInfo info{.topic = reader->subscriber.topic,
+                        .from = reader->subscriber.from,
+                        .reads_history = reader->history != nullptr,
+                        .behind = reader->backlog.count(),
+                        .bytes = bytes,
+                        .age_s = to_seconds(reader->backlog.age(now()))};
+    if (info.reads_history) {
+      if (!position) position = source_.position();
+      info.behind += messages_in(position->without(reader->had));
+    }
+    infos.push_back(std::move(info));
+  }
+  return infos;
 }
 
 bool Subscribers::tell_gaps(Reader& reader, const Cursor& missing) {
@@ -88,6 +138,7 @@ bool Subscribers::read_on(Reader& reader) {
   if (!reader.subscriber.has_room()) return true;
   const auto entries = reader.history->next(reader.had, kEntriesATurn);
   for (const HistoryEntry& entry : entries) {
+    if (!reader.subscriber.has_room()) return true;  // the rest is read again
     const Message message{.id = entry.id, .origin = entry.origin, .topic = entry.topic, .payload = entry.payload, .hops = entry.hops};
     if (!tell(reader, message)) return false;
   }

@@ -7,7 +7,9 @@
 
 #include <plumvine/cursor.hpp>
 #include <plumvine/handlers.hpp>
+#include <plumvine/snapshot.hpp>
 
+#include "backlog.hpp"
 #include "handle.hpp"
 #include "history.hpp"
 
@@ -19,8 +21,11 @@ struct Subscriber {
   std::function<bool(const Message& message, const std::string& cursor)> on_message;
   /// Messages that will not come, of whatever topic they were.
   std::function<bool(const LostEvent& lost, const std::string& cursor)> on_gap;
-  /// Takes more of the history now.
+  /// Takes more now.
   std::function<bool()> has_room;
+  /// Bytes that it has been told and has not read. Empty: it reads at once.
+  std::function<std::size_t()> waiting = {};
+  std::string from = {};  ///< its address
 };
 
 /// Where a subscriber begins.
@@ -49,7 +54,8 @@ class HistorySource {
 };
 
 /// Hands delivered messages to those who read them over HTTP, each from where it wants: first from the history, as fast
-/// as it takes them, then as they come. Every message once, an origin's in their order; what can no longer be read is told as a gap.
+/// as it takes them, then as they come; one that has no room for what comes goes on with the history, so nothing piles up for it.
+/// Every message once, an origin's in their order; what can no longer be read is told as a gap.
 /// Bounds: `kMax` subscribers, the oldest goes; each holds a cursor. Loop thread only.
 class Subscribers {
  public:
@@ -62,6 +68,8 @@ class Subscribers {
   void deliver(const Message& message);
   void lost(const LostEvent& lost);
   [[nodiscard]] std::size_t size() const noexcept { return readers_.size(); }
+  /// How far each is behind.
+  [[nodiscard]] std::vector<SubscriberInfo> infos();
   /// Gaps that were told.
   [[nodiscard]] std::uint64_t gaps() const noexcept { return gaps_; }
 
@@ -70,8 +78,10 @@ class Subscribers {
     Subscriber subscriber;
     Cursor had;
     std::unique_ptr<HistoryReader> history;  ///< null: has caught up
+    Backlog backlog;
   };
 
+  static bool wants(const Reader& reader, const Message& message);
   bool tell(Reader& reader, const Message& message);
   bool tell_gaps(Reader& reader, const Cursor& missing);
   /// Goes on with the history; false: the subscriber is gone.

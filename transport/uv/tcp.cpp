@@ -24,7 +24,8 @@ constexpr std::size_t kLingerReadMax = 256 * 1024;
 
 Error io_error(int error) {
   if (error == 0) return {Errc::system, "connection closed by the other side"};
-  return {Errc::system, std::system_category().message(error)};
+  const bool no_way = error == EHOSTUNREACH || error == ENETUNREACH || error == EHOSTDOWN || error == ETIMEDOUT;
+  return {no_way ? Errc::timed_out : Errc::system, std::system_category().message(error)};
 }
 
 void set_option(int fd, int level, int name, int value) noexcept {

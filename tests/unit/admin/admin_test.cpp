@@ -47,6 +47,32 @@ class FakeHost final : public AdminHost {
     calls.push_back("trim");
     return TrimReport{3, 400, 4096};
   }
+  void ask(Asking kind, const std::string& text, Duration, std::function<void(Answered)> done) override {
+    calls.push_back("ask " + std::to_string(static_cast<int>(kind)) + " " + text);
+    answered = std::move(done);
+  }
+  std::string own_answer(Asking, std::string_view) override { return said; }
+  void doubt(const std::vector<std::string>& members) override {
+    std::string names;
+    for (const auto& name : members) names += " " + name;
+    calls.push_back("doubt" + names);
+  }
+  void check_reach(const std::string& member, std::function<void(std::optional<ReachCheck>)> done) override {
+    calls.push_back("check " + member);
+    reach_done.push_back(std::move(done));
+  }
+  std::vector<TreeId> trees_of(std::string_view topic) const override { return topic == "t" ? std::vector<TreeId>{topic_tree} : std::vector<TreeId>{}; }
+  std::vector<std::function<void(std::optional<ReachCheck>)>> reach_done;
+  TreeId topic_tree{};
+  Result<MessageId> probe(Bytes payload, Duration timeout, std::function<void(const Receipt&)> on_receipt) override {
+    if (refuse) return *refuse;
+    calls.push_back("probe " + std::to_string(payload.size()) + " in " + format_duration(timeout));
+    probed.push_back(std::move(on_receipt));
+    return MessageId{InstanceId{0xab}, probed.size()};
+  }
+  std::function<void(Answered)> answered;
+  std::string said;
+  std::vector<std::function<void(const Receipt&)>> probed;
   Events& events() override { return told; }
   const MetricHistory& metric_history() const override { return recorded; }
   Events told{InstanceId{0xab}};
@@ -54,6 +80,10 @@ class FakeHost final : public AdminHost {
   void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) override {
     calls.push_back("keys " + std::string(to_string(order.command)) + " " + order.key + (order.force ? " force" : ""));
     keys_done = std::move(done);
+  }
+  void watch(std::shared_ptr<HttpStream> viewer, std::string_view after) override {
+    calls.push_back("watch after " + std::string(after));
+    told.follow(std::move(viewer), Events::Format::server_sent, after);
   }
   std::function<void(Result<KeyReport>)> keys_done;
   std::function<void(const Receipt&)> receipt;
@@ -129,15 +159,78 @@ TEST_CASE("every reading path answers with its type", "[admin]") {
 TEST_CASE("the page loads nothing from elsewhere and links to every path", "[admin]") {
   Fixture f;
   const auto page = f.get("/").body;
-  for (const char* path : {"/metrics", "/livez", "/readyz", "/healthz", "/members", "/peers", "/tree", "/lag",
-                           "/config", "/events", "/debug/state", "/debug/history"}) {
+  for (const char* path : {"/metrics", "/livez", "/readyz", "/healthz", "/members", "/peers", "/tree", "/graph", "/lag",
+                           "/config", "/events", "/live", "/debug/state", "/debug/history"}) {
     CHECK(page.find("href=\"" + std::string(path) + "\"") != std::string::npos);
   }
-  CHECK(page.find("src=") == std::string::npos);
-  CHECK(page.find("innerHTML") == std::string::npos);
-  for (auto at = page.find("http"); at != std::string::npos; at = page.find("http", at + 1)) {
-    CHECK(page.substr(at, 26) == "http://www.w3.org/2000/svg");  // the name of a format, not an address
+  for (const char* name : {"page.html", "page.css", "page.js", "graph.js", "layout.js", "charts.js", "tables.js", "tools.js", "icon.svg"}) {
+    const auto file = f.get("/dashboard/" + std::string(name));
+    CAPTURE(name);
+    REQUIRE(file.status == 200);
+    CHECK(file.body.find("innerHTML") == std::string::npos);
+    for (auto at = file.body.find("http:"); at != std::string::npos; at = file.body.find("http:", at + 1))
+      CHECK(file.body.substr(at, 26) == "http://www.w3.org/2000/svg");  // the name of a format, not an address
+    CHECK(file.body.find("https:") == std::string::npos);
   }
+}
+
+TEST_CASE("files of the dashboard have types, a strict policy and a tag that saves sending them again", "[admin]") {
+  Fixture f;
+  const auto type = [&](const char* path) { return f.get(path).content_type; };
+  CHECK(type("/") == "text/html; charset=utf-8");
+  CHECK(type("/dashboard/page.css") == "text/css; charset=utf-8");
+  CHECK(type("/dashboard/page.js") == "text/javascript; charset=utf-8");
+  CHECK(type("/dashboard/icon.svg") == "image/svg+xml");
+  auto page = f.get("/");
+  const std::string policy = page.headers["Content-Security-Policy"];
+  CHECK(policy.starts_with("default-src 'none';"));
+  CHECK(policy.find("unsafe") == std::string::npos);
+  CHECK(page.headers["X-Content-Type-Options"] == "nosniff");
+  CHECK(page.headers["Cache-Control"] == "no-cache");
+  CHECK(page.body.ends_with("</html>\n"));
+
+  auto again = f.request("GET", "/");
+  again.headers["if-none-match"] = page.headers["ETag"];
+  CHECK(f.admin.handle(again).status == 304);
+  CHECK(f.admin.handle(again).body.empty());
+  again.headers["if-none-match"] = f.get("/dashboard/page.css").headers["ETag"];
+  CHECK(f.admin.handle(again).status == 200);
+  CHECK(f.get("/dashboard/none.js").status == 404);
+  CHECK(f.get("/dashboard/../page.js").status == 404);
+}
+
+TEST_CASE("a dashboard is told how things are as server-sent events, while there is room", "[admin]") {
+  Fixture f;
+  auto request = f.request("GET", "/live");
+  request.headers["last-event-id"] = "00000000000000ab-3";
+  const auto response = f.admin.handle(request);
+  CHECK(response.content_type == "text/event-stream");
+  REQUIRE(response.stream);
+  response.stream(std::make_shared<FakeStream>());
+  CHECK(f.host.calls == std::vector<std::string>{"watch after 00000000000000ab-3"});
+  std::vector<std::shared_ptr<FakeStream>> others;
+  while (f.host.told.has_room()) f.host.told.follow(others.emplace_back(std::make_shared<FakeStream>()), Events::Format::lines, "");
+  CHECK(f.get("/live").status == 429);
+  CHECK(code_of(f.get("/live")) == "overloaded");
+}
+
+TEST_CASE("the graph of all links is put together from what members say, for all who ask meanwhile", "[admin]") {
+  Fixture f;
+  std::vector<HttpResponse> given;
+  for (int i = 0; i < 2; ++i) {
+    const auto response = f.get("/graph");
+    REQUIRE(response.later);
+    response.later([&](HttpResponse later) { given.push_back(std::move(later)); });
+  }
+  REQUIRE(f.host.calls == std::vector<std::string>{"ask 3 "});
+  f.host.answered({1, true, {{"b", Bytes::copy_of(std::string_view(R"({"links":[["a",true,1]],"trees":[],"left_off":0})"))}}, {}});
+  REQUIRE(given.size() == 2);
+  CHECK(given[0].status == 200);
+  CHECK(json::parse(given[1].body)["edges"][0]["roles"] == json({"eager", "eager"}));
+  f.host.state.at = f.host.state.at + std::chrono::seconds{1};
+  CHECK(json::parse(f.get("/graph").body)["age_ms"] == 1000);
+  f.host.state.at = f.host.state.at + std::chrono::seconds{1};
+  CHECK(f.get("/graph").later);
 }
 
 TEST_CASE("readiness and health choose the status", "[admin]") {
@@ -368,7 +461,7 @@ TEST_CASE("requests are counted by route and status, from zero", "[admin]") {
   CHECK(count("/publish/TOPIC", 202) == 2);
   CHECK(count("other", 404) == 1000);
   CHECK(count("other", 431) == 1);
-  CHECK(f.admin.requests().size() < 100);
+  CHECK(f.admin.requests().size() < 120);
 }
 
 TEST_CASE("a message with ?ack= is answered when its receipt is there", "[admin]") {
@@ -426,4 +519,95 @@ TEST_CASE("orders about keys are answered when the members have answered", "[adm
   HttpRequest stranger = f.request("GET", "/keys");
   stranger.from = *Endpoint::parse("10.0.0.9:1");
   CHECK(f.admin.handle(stranger).status == 403);
+}
+
+TEST_CASE("the way of a message is put together from what members say", "[admin]") {
+  Fixture f;
+  f.host.said = R"([{"state":"held","delivered":true,"hops":0,"delay_ms":0,"from":null,"sent":["b"],"told":[]}])";
+  std::optional<HttpResponse> given;
+  auto response = f.get("/trace/00000000000000ab-7");
+  REQUIRE(response.later);
+  response.later([&](HttpResponse later) { given = std::move(later); });
+  REQUIRE(f.host.calls == std::vector<std::string>{"ask 1 00000000000000ab-7"});
+  const auto says = [](const char* member, std::string_view text) { return Answered::Answer{member, Bytes::copy_of(text)}; };
+  f.host.answered({1, false,
+                   {says("b", R"([{"state":"held","delivered":true,"hops":1,"delay_ms":0.5,"from":"a","sent":["c"],"told":[]}])"),
+                    says("c", R"([{"state":"unknown","delivered":false}])"), says("d", ""), says("e", R"([{"state":7}])"), says("f", "[]"),
+                    says("g", R"([{"state":"held","delivered":true,"hops":"two","delay_ms":1,"from":null}])")},
+                   {"x"}});
+  REQUIRE(given);
+  CHECK(given->status == 200);
+  const json answer = json::parse(given->body);
+  CHECK(answer["id"] == "00000000000000ab-7");
+  REQUIRE(answer["paths"].size() == 3);
+  CHECK(answer["paths"][0]["member"] == "a");
+  CHECK(answer["paths"][1]["from"] == "a");
+  CHECK(answer["paths"][1]["delay_ms"] == 0.5);
+  CHECK(answer["paths"][2]["state"] == "unknown");
+  CHECK(answer["silent"] == json({"d", "e", "f", "g", "x"}));
+
+  f.host.said = R"([{"state":"unknown","delivered":false}])";
+  f.get("/trace/00000000000000ab-8").later([&](HttpResponse later) { given = std::move(later); });
+  f.host.answered({2, true, {says("b", R"([{"state":"unknown","delivered":false}])")}, {}});
+  CHECK(given->status == 404);
+  CHECK(f.get("/trace/nothing").status == 400);
+}
+
+TEST_CASE("the doctor probes who is silent, and asks again", "[admin]") {
+  Fixture f;
+  f.host.said = R"({"version":"1.0","settings":{},"reasons":[{"code":"PV2005","evidence":{}}]})";
+  std::optional<HttpResponse> given;
+  const auto give = [&](HttpResponse later) { given = std::move(later); };
+  const Answered::Answer well{"b", Bytes::copy_of(std::string_view(R"({"version":"1.0","settings":{},"reasons":[]})"))};
+  f.get("/doctor").later(give);
+  f.host.answered({1, true, {well}, {}});
+  REQUIRE(given);
+  CHECK(given->status == 200);
+  CHECK(json::parse(given->body)["findings"][0]["code"] == "PV2005");
+  CHECK(f.host.calls == std::vector<std::string>{"ask 2 "});
+
+  given.reset();
+  f.get("/doctor").later(give);
+  f.host.answered({2, false, {well}, {"c", "d"}});
+  CHECK_FALSE(given);
+  CHECK(f.host.calls == std::vector<std::string>{"ask 2 ", "ask 2 ", "doubt c d", "ask 2 "});
+  f.host.answered({3, false, {well}, {"d"}});
+  REQUIRE(given);
+  CHECK(json::parse(given->body)["silent"] == json({"d"}));
+}
+
+TEST_CASE("probes show who gets messages, and how fast", "[admin]") {
+  Fixture f;
+  std::optional<HttpResponse> given;
+  HttpRequest request = f.request("POST", "/test-delivery");
+  request.query = {{"size", "10"}, {"count", "2"}, {"timeout", "3s"}};
+  auto response = f.admin.handle(request);
+  REQUIRE(response.later);
+  response.later([&](HttpResponse later) { given = std::move(later); });
+  REQUIRE(f.host.calls == std::vector<std::string>{"probe 10 in 3s", "probe 10 in 3s"});
+  f.host.probed[0]({{InstanceId{0xab}, 1}, true, {"b", "c"}, {}});
+  CHECK_FALSE(f.host.answered);
+  f.host.probed[1]({{InstanceId{0xab}, 2}, false, {"b"}, {"c"}});
+  REQUIRE(f.host.answered);
+  CHECK(f.host.calls.back() == "ask 1 00000000000000ab-1 00000000000000ab-2");
+  f.host.answered({1, true,
+                   {{"b", Bytes::copy_of(std::string_view(R"([{"state":"held","delivered":true,"hops":1,"delay_ms":0.5,"from":"a"},)"
+                                                          R"({"state":"held","delivered":true,"hops":2,"delay_ms":0.25,"from":"c"}])"))}},
+                   {}});
+  REQUIRE(given);
+  CHECK(given->status == 504);
+  const json answer = json::parse(given->body);
+  CHECK(answer["complete"] == false);
+  CHECK(answer["missing"] == json({"c"}));
+  CHECK(answer["members"][0] == json({{"member", "b"}, {"received", 2}, {"hops", 2}, {"delay_ms", 0.5}}));
+  CHECK(answer["members"][1] == json({{"member", "c"}, {"received", 1}, {"hops", nullptr}, {"delay_ms", nullptr}}));
+
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"size", "x"}, {"size", "99999999999"}, {"count", "0"}, {"count", "17"}, {"timeout", "0s"}, {"timeout", "5"}}) {
+    request.query = {{key, value}};
+    CHECK(f.admin.handle(request).status == 400);
+  }
+  f.host.refuse = Error{Errc::overloaded, "too much"};
+  f.post("/test-delivery").later([&](HttpResponse later) { given = std::move(later); });
+  CHECK(given->status == 429);
 }

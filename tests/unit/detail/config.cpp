@@ -56,6 +56,7 @@ TEST_CASE("what describe tells, set reads back", "[detail][config]") {
     from.seeds = {"a:1", "srv+b", "[fe80::1]:3"};
     from.tree.zone = "east";
     from.tree.tree_rule = TreeConfig::Rule::classic;
+    from.tree.second_parents = SecondParents::always;
     from.health.duplicate_rate_degraded = 0.125;
     from.topics["a.b"].order = Order::fifo;
     from.topics["c"].deliver_local = false;

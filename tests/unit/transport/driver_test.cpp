@@ -174,7 +174,7 @@ TEST_CASE("handlers may call back in", "[driver]") {
   cluster.run_for(2s);
   CHECK(cluster[0].texts() == std::vector<std::string>{"echo of one", "echo of two"});
   for (const auto s = cluster[0].snapshot(); const MemberInfo& member : s->members) {
-    if (member.member.name == "b") CHECK(member.tags.at("seen") == "2");
+    if (member.member.name == "b") CHECK(member.tags().at("seen") == "2");
   }
 }
 
@@ -266,12 +266,12 @@ TEST_CASE("tags share the metadata with ours, and the error says how much is lef
     }
     return MemberInfo{};
   };
-  CHECK(find_a().tags.at("role") == "db");
+  CHECK(find_a().tags().at("role") == "db");
   CHECK(find_a().speaks_links);
   CHECK(driver.set_meta(Bytes::copy_of(std::string("\x00\xff raw", 6))));
   cluster.run_for(2s);
-  CHECK(find_a().tags.at("pvm") == std::string("\x00\xff raw", 6));
-  CHECK_FALSE(find_a().tags.contains("role"));
+  CHECK(find_a().tags().at("pvm") == std::string("\x00\xff raw", 6));
+  CHECK_FALSE(find_a().tags().contains("role"));
   CHECK(cluster[0].links().size() == 1);
 }
 

@@ -28,7 +28,7 @@ TEST_CASE("a bridge alone acts at once", "[bridge]") {
   const Timestamp now{0};
   bridge.event(5, "deploy", bytes("v1"), now);
   CHECK(published(bridge, now) == 1);
-  bridge.broadcast("deploy", bytes("v2"), now);
+  bridge.broadcast("deploy", bytes("v2"), Duration{0}, now);
   CHECK(fired(bridge) == 1);
   CHECK(bridge.next_timeout() == kNever);
 }
@@ -38,7 +38,7 @@ TEST_CASE("a second bridge acts only if the first one did not", "[bridge]") {
   bridge.set_rank(1, 2, Timestamp{0});
   Timestamp now{0};
   bridge.event(5, "deploy", bytes("v1"), now);
-  bridge.broadcast("stop", bytes("x"), now);
+  bridge.broadcast("stop", bytes("x"), Duration{0}, now);
   CHECK(published(bridge, now) == 0);
   CHECK(fired(bridge) == 0);
   SECTION("it did") {
@@ -64,8 +64,8 @@ TEST_CASE("two bridges that both take themselves for the first fire one event", 
   EventBridge old_one, new_one;
   old_one.set_rank(second.rank, second.bridges, now - EventBridge::kSettle);
   new_one.set_rank(newcomer.rank, newcomer.bridges, now);
-  old_one.broadcast("deploy", bytes("v1"), now);
-  new_one.broadcast("deploy", bytes("v1"), now);
+  old_one.broadcast("deploy", bytes("v1"), Duration{0}, now);
+  new_one.broadcast("deploy", bytes("v1"), Duration{0}, now);
   std::size_t events = 0;
   for (const Timestamp end = now + EventBridge::kStep * 4; now < end; now = now + std::chrono::milliseconds{100}) {
     for (EventBridge* bridge : {&old_one, &new_one}) {
@@ -79,8 +79,51 @@ TEST_CASE("two bridges that both take themselves for the first fire one event", 
   CHECK(published(old_one, now) == 0);
   CHECK(published(new_one, now) == 0);
   // Later it is the first indeed.
-  new_one.broadcast("deploy", bytes("v2"), now);
+  new_one.broadcast("deploy", bytes("v2"), Duration{0}, now);
   CHECK(fired(new_one) == 1);
+}
+
+TEST_CASE("a first bridge that gets a broadcast late stands last", "[bridge]") {
+  EventBridge bridge;
+  bridge.set_rank(0, 2, Timestamp{0} - EventBridge::kSettle);
+  Timestamp now{0};
+  bridge.broadcast("deploy", bytes("v1"), EventBridge::kStep, now);  // the second one has fired it by now
+  CHECK(fired(bridge) == 0);
+  SECTION("the other's event comes") {
+    bridge.event(7, "deploy", bytes("v1"), now);
+    CHECK(bridge.next_timeout() == kNever);
+  }
+  SECTION("nobody had it") {
+    now = bridge.next_timeout();
+    CHECK(now - Timestamp{0} <= EventBridge::kSettle);
+    bridge.handle_timeout(now);
+    CHECK(fired(bridge) == 1);
+  }
+}
+
+TEST_CASE("a late broadcast does not wait where there is one bridge", "[bridge]") {
+  EventBridge bridge;
+  bridge.broadcast("deploy", bytes("v1"), EventBridge::kSettle, Timestamp{0});
+  CHECK(fired(bridge) == 1);
+}
+
+TEST_CASE("a bridge that was stopped while it waited reads first what came meanwhile", "[bridge]") {
+  EventBridge bridge;
+  bridge.set_rank(1, 2, Timestamp{0} - EventBridge::kSettle);
+  Timestamp now{0};
+  bridge.broadcast("deploy", bytes("v1"), Duration{0}, now);
+  now = now + EventBridge::kStep + EventBridge::kStopped;
+  bridge.handle_timeout(now);
+  CHECK(fired(bridge) == 0);
+  SECTION("the first one's event is there") {
+    bridge.event(7, "deploy", bytes("v1"), now);
+    CHECK(bridge.next_timeout() == kNever);
+  }
+  SECTION("nothing is there") {
+    now = bridge.next_timeout();
+    bridge.handle_timeout(now);
+    CHECK(fired(bridge) == 1);
+  }
 }
 
 TEST_CASE("the event that a broadcast became is not carried back", "[bridge]") {
@@ -88,7 +131,7 @@ TEST_CASE("the event that a broadcast became is not carried back", "[bridge]") {
   bridge.set_rank(GENERATE(0U, 1U), 2, Timestamp{0} - EventBridge::kSettle);
   Timestamp now{0};
   bridge.event(5, "deploy", bytes("v1"), now);      // another bridge was faster,
-  bridge.broadcast("deploy", bytes("v1"), now);     // and the broadcast comes behind its event
+  bridge.broadcast("deploy", bytes("v1"), Duration{0}, now);     // and the broadcast comes behind its event
   now = now + EventBridge::kStep * 3;
   bridge.handle_timeout(now);
   CHECK(published(bridge, now) == 0);

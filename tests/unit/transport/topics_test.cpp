@@ -29,7 +29,8 @@ struct Pair : TestCluster {
     REQUIRE(settle(1));
     a().host.window = b().host.window = 4096;
     a().publish("first");
-    REQUIRE(run_until([&] { return a().acked == 1; }, 5s));  // from now on the neighbour reports
+    REQUIRE(run_until([&] { return a().acked == 1 && b().messages.size() == 1; }, 5s));
+    run_for(50ms);  // from now on the neighbour reports
     b().messages.clear();
   }
   TestNode& a() { return *nodes[0]; }
