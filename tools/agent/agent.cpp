@@ -19,7 +19,6 @@
 #endif
 
 #include "health/dump.hpp"
-#include "systemd.hpp"
 
 namespace plumvine::agent {
 namespace {
@@ -88,6 +87,7 @@ int Agent::run() {
     uv_signal_init(&loop_, &signal);
     signal.data = this;
   }
+  systemd_.emplace(&loop_);
   if (!options_.print.empty()) start_printer();
   auto node = attach(&loop_, config, handlers());
   if (!node) {
@@ -132,7 +132,14 @@ void Agent::announce() {
   const std::string line = fmt::format("plumvined ready name={} bind={} http={}\n", node_->name(),
                                        node_->bind_address().to_string(), http.port == 0 ? "off" : http.to_string());
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
-  notify_systemd("READY=1");
+  systemd_->ready([this] { return status_text(); });
+}
+
+std::string Agent::status_text() const {
+  if (leaving_) return "leaving the cluster";
+  const auto snapshot = node_->snapshot();
+  if (!snapshot->not_ready_reason.empty()) return "not ready: " + snapshot->not_ready_reason;
+  return node_->health().message;
 }
 
 void Agent::on_check() {
@@ -194,7 +201,7 @@ void Agent::on_signal(int number) {
 void Agent::begin_leave() {
   leaving_ = true;
   uv_timer_stop(&check_);
-  notify_systemd("STOPPING=1");
+  systemd_->stopping();
   logger_.line(LogLevel::info, "PV5001", "leaving the cluster");
   leaver_ = std::thread([this] {
     (void)node_->leave(options_.config.leave_timeout);
@@ -214,6 +221,7 @@ void Agent::close_handles() {
   for (auto& signal : signals_) uv_close(reinterpret_cast<uv_handle_t*>(&signal), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
+  systemd_->close();
 }
 
 void Agent::reload_keys(const Config& fresh) {
@@ -226,11 +234,17 @@ void Agent::reload_keys(const Config& fresh) {
 }
 
 void Agent::reload() {
+  systemd_->reloading();
   Options fresh;
   if (auto refusal = read_options(arguments_, fresh)) {
     logger_.line(LogLevel::error, "PV5006", "the configuration was not taken over: " + refusal->text());
-    return;
+  } else {
+    take_over(fresh);
   }
+  systemd_->reloaded();  // also with the old configuration: the service goes on
+}
+
+void Agent::take_over(const Options& fresh) {
   const auto before_list = options_.config.describe();
   const std::map<std::string, std::string> before(before_list.begin(), before_list.end());
   std::string restart;

@@ -15,6 +15,7 @@
 #include "options.hpp"
 #include "printer.hpp"
 #include "publisher.hpp"
+#include "systemd.hpp"
 
 namespace plumvine::agent {
 
@@ -39,7 +40,9 @@ class Agent {
   void publish_waiting();
   void on_signal(int number);
   void begin_leave();
+  [[nodiscard]] std::string status_text() const;
   void reload();
+  void take_over(const Options& fresh);
   void reload_keys(const Config& fresh);
   void write_dump();
   void finish();
@@ -54,6 +57,7 @@ class Agent {
   uv_async_t wake_{};
   uv_timer_t check_{};
   uv_signal_t signals_[4]{};
+  std::optional<Systemd> systemd_;
   std::optional<Node> node_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Printer> printer_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -31,6 +32,18 @@ std::string_view cut(std::string_view text) {
   return text.substr(0, kLineMax / 2);
 }
 
+/// What an event says beside its text. A field for which a line has no room is left out.
+void append_fields(std::string& line, const LogFields& fields) {
+  std::string field;
+  for (const auto& [name, value] : fields) {
+    field = line.back() == '{' ? "" : ",";
+    dump::append_any(field, name);
+    field += ':';
+    dump::append_any(field, value);
+    if (line.size() + field.size() + sizeof "}}\n" <= kLineMax) line += field;
+  }
+}
+
 bool put(const std::string& line) {
   pollfd ready{STDERR_FILENO, POLLOUT, 0};
   if (poll(&ready, 1, 0) <= 0) return false;
@@ -55,7 +68,15 @@ std::string Logger::render(const LogRecord& record) const {
   dump::append_any(line, record.code);
   line += ",\"message\":";
   dump::append_any(line, dump::printable(text).size() > kLineMax - 200 ? text.substr(0, kLineMax / 8) : text);
-  return line + "}\n";
+  line += ",\"fields\":{";
+  append_fields(line, record.fields);
+  return line + "}}\n";
+}
+
+void Logger::line(LogLevel level, std::string_view code, std::string text) {
+  const Timestamp now{Duration{std::chrono::steady_clock::now().time_since_epoch()}.count()};
+  const std::lock_guard lock(mutex_);
+  limiter_.write({level, "agent", code, std::move(text)}, {}, now);
 }
 
 void Logger::write(const LogRecord& record) {

@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 #include <plumvine/config.hpp>
 
 #include "options.hpp"
+#include "transport/log_limiter.hpp"
 
 namespace plumvine::agent {
 
@@ -18,7 +20,8 @@ class Logger {
  public:
   Logger(LogFormat format, LogLevel level) : format_(format), level_(level) {}
   void write(const LogRecord& record);
-  void line(LogLevel level, std::string_view code, std::string text) { write({level, "agent", code, std::move(text)}); }
+  /// A line of the agent's own. Repetitions are held back as those of the node are, before they get here.
+  void line(LogLevel level, std::string_view code, std::string text);
   void set_level(LogLevel level) { level_ = level; }
   void set_format(LogFormat format) { format_ = format; }
 
@@ -27,6 +30,8 @@ class Logger {
   std::atomic<LogFormat> format_;
   std::atomic<LogLevel> level_;
   std::atomic<std::uint64_t> dropped_{0};
+  std::mutex mutex_;  // of the limiter
+  LogLimiter limiter_{[this](const LogRecord& record) { write(record); }, LogLevel::trace};
 };
 
 }  // namespace plumvine::agent

@@ -14,4 +14,12 @@ void say(std::string_view text);
 /// The agent's own words, from its error object.
 std::string words_of(const Answer& answer);
 
+/// A JSON list of names for people; "-" where it is empty.
+template <typename Json>
+std::string names(const Json& list, const char* between = ", ") {
+  std::string out;
+  for (const auto& name : list) out += (out.empty() ? "" : between) + name.template get<std::string>();
+  return out.empty() ? "-" : out;
+}
+
 }  // namespace plumvine::cli

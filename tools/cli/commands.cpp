@@ -18,6 +18,7 @@
 #include "client.hpp"
 #include "dot.hpp"
 #include "table.hpp"
+#include "terminal.hpp"
 #include "tools/agent/options.hpp"
 #include "tools/agent/publisher.hpp"
 
@@ -44,6 +45,12 @@ int fetch(const Call& call, const std::string& path, const std::function<int(con
   return answer->status == 200 ? status : kBad;
 }
 
+std::string with_coloured_start(const std::string& text) {
+  if (!shows_colours(stdout)) return text;
+  const auto end = std::min(text.find(' '), text.size());
+  return coloured(text.substr(0, end)) + text.substr(end);
+}
+
 std::string milliseconds_text(const Json& value) {
   return value.is_number() ? fmt::format("{:.2f}", value.get<double>()) : "-";
 }
@@ -56,6 +63,7 @@ std::string tags_text(const Json& tags) {
 }
 
 int members(const Call& call) {
+  if (call.diff) return members_diff(call);
   return fetch(call, "/members", [](const Json& json) {
     Table table({"NAME", "ADDRESS", "STATE", "INCARNATION", "RTT ms", "LINKS", "PACKETS", "TAGS"});
     for (const auto& m : json) {
@@ -80,12 +88,12 @@ int peers(const Call& call) {
     };
     say(fmt::format("self       {}\neager      {}\nlazy       {}\nprotected  {}\n", json["self"].get<std::string>(),
                     list("eager"), list("lazy"), list("protected")));
-    Table table({"PEER", "ROLE", "STATE", "DIRECTION", "RTT ms", "SCORE", "QUEUE B", "QUEUE MSG", "SENT B",
+    Table table({"PEER", "ROLE", "STATE", "DIRECTION", "RTT ms", "GRAFT ms", "SCORE", "QUEUE B", "QUEUE MSG", "SENT B",
                  "RECEIVED B", "LAST FRAME s"});
     for (const char* group : {"links", "unestablished"})
       for (const auto& l : json[group]) {
         table.row({l["peer"].get<std::string>(), l["role"].get<std::string>(), l["state"].get<std::string>(),
-                   l["direction"].get<std::string>(), milliseconds_text(l["rtt_ms"]),
+                   l["direction"].get<std::string>(), milliseconds_text(l["rtt_ms"]), milliseconds_text(l["graft_timeout_ms"]),
                    fmt::format("{:.2f}", l["score"].get<double>()), l["queue_bytes"].dump(), l["queue_messages"].dump(),
                    l["sent_bytes"].dump(), l["received_bytes"].dump(),
                    fmt::format("{:.1f}", l["last_frame_s"].get<double>())});
@@ -96,25 +104,25 @@ int peers(const Call& call) {
 }
 
 int tree(const Call& call) {
+  const std::string path = call.topic.empty() ? "/tree" : "/tree?topic=" + percent_encode(call.topic);
   if (call.dot && !call.json) {
     Client client(call.http);
-    const auto answer = client.get("/tree");
+    const auto answer = client.get(path);
     if (!answer) return complain(kUnreachable, client.error());
     if (answer->status != 200) return complain(kBad, words_of(*answer));
     say(dot_of(answer->body));
     return kGood;
   }
-  return fetch(call, "/tree", [](const Json& json) {
+  return fetch(call, path, [&](const Json& json) {
+    if (!call.topic.empty() && json["trees"].empty()) {
+      say(fmt::format("no message on topic {} is held here: nothing tells which trees carry it", call.topic));
+      return kGood;
+    }
     Table table({"TREE", "ROOT", "EPOCH", "SETTLED", "PARENT", "EAGER", "LAZY"});
-    const auto names = [](const Json& list) {
-      std::string out;
-      for (const auto& name : list) out += (out.empty() ? "" : ",") + name.get<std::string>();
-      return out.empty() ? std::string("-") : out;
-    };
     for (const auto& t : json["trees"]) {
       table.row({t["tree"].get<std::string>(), t["root"].is_null() ? "-" : t["root"].get<std::string>(),
                  t["epoch"].dump(), t["settled"].get<bool>() ? "yes" : "no",
-                 t["parent"].is_null() ? "-" : t["parent"].get<std::string>(), names(t["eager"]), names(t["lazy"])});
+                 t["parent"].is_null() ? "-" : t["parent"].get<std::string>(), names(t["eager"], ","), names(t["lazy"], ",")});
     }
     say(fmt::format("seen from {}\n", json["self"].get<std::string>()) + table.text());
     return kGood;
@@ -123,19 +131,28 @@ int tree(const Call& call) {
 
 int lag(const Call& call) {
   return fetch(call, "/lag", [](const Json& json) {
-    Table table({"ORIGIN", "INSTANCE", "HIGHEST", "DELIVERED", "MISSING", "AGE s"});
+    const auto seconds = [](const Json& row) { return fmt::format("{:.1f}", row["age_s"].get<double>()); };
+    Table table({"ORIGIN", "INSTANCE", "HIGHEST", "DELIVERED", "MISSING", "AGE s", "LEVEL"});
     for (const auto& o : json["origins"]) {
-      table.row({o["origin"].get<std::string>(), o["instance"].get<std::string>(), o["highest"].dump(),
-                 o["delivered"].dump(), o["missing"].dump(), fmt::format("{:.1f}", o["age_s"].get<double>())});
+      table.row({o["origin"].get<std::string>(), o["instance"].get<std::string>(), o["highest"].dump(), o["delivered"].dump(), o["missing"].dump(),
+                 seconds(o), o["level"].get<std::string>()});
     }
     say(table.text());
+    if (!json["subscribers"].empty()) {
+      Table subscribers({"SUBSCRIBER", "TOPIC", "READS", "BEHIND", "BYTES", "AGE s", "LEVEL"});
+      for (const auto& r : json["subscribers"]) {
+        subscribers.row({r["from"].get<std::string>(), r["topic"].get<std::string>(), r["reads"].get<std::string>(), r["behind"].dump(), r["bytes"].dump(),
+                         seconds(r), r["level"].get<std::string>()});
+      }
+      say("\n" + subscribers.text());
+    }
     if (json["large"].empty()) return kGood;
     Table large({"LARGE", "ORIGIN", "TOPIC", "HERE", "BYTES", "AGE s"});
     for (const auto& l : json["large"]) {
-      large.row({l["id"].get<std::string>(), l["origin"].get<std::string>(), l["topic"].get<std::string>(), l["bytes_here"].dump(),
-                 l["bytes"].dump(), fmt::format("{:.1f}", l["age_s"].get<double>())});
+      large.row({l["id"].get<std::string>(), l["origin"].get<std::string>(), l["topic"].get<std::string>(), l["bytes_here"].dump(), l["bytes"].dump(),
+                 seconds(l)});
     }
-    say(large.text());
+    say("\n" + large.text());
     return kGood;
   });
 }
@@ -143,7 +160,7 @@ int lag(const Call& call) {
 int health(const Call& call) {
   const std::string path = "/healthz" + (call.component.empty() ? "" : "?component=" + percent_encode(call.component));
   return fetch(call, path, [](const Json& json) {
-    say(json["message"].get<std::string>());  // begins with the status
+    say(with_coloured_start(json["message"].get<std::string>()));  // begins with the status
     for (const auto& r : json["reasons"]) {
       say(fmt::format("  [{}] {} {}: {} {}", r["code"].get<std::string>(), r["severity"].get<std::string>(),
                       r["component"].get<std::string>(), r["remedy"].get<std::string>(),
@@ -377,8 +394,14 @@ const std::map<std::string, Command>& commands() {
       {"subscribe", subscribe},
       {"events", events},
       {"explain", explain},
+      {"doctor", doctor},
+      {"trace", trace},
+      {"test-delivery", test_delivery},
       {"promote", promote},
       {"trim", trim},
+      {"reachability", reachability},
+      {"top", top},
+      {"bundle", bundle},
       {"join", join},
       {"forget", forget},
       {"keys", keys},
@@ -405,7 +428,7 @@ int run(const Call& call) {
     return complain(kUsage,
                     fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
   }
-  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config", "explain", "promote"};
+  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config", "explain", "promote", "trace", "reachability"};
   const bool takes =
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())

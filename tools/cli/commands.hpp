@@ -18,12 +18,21 @@ struct Call {
   std::string component;     ///< health --component
   std::string grep;          ///< metrics --grep
   std::string from = "now";  ///< subscribe --from
-  bool force = false;        ///< keys --force
+  bool force = false;        ///< keys --force, bundle --force
   bool follow = false;       ///< events --follow
   bool origin = false;       ///< config show --origin
   bool dot = false;          ///< tree --dot
   std::string ack;           ///< publish --ack
-  std::string timeout = "5s";  ///< publish --timeout
+  std::string timeout = "5s";  ///< publish --timeout, test-delivery --timeout
+  std::string size = "64";   ///< test-delivery --size
+  std::string count = "1";   ///< test-delivery --count
+  std::string config;        ///< doctor --config
+  std::string bind;          ///< doctor --bind
+  bool diff = false;         ///< members --diff
+  std::string topic;         ///< tree --topic
+  bool once = false;         ///< top --once
+  bool redact = false;       ///< bundle --redact
+  std::string output;        ///< bundle -o
 };
 
 int run(const Call& call);
@@ -31,6 +40,13 @@ int run(const Call& call);
 // Commands with files of their own.
 int events(const Call& call);
 int explain(const Call& call);
+int doctor(const Call& call);
+int trace(const Call& call);
+int test_delivery(const Call& call);
+int members_diff(const Call& call);
+int reachability(const Call& call);
+int top(const Call& call);
+int bundle(const Call& call);
 
 /// What `explain` knows of one code.
 struct Explained {
@@ -42,5 +58,9 @@ const std::vector<Explained>& all_codes();
 
 /// Command names, for errors and completion.
 const std::vector<std::string>& command_names();
+
+/// What `--help` says of the commands, one line each: arguments, and what it shows or does. Manual pages and shell
+/// completion are made from it, so arguments are written as flags write theirs: `a|b` are words, NAME is a member.
+std::string commands_text();
 
 }  // namespace plumvine::cli

@@ -23,9 +23,8 @@ int main(int argc, char** argv) {
   Call call;
   const char* from_environment = std::getenv("PLUMVINE_HTTP");
   call.http = from_environment != nullptr ? from_environment : "127.0.0.1:9090";
-  CLI::App app{
-      fmt::format("plumvine: asks and steers a running plumvined\nCommands: {}", fmt::join(command_names(), ", ")),
-      "plumvine"};
+  CLI::App app{"plumvine: asks and steers a running plumvined", "plumvine"};
+  app.footer(commands_text());
   app.set_version_flag("--version", std::string("plumvine ") + PLUMVINE_VERSION);
   app.add_option("--http", call.http, "the agent's HTTP address (127.0.0.1:9090)")->type_name("HOST:PORT");
   app.add_flag("--json", call.json, "print what the agent answers");
@@ -33,14 +32,23 @@ int main(int argc, char** argv) {
       ->type_name("membership|tree|delivery|cache|security|loop");
   app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
   app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now|window|CURSOR");
-  app.add_flag("--force", call.force, "keys: also where members would be cut off");
+  app.add_flag("--force", call.force, "keys: also where members would be cut off; bundle: overwrite the file");
   app.add_flag("--follow", call.follow, "events: go on with those that come");
   app.add_flag("--origin", call.origin, "config show: where each value comes from");
   app.add_flag("--dot", call.dot, "tree: as a graph for Graphviz");
   app.add_option("--ack", call.ack, "publish: wait until all, or so many, other members have it")->type_name("all|K");
-  app.add_option("--timeout", call.timeout, "publish --ack: how long to wait, at most 60s (5s)")->type_name("DURATION");
-  app.add_option("command", call.command, "what to do");
-  app.add_option("arguments", call.arguments, "of the command");
+  app.add_option("--timeout", call.timeout, "publish --ack, test-delivery: how long to wait, at most 60s (5s)")->type_name("DURATION");
+  app.add_option("--size", call.size, "test-delivery: bytes of a probe (64)")->type_name("BYTES");
+  app.add_option("--count", call.count, "test-delivery: how many probes, 1 to 16 (1)")->type_name("N");
+  app.add_option("--config", call.config, "doctor: the agent's configuration, to look at its ports where it does not run")->type_name("FILE");
+  app.add_option("--bind", call.bind, "doctor: where an agent that does not run was to bind")->type_name("HOST:PORT");
+  app.add_flag("--diff", call.diff, "members: who believes what of whom, asked of all members");
+  app.add_option("--topic", call.topic, "tree: only trees that carry the topic's messages")->type_name("TOPIC");
+  app.add_flag("--once", call.once, "top: one table, after a second");
+  app.add_flag("--redact", call.redact, "bundle: without addresses and names of hosts");
+  app.add_option("-o,--output", call.output, "bundle: the file to write")->type_name("FILE");
+  app.add_option("command", call.command)->group("");  // the footer says more
+  app.add_option("arguments", call.arguments)->group("");
   app.allow_extras();
   try {
     app.parse(argc, argv);
@@ -56,7 +64,7 @@ int main(int argc, char** argv) {
     return complain(text + " (see plumvine --help)");
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --help, --version)");
+    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --help, --version)");
   }
   if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
   return run(call);

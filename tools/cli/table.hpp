@@ -6,9 +6,11 @@
 
 #include "health/json_text.hpp"
 
+#include "terminal.hpp"
+
 namespace plumvine::cli {
 
-/// Columns as wide as their widest cell.
+/// Columns as wide as their widest cell. On a terminal cells that are the name of a state have its colour.
 class Table {
  public:
   explicit Table(std::vector<std::string> header) { row(std::move(header)); }
@@ -24,10 +26,11 @@ class Table {
       for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], width(cells[i]));
     }
     std::string out;
+    const bool colours = shows_colours(stdout);
     for (const auto& cells : rows_) {
       std::string line;
       for (std::size_t i = 0; i < cells.size(); ++i)
-        line += cells[i] + std::string(widths[i] - width(cells[i]) + 2, ' ');
+        line += (colours ? coloured(cells[i]) : cells[i]) + std::string(widths[i] - width(cells[i]) + 2, ' ');
       line.erase(line.find_last_not_of(' ') + 1);
       out += line + '\n';
     }
