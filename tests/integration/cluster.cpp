@@ -112,7 +112,7 @@ TEST_CASE("tags and metadata reach other members, and too many are refused with 
   REQUIRE(c.nodes[0]->set_tags({{"role", "db"}}));
   CHECK(eventually([&] {
     for (const auto& info : c.nodes[1]->snapshot()->members)
-      if (info.member.name == "n0" && info.tags.contains("role")) return info.tags.at("role") == "db";
+      if (const Tags tags = info.tags(); info.member.name == "n0" && tags.contains("role")) return tags.at("role") == "db";
     return false;
   }));
   CHECK_FALSE(c.nodes[0]->set_tags({{"role", std::string(600, 'x')}}));

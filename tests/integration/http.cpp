@@ -53,6 +53,35 @@ TEST_CASE("a node answers for itself over HTTP", "[http]") {
   CHECK(ask(where, "POST", "/publish/big", std::string((1 << 20) + 1, 'x')).status == 413);
 }
 
+TEST_CASE("a dashboard is told of both members and the state, again each second", "[http]") {
+  Cluster c{2, with_http};
+  TcpClient viewer{c.nodes[0]->http_address()};
+  viewer.send("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  REQUIRE(eventually([&] { return (viewer.poll(), viewer.has("event: members\ndata: {\"whole\":true") && viewer.has("event: state\ndata: {")); }));
+  CHECK(viewer.has("text/event-stream"));
+  CHECK(viewer.has(R"({"name":"n1","addr":)"));
+  viewer.received.clear();
+  CHECK(eventually([&] { return (viewer.poll(), viewer.has("event: state\ndata: {")); }));
+  CHECK_FALSE(viewer.has("\"whole\":true"));
+  c.nodes[0]->stop();  // ends what is open
+  CHECK(eventually([&] { return !viewer.poll(); }));
+}
+
+TEST_CASE("the graph has the links of all members, as both ends tell of them", "[http]") {
+  Cluster c{3, with_http};
+  CHECK(eventually([&] {
+    const Answer graph = ask(c.nodes[0]->http_address(), "GET", "/graph");
+    const auto count = [&](std::string_view part) {
+      int found = 0;
+      for (auto at = graph.text.find(part); at != std::string::npos; at = graph.text.find(part, at + 1)) ++found;
+      return found;
+    };
+    const int told = count(R"({"a":0,"b":1,"roles":[")") + count(R"({"a":0,"b":2,"roles":[")") + count(R"({"a":1,"b":2,"roles":[")");
+    const int eager = count(R"("roles":["eager","eager"])");  // which of the three are lazy depends on who is the root
+    return graph.status == 200 && count(R"("complete":true)") == 1 && told == 3 && eager >= 2;
+  }));
+}
+
 TEST_CASE("leaving over HTTP is leaving", "[http]") {
   Cluster c{2, with_http};
   const Answer left = ask(c.nodes[0]->http_address(), "POST", "/leave");

@@ -461,3 +461,19 @@ TEST_CASE("who waits for a receipt or an acknowledgement when the node is stoppe
   CHECK(c.nodes[0]->broadcast_and_wait("t", {}, {.acks = 1}).error().code == Errc::stopped);
   CHECK(c.nodes[0]->send("n1", {}, 1s).error().code == Errc::stopped);
 }
+
+TEST_CASE("a handler that holds up the loop is named", "[api]") {
+  Config config = sole("a");
+  Config other = sole("b");
+  auto publisher = Node::start(std::move(other), {});
+  REQUIRE(publisher);
+  config.seeds = {publisher->address().to_string()};
+  auto node = Node::start(std::move(config), {.on_message = [](const Message&) { std::this_thread::sleep_for(150ms); }});
+  REQUIRE(node);
+  REQUIRE(eventually([&] { return alive_members(*publisher) == 2 && alive_members(*node) == 2; }));
+  CHECK(eventually([&] {
+    (void)publisher->broadcast("x");
+    const LoopStats& loop = node->snapshot()->loop;
+    return loop.max_stall >= 150ms && loop.max_stall_in == "handler on_message";
+  }));
+}

@@ -49,6 +49,22 @@ std::string first_block(const SourceFile& page, const std::string& language) {
   return block;
 }
 
+/// What a link calls a heading: lower case, blanks are dashes, of other marks only dashes and underscores stay.
+std::string anchor_of(const std::string& heading) {
+  std::string anchor;
+  for (const char c : heading.substr(std::min(heading.find_first_not_of("# "), heading.size()))) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) anchor += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    else if (c == ' ' || c == '-') anchor += '-';
+    else if (c == '_') anchor += c;
+  }
+  return anchor;
+}
+
+bool has_heading(const SourceFile& page, const std::string& anchor) {
+  return std::any_of(page.lines.begin(), page.lines.end(),
+                     [&](const std::string& line) { return line.starts_with('#') && anchor_of(line) == anchor; });
+}
+
 }  // namespace
 
 TEST_CASE("files stay short enough to be read") {
@@ -116,7 +132,7 @@ TEST_CASE("every folder says on one screen what it is for") {
 }
 
 TEST_CASE("links between pages lead somewhere") {
-  static const std::regex kLink(R"(\]\(([^)#\s]+)(#[^)]*)?\))");
+  static const std::regex kLink(R"(\]\(([^)#\s]*)#?([^)\s]*)\))");
   std::size_t links = 0;
   for (const SourceFile& page : tidy::files()) {
     if (!page.path.ends_with(".md")) continue;
@@ -126,7 +142,11 @@ TEST_CASE("links between pages lead somewhere") {
         const std::string target = (*at)[1];
         if (target.find("://") != std::string::npos) continue;
         INFO(page.place(i) << " links to " << target);
-        CHECK(fs::exists((tidy::root() / page.path).parent_path() / target));
+        const fs::path where = target.empty() ? fs::path(page.path) : (fs::path(page.path).parent_path() / target).lexically_normal();
+        CHECK(fs::exists(tidy::root() / where));
+        const std::string anchor = (*at)[2];
+        INFO("at #" << anchor);
+        CHECK((anchor.empty() || has_heading(file_at(where.string()), anchor)));
         ++links;
       }
     }
@@ -154,6 +174,10 @@ TEST_CASE("the program in README.md is the one that is compiled") {
   const SourceFile& program = file_at("tools/examples/hello.cpp");
   CHECK(first_block(file_at("README.md"), "cpp") == text_of(program));
   CHECK(program.lines.size() <= 22);
+}
+
+TEST_CASE("the service in docs/getting-started.md is the one that is compiled and run") {
+  CHECK(first_block(file_at("docs/getting-started.md"), "cpp") == text_of(file_at("tools/examples/greeter.cpp")));
 }
 
 TEST_CASE("pages that name tests name tests that exist") {

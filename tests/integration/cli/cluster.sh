@@ -33,7 +33,13 @@ start b /dev/null --join "$(field a bind)" --print '*' --log-format json --log-l
 start c "$work/input" --join "$(field a bind)" --publish t --config "$work/topics.toml"
 http=$(field a http)
 [ "$(grep -c '^plumvined ready' "$work/b.err")" -eq 1 ] || fail "the ready line is not there exactly once"
-grep '^{' "$work/b.err" | grep -vq '^{"time":".*","level":".*","component":".*","code":".*","message":".*"}$' && fail "a log line is not JSON"
+# Each line of a JSON log is one object with these keys; fields are texts. The ready line stands alone in every format.
+json_log() {
+  grep -v '^plumvined ready ' "$work/b.err" | jq -es 'length > 3 and any(.fields != {}) and all(
+    keys == ["code", "component", "fields", "level", "message", "time"] and (.code | test("^PV[0-9]{4}$")) and (.time | test("^20.*Z$"))
+    and (.level | IN("ERROR", "WARN", "INFO", "DEBUG", "TRACE")) and (.fields | map_values(type) | all(. == "string")))' >"$work/answer" 2>&1
+}
+within 10 json_log
 
 # What was published arrives once, byte for byte; in whatever order, so it is put in that of publishing.
 for name in a b; do within 30 lines $name 2003; done

@@ -90,6 +90,25 @@ expect 0 at a trim && says '^dropped 0 messages of 0 bytes; [0-9]+ bytes of memo
 expect 0 at a --json trim && says '^\{"messages":0,"bytes":0,"returned_bytes":[0-9]+\}$'
 expect 0 at a events && says 'load +\[PV1409\] Caches trimmed by order'
 
+# Who gets messages, and the way of one.
+expect 0 at a test-delivery && says '^MEMBER +RECEIVED +HOPS +DELAY ms$' && says '^b +1 of 1 +[12] +[0-9.]+$' && says '^every member has every probe$'
+expect 0 at b --json test-delivery --size 200000 --count 3 --timeout 10s
+jq -e '.complete and .size == 200000 and (.ids | length) == 3 and ([.members[] | .member] == ["a", "c"]) and ([.members[] | .received] == [3, 3])
+  and (all(.members[]; .hops >= 1 and .delay_ms >= 0)) and .missing == []' <"$work/answer" >/dev/null || fail "test-delivery: $(cat "$work/answer")"
+expect 2 at a test-delivery --count 17 && says 'count=17 is not from 1 to 16'
+expect 0 at a --json publish t traced
+id=$(jq -r .id "$work/answer")
+arrived() { at a --json trace "$id" | jq -e '[.paths[] | .delivered] == [true, true, true]' >/dev/null; }
+within 10 arrived
+for name in a b c; do
+  expect 0 at $name trace "$id" && says "^message $id\$" && says '^a +held +yes +0 +0.000 +- ' && says '^b +held +yes +[12] +[0-9.]+ +[ac]'
+done
+expect 1 at a trace "${id%-*}-999" && says 'no member that answers knows message'
+expect 2 at a trace nothing
+kill -STOP "${pid[c]}"
+expect 1 at a test-delivery --timeout 1s && says '^missing at: c$' && says '^b +1 of 1 '
+kill -CONT "${pid[c]}"
+
 # Health by component, and what became of it meanwhile: told ten seconds after the start at the latest.
 expect 0 at a health --component membership && says 'PV2005'
 health_told() { at a events | grep -q '\[PV2005\] Health is degraded'; }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -281,6 +282,10 @@ int main(int argc, char** argv) {
   netns::Options options;
   if (!netns::parse(argc, argv, options)) {
     std::fprintf(stderr, "usage: netns_cluster AGENT [--nodes N] [--runs R] [--kills K] [--preset P] [--loss PERCENT] [--rest SECONDS]\n");
+    return 2;
+  }
+  if (access(options.agent.c_str(), X_OK) != 0) {
+    std::fprintf(stderr, "netns_cluster: '%s' is no program that can be run\n", options.agent.c_str());
     return 2;
   }
   return netns::run(options);
