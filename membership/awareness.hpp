@@ -17,6 +17,10 @@ class Awareness {
     const std::int64_t top = static_cast<std::int64_t>(max_) - 1;
     score_ = static_cast<std::uint32_t>(next < 0 ? 0 : next > top ? top : next);
   }
+  void set_max(std::uint32_t multiplier_max) {
+    max_ = multiplier_max < 1 ? 1 : multiplier_max;
+    apply(0);
+  }
   [[nodiscard]] std::uint32_t score() const noexcept { return score_; }
   [[nodiscard]] Duration scale(Duration interval) const { return interval * (score_ + 1); }
 

@@ -29,6 +29,7 @@ class BroadcastQueue {
 
   BroadcastQueue(std::uint32_t retransmit_mult, std::size_t items_max) : mult_(retransmit_mult), items_max_(items_max) {}
 
+  void set_retransmit_mult(std::uint32_t mult) { mult_ = mult; }
   /// Queues `message` about `name`; an older one about it is finished.
   Ticket queue(std::string_view name, Bytes message);
   /// Takes what fits into `limit` bytes, each message costing `overhead` more; at most `count_max` messages.

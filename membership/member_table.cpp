@@ -380,7 +380,8 @@ void MemberTable::refute(std::uint32_t accused) {
 void MemberTable::start_suspicion(Record& record, std::string_view accuser, Timestamp now) {
   const auto& config = core_.config;
   const std::size_t members = order_.size();
-  std::uint32_t k = config.suspicion_mult > 2 ? config.suspicion_mult - 2 : 0;
+  std::uint32_t k = config.suspicion_confirmations;
+  if (k == 0) k = config.suspicion_mult > 2 ? config.suspicion_mult - 2 : 0;
   if (members < k + 2) k = 0;
   const Duration min = suspicion_timeout(config.suspicion_mult, members, config.probe_interval) * damping(record, now);
   record.suspicion = std::make_unique<Suspicion>(accuser, k, min, min * config.suspicion_max_timeout_mult, now,

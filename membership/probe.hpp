@@ -26,6 +26,7 @@ class Probe {
   Probe(Core& core, MemberTable& table, StreamPing stream_ping)
       : core_(core), table_(table), stream_ping_(std::move(stream_ping)) {}
 
+  /// Probing begins, or has another period.
   void start(Timestamp now);
   /// One probe interval is over.
   void tick(Timestamp now);

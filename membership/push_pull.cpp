@@ -42,6 +42,7 @@ Duration push_pull_scaled(Duration interval, std::size_t members) {
 void Streams::start(Timestamp now) {
   const Duration interval = core_.config.push_pull_interval;
   if (interval > Duration{0}) core_.timers.set({TimerKind::push_pull}, now + core_.rng.jitter(interval) + interval);
+  else core_.timers.cancel({TimerKind::push_pull});
 }
 
 void Streams::tick(Timestamp now) {

@@ -46,6 +46,7 @@ class Streams {
       : core_(core), table_(table), observer_(std::move(observer)) {}
 
   /// Starts the periodic exchange with a random member.
+  /// Exchanges begin, or have another period.
   void start(Timestamp now);
   void tick(Timestamp now);
   /// After an exchange: others may be joining at this very moment. While exchanges bring members that gossip had not,

@@ -55,6 +55,7 @@ class Swim::Impl {
   void fire(TimerKey key, Timestamp now);
   void gossip(Timestamp now);
   void stream_done(const StreamResult& result, Timestamp now);
+  void configure(SwimConfig config, Timestamp now);
   void leave(Timestamp now);
   void come_back(Timestamp now);
   /// Where an answer goes: the address inside the message if it is that of a member, else where it came from.
@@ -127,6 +128,17 @@ void Swim::Impl::leave_input(Timestamp now) {
     next_gossip = next_gossip + interval * ((now - next_gossip) / interval + 1);
   }
   core.timers.set({TimerKind::gossip}, next_gossip);
+}
+
+void Swim::Impl::configure(SwimConfig config, Timestamp now) {
+  const SwimConfig before = std::exchange(core.config, std::move(config));
+  core.awareness.set_max(core.config.awareness_max_multiplier);
+  core.queue.set_retransmit_mult(core.config.retransmit_mult);
+  core.user_queue.set_retransmit_mult(core.config.retransmit_mult);
+  // A short period does not wait for the end of a long one.
+  if (before.probe_interval != core.config.probe_interval) probe.start(now);
+  if (before.push_pull_interval != core.config.push_pull_interval) streams.start(now);
+  next_gossip = std::min(next_gossip, now + core.config.gossip_interval);
 }
 
 void Swim::Impl::handle_timeout(Timestamp now) {
@@ -436,6 +448,12 @@ Status Swim::set_meta(Bytes meta, Timestamp now) {
 void Swim::set_verify(bool incoming, bool outgoing) {
   impl_->core.config.gossip_verify_incoming = incoming;
   impl_->core.config.gossip_verify_outgoing = outgoing;
+}
+
+void Swim::configure(SwimConfig config, Timestamp now) {
+  impl_->enter(now);
+  impl_->configure(std::move(config), now);
+  impl_->leave_input(now);
 }
 
 void Swim::seen_alive(std::string_view name, Timestamp now) {

@@ -80,6 +80,9 @@ class Swim {
   void forget_told(const Forget& order, Timestamp now);
   /// As of the configuration keys of these names; streams that are under way go on as they began.
   void set_verify(bool incoming, bool outgoing);
+  /// Takes other values of the keys that can change (`Config::changes_while_running`). What was begun ends as it was begun; suspicions
+  /// keep their deadlines.
+  void configure(SwimConfig config, Timestamp now);
   /// New metadata with the next incarnation. Errc::invalid_argument above 512 bytes.
   Status set_meta(Bytes meta, Timestamp now);
   /// Authenticated traffic of another kind proved that this run of the member lives: a running probe of it

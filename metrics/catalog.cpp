@@ -403,6 +403,8 @@ constexpr std::array kRows{
     Row{"plumvine_http_connections", gauge, "connections", "", "Open connections of HTTP clients.", COUNT(http.connections)},
     Row{"plumvine_http_connections_closed_total", counter, "", "reason: evicted, timed_out",
         "Connections of HTTP clients ended here: the longest idle one to make room, or a client that took too long.", read_http_closed},
+    Row{"plumvine_http_rate_limited_total", counter, "", "", "HTTP requests refused with 429 for their client's rate (http_rate_limit_per_second).",
+        COUNT(http.rate_limited)},
 };
 
 #undef COUNT

@@ -42,6 +42,7 @@ class Tree::Impl {
   void set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
   Trimmed trim(Timestamp now);
+  void configure(TreeConfig config, LogLevel level, Timestamp now);
   void handle_timeout(Timestamp now);
   std::optional<tree::Output> poll_output();
   [[nodiscard]] Timestamp next_timeout() const;

@@ -61,9 +61,13 @@ StoredMessage& MessageStore::put(StoredMessage message) {
     shelf.bytes += stored.payload.size();
     trim_shelf(shelf, stored);
   }
+  enforce();
+  return stored;
+}
+
+void MessageStore::enforce() {
   trim_cache();
   while (count_ > 1 && (bytes_ > config_->store_bytes() || count_ > config_->sync_max_messages)) evict_front();
-  return stored;
 }
 
 void MessageStore::trim_shelf(Shelf& shelf, const StoredMessage& newest) {

@@ -74,6 +74,8 @@ class MessageStore {
   StoredMessage& put(StoredMessage message);
   /// Evicts one message before its turn; counted with a reason only.
   void drop(Arrival arrival, std::optional<CacheEviction> reason = {});
+  /// Evicts what is above the configuration's bounds.
+  void enforce();
   /// Evicts what is too old.
   void expire(Timestamp now);
   /// When `expire` has something to do. Rounded up, so that a burst leaves at one wake-up.

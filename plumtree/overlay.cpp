@@ -47,6 +47,7 @@ class Overlay::Impl {
 
   void set_candidates(std::vector<Candidate> candidates, Timestamp now);
   void set_rtts(std::map<PeerId, Duration> rtts, Timestamp now);
+  void configure(const TreeConfig& tree, const LinkConfig& link, Timestamp now);
   void link_up(PeerId peer, bool outbound, Timestamp now);
   void link_down(PeerId peer, Timestamp now);
   void dial_failed(PeerId peer, Timestamp now);
@@ -154,6 +155,14 @@ void Overlay::Impl::set_candidates(std::vector<Candidate> candidates, Timestamp 
   choose();
   if (nodes_.empty()) tick_ = kNever;
   else if (tick_ == kNever) tick_ = now + tree_.maintenance_interval + rng_.jitter(tree_.maintenance_jitter);
+  plan(now);
+}
+
+void Overlay::Impl::configure(const TreeConfig& tree, const LinkConfig& link, Timestamp now) {
+  tree_ = tree;
+  link_ = link;
+  if (tick_ != kNever) tick_ = std::min(tick_, now + tree_.maintenance_interval);
+  choose();
   plan(now);
 }
 
@@ -466,6 +475,7 @@ void Overlay::set_candidates(std::vector<Candidate> candidates, Timestamp now) {
   impl_->set_candidates(std::move(candidates), now);
 }
 void Overlay::set_rtts(std::map<PeerId, Duration> rtts, Timestamp now) { impl_->set_rtts(std::move(rtts), now); }
+void Overlay::configure(const TreeConfig& tree, const LinkConfig& link, Timestamp now) { impl_->configure(tree, link, now); }
 void Overlay::link_up(PeerId peer, bool outbound, Timestamp now) { impl_->link_up(peer, outbound, now); }
 void Overlay::link_down(PeerId peer, Timestamp now) { impl_->link_down(peer, now); }
 void Overlay::dial_failed(PeerId peer, Timestamp now) { impl_->dial_failed(peer, now); }

@@ -56,6 +56,8 @@ class Overlay {
   void set_candidates(std::vector<Candidate> candidates, Timestamp now);
   /// Round trips to members of `sample()`, measured or estimated. Replaces what was known before.
   void set_rtts(std::map<PeerId, Duration> rtts, Timestamp now);
+  /// Other values of the keys that can change (`Config::changes_while_running`).
+  void configure(const TreeConfig& tree, const LinkConfig& link, Timestamp now);
   void link_up(PeerId peer, bool outbound, Timestamp now);
   void link_down(PeerId peer, Timestamp now);
   void dial_failed(PeerId peer, Timestamp now);

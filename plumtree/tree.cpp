@@ -334,6 +334,13 @@ Trimmed Tree::Impl::trim(Timestamp now) {
   return freed;
 }
 
+void Tree::Impl::configure(TreeConfig config, LogLevel level, Timestamp now) {
+  core.config = std::move(config);
+  core.level = level;
+  core.store.enforce();
+  if (digest_at_ != kNever) digest_at_ = std::min(digest_at_, now + core.config.sync_interval);
+}
+
 std::optional<tree::Output> Tree::Impl::poll_output() {
   for (const OriginIndex origin : std::exchange(unblocked_, {})) release(origin, now_);
   if (core.out.empty() && !paused_ && (!backlog_.empty() || !overrun_.empty())) deliver_backlog();
@@ -528,6 +535,7 @@ bool Tree::promote(PeerId peer, Timestamp now) {
   return slot && impl_->shape->promote(*slot, now);
 }
 Trimmed Tree::trim(Timestamp now) { return impl_->trim(now); }
+void Tree::configure(TreeConfig config, LogLevel log_level, Timestamp now) { impl_->configure(std::move(config), log_level, now); }
 void Tree::pause_delivery(bool paused, Timestamp now) { impl_->pause_delivery(paused, now); }
 void Tree::dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now) { impl_->dropped(peer, ids, now); }
 void Tree::validate(std::string_view topic) { impl_->core.topics.set_validated(topic); }

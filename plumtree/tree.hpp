@@ -116,6 +116,8 @@ class Tree {
   void undecodable(const MessageId& id, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
   void pause_delivery(bool paused, Timestamp now);
+  /// Other values of the keys that can change (`Config::changes_while_running`). Caches that are too large now shrink at once.
+  void configure(TreeConfig config, LogLevel log_level, Timestamp now);
   /// Makes the link eager, both ways, in every tree but our own, until it goes down or its far end refuses. False: there is no such tree.
   bool promote(PeerId peer, Timestamp now);
   /// Drops messages that every neighbour has, older than `message_cache_ttl`; none while a member is dead.

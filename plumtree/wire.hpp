@@ -53,6 +53,9 @@ struct Encoded {
 };
 /// The frame must keep the bounds above; a frame of ours that does not is a programming mistake and ends the process.
 Encoded encode(const Frame& frame);
+/// For a log: what it is, its size and its first `kShown` bytes in hexadecimal.
+inline constexpr std::size_t kShown = 32;
+std::string describe(const Encoded& frame);
 /// Bytes of the body of `frame` without a Gossip's payload: what `kHeadMax` bounds. Exact, allocates nothing.
 std::size_t head_size(const Frame& frame) noexcept;
 

@@ -91,6 +91,9 @@ constexpr std::array kTable{
     Explanation{kTooSlow, load, "a neighbour was too slow for a topic",
                 "The topic that the line names has overflow = disconnect, and the neighbour had no room for lag_grace. It may link "
                 "again, and then catches up from the repair stores."},
+    Explanation{kFrame, {}, "a frame of a link",
+                "Level trace of the component link: each frame to or from a neighbour, with its first bytes as they are before sealing. "
+                "Many lines are held back, five a neighbour in ten seconds pass."},
     Explanation{"PV1301", delivery, "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},
@@ -132,6 +135,11 @@ constexpr std::array kTable{
                 "start with `encrypt` again. Beside a keyring file `encrypt` goes first at every start."},
     Explanation{kRecalled, member, "members are known from before the restart",
                 "They are pinged by name until they answer. A list of another cluster label is not used."},
+    Explanation{kKeysReadable, security, "others can read the file with the keys",
+                "Whoever can read it can join the cluster and read what it says. Take the rights away: chmod 600 FILE, owned by the agent's user."},
+    Explanation{kFewFiles, load, "fewer files may be open than the bounds need",
+                "With every link, half-open connection and HTTP client that the configuration allows, connections would be refused. Raise the limit "
+                "(LimitNOFILE of the unit, ulimit -n), or lower max_peers and half_open_max."},
 };
 }  // namespace
 

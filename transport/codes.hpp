@@ -29,6 +29,7 @@ inline constexpr std::string_view kStrangeStream = "PV1211";
 inline constexpr std::string_view kByeReceived = "PV1212";
 inline constexpr std::string_view kBadSeal = "PV1213";
 inline constexpr std::string_view kTooSlow = "PV1214";
+inline constexpr std::string_view kFrame = "PV1215";
 inline constexpr std::string_view kUndecodable = "PV1305";
 inline constexpr std::string_view kRoleChanged = "PV1306";
 inline constexpr std::string_view kPartition = "PV1401";
@@ -46,6 +47,8 @@ inline constexpr std::string_view kDataNotKept = "PV1504";
 inline constexpr std::string_view kDataBroken = "PV1505";
 inline constexpr std::string_view kKeptKeys = "PV1506";
 inline constexpr std::string_view kRecalled = "PV1507";
+inline constexpr std::string_view kKeysReadable = "PV1508";
+inline constexpr std::string_view kFewFiles = "PV1509";
 
 /// What a code means and what to do about it.
 struct Explanation {

@@ -251,6 +251,10 @@ Trimmed Driver::trim() {
   if (impl_->stopped()) return {};
   return impl_->enter([](Engine& e) { return e.trim(); });
 }
+void Driver::configure(const Config& fresh) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.configure(fresh); });
+}
 Status Driver::set_meta(Bytes meta) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.set_meta(std::move(meta)); });

@@ -142,6 +142,9 @@ class Driver final : public LoopEvents, public TransportEvents {
   Status promote(std::string_view peer);
   /// What `Node::trim` drops.
   Trimmed trim();
+  /// Takes the keys that can change (`Config::changes_while_running`) from `fresh`, whose others are those that it was started with;
+  /// keys for sealing, tags and seeds have calls of their own.
+  void configure(const Config& fresh);
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
   /// Takes these keys, the first is primary, instead of those there are, and these rules, if there are any. Links that

@@ -54,6 +54,7 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
 void Engine::Impl::compare_with_preset() {
   const auto preset = Config::from_preset(config_.preset, config_.name);
   if (!preset) return;
+  tree_options_.clear();
   cache_reduced_ = config_.tree.message_cache_max_size < preset->tree.message_cache_max_size ||
                    config_.tree.message_cache_max_bytes < preset->tree.message_cache_max_bytes ||
                    config_.tree.message_cache_ttl < preset->tree.message_cache_ttl;
@@ -68,6 +69,21 @@ void Engine::Impl::compare_with_preset() {
     if (const auto it = of(ours); it->second != of(usual)->second)
       tree_options_ += (tree_options_.empty() ? "" : ", ") + it->first + "=" + it->second;
   }
+}
+
+void Engine::Impl::configure(const Config& fresh) {
+  config_.swim = fresh.swim;
+  config_.tree = fresh.tree;
+  config_.link = fresh.link;
+  config_.health = fresh.health;
+  config_.deliver_local = fresh.deliver_local;
+  config_.log_level = fresh.log_level;
+  log_.set_level(fresh.log_level);
+  swim_->configure(config_.swim, now_);
+  overlay_.configure(config_.tree, config_.link, now_);
+  tree_.configure(config_.tree, config_.log_level, now_);
+  compare_with_preset();
+  touch();
 }
 
 void Engine::Impl::log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject,
@@ -521,6 +537,7 @@ Trimmed Engine::trim() {
 Status Engine::set_meta(Bytes meta) {
   return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
 }
+void Engine::configure(const Config& fresh) { impl_->configure(fresh); }
 Status Engine::set_tags(Tags tags) { return impl_->set_user_tags(std::move(tags)); }
 Status Engine::set_keys(const std::vector<Bytes>& keys, const std::optional<KeyRules>& rules) { return impl_->set_keys(keys, rules); }
 void Engine::order_keys(std::uint64_t ticket, KeyOrder order) { impl_->order_keys(ticket, std::move(order)); }

@@ -81,6 +81,8 @@ class Engine {
   Status forget(std::string_view name);
   Status promote(std::string_view peer);
   Trimmed trim();
+  /// As of `Driver`.
+  void configure(const Config& fresh);
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
   Status set_keys(const std::vector<Bytes>& keys, const std::optional<KeyRules>& rules);

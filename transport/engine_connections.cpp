@@ -212,6 +212,7 @@ void Engine::Impl::closed(ConnId id, const Error& why) {
 
 void Engine::Impl::put(Connection& conn, wire::Encoded frame, Lane lane, std::optional<PayloadTag> payload) {
   if (conn.closed || (conn.link && !conn.link->may_send())) return;
+  if (log_.wants(LogLevel::trace)) trace(conn, "to", frame);
   conn.queue.push(std::move(frame), lane, payload);
   mark(conn);
 }

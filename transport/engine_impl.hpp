@@ -89,6 +89,7 @@ class Engine::Impl {
   void publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks);
   void bridge_refused(Bytes message) { bridge_->refused(std::move(message), now_); }
   Status set_user_tags(Tags tags);
+  void configure(const Config& fresh);
   void handle_timeout();
   void settle();
   [[nodiscard]] Timestamp next_timeout() const;
@@ -172,6 +173,7 @@ class Engine::Impl {
   void start_alone_if_first();
   void self_check();
   [[nodiscard]] std::vector<HostPort> with_ports(std::vector<HostPort> seeds) const;
+  void trace(const Connection& conn, std::string_view way, const wire::Encoded& frame);
   void log(LogLevel level, std::string_view component, std::string_view code, std::string_view subject, std::string text,
            LogFields fields = {});
 

@@ -116,8 +116,15 @@ void Engine::Impl::on_bad_frame(Connection& conn, FrameReject reason, const Erro
   set_timer(conn);
 }
 
+void Engine::Impl::trace(const Connection& conn, std::string_view way, const wire::Encoded& frame) {
+  const std::string who = conn.link && !conn.link->name.empty() ? conn.link->name : conn.remote.to_string();
+  log(LogLevel::trace, "link", code::kFrame, who, "Frame " + std::string(way) + " " + who + ": " + wire::describe(frame),
+      {{"peer", who}, {"way", std::string(way)}});
+}
+
 void Engine::Impl::on_frame(Connection& conn, Frame frame) {
   Link& link = *conn.link;
+  if (log_.wants(LogLevel::trace)) trace(conn, "from", wire::encode(frame));
   if (in_clear(link)) ++clear_frames_;
   if (const auto* bye = std::get_if<frame::Bye>(&frame)) return on_bye(conn, bye->why);
   switch (link.state()) {

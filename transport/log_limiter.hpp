@@ -24,6 +24,7 @@ class LogLimiter {
 
   LogLimiter(LogSink sink, LogLevel level) : sink_(std::move(sink)), level_(level) {}
 
+  void set_level(LogLevel level) { level_ = level; }
   [[nodiscard]] bool wants(LogLevel level) const noexcept { return sink_ && level <= level_; }
   void write(LogRecord record, std::string_view subject, Timestamp now);
 

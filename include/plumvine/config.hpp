@@ -34,6 +34,8 @@ struct SwimConfig {
   std::uint32_t indirect_checks = 3;
   /// Suspicion lasts suspicion_mult x log10(members) x probe_interval at least. 4 (3 / 6).
   std::uint32_t suspicion_mult = 4;
+  /// So many other accusers shorten a suspicion to its least time (Lifeguard, section IV-B). 0 = suspicion_mult - 2, as memberlist has it.
+  std::uint32_t suspicion_confirmations = 0;
   /// Without confirmations suspicion lasts this many times longer (Lifeguard, section IV-B). 6.
   std::uint32_t suspicion_max_timeout_mult = 6;
   /// A member message is sent retransmit_mult x log10(members + 1) times. 4 (2 / 4).
@@ -66,7 +68,7 @@ struct SwimConfig {
   /// Compress what we send: packets where it makes them smaller, streams always. Others' is understood in any case.
   bool enable_compression = true;
   /// With a key: drop packets and streams that come in clear. To give keys to a running cluster, give them with both
-  /// false, then set outgoing, then incoming to true, each on all members before the next (`Node::reload_keys`, or restarts).
+  /// false, then set outgoing, then incoming to true, each on all members before the next (`Node::reload`, or restarts).
   bool gossip_verify_incoming = true;
   /// With a key: seal what we send.
   bool gossip_verify_outgoing = true;
@@ -193,6 +195,8 @@ struct LinkConfig {
   std::uint32_t parallel_dials = 4;
   /// Connections that have not greeted yet, at most.
   std::uint32_t half_open_max = 128;
+  /// Connections that the kernel holds until we take them (listen's backlog); the kernel's own bound is net.core.somaxconn.
+  std::uint32_t accept_backlog = 512;
 };
 
 /// When health becomes degraded. Rates are over 60 s and judged from 100 messages up.
@@ -222,6 +226,12 @@ struct HealthConfig {
 
 enum class LogLevel : std::uint8_t { error, warn, info, debug, trace };
 std::string_view to_string(LogLevel level) noexcept;
+/// Who says what in a log.
+inline constexpr std::array<std::string_view, 6> kLogComponents{"membership", "tree", "link", "node", "http", "agent"};
+
+/// Which addresses of names are used: of seeds, and of members that have several.
+enum class IpFamily : std::uint8_t { any, v4, v6, count_ };
+std::string_view to_string(IpFamily family) noexcept;
 
 /// What a line speaks of, for programs: `member`, `peer`, `by`, `address`, `reason` and so on. The names are literals.
 using LogFields = std::vector<std::pair<std::string_view, std::string>>;
@@ -229,7 +239,7 @@ using LogFields = std::vector<std::pair<std::string_view, std::string>>;
 /// One log line. `text` is the exact documented wording where one is documented.
 struct LogRecord {
   LogLevel level;
-  std::string_view component;  ///< membership, tree, link, node, http, agent
+  std::string_view component;  ///< one of `kLogComponents`
   std::string_view code;       ///< stable code, for example PV1203; `plumvine explain` knows it
   std::string text;
   LogFields fields = {};
@@ -255,7 +265,7 @@ struct Config {
   /// derived from it; who has no such key is no member. Empty = none. `describe()` shows `kHidden` instead.
   std::string encrypt;
   /// File with several such keys, as Serf writes it: a JSON array, the first is primary. A key in `encrypt` goes before
-  /// them. Read at start and by `Node::reload_keys`.
+  /// them. Read at start and by `Node::reload`.
   std::string keyring;
   /// Directory for what shall outlive the process: addresses of members, asked at the next start as seeds of lower rank,
   /// and keys that have changed, if `keyring` is empty. Made if missing; one node a directory. Empty = nothing is kept.
@@ -267,8 +277,14 @@ struct Config {
   /// Delivered messages that the data directory keeps, for subscribers who come later: so many bytes and so long. 0 bytes: none.
   std::uint64_t history_max_bytes = 256ULL << 20;
   Duration history_window = hours{24};
+  /// Which addresses are taken where a name has both kinds: `any`, `v4` or `v6`. Literal addresses are taken as they are.
+  IpFamily ip_family = IpFamily::any;
   /// Where HTTP is served, `HOST:PORT`; empty = off.
   std::string http;
+  /// Requests that one client address may make in a second, and in one go; others are answered 429 and counted
+  /// (`plumvine_http_rate_limited_total`). 0 = no limit.
+  std::uint32_t http_rate_limit_per_second = 0;
+  std::uint32_t http_rate_limit_burst = 100;
   /// Which preset this came from, for `describe()`.
   std::string preset = "lan";
   /// Where keys have their values from, if not from the preset, as programs that read files and flags tell it; for `GET /config?origin=1`.
@@ -301,6 +317,10 @@ struct Config {
 
   /// Lines of lower levels are not written.
   LogLevel log_level = LogLevel::info;
+  /// Levels of components that differ from it, `tree=debug,link=warn`; of membership, tree, link, node, http, agent. At `trace` the
+  /// component link tells the frames of each link, with their first bytes.
+  std::map<std::string, LogLevel, std::less<>> log_levels;
+  [[nodiscard]] LogLevel log_level_of(std::string_view component) const;
   /// Called on the loop thread. Empty = nothing is logged.
   LogSink log;
   /// Renders `GET /metrics`; set by `metrics::enable`. Empty = 404 with a hint.
@@ -325,6 +345,15 @@ struct Config {
   /// Sets one key (named as in a configuration file) from text such as `200ms`, `64MiB`, `true`, `a,b`.
   /// `topics.NAME.KEY` sets what is agreed for a topic. Unknown keys name the nearest known one.
   Status set(std::string_view key, std::string_view text);
+  /// What `take_over` did, by key.
+  struct Changes {
+    std::vector<std::string> taken;
+    std::vector<std::string> need_restart;
+  };
+  /// Takes the values of all keys that can change while a node runs from `fresh`, and names those that differ and cannot.
+  Changes take_over(const Config& fresh);
+  /// Whether a node takes another value of this key while it runs (`Node::reload`).
+  static bool changes_while_running(std::string_view key);
   /// All keys with their effective values as `set` would read them, in catalogue order.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const;
 };

@@ -103,11 +103,14 @@ class Node {
   Status set_meta(Bytes meta);
   Status set_tags(Tags tags);
 
-  /// Reads the gossip keys again, as `encrypt` and `keyring` of this configuration say, and takes them over together with its
-  /// `gossip_verify_incoming` and `gossip_verify_outgoing`: another primary, keys more or less, the first ones of a node that
-  /// had none. Links that rest on a key that is gone, or are in clear and should not be, are made anew one after another. On an
-  /// error nothing changes; a node cannot lose its last key while it runs.
-  Status reload_keys(const Config& fresh);
+  /// Takes the values of all keys from `fresh` that can change while a node runs (`Config::changes_while_running`), and says which
+  /// keys differ and need a restart; those stay as they are. What was begun ends as it was begun: a new interval or bound counts from
+  /// the next turn on. Seeds are joined, tags told to the others. Gossip keys are read again as `encrypt` and `keyring` say: another
+  /// primary, keys more or less, the first ones of a node that had none; links that rest on a key that is gone, or are in clear
+  /// and should not be, are made anew one after another.
+  /// Waits for the loop. Errors, on which nothing changes: `invalid_config`, with every problem of `fresh` together with what cannot
+  /// change; of the keys `system`, `invalid_argument` (a node cannot lose its last key while it runs); `stopped`, `timed_out`.
+  Result<Config::Changes> reload(const Config& fresh);
 
   /// Gives an order about gossip keys to all members, Serf's too, and waits for their answers, up to half a minute
   /// (`would_deadlock` on the loop thread). The report says for each member what became of it. `use` of a key that

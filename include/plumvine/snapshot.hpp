@@ -111,6 +111,7 @@ struct HttpStats {
   std::uint64_t connections = 0;    ///< open now
   std::uint64_t evicted = 0;        ///< ended to make room for newer ones
   std::uint64_t timed_out = 0;      ///< ended since the client neither finished its request nor took its answer in time
+  std::uint64_t rate_limited = 0;   ///< requests refused for their client's rate
 };
 
 /// A seed, and what came of contacting it.

@@ -17,6 +17,8 @@ struct Key {
   std::string_view name;
   std::function<Status(Config&, std::string_view)> set;
   std::function<std::string(const Config&)> get;
+  /// Set where a running node takes another value.
+  std::function<void(Config&, const Config&)> take = {};
 };
 
 template <class Part, class Value>
@@ -71,18 +73,36 @@ Status assign(std::uint64_t& out, std::string_view text) {
   return {};
 }
 
+Status assign(LogLevel& out, std::string_view text) {
+  for (auto level : {LogLevel::error, LogLevel::warn, LogLevel::info, LogLevel::debug, LogLevel::trace}) {
+    if (to_string(level) != text) continue;
+    out = level;
+    return {};
+  }
+  return {Errc::invalid_argument, fmt::format("'{}' is not error, warn, info, debug or trace", text)};
+}
+
 std::string show(Duration value) { return format_duration(value); }
 std::string show(bool value) { return value ? "true" : "false"; }
 std::string show(const std::string& value) { return value; }
 std::string show(double value) { return fmt::format("{}", value); }
 std::string show(std::uint32_t value) { return fmt::format("{}", value); }
 std::string show(std::uint64_t value) { return fmt::format("{}", value); }
+std::string show(LogLevel value) { return std::string(to_string(value)); }
 
 template <class Part, class Value>
 Key key(std::string_view name, Field<Part, Value> field) {
   return {name,
           [field](Config& c, std::string_view text) { return assign(part(c, static_cast<Part*>(nullptr)).*field, text); },
           [field](const Config& c) { return show(part_of<Part>(c).*field); }};
+}
+
+/// A key that can change while a node runs.
+template <class Part, class Value>
+Key live(std::string_view name, Field<Part, Value> field) {
+  Key out = key(name, field);
+  out.take = [field](Config& to, const Config& from) { part(to, static_cast<Part*>(nullptr)).*field = part_of<Part>(from).*field; };
+  return out;
 }
 
 Status set_delegate_protocol(Config& c, std::string_view text) {
@@ -120,13 +140,27 @@ Status set_rule(Config& c, std::string_view text) {
   return {};
 }
 
-Status set_log_level(Config& c, std::string_view text) {
-  for (auto level : {LogLevel::error, LogLevel::warn, LogLevel::info, LogLevel::debug, LogLevel::trace}) {
-    if (to_string(level) != text) continue;
-    c.log_level = level;
-    return {};
+// Comma-separated COMPONENT=LEVEL.
+Status set_log_levels(Config& c, std::string_view text) {
+  decltype(c.log_levels) levels;
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto comma = rest.find(',');
+    const auto item = rest.substr(0, comma);
+    const auto equals = item.find('=');
+    const auto component = item.substr(0, equals);
+    if (equals == std::string_view::npos || std::find(kLogComponents.begin(), kLogComponents.end(), component) == kLogComponents.end())
+      return {Errc::invalid_argument, fmt::format("'{}' is not COMPONENT=LEVEL with one of {}", item, fmt::join(kLogComponents, ", "))};
+    if (auto status = assign(levels[std::string(component)], item.substr(equals + 1)); !status) return status;
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
   }
-  return {Errc::invalid_argument, fmt::format("'{}' is not error, warn, info, debug or trace", text)};
+  c.log_levels = std::move(levels);
+  return {};
+}
+
+std::string show_log_levels(const Config& c) {
+  std::string text;
+  for (const auto& [component, level] : c.log_levels) text += (text.empty() ? "" : ",") + component + "=" + show(level);
+  return text;
 }
 
 // Comma-separated; an empty text is an empty list.
@@ -250,51 +284,58 @@ std::vector<Key> make_catalogue() {
       key("name", &Config::name),
       key("bind", &Config::bind),
       key("advertise", &Config::advertise),
-      {"join", set_seeds, [](const Config& c) { return fmt::format("{}", fmt::join(c.seeds, ",")); }},
-      {"tags", set_tags, show_tags},
+      {"join", set_seeds, [](const Config& c) { return fmt::format("{}", fmt::join(c.seeds, ",")); },
+       [](Config& to, const Config& from) { to.seeds = from.seeds; }},
+      {"tags", set_tags, show_tags, [](Config& to, const Config& from) { to.tags = from.tags; }},
+      {"ip_family", [](Config& c, std::string_view text) { return choose(c.ip_family, text, IpFamily::count_); },
+       [](const Config& c) { return std::string(to_string(c.ip_family)); }},
       key("http", &Config::http),
+      live("http_rate_limit_per_second", &Config::http_rate_limit_per_second),
+      live("http_rate_limit_burst", &Config::http_rate_limit_burst),
       key("cluster", &Config::cluster),
       {"encrypt", [](Config& c, std::string_view text) { return assign(c.encrypt, text); },
-       [](const Config& c) { return std::string(c.encrypt.empty() ? std::string_view{} : Config::kHidden); }},
-      key("keyring", &Config::keyring),
+       [](const Config& c) { return std::string(c.encrypt.empty() ? std::string_view{} : Config::kHidden); },
+       [](Config& to, const Config& from) { to.encrypt = from.encrypt; }},
+      live("keyring", &Config::keyring),
       key("data_dir", &Config::data_dir),
       key("start_from", &Config::start_from),
       key("history_max_bytes", &Config::history_max_bytes),
       key("history_window", &Config::history_window),
-      {"log_level", set_log_level, [](const Config& c) { return std::string(to_string(c.log_level)); }},
-      key("deliver_local", &Config::deliver_local),
+      live("log_level", &Config::log_level),
+      {"log_levels", set_log_levels, show_log_levels, [](Config& to, const Config& from) { to.log_levels = from.log_levels; }},
+      live("deliver_local", &Config::deliver_local),
       key("serf_events", &Config::serf_events),
-      key("leave_timeout", &Config::leave_timeout),
+      live("leave_timeout", &Config::leave_timeout),
       key("stop_timeout", &Config::stop_timeout),
       key("mailbox_max_bytes", &Config::mailbox_max_bytes),
       key("mailbox_max_messages", &Config::mailbox_max_messages),
       // Tree.
-      key("eager_fanout", &TreeConfig::eager_fanout),
-      key("lazy_fanout", &TreeConfig::lazy_fanout),
-      key("max_peers", &TreeConfig::max_peers),
-      key("max_eager_peers", &TreeConfig::max_eager_peers),
-      key("max_lazy_peers", &TreeConfig::max_lazy_peers),
-      key("ihave_interval", &TreeConfig::ihave_interval),
-      key("ihave_batch_size", &TreeConfig::ihave_batch_size),
-      key("graft_timeout", &TreeConfig::graft_timeout),
-      key("graft_max_retries", &TreeConfig::graft_max_retries),
-      key("graft_rate_limit_per_second", &TreeConfig::graft_rate_limit_per_second),
-      key("graft_rate_limit_burst", &TreeConfig::graft_rate_limit_burst),
-      key("message_cache_ttl", &TreeConfig::message_cache_ttl),
-      key("message_cache_max_size", &TreeConfig::message_cache_max_size),
-      key("message_cache_max_bytes", &TreeConfig::message_cache_max_bytes),
+      live("eager_fanout", &TreeConfig::eager_fanout),
+      live("lazy_fanout", &TreeConfig::lazy_fanout),
+      live("max_peers", &TreeConfig::max_peers),
+      live("max_eager_peers", &TreeConfig::max_eager_peers),
+      live("max_lazy_peers", &TreeConfig::max_lazy_peers),
+      live("ihave_interval", &TreeConfig::ihave_interval),
+      live("ihave_batch_size", &TreeConfig::ihave_batch_size),
+      live("graft_timeout", &TreeConfig::graft_timeout),
+      live("graft_max_retries", &TreeConfig::graft_max_retries),
+      live("graft_rate_limit_per_second", &TreeConfig::graft_rate_limit_per_second),
+      live("graft_rate_limit_burst", &TreeConfig::graft_rate_limit_burst),
+      live("message_cache_ttl", &TreeConfig::message_cache_ttl),
+      live("message_cache_max_size", &TreeConfig::message_cache_max_size),
+      live("message_cache_max_bytes", &TreeConfig::message_cache_max_bytes),
       key("max_message_size", &TreeConfig::max_message_size),
-      key("optimization_threshold", &TreeConfig::optimization_threshold),
-      key("use_hash_ring", &TreeConfig::use_hash_ring),
-      key("protect_ring_neighbors", &TreeConfig::protect_ring_neighbors),
-      key("max_protected_neighbors", &TreeConfig::max_protected_neighbors),
-      key("maintenance_interval", &TreeConfig::maintenance_interval),
-      key("maintenance_jitter", &TreeConfig::maintenance_jitter),
-      key("sync_interval", &TreeConfig::sync_interval),
-      key("sync_window", &TreeConfig::sync_window),
-      key("sync_max_bytes", &TreeConfig::sync_max_bytes),
-      key("sync_max_messages", &TreeConfig::sync_max_messages),
-      key("lag_grace", &TreeConfig::lag_grace),
+      live("optimization_threshold", &TreeConfig::optimization_threshold),
+      live("use_hash_ring", &TreeConfig::use_hash_ring),
+      live("protect_ring_neighbors", &TreeConfig::protect_ring_neighbors),
+      live("max_protected_neighbors", &TreeConfig::max_protected_neighbors),
+      live("maintenance_interval", &TreeConfig::maintenance_interval),
+      live("maintenance_jitter", &TreeConfig::maintenance_jitter),
+      live("sync_interval", &TreeConfig::sync_interval),
+      live("sync_window", &TreeConfig::sync_window),
+      live("sync_max_bytes", &TreeConfig::sync_max_bytes),
+      live("sync_max_messages", &TreeConfig::sync_max_messages),
+      live("lag_grace", &TreeConfig::lag_grace),
       key("pace_window_bytes", &TreeConfig::pace_window_bytes),
       key("pace_window_messages", &TreeConfig::pace_window_messages),
       key("origins_max", &TreeConfig::origins_max),
@@ -306,65 +347,70 @@ std::vector<Key> make_catalogue() {
        [](const Config& c) { return std::string(to_string(c.tree.compression)); }},
       key("roots", &TreeConfig::roots),
       {"second_parents", [](Config& c, std::string_view text) { return choose(c.tree.second_parents, text, SecondParents::count_); },
-       [](const Config& c) { return std::string(to_string(c.tree.second_parents)); }},
+       [](const Config& c) { return std::string(to_string(c.tree.second_parents)); },
+       [](Config& to, const Config& from) { to.tree.second_parents = from.tree.second_parents; }},
       key("beacon_interval", &TreeConfig::beacon_interval),
       key("zone", &TreeConfig::zone),
       // Membership.
-      key("probe_interval", &SwimConfig::probe_interval),
-      key("probe_timeout", &SwimConfig::probe_timeout),
-      key("indirect_checks", &SwimConfig::indirect_checks),
-      key("suspicion_mult", &SwimConfig::suspicion_mult),
-      key("suspicion_max_timeout_mult", &SwimConfig::suspicion_max_timeout_mult),
-      key("retransmit_mult", &SwimConfig::retransmit_mult),
-      key("gossip_interval", &SwimConfig::gossip_interval),
-      key("gossip_nodes", &SwimConfig::gossip_nodes),
-      key("gossip_to_the_dead_time", &SwimConfig::gossip_to_the_dead_time),
-      key("reconnect_timeout", &SwimConfig::reconnect_timeout),
-      key("tombstone_timeout", &SwimConfig::tombstone_timeout),
-      key("push_pull_interval", &SwimConfig::push_pull_interval),
-      key("tcp_timeout", &SwimConfig::tcp_timeout),
-      key("awareness_max_multiplier", &SwimConfig::awareness_max_multiplier),
-      key("buddy_system", &SwimConfig::buddy_system),
-      key("dead_node_reclaim_time", &SwimConfig::dead_node_reclaim_time),
-      key("udp_buffer_size", &SwimConfig::udp_buffer_size),
-      {"cidrs_allowed", set_networks, show_networks},
-      key("enable_compression", &SwimConfig::enable_compression),
-      key("gossip_verify_incoming", &SwimConfig::gossip_verify_incoming),
-      key("gossip_verify_outgoing", &SwimConfig::gossip_verify_outgoing),
-      key("disable_tcp_pings", &SwimConfig::disable_tcp_pings),
+      live("probe_interval", &SwimConfig::probe_interval),
+      live("probe_timeout", &SwimConfig::probe_timeout),
+      live("indirect_checks", &SwimConfig::indirect_checks),
+      live("suspicion_mult", &SwimConfig::suspicion_mult),
+      live("suspicion_confirmations", &SwimConfig::suspicion_confirmations),
+      live("suspicion_max_timeout_mult", &SwimConfig::suspicion_max_timeout_mult),
+      live("retransmit_mult", &SwimConfig::retransmit_mult),
+      live("gossip_interval", &SwimConfig::gossip_interval),
+      live("gossip_nodes", &SwimConfig::gossip_nodes),
+      live("gossip_to_the_dead_time", &SwimConfig::gossip_to_the_dead_time),
+      live("reconnect_timeout", &SwimConfig::reconnect_timeout),
+      live("tombstone_timeout", &SwimConfig::tombstone_timeout),
+      live("push_pull_interval", &SwimConfig::push_pull_interval),
+      live("tcp_timeout", &SwimConfig::tcp_timeout),
+      live("awareness_max_multiplier", &SwimConfig::awareness_max_multiplier),
+      live("buddy_system", &SwimConfig::buddy_system),
+      live("dead_node_reclaim_time", &SwimConfig::dead_node_reclaim_time),
+      live("udp_buffer_size", &SwimConfig::udp_buffer_size),
+      {"cidrs_allowed", set_networks, show_networks,
+       [](Config& to, const Config& from) { to.swim.cidrs_allowed = from.swim.cidrs_allowed; }},
+      live("enable_compression", &SwimConfig::enable_compression),
+      live("gossip_verify_incoming", &SwimConfig::gossip_verify_incoming),
+      live("gossip_verify_outgoing", &SwimConfig::gossip_verify_outgoing),
+      live("disable_tcp_pings", &SwimConfig::disable_tcp_pings),
       {"delegate_protocol", set_delegate_protocol,
        [](const Config& c) {
          const auto& d = c.swim.delegate_protocol;
          return fmt::format("[{}, {}, {}]", d[0], d[1], d[2]);
        }},
-      key("rejoin_interval", &SwimConfig::rejoin_interval),
-      key("rejoin_interval_max", &SwimConfig::rejoin_interval_max),
+      live("rejoin_interval", &SwimConfig::rejoin_interval),
+      live("rejoin_interval_max", &SwimConfig::rejoin_interval_max),
       key("members_max", &SwimConfig::members_max),
-      key("flap_damping_max", &SwimConfig::flap_damping_max),
-      key("stall_threshold", &SwimConfig::stall_threshold),
+      live("flap_damping_max", &SwimConfig::flap_damping_max),
+      live("stall_threshold", &SwimConfig::stall_threshold),
       // Links.
-      key("queue_high_bytes", &LinkConfig::queue_high_bytes),
-      key("queue_low_bytes", &LinkConfig::queue_low_bytes),
-      key("queue_max_bytes", &LinkConfig::queue_max_bytes),
-      key("link_ping_interval", &LinkConfig::ping_interval),
-      key("link_idle_timeout", &LinkConfig::idle_timeout),
-      key("link_handshake_timeout", &LinkConfig::handshake_timeout),
-      key("backoff_min", &LinkConfig::backoff_min),
-      key("backoff_max", &LinkConfig::backoff_max),
-      key("parallel_dials", &LinkConfig::parallel_dials),
-      key("half_open_max", &LinkConfig::half_open_max),
+      live("queue_high_bytes", &LinkConfig::queue_high_bytes),
+      live("queue_low_bytes", &LinkConfig::queue_low_bytes),
+      live("queue_max_bytes", &LinkConfig::queue_max_bytes),
+      live("link_ping_interval", &LinkConfig::ping_interval),
+      live("link_idle_timeout", &LinkConfig::idle_timeout),
+      live("link_handshake_timeout", &LinkConfig::handshake_timeout),
+      live("backoff_min", &LinkConfig::backoff_min),
+      live("backoff_max", &LinkConfig::backoff_max),
+      live("parallel_dials", &LinkConfig::parallel_dials),
+      live("half_open_max", &LinkConfig::half_open_max),
+      key("accept_backlog", &LinkConfig::accept_backlog),
       // Health.
-      key("duplicate_rate_degraded", &HealthConfig::duplicate_rate_degraded),
-      key("graft_failure_rate_degraded", &HealthConfig::graft_failure_rate_degraded),
-      key("cache_utilization_degraded", &HealthConfig::cache_utilization_degraded),
-      key("missing_degraded", &HealthConfig::missing_degraded),
-      key("stall_degraded", &HealthConfig::stall_degraded),
-      key("clock_offset_degraded", &HealthConfig::clock_offset_degraded),
-      key("memory_growth_degraded", &HealthConfig::memory_growth_degraded),
-      {"expected_members", set_expected, [](const Config& c) { return fmt::format("{}", fmt::join(c.health.expected_members, ",")); }},
-      key("expected_members_min", &HealthConfig::expected_members_min),
-      key("lag_warning", &HealthConfig::lag_warning),
-      key("lag_critical", &HealthConfig::lag_critical),
+      live("duplicate_rate_degraded", &HealthConfig::duplicate_rate_degraded),
+      live("graft_failure_rate_degraded", &HealthConfig::graft_failure_rate_degraded),
+      live("cache_utilization_degraded", &HealthConfig::cache_utilization_degraded),
+      live("missing_degraded", &HealthConfig::missing_degraded),
+      live("stall_degraded", &HealthConfig::stall_degraded),
+      live("clock_offset_degraded", &HealthConfig::clock_offset_degraded),
+      live("memory_growth_degraded", &HealthConfig::memory_growth_degraded),
+      {"expected_members", set_expected, [](const Config& c) { return fmt::format("{}", fmt::join(c.health.expected_members, ",")); },
+       [](Config& to, const Config& from) { to.health.expected_members = from.health.expected_members; }},
+      live("expected_members_min", &HealthConfig::expected_members_min),
+      live("lag_warning", &HealthConfig::lag_warning),
+      live("lag_critical", &HealthConfig::lag_critical),
   };
 }
 
@@ -425,6 +471,36 @@ Status Config::set(std::string_view name_of_key, std::string_view text) {
   }
   if (auto status = it->set(*this, text); !status) return status.error().with(name_of_key);
   return {};
+}
+
+Config::Changes Config::take_over(const Config& fresh) {
+  Changes changes;
+  std::map<std::string, std::string> before, after;  // of topics, and what is no key of the catalogue
+  for (const auto& [name_of_key, value] : describe()) before.emplace(name_of_key, value);
+  for (const auto& [name_of_key, value] : fresh.describe()) after.emplace(name_of_key, value);
+  if (encrypt != fresh.encrypt) before["encrypt"] = "another";
+  for (const Key& k : catalogue()) {
+    const auto old = before.extract(std::string(k.name)), now = after.extract(std::string(k.name));
+    if (k.take) k.take(*this, fresh);
+    if (old.mapped() != now.mapped()) (k.take ? changes.taken : changes.need_restart).emplace_back(k.name);
+  }
+  for (const auto& [name_of_key, value] : after) {
+    const auto old = before.extract(name_of_key);
+    if (!old || old.mapped() != value) changes.need_restart.push_back(name_of_key);
+  }
+  for (const auto& [name_of_key, value] : before) changes.need_restart.push_back(name_of_key);  // of a topic that is gone
+  return changes;
+}
+
+bool Config::changes_while_running(std::string_view name_of_key) {
+  const auto& keys = catalogue();
+  const auto it = std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == name_of_key; });
+  return it != keys.end() && it->take;
+}
+
+LogLevel Config::log_level_of(std::string_view component) const {
+  const auto it = log_levels.find(component);
+  return it == log_levels.end() ? log_level : it->second;
 }
 
 std::vector<std::pair<std::string, std::string>> Config::describe() const {

@@ -57,6 +57,11 @@ void check_node(const Config& c, Rules& rules) {
     auto http = HostPort::parse(c.http);
     rules.require(http && http->has_port && !http->srv, "http", fmt::format("is '{}', must be HOST:PORT", c.http));
   }
+  rules.between(c.http_rate_limit_per_second, 0, 1u << 20, "http_rate_limit_per_second");
+  rules.between(c.http_rate_limit_burst, 1, 1u << 20, "http_rate_limit_burst");
+  for (const auto& [component, level] : c.log_levels)
+    rules.require(std::find(kLogComponents.begin(), kLogComponents.end(), component) != kLogComponents.end(), "log_levels",
+                  fmt::format("'{}' is none of {}", component, fmt::join(kLogComponents, ", ")));
   for (const auto& seed : c.seeds) {
     auto parsed = HostPort::parse(seed);
     rules.require(parsed.has_value(), "join", parsed ? "" : parsed.error().message);
@@ -99,6 +104,7 @@ void check_swim(const SwimConfig& s, Rules& rules) {
                 fmt::format("is {}, must be at least rejoin_interval ({})", format_duration(s.rejoin_interval_max), format_duration(s.rejoin_interval)));
   rules.between(s.indirect_checks, 0, 32, "indirect_checks");
   rules.between(s.suspicion_mult, 1, 100, "suspicion_mult");
+  rules.between(s.suspicion_confirmations, 0, 100, "suspicion_confirmations");
   rules.between(s.suspicion_max_timeout_mult, 1, 100, "suspicion_max_timeout_mult");
   rules.between(s.retransmit_mult, 1, 100, "retransmit_mult");
   rules.between(s.gossip_nodes, 1, 64, "gossip_nodes");
@@ -194,6 +200,7 @@ void check_link(const LinkConfig& l, Rules& rules) {
                 fmt::format("is {}, must be at least backoff_min ({})", format_duration(l.backoff_max), format_duration(l.backoff_min)));
   rules.between(l.parallel_dials, 1, 64, "parallel_dials");
   rules.between(l.half_open_max, 1, 65536, "half_open_max");
+  rules.between(l.accept_backlog, 1, 65536, "accept_backlog");
 }
 
 void check_health(const HealthConfig& h, Rules& rules) {

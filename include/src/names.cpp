@@ -102,6 +102,11 @@ std::string_view to_string(SecondParents second) noexcept {
   return pick(names, second);
 }
 
+std::string_view to_string(IpFamily family) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"any", "v4", "v6"};
+  return pick(names, family);
+}
+
 std::string_view to_string(Payloads payloads) noexcept {
   static constexpr std::array<std::string_view, 2> names{"all", "subscribers"};
   return names[static_cast<std::size_t>(payloads)];

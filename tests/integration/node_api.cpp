@@ -462,6 +462,75 @@ TEST_CASE("who waits for a receipt or an acknowledgement when the node is stoppe
   CHECK(c.nodes[0]->send("n1", {}, 1s).error().code == Errc::stopped);
 }
 
+TEST_CASE("a running node takes another configuration, or nothing of it", "[api][reload]") {
+  Journal journal;
+  Config config = sole();
+  config.deliver_local = true;
+  auto node = Node::start(config, journal_handlers(journal));
+  REQUIRE(node);
+  CHECK(node->snapshot()->cache_capacity == config.tree.message_cache_max_size);
+
+  Config fresh = config;
+  fresh.tree.message_cache_max_size = 77;
+  fresh.deliver_local = false;
+  fresh.health.expected_members = {"solo", "absent"};
+  fresh.tags = {{"role", "db"}};
+  fresh.tree.max_message_size = 2 << 20;
+  auto changes = node->reload(fresh);
+  REQUIRE(changes);
+  CHECK(changes->taken == std::vector<std::string>{"tags", "deliver_local", "message_cache_max_size", "expected_members"});
+  CHECK(changes->need_restart == std::vector<std::string>{"max_message_size"});
+  CHECK(eventually([&] { return node->snapshot()->cache_capacity == 77; }));
+  CHECK(eventually([&] { return node->snapshot()->members.at(0).tags().contains("role"); }));
+  CHECK(eventually([&] {
+    const auto reasons = node->health().reasons;
+    return std::any_of(reasons.begin(), reasons.end(), [](const HealthReason& reason) { return reason.code == "PV2014"; });
+  }));
+  REQUIRE(node->broadcast("heard by nobody"));
+  CHECK(node->broadcast(std::string(1 << 20, 'x')));
+  CHECK(node->broadcast(std::string((1 << 20) + 1, 'x')).error().code == Errc::too_large);
+
+  // A mistake, also one that is none but for what cannot change, leaves everything as it is.
+  Config bad = fresh;
+  bad.tree.eager_fanout = 0;
+  bad.tree.message_cache_max_size = 99;
+  auto refused = node->reload(bad);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::invalid_config);
+  bad = fresh;
+  bad.tree.topics_max = 4096;
+  bad.tree.max_message_size = 256 << 20;
+  bad.tree.message_cache_max_size = 99;
+  bad.tree.trees_max = 2;
+  bad.health.lag_warning = bad.health.lag_critical;
+  CHECK_FALSE(node->reload(bad));
+  CHECK(node->snapshot()->cache_capacity == 77);
+  REQUIRE(node->reload(config));
+  CHECK(eventually([&] { return node->snapshot()->cache_capacity == config.tree.message_cache_max_size; }));
+  REQUIRE(node->broadcast("heard"));
+  CHECK(journal.wait([](const Journal& j) { return j.texts == std::vector<std::string>{"heard"}; }));
+  node->stop();
+  CHECK(node->reload(config).error().code == Errc::stopped);
+}
+
+TEST_CASE("health is asked for on many threads while its thresholds change", "[api][reload]") {
+  auto node = Node::start(sole(), {});
+  REQUIRE(node);
+  std::atomic<bool> over{false};
+  std::vector<std::thread> askers;
+  for (int i = 0; i < 3; ++i)
+    askers.emplace_back([&] {
+      while (!over) (void)node->health();
+    });
+  Config fresh = sole();
+  for (int i = 0; i < 50; ++i) {
+    fresh.health.expected_members = {"solo", "member-with-a-long-name-" + std::to_string(i)};
+    CHECK(node->reload(fresh));
+  }
+  over = true;
+  for (std::thread& asker : askers) asker.join();
+}
+
 TEST_CASE("a handler that holds up the loop is named", "[api]") {
   Config config = sole("a");
   Config other = sole("b");

@@ -1,7 +1,10 @@
 #include <catch2/catch.hpp>
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -62,4 +65,21 @@ TEST_CASE("Serf's keyring file is read, and the wrong key is named by its place"
   const auto wrong = uv::parse_keyring(many + "]");
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().code == Errc::limit_reached);
+}
+
+TEST_CASE("a file of keys that others can read is named with its mode", "[keys]") {
+  std::string folder = (fs::temp_directory_path() / "plumvine-XXXXXX").string();
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const std::string path = folder + "/keyring.json";
+  CHECK(uv::rights_problem(path).empty());
+  CHECK(uv::rights_problem("").empty());
+  std::ofstream(path) << "[]";
+  REQUIRE(chmod(path.c_str(), 0640) == 0);
+  CHECK(uv::rights_problem(path).find("(mode 0640)") != std::string::npos);
+  CHECK(uv::rights_problem(path).find(path) != std::string::npos);
+  REQUIRE(chmod(path.c_str(), 0602) == 0);
+  CHECK(uv::rights_problem(path).find("(mode 0602)") != std::string::npos);
+  REQUIRE(chmod(path.c_str(), 0600) == 0);
+  CHECK(uv::rights_problem(path).empty());
+  fs::remove_all(folder);
 }

@@ -103,6 +103,44 @@ TEST_CASE("an idle loop sleeps", "[loop]") {
   CHECK(turns <= 12);  // two looks per turn: the task, the deferral, the timer and one in reserve
 }
 
+TEST_CASE("a turn costs those nothing that have nothing to do in it", "[loop]") {
+  LoopSetup f;
+  uv::UvLoop idle{&f.loop};
+  int turns = 0, idle_turns = 0;
+  f.under.on_turn([&] { ++turns; });
+  idle.on_turn([&] { ++idle_turns; });
+  f.events.deferred = [&] { f.under.defer(); };
+  f.under.defer();
+  while (turns < 100) uv_run(&f.loop, UV_RUN_ONCE);
+  CHECK(idle_turns == 0);
+  idle.turns();
+  uv_run(&f.loop, UV_RUN_NOWAIT);
+  CHECK(idle_turns == 1);
+}
+
+TEST_CASE("one of several on a loop may go while the others are flushed", "[loop]") {
+  test::LoopFixture f;
+  std::vector<std::unique_ptr<uv::UvLoop>> all;
+  for (int i = 0; i < 4; ++i) all.push_back(std::make_unique<uv::UvLoop>(&f.loop));
+  int ran = 0;
+  all[0]->soon([&] {
+    ++ran;
+    all[1].reset();
+  });
+  all[1]->soon([&] { FAIL("it is gone"); });
+  all[2]->soon([&] { ++ran; });
+  all[3]->soon([&] {
+    ++ran;
+    all.clear();  // the last one of them takes what they share with it
+  });
+  CHECK(uv_run(&f.loop, UV_RUN_DEFAULT) == 0);
+  CHECK(ran == 3);
+  uv::UvLoop another{&f.loop};
+  bool again = false;
+  another.soon([&] { again = true; });
+  CHECK(f.run_until([&] { return again; }));
+}
+
 TEST_CASE("a task never runs inside the call that asks for it", "[loop]") {
   LoopSetup f;
   bool ran = false;

@@ -125,6 +125,17 @@ TEST_CASE("a name gives all its IPv4 and IPv6 addresses, with the port asked for
         std::vector<std::string>{"10.0.0.1:7000", "10.0.0.2:7000", "[fd00::5]:7000"});
 }
 
+TEST_CASE("only addresses of the wanted kind are taken, literals as they are", "[resolver]") {
+  Resolving f;
+  f.server.records[{"seed.test.example", kTypeA}] = {v4({10, 0, 0, 1})};
+  f.server.records[{"seed.test.example", kTypeAaaa}] = {std::string("\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x05", 16)};
+  f.resolver.use_family(IpFamily::v6);
+  CHECK(f.ask("seed.test.example:7000") == std::vector<std::string>{"[fd00::5]:7000"});
+  CHECK(f.ask("10.0.0.9:7000") == std::vector<std::string>{"10.0.0.9:7000"});
+  f.resolver.use_family(IpFamily::v4);
+  CHECK(f.ask("seed.test.example:7000") == std::vector<std::string>{"10.0.0.1:7000"});
+}
+
 TEST_CASE("an SRV name gives its targets with their own ports", "[resolver]") {
   Resolving f;
   f.server.add_service("_plumvine._tcp.test.example", "one.test.example", 7001);

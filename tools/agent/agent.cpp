@@ -7,8 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <set>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -28,16 +26,13 @@ constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 constexpr std::uint64_t kLingerMs = 300;
 /// How often readiness is looked at while standard input waits for it.
 constexpr std::uint64_t kReadyCheckMs = 20;
-/// Keys that SIGHUP takes over.
-const std::set<std::string_view> kReloaded{"join", "tags", "log_level", "encrypt", "keyring", "gossip_verify_incoming", "gossip_verify_outgoing"};
 
 }  // namespace
 
 Agent::Agent(Options options, std::vector<std::string> arguments)
     : options_(std::move(options)),
       arguments_(std::move(arguments)),
-      logger_(options_.log_format, options_.config.log_level),
-      node_log_level_(options_.config.log_level) {
+      logger_(options_.log_format, options_.config.log_level_of("agent")) {
   std::signal(SIGPIPE, SIG_IGN);
   uv_loop_init(&loop_);
 }
@@ -224,15 +219,6 @@ void Agent::close_handles() {
   systemd_->close();
 }
 
-void Agent::reload_keys(const Config& fresh) {
-  if (auto taken = node_->reload_keys(fresh); !taken)
-    return logger_.line(LogLevel::error, "PV5006", "the keys were not taken over: " + taken.error().message);
-  options_.config.encrypt = fresh.encrypt;
-  options_.config.keyring = fresh.keyring;
-  options_.config.swim.gossip_verify_incoming = fresh.swim.gossip_verify_incoming;
-  options_.config.swim.gossip_verify_outgoing = fresh.swim.gossip_verify_outgoing;
-}
-
 void Agent::reload() {
   systemd_->reloading();
   Options fresh;
@@ -245,44 +231,21 @@ void Agent::reload() {
 }
 
 void Agent::take_over(const Options& fresh) {
-  const auto before_list = options_.config.describe();
-  const std::map<std::string, std::string> before(before_list.begin(), before_list.end());
-  std::string restart;
-  const auto needs_restart = [&restart](const std::string& key) { restart += (restart.empty() ? "" : ", ") + key; };
-  const auto after_list = fresh.config.describe();
-  const std::map<std::string, std::string> after(after_list.begin(), after_list.end());
-  for (const auto& [key, value] : after) {
-    if (kReloaded.contains(key)) continue;
-    if (const auto old = before.find(key); old == before.end() || old->second != value) needs_restart(key);
-  }
-  for (const auto& [key, value] : before)
-    if (!after.contains(key)) needs_restart(key);  // of a topic that is gone from the file
-  if (fresh.publish != options_.publish) needs_restart("publish");
-  // The node itself says no more than it was started with.
-  if (fresh.config.log_level > node_log_level_) needs_restart("log_level");
-  logger_.set_level(fresh.config.log_level);
+  auto changes = node_->reload(fresh.config);
+  if (!changes) return logger_.line(LogLevel::error, "PV5006", "the configuration was not taken over: " + changes.error().message);
+  options_.config.take_over(fresh.config);
+  auto& restart = changes->need_restart;
+  if (fresh.publish != options_.publish) restart.emplace_back("publish");
+  logger_.set_level(fresh.config.log_level_of("agent"));
   logger_.set_format(fresh.log_format);
   if (fresh.print != options_.print) {
     options_.print = fresh.print;
     if (!printer_ && !options_.print.empty()) start_printer();
   }
-  reload_keys(fresh.config);
-  if (fresh.config.tags != options_.config.tags) {
-    if (auto set = node_->set_tags(fresh.config.tags); !set) {
-      logger_.line(LogLevel::error, "PV5006", "the tags were not taken over: " + set.error().message);
-    } else {
-      options_.config.tags = fresh.config.tags;
-    }
-  }
-  if (fresh.config.seeds != options_.config.seeds) {
-    options_.config.seeds = fresh.config.seeds;
-    if (auto joined = node_->join(fresh.config.seeds); !joined) {
-      logger_.line(LogLevel::error, "PV5006", joined.error().message);
-    }
-  }
+  const std::string taken = changes->taken.empty() ? "" : fmt::format("; changed: {}", fmt::join(changes->taken, ", "));
   logger_.line(LogLevel::info, "PV5002",
-               restart.empty() ? "the configuration was read again"
-                               : "the configuration was read again; these keys need a restart: " + restart);
+               "the configuration was read again" + taken +
+                   (restart.empty() ? "" : fmt::format("; these keys need a restart: {}", fmt::join(restart, ", "))));
 }
 
 void Agent::write_dump() {

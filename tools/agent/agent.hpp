@@ -43,7 +43,6 @@ class Agent {
   [[nodiscard]] std::string status_text() const;
   void reload();
   void take_over(const Options& fresh);
-  void reload_keys(const Config& fresh);
   void write_dump();
   void finish();
   void close_handles();
@@ -64,7 +63,6 @@ class Agent {
   std::thread leaver_;
   std::atomic<bool> left_{false};
   std::atomic<bool> output_closed_{false};
-  LogLevel node_log_level_;
   bool leaving_ = false;
   bool finished_ = false;
   bool paused_ = false;

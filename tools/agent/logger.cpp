@@ -74,13 +74,13 @@ std::string Logger::render(const LogRecord& record) const {
 }
 
 void Logger::line(LogLevel level, std::string_view code, std::string text) {
+  if (level > level_) return;
   const Timestamp now{Duration{std::chrono::steady_clock::now().time_since_epoch()}.count()};
   const std::lock_guard lock(mutex_);
   limiter_.write({level, "agent", code, std::move(text)}, {}, now);
 }
 
 void Logger::write(const LogRecord& record) {
-  if (record.level > level_) return;
   if (const auto dropped = dropped_.exchange(0); dropped > 0) {
     const LogRecord note{LogLevel::warn, "agent", "PV5009",
                          fmt::format("{} log lines were dropped: standard error did not take them", dropped)};

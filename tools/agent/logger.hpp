@@ -19,8 +19,9 @@ namespace plumvine::agent {
 class Logger {
  public:
   Logger(LogFormat format, LogLevel level) : format_(format), level_(level) {}
+  /// What the node says; it knows its levels.
   void write(const LogRecord& record);
-  /// A line of the agent's own. Repetitions are held back as those of the node are, before they get here.
+  /// A line of the agent's own, if its level is one of those that are written. Repetitions are held back as those of the node are, before they get here.
   void line(LogLevel level, std::string_view code, std::string text);
   void set_level(LogLevel level) { level_ = level; }
   void set_format(LogFormat format) { format_ = format; }

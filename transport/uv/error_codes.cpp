@@ -26,6 +26,7 @@ constexpr std::array kTable{
     ErrorCode{"method_not_allowed", "The path is there, but not for this method.", "Use the method that the header Allow names."},
     ErrorCode{"forbidden", "The path is for clients on the node's own machine.", "Call it there, for example through ssh."},
     ErrorCode{"cross_origin", "A page of another origin asked for something that changes state.", "Call it from a program, or from a page of this node."},
+    ErrorCode{"rate_limited", "This client's address asks more often than http_rate_limit_per_second allows.", "Wait a second, as Retry-After says; or raise the limit."},
     ErrorCode{"not_ready", "The node has not joined, or its first sync is not done.", "GET /healthz says what to look at."},
     ErrorCode{"not_subscribed", "This node does not subscribe to the topic.",
               "Ask another member, or set topics.NAME.subscribe = true and start it again."},

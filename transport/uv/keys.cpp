@@ -1,5 +1,7 @@
 #include "keys.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
@@ -74,6 +76,14 @@ Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::stri
   if (keys.size() > kKeysMax)
     return Error{Errc::invalid_argument, "more than " + std::to_string(kKeysMax) + " keys with `encrypt`"}.with("keyring");
   return keys;
+}
+
+std::string rights_problem(const std::string& path) {
+  struct stat file {};
+  if (path.empty() || stat(path.c_str(), &file) != 0 || (file.st_mode & 077) == 0) return {};
+  std::string mode;
+  for (const int shift : {6, 3, 0}) mode += static_cast<char>('0' + (file.st_mode >> shift & 7));
+  return "Others than its owner can use '" + path + "' (mode 0" + mode + "), which holds keys: chmod 600 it";
 }
 
 Result<KeySource> find_keys(const std::string& encrypt, const std::string& keyring_file, const std::string& data_dir) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,55 +14,37 @@
 
 namespace plumvine::uv {
 
-/// `Loop` on a libuv loop, and the meter of the loop's own health.
+/// What all `UvLoop`s on one libuv loop share: the end of its turns, and the meter of its health. A turn costs what those cost that have
+/// something to do in it, not what there are. In a turn's check phase (after all sockets) they are flushed, in the prepare phase
+/// those for whom timers asked. An idle handle exists only while work is pending that the turn in progress will not reach: the loop
+/// never spins.
 ///
-/// One timer carries the one deadline, rounded up to libuv's millisecond, so it is never early. Deferred work runs
-/// in the check phase (after all sockets of this turn) and, for what timers deferred, in the prepare phase. An
-/// idle handle exists only while work is pending that the turn in progress will not reach: the loop never spins.
-///
-/// Loop thread only. The handles keep the loop alive until this object is destroyed.
-class UvLoop final : public Loop {
+/// Loop thread only, but for `of`.
+class Turns {
  public:
-  explicit UvLoop(uv_loop_t* loop);
+  static std::shared_ptr<Turns> of(uv_loop_t* loop);
+  explicit Turns(uv_loop_t* loop);
+  ~Turns();
 
-  /// Who is called back; null = nobody. Set before `arm` and `defer`.
-  void bind(LoopEvents* events) noexcept { events_ = events; }
-  /// Runs once per turn, after deferred work.
-  void on_turn(std::function<void()> turn) { turn_ = std::move(turn); }
-  /// Something that this turn runs took so long: it is to blame if, all its times together, it took most of a long turn. Of a turn
-  /// the first `kPartsMax` kinds count.
+  /// `loop` is flushed at the end of this turn, or of the next one if this one's is going on.
+  void ready(class UvLoop* loop);
+  /// The same, and there is a next one.
+  void ready_and_wake(class UvLoop* loop);
+  void remove(class UvLoop* loop);
   void spent(std::string_view what, std::uint64_t ns);
-  /// Runs `task` in a turn after this one, never inside the call.
-  void soon(std::function<void()> task);
-
-  Timestamp now() override;
-  std::int64_t wall_us() override;
-  void arm(Timestamp deadline) override;
-  void defer() override;
-
-  /// Writes what was measured: busy ratio of the last second, longest stall of the last minute, all stalls.
   void report(LoopStats& stats);
-  [[nodiscard]] uv_loop_t* raw() const noexcept { return loop_; }
 
  private:
-  void fire();
-  void flush();
-  void run_tasks();
-  void wake_again();
+  void end();
+  void wake();
   void measure();
 
   uv_loop_t* loop_;
-  LoopEvents* events_ = nullptr;
-  std::function<void()> turn_;
-  Handle<uv_timer_t> timer_;
   Handle<uv_prepare_t> prepare_;
   Handle<uv_check_t> check_;
   Handle<uv_idle_t> idle_;
-  Timestamp deadline_ = kNever;
-  bool firing_ = false;
-  bool deferred_ = false;
   bool idling_ = false;
-  std::vector<std::function<void()>> tasks_;
+  std::vector<class UvLoop*> ready_, flushing_;
 
   // Busy time of a turn = its length less the time that libuv waited for events.
   std::uint64_t turn_start_ns_;
@@ -80,6 +63,51 @@ class UvLoop final : public Loop {
   std::array<Part, kPartsMax> parts_;            ///< of this turn, so far
   std::size_t parts_count_ = 0;
   SecondsHistogram stalls_{kSecondsBuckets};
+};
+
+/// `Loop` on a libuv loop. One timer carries the one deadline, rounded up to libuv's millisecond, so it is never early. Deferred work
+/// runs at the end of the turn. Loop thread only. The handles keep the loop alive until this object is destroyed.
+class UvLoop final : public Loop {
+ public:
+  explicit UvLoop(uv_loop_t* loop);
+  ~UvLoop() override;
+
+  /// Who is called back; null = nobody. Set before `arm` and `defer`.
+  void bind(LoopEvents* events) noexcept { events_ = events; }
+  /// Runs at the end of each turn in which something was deferred or `turns` was called, after that work.
+  void on_turn(std::function<void()> turn) { turn_ = std::move(turn); }
+  void turns() { turns_->ready(this); }
+  /// Something that this turn runs took so long: it is to blame if, all its times together, it took most of a long turn. Of a turn
+  /// the first `kPartsMax` kinds count.
+  void spent(std::string_view what, std::uint64_t ns) { turns_->spent(what, ns); }
+  /// Runs `task` in a turn after this one, never inside the call.
+  void soon(std::function<void()> task);
+
+  Timestamp now() override;
+  std::int64_t wall_us() override;
+  void arm(Timestamp deadline) override;
+  void defer() override;
+
+  /// Writes what was measured of the libuv loop: busy ratio of the last second, longest stall of the last minute, all stalls.
+  void report(LoopStats& stats) { turns_->report(stats); }
+  [[nodiscard]] uv_loop_t* raw() const noexcept { return loop_; }
+
+ private:
+  friend class Turns;
+  void fire();
+  void flush();
+  void run_tasks();
+
+  uv_loop_t* loop_;
+  std::shared_ptr<Turns> turns_;
+  LoopEvents* events_ = nullptr;
+  std::function<void()> turn_;
+  Handle<uv_timer_t> timer_;
+  Timestamp deadline_ = kNever;
+  bool firing_ = false;
+  bool deferred_ = false;
+  bool queued_ = false;  ///< in `Turns::ready_`
+  std::vector<std::function<void()>> tasks_;
 };
 
 }  // namespace plumvine::uv

@@ -7,7 +7,7 @@ std::uint64_t gain(std::uint64_t before, std::uint64_t now) { return now > befor
 
 }  // namespace
 
-MemoryAudit::MemoryAudit(const Config& config) {
+void MemoryAudit::configure(const Config& config) {
   const auto preset = Config::from_preset(config.preset, config.name);
   if (!preset) return;
   const auto mark = [this](MemoryPart part, bool raised) { raised_[static_cast<std::size_t>(part)] = raised; };

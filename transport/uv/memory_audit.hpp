@@ -20,7 +20,9 @@ class MemoryAudit {
   /// Two samples say nothing sooner.
   static constexpr std::int64_t kLeastMs = 10'000;
 
-  explicit MemoryAudit(const Config& config);
+  explicit MemoryAudit(const Config& config) { configure(config); }
+  /// Other bounds.
+  void configure(const Config& config);
 
   /// Notes what is there; for `gained` of later samples. Samples come in order of time.
   void note(std::int64_t at_ms, const MemoryStats& now);

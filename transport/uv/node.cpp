@@ -68,7 +68,7 @@ Status Node::set_meta(Bytes meta) {
 Status Node::set_tags(Tags tags) {
   return impl_->change([tags = std::move(tags)](Driver& driver) { return driver.set_tags(tags); });
 }
-Status Node::reload_keys(const Config& fresh) { return impl_->reload_keys(fresh); }
+Result<Config::Changes> Node::reload(const Config& fresh) { return impl_->reload(fresh); }
 Result<KeyReport> Node::order_keys(KeyOrder order) { return impl_->keys_and_wait(std::move(order)); }
 void Node::pause_delivery(bool paused) {
   // A stopped node delivers nothing anyway.
@@ -95,11 +95,11 @@ std::vector<std::string> Node::protected_neighbors() const {
 std::size_t Node::peer_count() const {
   return neighbours(*snapshot(), [](const LinkInfo&) { return true; }).size();
 }
-HealthReport Node::health() const { return assess(*snapshot(), impl_->config().health); }
+HealthReport Node::health() const { return impl_->judge(*snapshot()); }
 std::function<Observation()> Node::observer() const {
   return [impl = impl_] {
     auto snapshot = impl->snapshot();
-    HealthReport health = assess(*snapshot, impl->config().health);
+    HealthReport health = impl->judge(*snapshot);
     return Observation{std::move(snapshot), std::move(health)};
   };
 }

@@ -22,12 +22,12 @@ void Node::Impl::log(LogLevel level, std::string_view code, std::string text, Lo
 
 void Node::Impl::tell(const LogRecord& record) {
   if (const auto* row = code::find(record.code); row != nullptr && row->kind) return tell(*row->kind, record);
-  if (config_.log && record.level <= config_.log_level) config_.log(record);
+  if (config_.log && record.level <= config_.log_level_of(record.component)) config_.log(record);
 }
 
 void Node::Impl::tell(EventKind kind, const LogRecord& record) {
   if (events_) events_->add(kind, record, wall_ms());
-  if (config_.log && record.level <= config_.log_level) config_.log(record);
+  if (config_.log && record.level <= config_.log_level_of(record.component)) config_.log(record);
 }
 
 MemoryStats Node::Impl::memory(const Snapshot& snapshot) const {

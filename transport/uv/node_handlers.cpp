@@ -61,6 +61,7 @@ std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> Node:
 
 uv::HttpResponse Node::Impl::serve(const uv::HttpRequest& request) {
   const std::uint64_t started_ns = uv_hrtime();
+  if (!core_->clients.admit(request, started_ns)) return core_->clients.refusal();
   auto response = core_->admin.handle(request);
   constexpr std::uint64_t kWorthNaming = 1'000'000;
   if (const std::uint64_t ns = uv_hrtime() - started_ns; ns >= kWorthNaming)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <future>
@@ -13,7 +14,6 @@
 #include <plumvine/topic.hpp>
 #include <plumvine/uv.hpp>
 
-#include "keys.hpp"
 #include "large_block.hpp"
 #include "transport/codes.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
@@ -30,6 +30,13 @@ constexpr Duration kKeysWait = std::chrono::seconds{30};
 constexpr std::uint32_t kReceiptsMax = 256;
 constexpr Duration kAckTimeoutMax = std::chrono::hours{1};
 constexpr std::string_view kKeyHistoryFile = "key-history.json";
+
+Status check(const Config& config) {
+  std::string all;
+  for (const auto& problem : config.validate()) all += (all.empty() ? "" : "; ") + problem.field + ": " + problem.message;
+  if (all.empty()) return {};
+  return {Errc::invalid_config, all};
+}
 
 std::uint64_t random_number() {
   std::uint64_t number = 0;
@@ -74,7 +81,7 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                          .on_question = [&node](const Question& question) { node.on_question(question); },
                          .on_answered = [&node](Answered answers) { node.answered(std::move(answers)); },
                          .on_checked = [&node](const ReachCheck& found) { node.checked(found); }}),
-      memory_audit(node.config_) {
+      memory_audit(node.config_), clients(node.config_) {
   loop.bind(&driver);
   loop.on_turn([this, &node] {
     node.turn_snapshot_.reset();
@@ -100,11 +107,7 @@ Node::Impl::Impl(Config config, Handlers handlers)
 Node::Impl::~Impl() = default;
 
 Result<std::shared_ptr<Node::Impl>> Node::Impl::create(uv_loop_t* loop, Config config, Handlers handlers) {
-  if (const auto problems = config.validate(); !problems.empty()) {
-    std::string all;
-    for (const auto& problem : problems) all += (all.empty() ? "" : "; ") + problem.field + ": " + problem.message;
-    return Error{Errc::invalid_config, all};
-  }
+  if (auto good = check(config); !good) return good.error();
   auto node = std::make_shared<Impl>(std::move(config), std::move(handlers));
   node->loop_ = loop;
   if (auto prepared = node->prepare(); !prepared) return prepared.error();
@@ -123,9 +126,10 @@ Status Node::Impl::prepare() {
     recall_peers();
   }
   if (auto keyed = prepare_keys(); !keyed) return keyed;
+  check_files();
   auto where = uv::bind_address(config_.bind);
   if (!where) return where.error();
-  auto bound = uv::bind_pair(*where);
+  auto bound = uv::bind_pair(*where, static_cast<int>(config_.link.accept_backlog));
   if (!bound) return bound.error();
   auto advertised = uv::choose_advertised(config_.advertise, bound->address);
   if (!advertised) return advertised.error();
@@ -169,6 +173,8 @@ Status Node::Impl::prepare_keys() {
   identity_.keyring = std::move(*ring);
   identity_.large = {gmac_checksum, uv::large_block};
   identity_.keeps_keys = !source->file.empty();
+  if (auto problem = uv::rights_problem(source->file); !problem.empty())
+    notes_.push_back({LogLevel::warn, "node", code::kKeysReadable, std::move(problem)});
   keyring_path_ = std::move(source->file);
   recall_key_history();
   if (source->broken) {
@@ -177,6 +183,19 @@ Status Node::Impl::prepare_keys() {
     notes_.push_back({LogLevel::info, "node", code::kKeptKeys, source->note});
   }
   return {};
+}
+
+/// Whether so many files may be open as the bounds of the configuration allow connections, and what else a node needs.
+void Node::Impl::check_files() {
+  constexpr std::uint64_t kOthers = 64;  // the service's own, the data directory, the loop
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return;
+  const std::uint64_t wanted = kOthers + config_.tree.max_peers + config_.link.half_open_max + config_.link.parallel_dials +
+                               (config_.http.empty() ? 0 : uv::HttpServer::Limits{}.connections_max);
+  if (files.rlim_cur >= wanted) return;
+  notes_.push_back({LogLevel::warn, "node", code::kFewFiles,
+                    "This process may open " + std::to_string(files.rlim_cur) + " files, its bounds allow for " + std::to_string(wanted) +
+                        ": raise the limit (ulimit -n, LimitNOFILE)"});
 }
 
 /// What the last run knew of keys that were replaced. Nothing here stops a start.
@@ -289,6 +308,7 @@ Status Node::Impl::build(uv::BoundPair bound) {
   }
   core_ = std::make_unique<Core>(*this, loop_, std::move(bound));
   core_->http = std::move(http);
+  core_->transport.use_family(config_.ip_family);
   if (auto started = core_->transport.start(&core_->driver); !started) return started;
   if (auto opened = mailbox_.open(loop_, [this] { on_mail(); }); !opened) return opened;
   auto first = std::make_shared<Snapshot>();
@@ -626,21 +646,47 @@ Result<KeyReport> Node::Impl::keys_and_wait(KeyOrder order) {
   return report.get();
 }
 
-Status Node::Impl::reload_keys(const Config& fresh) {
+Result<Config::Changes> Node::Impl::reload(const Config& fresh) {
+  if (auto good = check(fresh); !good) return good.error();
   auto source = uv::find_keys(fresh.encrypt, fresh.keyring, config_.data_dir);
   if (!source) return source.error();
   if (source->broken) return Error{Errc::invalid_argument, source->note};
-  const KeyRules rules{fresh.swim.gossip_verify_incoming, fresh.swim.gossip_verify_outgoing, !source->file.empty()};
-  return change([this, rules, encrypt = fresh.encrypt, keyring = fresh.keyring, source = std::move(*source)](Driver& driver) {
-    auto taken = driver.set_keys(source.keys, rules);
-    if (!taken) return taken;
-    core_->keyring_file.move_to(source.file);
-    config_.encrypt = encrypt;
-    config_.keyring = keyring;
-    config_.swim.gossip_verify_incoming = rules.verify_incoming;
-    config_.swim.gossip_verify_outgoing = rules.verify_outgoing;
-    return taken;
-  });
+  auto changes = std::make_shared<Config::Changes>();
+  auto taken = change([this, fresh, source = std::move(*source), changes](Driver& driver) { return take_over(driver, fresh, source, *changes); });
+  if (!taken) return taken.error();
+  return std::move(*changes);
+}
+
+Status Node::Impl::take_over(Driver& driver, const Config& fresh, const uv::KeySource& keys, Config::Changes& changes) {
+  Config merged = config_;
+  changes = merged.take_over(fresh);
+  if (auto good = check(merged); !good) {
+    std::string kept;
+    for (const std::string& key : changes.need_restart) kept += (kept.empty() ? "" : ", ") + key;
+    return good.error().with("together with the keys that need a restart (" + kept + ")");
+  }
+  const KeyRules rules{fresh.swim.gossip_verify_incoming, fresh.swim.gossip_verify_outgoing, !keys.file.empty()};
+  if (auto taken = driver.set_keys(keys.keys, rules); !taken) return taken;
+  if (merged.tags != config_.tags)
+    if (auto taken = driver.set_tags(merged.tags); !taken) return taken;
+  core_->keyring_file.move_to(keys.file);
+  const bool other_seeds = merged.seeds != config_.seeds;
+  {
+    const std::lock_guard lock{mutex_};
+    config_.take_over(fresh);
+  }
+  config_.origins = fresh.origins;
+  core_->memory_audit.configure(config_);
+  core_->clients.configure(config_);
+  driver.configure(driver_config());
+  return other_seeds && !config_.seeds.empty() ? join_seeds(config_.seeds) : Status{};
+}
+
+HealthReport Node::Impl::judge(const Snapshot& snapshot) {
+  std::unique_lock lock{mutex_};
+  const HealthConfig thresholds = config_.health;
+  lock.unlock();
+  return assess(snapshot, thresholds);
 }
 
 void Node::Impl::subscribe(uv::Subscriber subscriber, uv::ReadFrom from) {
@@ -666,11 +712,17 @@ Config Node::Impl::driver_config() {
     parsed->has_port = true;
     seed = parsed->to_string();
   }
-  if (!events_) return config;
-  // Events are kept whatever the log shows.
+  if (!events_ && !config_.log) return config;
   config.log = [this](const LogRecord& record) { tell(record); };
-  config.log_level = std::max(config_.log_level, LogLevel::debug);
+  config.log_level = driver_log_level();
   return config;
+}
+
+/// The machines say what any component wants to hear, and what makes an event whatever the log shows.
+LogLevel Node::Impl::driver_log_level() const {
+  LogLevel level = events_ ? LogLevel::debug : LogLevel::error;
+  for (const std::string_view component : kLogComponents) level = std::max(level, config_.log_level_of(component));
+  return level;
 }
 
 std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
@@ -690,6 +742,7 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   made->memory = memory(*made);
   if (core_->http) {
     made->http = core_->http->stats();
+    made->http.rate_limited = core_->clients.refused();
     made->http_requests = core_->admin.requests();
   }
   const std::lock_guard lock{mutex_};
@@ -705,7 +758,10 @@ std::shared_ptr<const Snapshot> Node::Impl::fresh_snapshot() {
     return published_;
   }
   // Once per turn, so that many requests at a time cost one.
-  if (!turn_snapshot_) turn_snapshot_ = make_snapshot();
+  if (!turn_snapshot_) {
+    turn_snapshot_ = make_snapshot();
+    core_->loop.turns();
+  }
   return turn_snapshot_;
 }
 

@@ -16,10 +16,12 @@
 #include "addresses.hpp"
 #include "admin.hpp"
 #include "atomic_file.hpp"
+#include "client_limiter.hpp"
 #include "data_dir.hpp"
 #include "diagnosis.hpp"
 #include "events.hpp"
 #include "http_server.hpp"
+#include "keys.hpp"
 #include "live.hpp"
 #include "mailbox.hpp"
 #include "memory_audit.hpp"
@@ -58,7 +60,9 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Result<TrimReport> trim_caches();
   Result<Cursor> cursor();
   Result<KeyReport> keys_and_wait(KeyOrder order);
-  Status reload_keys(const Config& fresh);
+  Result<Config::Changes> reload(const Config& fresh);
+  /// The snapshot by the thresholds in force. Any thread.
+  HealthReport judge(const Snapshot& snapshot);
   void stop();
   /// The last owner goes.
   void abandon();
@@ -112,6 +116,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     std::unique_ptr<uv::NodeHistory> history;
     uv::MetricHistory metric_history;
     uv::MemoryAudit memory_audit;
+    uv::ClientLimiter clients;
     uv::Handle<uv_timer_t> sampler;
     uv::Handle<uv_timer_t> teller;  ///< runs while somebody looks at the dashboard
 
@@ -119,6 +124,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   };
   Status prepare();
   Status prepare_keys();
+  void check_files();
   void recall_peers();
   void recall_key_history();
   Status open_history();
@@ -147,6 +153,8 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   void on_question(const Question& question);
   void checked(const ReachCheck& found);
   Config driver_config();
+  [[nodiscard]] LogLevel driver_log_level() const;
+  Status take_over(Driver& driver, const Config& fresh, const uv::KeySource& keys, Config::Changes& changes);
   template <class Event>
   std::function<void(const Event&)> timed(const char* name, std::function<void(const Event&)> handler);
   void observe_handler(const char* handler, std::uint64_t started_ns);
@@ -163,7 +171,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   /// A line for the log, if that wants it, and for the events, if its code makes it one.
   void tell(const LogRecord& record);
 
-  Config config_;
+  Config config_;  ///< what can change does so on the loop thread, under `mutex_`
   Handlers handlers_;
   DriverIdentity identity_;
   std::string advertise_reason_;

@@ -90,7 +90,7 @@ class Resolver::Lookup {
   void ask_addresses(const std::string& host, std::uint16_t port) {
     ++pending_;
     ares_addrinfo_hints hints{};
-    hints.ai_family = AF_UNSPEC;
+    hints.ai_family = owner_.family_ == IpFamily::v4 ? AF_INET : owner_.family_ == IpFamily::v6 ? AF_INET6 : AF_UNSPEC;
     hints.ai_flags = ARES_AI_NOSORT;
     hints.ai_socktype = SOCK_STREAM;
     ares_getaddrinfo(

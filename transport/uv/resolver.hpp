@@ -7,7 +7,7 @@
 
 #include "loop.hpp"
 
-#include <plumvine/types.hpp>
+#include <plumvine/config.hpp>
 
 namespace plumvine::uv {
 
@@ -24,6 +24,8 @@ class Resolver {
   Resolver(UvLoop& loop, Answer answer);
   ~Resolver();
   void resolve(const HostPort& name);
+  /// Only addresses of this kind. Literals are answered all the same.
+  void use_family(IpFamily family) { family_ = family; }
 
   /// Name servers instead of the system's, `IP:PORT` separated by commas; empty = the system's.
   void use_servers(std::string servers) { servers_ = std::move(servers); }
@@ -40,6 +42,7 @@ class Resolver {
   UvLoop& loop_;
   Answer answer_;
   std::string servers_;
+  IpFamily family_ = IpFamily::any;
   std::vector<std::unique_ptr<Lookup>> running_;
   std::deque<HostPort> waiting_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

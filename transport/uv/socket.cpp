@@ -18,7 +18,6 @@ namespace {
 
 constexpr int kReceiveBuffer = 4 << 20;
 constexpr int kPortTries = 64;
-constexpr int kBacklog = 512;
 
 int family_of(const Endpoint& endpoint) { return endpoint.is_v4() ? AF_INET : AF_INET6; }
 
@@ -134,9 +133,9 @@ Result<Fd> bind_datagram(const Endpoint& where) {
   return fd;
 }
 
-Result<BoundPair> bind_pair(const Endpoint& where) {
+Result<BoundPair> bind_pair(const Endpoint& where, int backlog) {
   for (int attempt = 0;; ++attempt) {
-    auto stream = listen_stream(where, kBacklog);
+    auto stream = listen_stream(where, backlog);
     if (!stream) return stream.error();
     Endpoint address = where;
     address.port = local_endpoint(stream->get()).port;

@@ -69,6 +69,6 @@ struct BoundPair {
   Endpoint address;  ///< with the real port
 };
 /// Binds both to the same address and port. Port 0: searches until the system gives one that is free for both.
-Result<BoundPair> bind_pair(const Endpoint& where);
+Result<BoundPair> bind_pair(const Endpoint& where, int backlog = 512);
 
 }  // namespace plumvine::uv

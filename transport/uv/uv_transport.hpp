@@ -18,6 +18,9 @@ class UvTransport final : public Transport {
   Status start(TransportEvents* events);
   [[nodiscard]] const Endpoint& address() const noexcept { return address_; }
 
+  /// Names give addresses of this kind only.
+  void use_family(IpFamily family) { resolver_.use_family(family); }
+
   void send_packet(const Endpoint& to, Bytes packet) override { udp_.send(to, packet.view()); }
   void dial(ConnId conn, const Endpoint& to) override { tcp_.dial(conn, to); }
   std::size_t write(ConnId conn, std::span<const Bytes> batch) override { return tcp_.write(conn, batch); }

@@ -147,6 +147,22 @@ printf '[topics.t]\norder = "fifo"\n[topics.u]\npriority = "low"\n' >"$work/topi
 kill -HUP "${pid[a]}"
 again() { grep -q 'PV5002.*need a restart: topics.t.priority.*topics.u.backlog' "$work/a.err"; }
 within 10 again
+
+# What can change while the agent runs does, and a file with a mistake changes nothing.
+printf 'message_cache_max_size = 123\nhttp_rate_limit_per_second = 1000\nlog_levels = "link=trace"\n[topics.t]\npriority = "high"\norder = "fifo"\n' >"$work/topics.toml"
+kill -HUP "${pid[a]}"
+changed() { grep -q 'PV5002.*changed: http_rate_limit_per_second, log_levels, message_cache_max_size' "$work/a.err"; }
+within 10 changed
+expect 0 ask config show && says '^message_cache_max_size = 123'
+expect 0 ask metrics --grep '^plumtree_cache_capacity 123$'
+framed() { grep -Eq 'TRACE link \[PV1215\] Frame (from|to) b: (ping|pong), [0-9]+ bytes: 00 00 ' "$work/a.err"; }
+within 10 framed
+expect 0 ask config show --origin && says '^message_cache_max_size .*topics.toml'
+printf 'message_cache_max_size = 5\nlog_levels = "forest=trace"\n' >"$work/topics.toml"
+kill -HUP "${pid[a]}"
+refused() { grep -q "PV5006.*log_levels" "$work/a.err"; }
+within 10 refused
+expect 0 ask metrics --grep '^plumtree_cache_capacity 123$'
 end a TERM || fail "SIGTERM ended with $?"
 within 5 ours_is b a left
 echo "passed"

@@ -108,7 +108,7 @@ at e keys install "$new" >/dev/null && at e keys use "$new" >/dev/null || fail "
 for name in "${nodes[@]}"; do [ "$(jq -r '.[0]' "$work/$name.ring")" = "$new" ] || fail "$name did not write its new key"; done
 echo 'retransmit_mult = 4' >"$work/f.toml"
 kill -HUP "${pid[f]}"
-refused() { grep -q 'PV5006.*the keys were not taken over.*not turned off' "$work/f.err"; }
+refused() { grep -q 'PV5006.*the configuration was not taken over.*not turned off' "$work/f.err"; }
 within 10 refused
 all_alive || fail "a refused reload did harm"
 echo "passed"

@@ -32,6 +32,8 @@ struct Options {
 
 struct Bytes {
   double udp_sent = 0, udp_received = 0, tcp_sent = 0, tcp_received = 0;
+  // What they are made of: events, not bytes.
+  double links_up = 0, beacons = 0, prunes = 0, rows = 0, exchanges = 0, syncs = 0;
   [[nodiscard]] double sent() const { return udp_sent + tcp_sent; }
   [[nodiscard]] double received() const { return udp_received + tcp_received; }
 };
@@ -89,9 +91,13 @@ class Cluster {
   [[nodiscard]] std::vector<Bytes> bytes() const {
     std::vector<Bytes> all;
     for (std::size_t i = 0; i < nodes_.size(); i += options_.nodes > 100 ? 20 : 1) {
-      const TransportStats t = nodes_[i].snapshot()->transport;
-      all.push_back({static_cast<double>(t.udp_sent_bytes), static_cast<double>(t.udp_received_bytes),
-                     static_cast<double>(t.tcp_sent_bytes), static_cast<double>(t.tcp_received_bytes)});
+      const auto snapshot = nodes_[i].snapshot();
+      const TransportStats& t = snapshot->transport;
+      const auto number = [](std::uint64_t n) { return static_cast<double>(n); };
+      all.push_back({number(t.udp_sent_bytes), number(t.udp_received_bytes), number(t.tcp_sent_bytes), number(t.tcp_received_bytes),
+                     number(snapshot->tree.peers_added), number(snapshot->tree.beacons_sent), number(snapshot->tree.prune_sent),
+                     number(snapshot->swim.table_rows_sent),
+                     number(snapshot->swim.push_pulls.total() + snapshot->swim.digests.total()), number(snapshot->tree.sync_rounds)});
     }
     return all;
   }
@@ -148,12 +154,19 @@ int measure(const Options& options) {
     udp_received.push_back((after[i].udp_received - before[i].udp_received) / span);
   }
   const std::size_t deaths = cluster.deaths - deaths_before;
+  const auto rate = [&](double Bytes::*field) {
+    double sum = 0;
+    for (std::size_t i = 0; i < after.size(); ++i) sum += after[i].*field - before[i].*field;
+    return sum / span / static_cast<double>(after.size());
+  };
   fmt::print("{{\"nodes\":{},\"preset\":\"{}\",\"joined_s\":{:.1f},\"seconds\":{:.1f},\"sent_bytes_s\":{:.0f},\"sent_udp_bytes_s\":{:.0f},"
              "\"sent_max_bytes_s\":{:.0f},\"received_bytes_s\":{:.0f},\"received_udp_bytes_s\":{:.0f},\"received_max_bytes_s\":{:.0f},"
-             "\"cpu_cores\":{:.3f},\"cpu_percent_per_node\":{:.4f},\"deaths\":{}}}\n",
+             "\"cpu_cores\":{:.3f},\"cpu_percent_per_node\":{:.4f},\"links_up_s\":{:.3f},\"beacons_s\":{:.3f},\"prunes_s\":{:.3f},"
+             "\"table_rows_s\":{:.3f},\"exchanges_s\":{:.3f},\"syncs_s\":{:.3f},\"deaths\":{}}}\n",
              options.nodes, options.preset, joined, span, mean(sent), mean(udp_sent), *std::max_element(sent.begin(), sent.end()),
              mean(received), mean(udp_received), *std::max_element(received.begin(), received.end()), cpu / span,
-             cpu / span / static_cast<double>(options.nodes) * 100, deaths);
+             cpu / span / static_cast<double>(options.nodes) * 100, rate(&Bytes::links_up), rate(&Bytes::beacons), rate(&Bytes::prunes),
+             rate(&Bytes::rows), rate(&Bytes::exchanges), rate(&Bytes::syncs), deaths);
   // Everybody pings and is pinged, by packets and over links.
   const auto flows = [](const std::vector<double>& v) { return std::all_of(v.begin(), v.end(), [](double x) { return x > 0; }); };
   const bool counted = flows(sent) && flows(received) && flows(udp_sent) && flows(udp_received);

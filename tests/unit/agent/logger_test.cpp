@@ -53,12 +53,16 @@ TEST_CASE("a field for which a line has no room is left out, the others stay", "
         "\n");
 }
 
-TEST_CASE("a line above the level is not written", "[agent]") {
+TEST_CASE("a line of the agent above its level is not written, what the node says is", "[agent]") {
   Logger logger(LogFormat::text, LogLevel::warn);
-  CHECK(written([&] {
-          logger.write({LogLevel::info, "link", "PV1201", "quiet"});
-          logger.write({LogLevel::warn, "link", "PV1202", "loud"});
-        }).find("quiet") == std::string::npos);
+  const auto out = written([&] {
+    logger.line(LogLevel::info, "PV5002", "quiet");
+    logger.line(LogLevel::warn, "PV5003", "loud");
+    logger.write({LogLevel::trace, "link", "PV1215", "frame"});
+  });
+  CHECK(out.find("quiet") == std::string::npos);
+  CHECK(out.find("loud") != std::string::npos);
+  CHECK(out.find("frame") != std::string::npos);
 }
 
 TEST_CASE("lines of the agent that repeat are held back", "[agent]") {

@@ -185,3 +185,64 @@ TEST_CASE("sizes are read in bytes or binary units", "[detail][config]") {
   }
   for (const auto* bad : {"", "KiB", "1KB", "1 KiB", "-1", "1.5", "0.3KiB", "99999999999TiB", "1e3"}) CHECK_FALSE(parse_size(bad));
 }
+
+TEST_CASE("a running node takes the keys that can change, and names the others", "[detail][config]") {
+  Config running = Config::lan("n1"), fresh = running;
+  fresh.tree.eager_fanout = 5;
+  fresh.swim.probe_interval = 2s;
+  fresh.link.half_open_max = 7;
+  fresh.health.expected_members = {"n1", "n2"};
+  fresh.tags = {{"role", "a,b=c"}};
+  fresh.encrypt = "AAECAwQFBgcICQoLDA0ODw==";
+  fresh.bind = "127.0.0.1:1";
+  fresh.tree.max_message_size = 2 << 20;
+  fresh.topics["t"].priority = Priority::high;
+  const auto changes = running.take_over(fresh);
+  CHECK(changes.taken == std::vector<std::string>{"tags", "encrypt", "eager_fanout", "probe_interval", "half_open_max", "expected_members"});
+  CHECK(std::find(changes.need_restart.begin(), changes.need_restart.end(), "bind") != changes.need_restart.end());
+  CHECK(std::find(changes.need_restart.begin(), changes.need_restart.end(), "max_message_size") != changes.need_restart.end());
+  CHECK(std::find(changes.need_restart.begin(), changes.need_restart.end(), "topics.t.priority") != changes.need_restart.end());
+  CHECK(running.tree.eager_fanout == 5);
+  CHECK(running.tags == fresh.tags);
+  CHECK(running.encrypt == fresh.encrypt);
+  CHECK(running.bind.empty());
+  CHECK(running.tree.max_message_size == 1 << 20);
+  CHECK(running.topics.empty());
+
+  // One by one: what may change does, what may not stays, and nothing else moves.
+  for (const auto& [key, value] : Config::lan("n1").describe()) {
+    if (!Config::changes_while_running(key) || key == "join" || key == "tags" || key == "encrypt") continue;
+    INFO(key);
+    Config one = Config::lan("n1"), other = one;
+    bool changed = false;
+    for (const char* text : {"7", "7s", "0.5", "true", "false", "trace", "never", "x", "tree=debug", "10.0.0.0/8"}) {
+      Config attempt = one;
+      if (!attempt.set(key, text) || attempt.describe() == one.describe()) continue;
+      other = attempt;
+      changed = true;
+    }
+    REQUIRE(changed);
+    const auto only = one.take_over(other);
+    CHECK(only.taken == std::vector<std::string>{key});
+    CHECK(only.need_restart.empty());
+    CHECK(one.describe() == other.describe());
+  }
+}
+
+TEST_CASE("components have levels of their own", "[detail][config]") {
+  Config config = Config::lan("n1");
+  REQUIRE(config.set("log_level", "warn"));
+  REQUIRE(config.set("log_levels", "tree=debug,link=trace"));
+  CHECK(config.log_level_of("tree") == LogLevel::debug);
+  CHECK(config.log_level_of("link") == LogLevel::trace);
+  CHECK(config.log_level_of("membership") == LogLevel::warn);
+  for (const char* bad : {"tree", "tree=", "tree=loud", "forest=debug", "=debug"}) {
+    INFO(bad);
+    const auto refused = config.set("log_levels", bad);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("log_levels") != std::string::npos);
+  }
+  CHECK(config.log_levels.size() == 2);
+  config.log_levels["forest"] = LogLevel::info;
+  CHECK(complains_about(config, "log_levels"));
+}

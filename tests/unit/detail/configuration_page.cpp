@@ -91,8 +91,10 @@ a test fails when the two differ, and leaves the page as it should be beside its
 The agent takes keys from a preset (`preset = "wan"`), then a TOML file (`--config`), then the environment (`PLUMVINE_KEY` in capitals), then flags
 (`--set key=value`); what comes later wins. `plumvine config validate FILE` names every problem of a file at once, `plumvine config show --origin` says
 what is in force and why. In C++ the keys are fields of `plumvine::Config`, in the groups below. Durations are texts such as `200ms`,
-`1.5s`, `2m`; sizes are bytes or texts such as `64MiB`; lists in a file are arrays, elsewhere texts parted by commas. SIGHUP takes over `join`, `tags`,
-`log_level`, `encrypt`, `keyring`, `gossip_verify_incoming` and `gossip_verify_outgoing`; other keys need a restart.
+`1.5s`, `2m`; sizes are bytes or texts such as `64MiB`; lists in a file are arrays, elsewhere texts parted by commas.
+
+SIGHUP (`systemctl reload`), in C++ `Node::reload`, takes other values of all keys while a node runs, but of those that say *restart* below and those of
+topics. The log line PV5002 names the keys that changed and those that still need a restart. A file with a mistake changes nothing (PV5006).
 
 What measurements say:
 
@@ -122,7 +124,8 @@ TEST_CASE("the page of configuration keys is that of the source", "[config]") {
     const auto field = fields.find(field_of(key));
     REQUIRE(field != fields.end());
     CHECK_FALSE(field->second.text.empty());
-    tables[field->second.group] += "| `" + key + "` | " + values(key, presets) + " | " + field->second.text + " |\n";
+    const std::string restart = Config::changes_while_running(key) ? "" : " *Restart.*";
+    tables[field->second.group] += "| `" + key + "` | " + values(key, presets) + " | " + field->second.text + restart + " |\n";
   }
   Config with_topic = Config::lan("");
   with_topic.topics["NAME"] = {};

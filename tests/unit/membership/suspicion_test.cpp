@@ -167,3 +167,64 @@ TEST_CASE("a helper says no while the asker still listens") {
   REQUIRE(nack);
   CHECK(lone.now - asked == SwimConfig{}.probe_timeout * 4 / 5);
 }
+
+TEST_CASE("how many others must confirm can be said, and changed while it runs") {
+  const auto dead_after = [](std::uint32_t confirmations, bool late) {
+    SwimConfig config;
+    if (!late) config.suspicion_confirmations = confirmations;
+    test::Lone lone{config};
+    for (int i = 1; i <= 7; ++i) lone.alive(i + 1);
+    if (late) {
+      config.suspicion_confirmations = confirmations;
+      lone.machine.configure(config, lone.now);
+    }
+    lone.suspect(2, 1, "n3");
+    const Timestamp begun = lone.now;
+    lone.suspect(2, 1, "n4");
+    lone.suspect(2, 1, "n5");
+    while (lone.state(2) == MemberState::suspect && lone.now - begun < 120s) {
+      lone.wait(10ms);
+      for (const test::Sent& datagram : std::exchange(lone.sent, {})) {
+        const auto [sequence, name] = test::Lone::ping_in(datagram);
+        if (!name.empty() && name != "n2") lone.ack(sequence, name[1] - '0');
+      }
+    }
+    return lone.now - begun;
+  };
+  const Duration usual = dead_after(0, false);
+  CHECK(dead_after(2, false) == usual);  // suspicion_mult - 2
+  CHECK(dead_after(4, false) > usual);
+  CHECK(dead_after(4, true) == dead_after(4, false));
+}
+
+TEST_CASE("another probe interval counts at once") {
+  test::Lone lone;
+  lone.alive(2);
+  const auto pings_in = [&](Duration time) {
+    int pings = 0;
+    const Timestamp end = lone.now + time;
+    while (lone.now < end) {
+      lone.wait(10ms);
+      for (const test::Sent& datagram : std::exchange(lone.sent, {})) {
+        const auto [sequence, name] = test::Lone::ping_in(datagram);
+        if (name.empty()) continue;
+        ++pings;
+        lone.ack(sequence, name[1] - '0');
+      }
+    }
+    return pings;
+  };
+  const auto between = [](int low, int value, int high) { return low <= value && value <= high; };
+  CHECK(between(8, pings_in(10s), 10));  // the table's pass ends now and then a period early
+  SwimConfig config;
+  config.probe_interval = 100ms;
+  config.probe_timeout = 50ms;
+  lone.machine.configure(config, lone.now);
+  CHECK(between(70, pings_in(10s), 100));
+  config.probe_interval = 1000s;
+  lone.machine.configure(config, lone.now);
+  CHECK(pings_in(10s) == 0);
+  config.probe_interval = 1s;
+  lone.machine.configure(config, lone.now);
+  CHECK(between(8, pings_in(10s), 10));
+}

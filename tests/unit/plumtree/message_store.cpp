@@ -29,6 +29,19 @@ TEST_CASE("a payload is held once for both tiers", "[store]") {
   CHECK(store.find({InstanceId{1}, 1}) != nullptr);
 }
 
+TEST_CASE("lower bounds hold at once", "[store]") {
+  TreeConfig config;
+  MessageStore store(config);
+  for (Sequence s = 1; s <= 6; ++s) store.put(message(s));
+  config.message_cache_max_size = 2;
+  config.sync_max_messages = 4;
+  store.enforce();
+  CHECK(store.cache_messages() == 2);
+  CHECK(store.messages() == 4);
+  CHECK(store.find({InstanceId{1}, 2}) == nullptr);
+  CHECK(store.find({InstanceId{1}, 3}) != nullptr);
+}
+
 TEST_CASE("the cache is bounded in bytes", "[store]") {
   TreeConfig config;
   config.message_cache_max_bytes = 25;
