@@ -15,6 +15,8 @@ namespace {
 // Fewer messages or grafts than these in the window say nothing about a rate.
 constexpr std::uint64_t kMessagesMin = 100;
 constexpr std::uint64_t kGraftsMin = 10;
+// How much of a bound may be used.
+constexpr double kNearlyFull = 0.8;
 // Seconds for which a stranger is shown.
 constexpr double kStrangerShown = 60;
 // Clocks need to be compared with so many neighbours before it is our own that is taken to be wrong.
@@ -200,6 +202,10 @@ class Judge {
                        {"asked_for_s", s_.cache_need_s},
                        {"graft_failure_rate", report_.delivery_health.graft_failure_rate}});
     }
+    Names nearly_full;
+    for (const BoundInfo& bound : s_.bounds)
+      if (bound.utilization() >= kNearlyFull) nearly_full.add(bound.key, fmt::format("{} of {}", bound.used, bound.bound));
+    if (nearly_full.count() > 0) blame("PV2107", {{"bounds", nearly_full.text()}, {"limit", kNearlyFull}});
     const MemoryStats& memory = s_.memory;
     if (memory.gained >= limits_.memory_growth_degraded) {
       blame("PV2203", {{"part", memory.gaining == MemoryPart::count_ ? "none of plumvine's: the rest of the process" : std::string(to_string(memory.gaining))},

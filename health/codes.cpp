@@ -66,6 +66,9 @@ constexpr std::array kCodes{
          "again every five seconds"},
     Code{"PV2106", degraded, "tree", "graft_timeout is below the round trip to a neighbour: pulls are repeated before they can be answered",
          "raise graft_timeout above the largest round trip (plumvine peers shows them), or use the wan preset"},
+    Code{"PV2107", degraded, "cache", "a bound is nearly reached: beyond it something is refused or forgotten",
+         "the evidence names the key: raise it where there are so many members, publishers or topics; where half_open_max is full see who "
+         "connects without a word (PV1210), where the mailbox is full publishers are faster than the cluster"},
     Code{"PV2109", degraded, "delivery", "a subscriber reads more slowly than messages come",
          "plumvine lag names it: make it read faster, give it a topic of its own, or let it go on from its cursor later; it is closed when "
          "4 MiB wait for it"},

@@ -394,6 +394,11 @@ constexpr std::array kRows{
           out.push_back({{{"what", "resident"}}, static_cast<double>(s.snapshot.memory.resident)});
           by_reason(out, "what", s.snapshot.memory.parts);
         }},
+    Row{"plumvine_bound_utilization_ratio", gauge, "ratio", "bound (the key)",
+        "How much of a configured bound is used; beyond it something is refused or forgotten. From 0.8 on health is degraded (PV2107).",
+        [](const Source& s, Out& out) {
+          for (const BoundInfo& bound : s.snapshot.bounds) out.push_back({{{"bound", bound.key}}, bound.utilization()});
+        }},
     Row{"plumvine_members_expected", gauge, "members", "", "How many members are to be there: expected_members or expected_members_min, the larger; 0: any number.",
         [](const Source& s, Out& out) { one(out, std::max<std::uint64_t>(s.snapshot.expected.size(), s.snapshot.expected_min)); }},
     Row{"plumvine_clock_offset_seconds", gauge, "seconds", "", "Largest offset of a neighbour's wall clock, by amount.",

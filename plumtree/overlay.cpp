@@ -37,6 +37,10 @@ constexpr std::uint32_t kUnpaced = 64;
 constexpr std::uint32_t kFailing = 2;
 /// What a near link must save: against the median of the sample, or a nearer one against it.
 constexpr Duration kNearGain = std::chrono::milliseconds{2};
+/// So many near links may be given up for nearer ones in a row, then one in each such time: distances change rarely. Where processors are
+/// short round trips are noise, and each change of links costs time that is short.
+constexpr std::uint32_t kNearChanges = 6;
+constexpr Duration kNearChangeEvery = std::chrono::minutes{5};
 
 }  // namespace
 
@@ -91,10 +95,11 @@ class Overlay::Impl {
   [[nodiscard]] bool has_room() const;
 
   std::optional<PeerId> preference(std::size_t index);
-  void choose();
+  void choose(Timestamp now);
   void sort_chords(std::size_t upto);
   std::size_t last_untried(std::size_t count);
-  void choose_near();
+  void choose_near(Timestamp now);
+  bool may_change_near(Timestamp now);
   void failed(PeerId peer, Timestamp now);
   void maintain(Timestamp now);
   void drop_least_needed(bool unwanted_only);
@@ -112,6 +117,8 @@ class Overlay::Impl {
   std::size_t sorted_ = 0;
   std::vector<PeerId> sample_;
   std::vector<PeerId> near_;          ///< chosen for their round trips, nearest first
+  std::uint32_t near_changes_ = 0;    ///< not forgiven yet, as of `near_forgiven_`
+  Timestamp near_forgiven_;
   std::map<PeerId, Duration> rtts_;
   std::optional<PeerId> successor_;
   std::optional<PeerId> predecessor_;
@@ -152,7 +159,7 @@ void Overlay::Impl::set_candidates(std::vector<Candidate> candidates, Timestamp 
   }
   nodes_ = std::move(nodes);
   std::erase_if(troubles_, [this](const auto& entry) { return find(entry.first) == nullptr; });
-  choose();
+  choose(now);
   if (nodes_.empty()) tick_ = kNever;
   else if (tick_ == kNever) tick_ = now + tree_.maintenance_interval + rng_.jitter(tree_.maintenance_jitter);
   plan(now);
@@ -162,19 +169,19 @@ void Overlay::Impl::configure(const TreeConfig& tree, const LinkConfig& link, Ti
   tree_ = tree;
   link_ = link;
   if (tick_ != kNever) tick_ = std::min(tick_, now + tree_.maintenance_interval);
-  choose();
+  choose(now);
   plan(now);
 }
 
 void Overlay::Impl::set_rtts(std::map<PeerId, Duration> rtts, Timestamp now) {
   if (rtts.empty() && rtts_.empty()) return;
   rtts_ = std::move(rtts);
-  choose();
+  choose(now);
   plan(now);
 }
 
 /// Finds the ring neighbours, the sample and the near ones in it, and starts the order of chords afresh.
-void Overlay::Impl::choose() {
+void Overlay::Impl::choose(Timestamp now) {
   successor_.reset();
   predecessor_.reset();
   order_.clear();
@@ -197,7 +204,7 @@ void Overlay::Impl::choose() {
     if (nodes_[i].peer != successor_) order_.push_back(i);
   sort_chords(std::min(order_.size(), kSample));
   for (std::size_t i = 0; i < sorted_; ++i) sample_.push_back(nodes_[order_[i]].peer);
-  choose_near();
+  choose_near(now);
   const auto taken = std::erase_if(order_, [this](std::uint32_t i) {
     return std::find(near_.begin(), near_.end(), nodes_[i].peer) != near_.end();
   });
@@ -205,7 +212,7 @@ void Overlay::Impl::choose() {
 }
 
 /// Half of the dials go to the nearest of the sample, as far as that saves something.
-void Overlay::Impl::choose_near() {
+void Overlay::Impl::choose_near(Timestamp now) {
   std::vector<std::pair<Duration, PeerId>> known;
   for (const PeerId peer : sample_)
     if (const auto it = rtts_.find(peer); it != rtts_.end()) known.emplace_back(it->second, peer);
@@ -222,6 +229,19 @@ void Overlay::Impl::choose_near() {
     if (near_.size() >= near_max() || rtt + kNearGain > median) break;
     near_.push_back(peer);
   }
+  std::erase_if(before, [&](PeerId peer) { return std::find(sample_.begin(), sample_.end(), peer) == sample_.end(); });
+  const bool gives_up = std::any_of(before.begin(), before.end(), [&](PeerId peer) { return std::find(near_.begin(), near_.end(), peer) == near_.end(); });
+  if (gives_up && !may_change_near(now)) near_ = std::move(before);
+}
+
+/// Takes one of the changes that are allowed, if there is one left.
+bool Overlay::Impl::may_change_near(Timestamp now) {
+  const std::int64_t forgiven = std::min<std::int64_t>((now - near_forgiven_) / kNearChangeEvery, near_changes_);
+  near_forgiven_ = near_changes_ == forgiven ? now : near_forgiven_ + forgiven * kNearChangeEvery;
+  near_changes_ -= static_cast<std::uint32_t>(forgiven);
+  if (near_changes_ >= kNearChanges) return false;
+  ++near_changes_;
+  return true;
 }
 
 void Overlay::Impl::sort_chords(std::size_t upto) {

@@ -82,6 +82,10 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.silent_s = to_seconds(now_ - std::max(heard_, started_));
   s.silence_limit_s = to_seconds(silence_limit());
 
+  s.bounds = {{"members_max", s.members.size(), config_.swim.members_max},
+              {"origins_max", s.tree.seen_origins, config_.tree.origins_max},
+              {"topics_max", s.tree.topics, config_.tree.topics_max},
+              {"half_open_max", half_open(), config_.link.half_open_max}};
   s.target_eager = std::min<std::uint64_t>(config_.tree.eager_fanout, links_up_);
   s.cache_capacity = config_.tree.message_cache_max_size;
   s.cache_bytes_capacity = config_.tree.message_cache_max_bytes;

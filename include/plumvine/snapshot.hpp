@@ -107,6 +107,14 @@ struct HttpCount {
 };
 
 /// Connections of HTTP clients.
+/// What the key of this name bounds, as it is now. Beyond the bound something is refused or forgotten, and counted.
+struct BoundInfo {
+  std::string key;
+  std::uint64_t used = 0;
+  std::uint64_t bound = 0;
+  [[nodiscard]] double utilization() const { return bound == 0 ? 0 : static_cast<double>(used) / static_cast<double>(bound); }
+};
+
 struct HttpStats {
   std::uint64_t connections = 0;    ///< open now
   std::uint64_t evicted = 0;        ///< ended to make room for newer ones
@@ -203,6 +211,7 @@ struct Snapshot {
   double silent_s = 0;              ///< since anything was heard from anybody, by packet, stream or link
   double silence_limit_s = 0;       ///< as long as that only who is cut off hears nothing; 0: not known
 
+  std::vector<BoundInfo> bounds;
   std::uint64_t target_eager = 0;
   std::uint64_t cache_capacity = 0;
   std::uint64_t cache_bytes_capacity = 0;

@@ -33,6 +33,7 @@ Report first_detection(const Request& request) {
   struct Crash {
     Timestamp at = kNever;
     bool detected = false;
+    Timestamp started = Timestamp{};
   };
   std::vector<Crash> down(nodes);
   std::vector<std::size_t> found;
@@ -59,7 +60,7 @@ Report first_detection(const Request& request) {
     if (begun < crashes && begun - periods.size() < together) {
       std::size_t victim = rng.below(nodes);
       while (!sim.up(victim)) victim = (victim + 1) % nodes;
-      down[victim] = {sim.now(), false};
+      down[victim] = {sim.now(), false, down[victim].started};
       sim.crash(victim);
       ++begun;
     }
@@ -67,11 +68,15 @@ Report first_detection(const Request& request) {
     for (const std::size_t victim : std::exchange(found, {})) {
       std::size_t seed = rng.below(nodes);
       while (!sim.up(seed)) seed = (seed + 1) % nodes;
-      down[victim] = {};
+      down[victim] = {kNever, false, sim.now()};
       sim.start(victim, seed);
     }
   }
-  if (periods.size() < crashes) report.violations.push_back(std::to_string(crashes - periods.size()) + " crashes were never detected");
+  for (std::size_t i = 0; i < nodes; ++i) {
+    if (down[i].at == kNever || down[i].detected) continue;
+    report.violations.push_back("the crash of member " + std::to_string(i) + " at " + number(to_seconds(down[i].at - Timestamp{})) + " s, " +
+                                number(to_seconds(down[i].at - down[i].started)) + " s after its start, was never detected");
+  }
   report.detect_ms_p50 = percentile(seconds, 0.5);
   report.detect_ms_p99 = percentile(seconds, 0.99);
   for (auto* ms : {&report.detect_ms_p50, &report.detect_ms_p99})

@@ -735,6 +735,8 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   stats.publish_delay = fill.delay;
   // Nobody else holds it yet.
   const auto made = std::const_pointer_cast<Snapshot>(core_->driver.make_snapshot());
+  made->bounds.push_back({"mailbox_max_bytes", fill.bytes, config_.mailbox_max_bytes});
+  made->bounds.push_back({"mailbox_max_messages", fill.messages, config_.mailbox_max_messages});
   made->history = core_->history->info();
   if (events_) made->events = events_->stats();
   made->recorded_samples = core_->metric_history.samples();

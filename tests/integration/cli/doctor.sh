@@ -185,6 +185,16 @@ grown() { for _ in 1 2 3 4; do curl -s --data-binary @"$work/large" "http://$(fi
 within 60 grown
 echo "PV2203 found"
 disband
+# Strangers that connect and say nothing; the bound is raised while the agent runs.
+printf 'half_open_max = 5\nlink_handshake_timeout = "1m"\n' >"$work/n1.toml"
+cluster 7 --config "$work/n1.toml"
+for i in 4 5 6 7; do eval "exec $i<>/dev/tcp/10.1.0.1/$(field n1 bind | sed 's/.*://')"; done
+names n1 PV2107 '.evidence | keys == ["n1"] and (.n1.bounds | test("half_open_max \\([45] of 5\\)"))'
+sed -i 's/= 5/= 64/' "$work/n1.toml"
+kill -HUP "${pid[n1]}"
+returns n1
+for i in 4 5 6 7; do eval "exec $i>&-"; done
+disband
 cluster 7 --set expected_members_min=8
 names n1 PV2014 '.evidence.n1.expected_min == 8'
 launch n8 10.1.0.1:0 /dev/null "${usual[@]}" --join "$(field n1 bind)"

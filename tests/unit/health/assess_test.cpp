@@ -350,3 +350,15 @@ TEST_CASE("a subscriber that lags degrades, and the slowest one is named", "[hea
   CHECK(std::get<std::string>(report.reasons[0].evidence[1].second) == "10.0.0.9:1");
   CHECK(std::get<std::string>(report.reasons[0].evidence[2].second) == "critical");
 }
+
+TEST_CASE("a bound that is nearly reached is named by its key", "[health]") {
+  auto s = cluster();
+  s.bounds = {{"members_max", 799, 1000}, {"topics_max", 10, 1024}};
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.bounds = {{"members_max", 800, 1000}, {"topics_max", 1024, 1024}, {"origins_max", 5, 4096}};
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2107"});
+  CHECK(report.status == HealthStatus::degraded);
+  CHECK(report.reasons[0].component == "cache");
+  CHECK(std::get<std::string>(report.reasons[0].evidence[0].second) == "members_max (800 of 1000), topics_max (1024 of 1024)");
+}

@@ -604,6 +604,36 @@ TEST_CASE("where round trips differ, a node dials its successor, the nearest of 
   CHECK(one.overlay->targets()[1] == sample[50]);
 }
 
+TEST_CASE("round trips that are noise change near links once in five minutes at most", "[overlay]") {
+  One one;
+  one.members(500);
+  const auto sample = one.overlay->sample();
+  Rng rng{3};
+  std::map<PeerId, Duration> rtts;
+  int changes = 0;
+  std::optional<PeerId> near;
+  for (int i = 0; i < 1200; ++i) {  // 40 minutes
+    for (const PeerId peer : sample) rtts[peer] = 1ms + rng.jitter(200ms);
+    one.now = one.now + 2s;
+    one.overlay->set_rtts(rtts, one.now);
+    if (near != one.overlay->targets().at(1)) ++changes;
+    near = one.overlay->targets().at(1);
+  }
+  CHECK(changes >= 6 + 7);
+  CHECK(changes <= 6 + 8 + 1);
+
+  // After a quiet while many may change again at once.
+  one.now = one.now + 40min;
+  changes = 0;
+  for (int i = 0; i < 6; ++i) {
+    for (const PeerId peer : sample) rtts[peer] = 100ms;
+    rtts[sample[static_cast<std::size_t>(i)]] = 10ms;
+    one.overlay->set_rtts(rtts, one.now);
+    changes += one.overlay->targets().at(1) == sample[static_cast<std::size_t>(i)] ? 1 : 0;
+  }
+  CHECK(changes == 6);
+}
+
 TEST_CASE("where everybody is about as near, round trips choose nothing", "[overlay]") {
   One one;
   one.members(500);
