@@ -59,10 +59,15 @@ Report first_detection(const Request& request) {
     sim.run_for(before);
     if (begun < crashes && begun - periods.size() < together) {
       std::size_t victim = rng.below(nodes);
-      while (!sim.up(victim)) victim = (victim + 1) % nodes;
-      down[victim] = {sim.now(), false, down[victim].started};
-      sim.crash(victim);
-      ++begun;
+      // Who has just come back may still be suspected for its last crash, and nobody begins to suspect it then.
+      const auto well = [&](std::size_t member) { return sim.up(member) && sim.now() - down[member].started >= 10s; };
+      std::size_t tried = 0;
+      while (!well(victim) && ++tried < nodes) victim = (victim + 1) % nodes;
+      if (well(victim)) {
+        down[victim] = {sim.now(), false, down[victim].started};
+        sim.crash(victim);
+        ++begun;
+      }
     }
     sim.run_for(1s - before);
     for (const std::size_t victim : std::exchange(found, {})) {
