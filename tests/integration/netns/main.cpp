@@ -36,6 +36,8 @@ struct Options {
   std::size_t kills = 1;
   std::string preset = "lan";
   double loss = 0;
+  /// For so many seconds two halves do not reach each other, and publish; 0: nothing of the kind.
+  double split = 0;
   /// How long a whole cluster is watched before the first kill: a false death would show.
   double rest = 3;
 };
@@ -71,6 +73,9 @@ struct Agent {
   std::set<std::string> known;           ///< members that joined, in its view
   double complete = 0;                   ///< when it knew all
   std::map<std::string, double> deaths;  ///< when it was first told
+  std::set<std::string> gone;            ///< dead in its view, now
+  std::string printed;                   ///< of a line of its output
+  std::set<std::string> messages;        ///< that it printed
   std::size_t suspicions = 0;
   bool killed = false;
 };
@@ -94,6 +99,7 @@ class Cluster {
       const std::string port = ":7946";
       std::vector<std::string> command{options_.agent, "--name", name(i), "--bind", Network::address(i) + port, "--http", "off",
                                        "--preset", options_.preset, "--log-level", "debug"};
+      if (options_.split > 0) command.insert(command.end(), {"--print", "t", "--publish", "t"});
       if (i > 0) command.insert(command.end(), {"--join", Network::address(0) + port});
       std::string error;
       network_.enter(i);
@@ -109,14 +115,22 @@ class Cluster {
   template <class Done>
   bool watch(double seconds, Done done) {
     const double end = now_ms() + seconds * 1000;
-    std::vector<pollfd> ready(agents_.size());
+    const std::size_t n = agents_.size();
+    std::vector<pollfd> ready(2 * n);
     while (!done()) {
       const double left = end - now_ms();
       if (left <= 0) return false;
-      for (std::size_t i = 0; i < agents_.size(); ++i) ready[i] = {agents_[i].child.log, POLLIN, 0};
+      for (std::size_t i = 0; i < n; ++i) {
+        ready[i] = {agents_[i].child.log, POLLIN, 0};
+        ready[n + i] = {agents_[i].child.output, POLLIN, 0};
+      }
       ::poll(ready.data(), ready.size(), static_cast<int>(std::min(left, 1000.0)) + 1);
-      for (std::size_t i = 0; i < agents_.size(); ++i)
-        if (ready[i].revents != 0) take(agents_[i], agents_[i].child.read(agents_[i].child.log));
+      for (std::size_t i = 0; i < n; ++i) {
+        Agent& agent = agents_[i];
+        if (ready[i].revents != 0) take(agent.rest, agent.child.read(agent.child.log), [&](const std::string& text) { line(agent, text); });
+        if (ready[n + i].revents != 0)
+          take(agent.printed, agent.child.read(agent.child.output), [&](const std::string& text) { agent.messages.insert(text); });
+      }
     }
     return true;
   }
@@ -129,6 +143,35 @@ class Cluster {
     for (const Agent& agent : agents_) last = std::max(last, agent.complete);
     return last;
   }
+
+  /// Each of them publishes so many lines.
+  void publish(const std::vector<std::size_t>& agents, std::size_t lines) {
+    for (const std::size_t i : agents)
+      for (std::size_t k = 0; k < lines; ++k) {
+        const std::string text = fmt::format("{} says {}\n", name(i), k);
+        published_ += ::write(agents_[i].child.input, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 1 : 0;
+      }
+  }
+  /// Each member takes all of the other half for dead.
+  [[nodiscard]] bool is_split() const {
+    return std::all_of(agents_.begin(), agents_.end(), [&](const Agent& a) {
+      const auto i = static_cast<std::size_t>(&a - agents_.data());
+      return a.gone.size() == (i < half() ? agents_.size() - half() : half());
+    });
+  }
+  [[nodiscard]] bool is_whole() const {
+    return std::all_of(agents_.begin(), agents_.end(), [](const Agent& a) { return a.gone.empty(); });
+  }
+  /// Everybody printed what everybody else published.
+  [[nodiscard]] bool all_have_all() const {
+    return std::all_of(agents_.begin(), agents_.end(), [&](const Agent& a) {
+      const auto i = static_cast<std::size_t>(&a - agents_.data());
+      const std::size_t own = i == 0 || i + 1 == agents_.size() ? published_ / 2 : 0;
+      return a.messages.size() == published_ - own;
+    });
+  }
+  [[nodiscard]] std::size_t half() const { return agents_.size() / 2; }
+  [[nodiscard]] std::size_t size() const { return agents_.size(); }
 
   void kill(std::size_t i) {
     agents_[i].killed = true;
@@ -166,21 +209,24 @@ class Cluster {
   double last_start = 0;
 
  private:
-  void take(Agent& agent, const std::string& block) {
-    agent.rest += block;
+  /// Gives each line that `block` completes; what begins one is kept in `rest`.
+  template <class Line>
+  static void take(std::string& rest, const std::string& block, Line give) {
+    rest += block;
     std::size_t begin = 0;
-    for (std::size_t end = 0; (end = agent.rest.find('\n', begin)) != std::string::npos; begin = end + 1)
-      line(agent, agent.rest.substr(begin, end - begin));
-    agent.rest.erase(0, begin);
+    for (std::size_t end = 0; (end = rest.find('\n', begin)) != std::string::npos; begin = end + 1) give(rest.substr(begin, end - begin));
+    rest.erase(0, begin);
   }
   void line(Agent& agent, const std::string& text) {
     const auto when = time_of(text);
     if (!when) return;
     if (const std::string who = name_after(text, "[PV1116] Member "); !who.empty()) {
       agent.known.insert(who);
+      agent.gone.erase(who);
       if (agent.complete == 0 && agent.known.size() + 1 == agents_.size()) agent.complete = *when;
     } else if (const std::string dead = name_after(text, "[PV1102] Member "); !dead.empty()) {
       agent.deaths.emplace(dead, *when);
+      agent.gone.insert(dead);
     } else if (text.find("[PV1101]") != std::string::npos) {
       ++agent.suspicions;
     }
@@ -189,12 +235,41 @@ class Cluster {
   const Options& options_;
   const Network& network_;
   std::vector<Agent> agents_;
+  std::size_t published_ = 0;
 };
 
 struct Results {
-  std::vector<double> from_first, from_last, everywhere, views;
+  std::vector<double> from_first, from_last, everywhere, views, known_split, whole, delivered;
   std::size_t false_deaths = 0;
 };
+
+/// Cuts the cluster into halves, of which each publishes, and heals it.
+bool split(const Options& options, const Network& network, Cluster& cluster, std::size_t number, Results& results) {
+  constexpr std::size_t kLines = 20;
+  const auto late = [number](const char* what) { return std::fprintf(stderr, "run %zu: %s\n", number, what), false; };
+  if (!network.cut(cluster.half())) return late("nftables cannot cut the network");
+  const double cut = now_ms();
+  cluster.publish({0, cluster.size() - 1}, kLines);
+  const bool known = cluster.watch(std::max(options.split, 120.0), [&] { return cluster.is_split(); });
+  if (!known) return late("the halves do not take each other for dead after 120 s");
+  results.known_split.push_back(now_ms() - cut);
+  cluster.watch(options.split - (now_ms() - cut) / 1000, [] { return false; });
+  if (!network.heal()) return late("nftables cannot heal the network");
+  const double healed = now_ms();
+  double whole = 0, delivered = 0;
+  const bool one = cluster.watch(120, [&] {
+    if (whole == 0 && cluster.is_whole()) whole = now_ms() - healed;
+    if (delivered == 0 && cluster.all_have_all()) delivered = now_ms() - healed;
+    return whole != 0 && delivered != 0;
+  });
+  if (!one) return late("the halves are not one again, with all messages, 120 s after the cut is healed");
+  results.whole.push_back(whole);
+  results.delivered.push_back(delivered);
+  fmt::print("{{\"run\":{},\"nodes\":{},\"preset\":\"{}\",\"split_s\":{:.1f},\"split_known_ms\":{:.0f},\"whole_ms\":{:.0f},\"delivered_ms\":{:.0f}}}\n",
+             number, options.nodes, options.preset, options.split, results.known_split.back(), whole, delivered);
+  std::fflush(stdout);
+  return true;
+}
 
 bool one_run(const Options& options, const Network& network, std::size_t number, Results& results) {
   double load = 0;
@@ -209,6 +284,7 @@ bool one_run(const Options& options, const Network& network, std::size_t number,
   const double from_first = cluster.complete_at() - cluster.first_start;
   const double from_last = cluster.complete_at() - cluster.last_start;
   cluster.watch(options.rest, [] { return false; });
+  if (options.split > 0) return split(options, network, cluster, number, results);
   std::vector<double> everywhere;
   for (std::size_t k = 0; k < options.kills; ++k) {
     // Another one each time, the seed among them.
@@ -250,6 +326,7 @@ bool parse(int argc, char** argv, Options& options) {
     else if (flag == "--kills") options.kills = std::strtoul(argv[i + 1], nullptr, 10);
     else if (flag == "--preset") options.preset = argv[i + 1];
     else if (flag == "--loss") options.loss = std::strtod(argv[i + 1], nullptr);
+    else if (flag == "--split") options.split = std::strtod(argv[i + 1], nullptr);
     else if (flag == "--rest") options.rest = std::strtod(argv[i + 1], nullptr);
     else return false;
   }
@@ -265,6 +342,11 @@ int run(const Options& options) {
   Results results;
   for (std::size_t number = 1; number <= options.runs; ++number)
     if (!one_run(options, network, number, results)) return 1;
+  if (options.split > 0) {
+    fmt::print("{{\"runs\":{},\"split_known_ms\":{},\"whole_ms\":{},\"delivered_ms\":{}}}\n", options.runs, spread(results.known_split),
+               spread(results.whole), spread(results.delivered));
+    return 0;
+  }
   const auto within = [&](double ms) {
     return std::count_if(results.from_last.begin(), results.from_last.end(), [ms](double t) { return t <= ms; });
   };
@@ -281,7 +363,8 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   netns::Options options;
   if (!netns::parse(argc, argv, options)) {
-    std::fprintf(stderr, "usage: netns_cluster AGENT [--nodes N] [--runs R] [--kills K] [--preset P] [--loss PERCENT] [--rest SECONDS]\n");
+    std::fprintf(stderr, "usage: netns_cluster AGENT [--nodes N] [--runs R] [--kills K] [--preset P] [--loss PERCENT] [--rest SECONDS]\n"
+                         "       [--split SECONDS]\n");
     return 2;
   }
   if (access(options.agent.c_str(), X_OK) != 0) {

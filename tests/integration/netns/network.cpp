@@ -88,6 +88,15 @@ std::string Network::make(std::size_t nodes, double loss) {
   return {};
 }
 
+bool Network::cut(std::size_t first) const {
+  const auto range = [](std::size_t from, std::size_t to) { return address(from) + "-" + address(to - 1); };
+  const std::string here = range(0, first), there = range(first, inside_.size());
+  return batch("nft -f -", fmt::format("table ip cut {{\n chain forward {{\n  type filter hook forward priority 0;\n"
+                                       "  ip saddr {0} ip daddr {1} drop\n  ip saddr {1} ip daddr {0} drop\n }}\n}}\n", here, there));
+}
+
+bool Network::heal() const { return batch("nft -f -", "delete table ip cut\n"); }
+
 void Network::enter(std::size_t i) const {
   if (::setns(inside_[i], CLONE_NEWNET) != 0) std::abort();
 }

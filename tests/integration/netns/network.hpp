@@ -24,6 +24,10 @@ class Network {
   void enter(std::size_t i) const;
   void leave() const;
 
+  /// Between nodes below `first` and the others nothing passes any more; `heal` ends that. False: nftables refuses.
+  [[nodiscard]] bool cut(std::size_t first) const;
+  [[nodiscard]] bool heal() const;
+
   static std::string address(std::size_t i);
 
  private:
