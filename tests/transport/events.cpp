@@ -30,6 +30,24 @@ TEST_CASE("an event is one JSON line with time, severity, kind, code, text and f
   CHECK(events.stats().bytes > 100);
 }
 
+TEST_CASE("a span of time has both its ends, and a follower goes on behind it", "[events]") {
+  Events events{InstanceId{1}};
+  for (std::int64_t at = 1; at <= 9; ++at) events.add(EventKind::link, {LogLevel::info, "link", "PV1201", std::to_string(at)}, kThen + at);
+  CHECK(lines(events.retained(Events::Format::lines, "", {kThen + 3, kThen + 5})) == 3);
+  CHECK(lines(events.retained(Events::Format::lines, "0000000000000001-4", {kThen + 3, INT64_MAX})) == 5);
+  std::vector<std::uint64_t> numbers;
+  events.newest_first({kThen + 7, kThen + 8}, [&](std::uint64_t number, std::int64_t at, std::string_view) {
+    numbers.push_back(number);
+    CHECK(at == kThen + static_cast<std::int64_t>(number));
+  });
+  CHECK(numbers == std::vector<std::uint64_t>{8, 7});
+  auto client = std::make_shared<StreamClient>();
+  events.follow(client, Events::Format::lines, "", {kThen + 8, INT64_MAX});
+  CHECK(lines(client->text) == 2);
+  add(events, "next");
+  CHECK(lines(client->text) == 3);
+}
+
 TEST_CASE("the ring is bounded by count and bytes, the oldest go and are counted", "[events]") {
   Events events{InstanceId{1}};
   for (std::size_t i = 0; i < Events::kCountMax + 10; ++i) add(events, "x");

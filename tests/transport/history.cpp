@@ -226,6 +226,8 @@ TEST_CASE("the log is carried over into the file beside the loop", "[history]") 
     REQUIRE(history->commit(kNow).has_value());
   }
   CHECK(place.run_until([&] { return fs::file_size(place.file()) > before + (std::uintmax_t{2} << 20); }));
+  history.reset();
+  uv_run(&place.loop, UV_RUN_DEFAULT);  // the thread may still be at it
 }
 
 TEST_CASE("what is no history is refused with its name, and its mode is private", "[history]") {

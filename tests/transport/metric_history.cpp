@@ -11,8 +11,9 @@ namespace {
 
 /// Every series' value at every sample, put together as a reader does.
 std::vector<std::map<std::string, double>> read(const MetricHistory& history) {
-  const json all = json::parse(history.json());
+  const json all = json::parse(history.json(60'000));
   CHECK(all["interval_s"] == 10);
+  CHECK(all["now"] == "1970-01-01T00:01:00.000Z");
   std::vector<std::map<std::string, double>> out;
   std::map<std::string, double> now;
   for (const auto& sample : all["samples"]) {
@@ -34,8 +35,8 @@ TEST_CASE("samples keep what changed, and give every value back", "[history]") {
   CHECK(read(history) == std::vector<Values>{{{"a", 1}, {"b{x=\"1 2\"}", 2.5}},
                                              {{"a", 1}, {"b{x=\"1 2\"}", 2.5}},
                                              {{"a", 7}, {"b{x=\"1 2\"}", 2.5}, {"c", 1e6}}});
-  CHECK(json::parse(history.json())["samples"][2]["time"] == "1970-01-01T00:00:21.000Z");
-  CHECK(json::parse(history.json())["samples"][1]["changed"].empty());
+  CHECK(json::parse(history.json(60'000))["samples"][2]["time"] == "1970-01-01T00:00:21.000Z");
+  CHECK(json::parse(history.json(60'000))["samples"][1]["changed"].empty());
   CHECK(history.bytes() < 3 * first);
 }
 
@@ -66,7 +67,7 @@ TEST_CASE("values of series that have no room are counted", "[history]") {
   std::string exposition;
   for (std::size_t i = 0; i < MetricHistory::kSeriesMax + 3; ++i) exposition += "series_" + std::to_string(i) + " 1\n";
   history.record(exposition, 1'000);
-  const json all = json::parse(history.json());
+  const json all = json::parse(history.json(60'000));
   CHECK(all["series"].size() == MetricHistory::kSeriesMax);
   CHECK(all["left_off"] == 3);
 }

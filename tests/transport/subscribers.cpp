@@ -1,6 +1,7 @@
 #include "transport/uv/subscribers.hpp"
 
 #include <map>
+#include <numeric>
 #include <set>
 
 #include <plumvine/detail/rng.hpp>
@@ -258,11 +259,71 @@ TEST_CASE("a subscriber that is gone is not told anything any more, and their nu
   CHECK(f.subscribers->size() == uv::Subscribers::kMax);
 }
 
-TEST_CASE("where to read from is now, window or a cursor", "[subscribers]") {
+TEST_CASE("what was read when there was no room any more is told when there is", "[subscribers]") {
+  Fixture f;
+  for (Sequence s = 1; s <= 1000; ++s) f.deliver(message(s));
+  Heard heard;
+  auto subscriber = heard.on("t");
+  int asked = 0;
+  subscriber.has_room = [&asked] { return ++asked % 10 != 0; };
+  f.subscribers->add(std::move(subscriber), from("window"));
+  REQUIRE(f.run_until([&] { return heard.messages.size() + heard.gaps.size() >= 1000; }));
+  std::vector<Sequence> all(1000);
+  std::iota(all.begin(), all.end(), Sequence{1});
+  CHECK(heard.sequences() == all);
+  CHECK(heard.gaps.empty());
+}
+
+TEST_CASE("a subscriber from a message gets what came behind it here, and its cursor goes on there", "[subscribers]") {
+  Fixture f;
+  // Two origins, and one message that came late: the order is that of the history.
+  const InstanceId other{2};
+  for (const Sequence s : {1, 3}) f.deliver(message(s));
+  f.deliver(message(1, "t", other));
+  f.deliver(message(2));
+  for (const Sequence s : {4, 5}) f.deliver(message(s, s == 4 ? "u" : "t"));
+  Heard heard;
+  f.subscribers->add(heard.on("t"), from("0000000000000002-1"));
+  f.turn();
+  CHECK(heard.sequences() == std::vector<Sequence>{2, 5});
+  CHECK(heard.gaps.empty());
+  CHECK(f.subscribers->gaps() == 0);
+  f.deliver(message(6));
+  CHECK(heard.sequences() == std::vector<Sequence>{2, 5, 6});
+  Heard again;
+  f.subscribers->add(again.on("t"), from(heard.cursor));
+  f.turn();
+  CHECK(again.messages.empty());
+}
+
+TEST_CASE("what a long history has before the message is passed over in many turns", "[subscribers]") {
+  Fixture f;
+  for (Sequence s = 1; s <= 2000; ++s) f.deliver(message(s));
+  f.kept.gone = 10;
+  Heard heard;
+  f.subscribers->add(heard.on("t"), from("0000000000000001-1995"));
+  f.turn(15);
+  CHECK(heard.sequences() == std::vector<Sequence>{1996, 1997, 1998, 1999, 2000});
+  CHECK(heard.gaps.empty());
+}
+
+TEST_CASE("if the message leaves the history before it is read, all that is left came later", "[subscribers]") {
+  Fixture f;
+  for (Sequence s = 1; s <= 1000; ++s) f.deliver(message(s));
+  Heard heard;
+  f.subscribers->add(heard.on("t"), from("0000000000000001-600"));
+  f.turn(1);  // some of it was passed over
+  f.kept.gone = 990;
+  f.turn();
+  CHECK(heard.sequences() == std::vector<Sequence>{991, 992, 993, 994, 995, 996, 997, 998, 999, 1000});
+}
+
+TEST_CASE("where to read from is now, window, a message or a cursor", "[subscribers]") {
   CHECK(uv::read_from("now")->kind == uv::ReadFrom::Kind::now);
   CHECK(uv::read_from("window")->kind == uv::ReadFrom::Kind::window);
   CHECK(uv::read_from(Cursor{}.to_string())->kind == uv::ReadFrom::Kind::cursor);
-  for (const char* bad : {"", "Now", "5", "c1422ff07b21ba60-121"}) CHECK(uv::read_from(bad).error().code == Errc::invalid_argument);
+  CHECK(uv::read_from("c1422ff07b21ba60-121")->behind == MessageId{InstanceId{0xc1422ff07b21ba60}, 121});
+  for (const char* bad : {"", "Now", "5", "c1422ff07b21ba60-", "c1422ff07b21ba60-0x1"}) CHECK(uv::read_from(bad).error().code == Errc::invalid_argument);
 }
 
 TEST_CASE("a backlog counts what was handed over and not read, and knows since when", "[subscribers]") {

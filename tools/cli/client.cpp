@@ -12,6 +12,7 @@ struct Sink {
   CURL* curl;
   Answer* answer;
   const std::function<bool(std::string_view)>* stream;
+  const std::function<void(const std::string&)>* tick;
 };
 
 std::size_t on_data(char* data, std::size_t one, std::size_t count, void* user) {
@@ -22,6 +23,19 @@ std::size_t on_data(char* data, std::size_t one, std::size_t count, void* user) 
   if (*sink.stream && status == 200) return (*sink.stream)(piece) ? piece.size() : 0;
   sink.answer->body += piece;
   return piece.size();
+}
+
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto& sink = *static_cast<Sink*>(user);
+  const char* ip = nullptr;
+  long port = 0, status = 0;
+  curl_easy_getinfo(sink.curl, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(sink.curl, CURLINFO_LOCAL_IP, &ip);
+  curl_easy_getinfo(sink.curl, CURLINFO_LOCAL_PORT, &port);
+  if (status != 200 || ip == nullptr) return 0;  // the answer has not begun
+  const std::string_view host(ip);
+  (*sink.tick)(host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port));
+  return 0;
 }
 
 }  // namespace
@@ -37,15 +51,17 @@ std::optional<Answer> Client::get(const std::string& path) {
 std::optional<Answer> Client::post(const std::string& path, std::string_view body) {
   return perform(path, &body, {}, 70);  // the longest wait for acknowledgements, and a little
 }
-std::optional<Answer> Client::stream(const std::string& path, const std::function<bool(std::string_view)>& sink) {
-  return perform(path, nullptr, sink, 0);
+std::optional<Answer> Client::stream(const std::string& path, const std::function<bool(std::string_view)>& sink,
+                                     const std::function<void(const std::string&)>& tick) {
+  return perform(path, nullptr, sink, 0, tick);
 }
 
 std::optional<Answer> Client::perform(const std::string& path, const std::string_view* body,
-                                      const std::function<bool(std::string_view)>& sink, long timeout_s) {
+                                      const std::function<bool(std::string_view)>& sink, long timeout_s,
+                                      const std::function<void(const std::string&)>& tick) {
   auto* curl = static_cast<CURL*>(curl_);
   Answer answer;
-  Sink target{curl, &answer, &sink};
+  Sink target{curl, &answer, &sink, &tick};
   const std::string url = base_ + path;
   const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(curl_slist_append(nullptr, "Expect:"),
                                                                             curl_slist_free_all);
@@ -57,6 +73,9 @@ std::optional<Answer> Client::perform(const std::string& path, const std::string
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &target);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, tick ? 0L : 1L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &target);
   if (body != nullptr) {
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->data());

@@ -23,13 +23,16 @@ class Client {
   /// nullopt: the agent was not reached; `error()` says where it was looked for and why.
   std::optional<Answer> get(const std::string& path);
   std::optional<Answer> post(const std::string& path, std::string_view body);
-  /// Reads an answer that stays open; `sink` gets every piece until it returns false.
-  std::optional<Answer> stream(const std::string& path, const std::function<bool(std::string_view)>& sink);
+  /// Reads an answer that stays open; `sink` gets every piece until it returns false. From the beginning of the answer on `tick` is called
+  /// about every second, and more often while something comes, with our own address as the agent sees it.
+  std::optional<Answer> stream(const std::string& path, const std::function<bool(std::string_view)>& sink,
+                               const std::function<void(const std::string& here)>& tick = {});
   [[nodiscard]] const std::string& error() const { return error_; }
 
  private:
   std::optional<Answer> perform(const std::string& path, const std::string_view* body,
-                                const std::function<bool(std::string_view)>& sink, long timeout_s);
+                                const std::function<bool(std::string_view)>& sink, long timeout_s,
+                                const std::function<void(const std::string&)>& tick = {});
   void* curl_;
   std::string base_;
   std::string error_;

@@ -260,18 +260,6 @@ int publish(const Call& call) {
   return status;
 }
 
-int subscribe(const Call& call) {
-  if (call.arguments.size() != 1) return complain(kUsage, "subscribe TOPIC [--from now|window|CURSOR]");
-  Client client(call.http);
-  const auto answer = client.stream(
-      fmt::format("/subscribe/{}?from={}", percent_encode(call.arguments[0]), percent_encode(call.from)),
-      [](std::string_view piece) {
-        return std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
-      });
-  if (!answer) return complain(kUnreachable, client.error());
-  return answer->status == 200 ? kGood : complain(kBad, words_of(*answer));
-}
-
 int operation(const Call& call, const std::string& path, const std::string& body) {
   Client client(call.http);
   const auto answer = client.post(path, body);
@@ -393,6 +381,9 @@ const std::map<std::string, Command>& commands() {
       {"publish", publish},
       {"subscribe", subscribe},
       {"events", events},
+      {"stats", stats},
+      {"analyze", analyze},
+      {"state", state},
       {"explain", explain},
       {"doctor", doctor},
       {"trace", trace},
@@ -428,7 +419,7 @@ int run(const Call& call) {
     return complain(kUsage,
                     fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
   }
-  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config", "explain", "promote", "trace", "reachability"};
+  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config", "explain", "promote", "trace", "reachability", "analyze", "state"};
   const bool takes =
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())

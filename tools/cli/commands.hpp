@@ -17,8 +17,8 @@ struct Call {
   std::vector<std::string> arguments;
   std::string component;     ///< health --component
   std::string grep;          ///< metrics --grep
-  std::string from = "now";  ///< subscribe --from
-  bool force = false;        ///< keys --force, bundle --force
+  std::string from;          ///< subscribe --from
+  bool force = false;        ///< keys --force, bundle --force, state export --force
   bool follow = false;       ///< events --follow
   bool origin = false;       ///< config show --origin
   bool dot = false;          ///< tree --dot
@@ -33,6 +33,10 @@ struct Call {
   bool once = false;         ///< top --once
   bool redact = false;       ///< bundle --redact
   std::string output;        ///< bundle -o
+  bool cluster = false;      ///< events --cluster
+  std::string since;         ///< events --since
+  std::string window;        ///< events --window, stats --window
+  std::string data_dir;      ///< state --data-dir
 };
 
 int run(const Call& call);
@@ -47,6 +51,10 @@ int members_diff(const Call& call);
 int reachability(const Call& call);
 int top(const Call& call);
 int bundle(const Call& call);
+int stats(const Call& call);
+int analyze(const Call& call);
+int state(const Call& call);
+int subscribe(const Call& call);
 
 /// What `explain` knows of one code.
 struct Explained {

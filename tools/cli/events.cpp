@@ -1,3 +1,4 @@
+// What happened: here, or at all members in one list.
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -11,9 +12,11 @@
 namespace plumvine::cli {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 /// One event for people; the line as it is where it is none.
 std::string shown(std::string_view line) {
-  const auto event = nlohmann::json::parse(line, nullptr, false);
+  const auto event = Json::parse(line, nullptr, false);
   if (!event.is_object()) return std::string(line);
   return fmt::format("{} {:<5} {:<8} [{}] {}", event.value("time", ""), event.value("severity", ""), event.value("kind", ""),
                      event.value("code", ""), dump::printable(event.value("text", "")));
@@ -38,14 +41,61 @@ class Lines {
   std::string rest_;
 };
 
+std::string path_of(const Call& call) {
+  std::string path = "/events";
+  const auto ask = [&](const std::string& what) { path += (path.find('?') == std::string::npos ? "?" : "&") + what; };
+  if (call.follow) ask("follow=1");
+  if (call.cluster) ask("cluster=1");
+  if (!call.since.empty()) ask("since=" + percent_encode(call.since));
+  if (!call.window.empty()) ask("window=" + percent_encode(call.window));
+  return path;
+}
+
+/// What the list lacks, on standard error: a script that reads the list is not to stumble over it.
+void note_gaps(const Json& json) {
+  for (const Json& member : json["members"]) {
+    const auto name = member["member"].get<std::string>();
+    if (!member["kept"].get<bool>()) complain(kBad, fmt::format("{} keeps no events: it serves no HTTP", name));
+    if (const auto left_out = member["left_out"].get<std::uint64_t>(); left_out > 0)
+      complain(kBad, fmt::format("{}: {} older events had no room; ask it itself, or with --since and --window", name, left_out));
+    if (member["clock_offset_ms"].is_null()) complain(kBad, fmt::format("{}: its clock is not known here, its times are its own", name));
+  }
+  if (!json["silent"].empty()) complain(kBad, "did not answer: " + names(json["silent"]));
+}
+
+int of_all(const Call& call) {
+  if (call.follow) return complain(kUsage, "events: --follow is for one member, without --cluster");
+  Client client(call.http);
+  const auto answer = client.get(path_of(call));
+  if (!answer) return complain(kUnreachable, client.error());
+  if (answer->status == 400) return complain(kUsage, words_of(*answer));
+  const Json json = Json::parse(answer->body, nullptr, false);
+  if (answer->status != 200 || !json.is_object() || !json.contains("events")) return complain(kBad, words_of(*answer));
+  std::size_t width = 0;
+  for (const Json& member : json["members"]) width = std::max(width, dump::printable(member["member"].get<std::string>()).size());
+  for (const Json& event : json["events"]) {
+    if (call.json) {
+      say(event.dump(-1, ' ', false, Json::error_handler_t::replace));
+      continue;
+    }
+    say(fmt::format("{} {:<{}} {:<5} {:<8} [{}] {}", event["time"].get<std::string>(), dump::printable(event["member"].get<std::string>()), width,
+                    event["severity"].get<std::string>(), event["kind"].get<std::string>(), event["code"].get<std::string>(),
+                    dump::printable(event["text"].get<std::string>())));
+  }
+  std::fflush(stdout);
+  note_gaps(json);
+  return json["silent"].empty() ? kGood : kBad;
+}
+
 }  // namespace
 
 int events(const Call& call) {
+  if (call.cluster) return of_all(call);
   Client client(call.http);
   Lines lines(call.json);
-  const auto answer =
-      client.stream(call.follow ? "/events?follow=1" : "/events", [&](std::string_view piece) { return lines.feed(piece); });
+  const auto answer = client.stream(path_of(call), [&](std::string_view piece) { return lines.feed(piece); });
   if (!answer) return complain(kUnreachable, client.error());
+  if (answer->status == 400) return complain(kUsage, words_of(*answer));
   return answer->status == 200 ? kGood : complain(kBad, words_of(*answer));
 }
 

@@ -31,8 +31,8 @@ int main(int argc, char** argv) {
   app.add_option("--component", call.component, "health: one component only")
       ->type_name("membership|tree|delivery|cache|security|loop");
   app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
-  app.add_option("--from", call.from, "subscribe: where to start (now)")->type_name("now|window|CURSOR");
-  app.add_flag("--force", call.force, "keys: also where members would be cut off; bundle: overwrite the file");
+  app.add_option("--from", call.from, "subscribe: where to start (now); MESSAGE: behind the one with this id")->type_name("now|window|CURSOR|MESSAGE");
+  app.add_flag("--force", call.force, "keys: also where members would be cut off; bundle, state export: overwrite the file");
   app.add_flag("--follow", call.follow, "events: go on with those that come");
   app.add_flag("--origin", call.origin, "config show: where each value comes from");
   app.add_flag("--dot", call.dot, "tree: as a graph for Graphviz");
@@ -47,6 +47,10 @@ int main(int argc, char** argv) {
   app.add_flag("--once", call.once, "top: one table, after a second");
   app.add_flag("--redact", call.redact, "bundle: without addresses and names of hosts");
   app.add_option("-o,--output", call.output, "bundle: the file to write")->type_name("FILE");
+  app.add_flag("--cluster", call.cluster, "events: of all members in one list, by time");
+  app.add_option("--since", call.since, "events: from so long ago on")->type_name("DURATION");
+  app.add_option("--window", call.window, "events: only so long from --since on; stats: over so long, at most 1h (1h)")->type_name("DURATION");
+  app.add_option("--data-dir", call.data_dir, "state: the member's data directory")->type_name("DIR");
   app.add_option("command", call.command)->group("");  // the footer says more
   app.add_option("arguments", call.arguments)->group("");
   app.allow_extras();
@@ -64,7 +68,7 @@ int main(int argc, char** argv) {
     return complain(text + " (see plumvine --help)");
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --help, --version)");
+    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --cluster, --since, --window, --data-dir, --help, --version)");
   }
   if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
   return run(call);

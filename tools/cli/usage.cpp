@@ -13,10 +13,11 @@ struct Usage {
 };
 
 constexpr std::array kUsages{
+    Usage{"analyze", "FILE|-", "log lines of plumvined by code, the worst first, with what to do; asks no agent"},
     Usage{"bundle", "", "an archive for support (-o FILE): state, configuration, metrics of the last hour, events; --redact hides addresses"},
     Usage{"config", "validate|show [FILE]", "check a FILE and name every problem, or show what is in force (--origin: and why)"},
     Usage{"doctor", "", "what is wrong in the cluster, causes first; --config and --bind: why no agent runs here"},
-    Usage{"events", "", "what happened to members, links, trees, keys; --follow goes on"},
+    Usage{"events", "", "what happened to members, links, trees, keys; --follow goes on, --cluster is of all members, --since and --window name a time"},
     Usage{"explain", "CODE", "cause and remedy of a code of a log line, event, health reason or error; asks no agent"},
     Usage{"forget", "NAME", "forget a dead or left member on all members"},
     Usage{"health", "", "the health report with reasons and remedies; exit status 1 if unhealthy"},
@@ -31,7 +32,9 @@ constexpr std::array kUsages{
     Usage{"publish", "TOPIC [TEXT|-]", "broadcast a text, or each line of standard input (-, the default)"},
     Usage{"reachability", "[MEMBER]", "which ways lead to each member and back, and what a firewall would have to open"},
     Usage{"rejoin", "", "come back, also after leave"},
-    Usage{"subscribe", "TOPIC", "print the messages of a topic as JSON lines"},
+    Usage{"state", "verify|export|import [FILE]", "the files of a stopped member (--data-dir DIR): check them, put them into FILE, take them out of it"},
+    Usage{"stats", "", "rates and latencies over the last hour, or over --window"},
+    Usage{"subscribe", "TOPIC", "print the messages of a topic as JSON lines; --from begins earlier"},
     Usage{"test-delivery", "", "send probes and say who got them, how late, over how many hops"},
     Usage{"top", "", "a live view: health, rates, latency, links, memory; --once prints it once"},
     Usage{"trace", "ID", "the way of one message across the members"},

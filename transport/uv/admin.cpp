@@ -10,6 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "admin_events.hpp"
+#include "admin_http.hpp"
 #include "dashboard.hpp"
 #include "doctor.hpp"
 #include "health/dump.hpp"
@@ -26,17 +28,10 @@ constexpr std::size_t kStreamFull = std::size_t{1} << 20;
 /// Statuses that are counted by their number; any other counts as 500.
 constexpr std::array kStatuses{200, 202, 304, 400, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503, 504};
 
-HttpResponse json(int status, std::string body) {
-  HttpResponse response;
-  response.status = status;
-  response.body = std::move(body) + '\n';
-  response.headers["Cache-Control"] = "no-store";
-  return response;
-}
-
-HttpResponse fail(int status, std::string_view code, std::string_view message, std::string_view hint) {
-  return json(status, dump::error_json(code, message, hint));
-}
+using http::fail;
+using http::header;
+using http::json;
+using http::wants;
 
 /// What the node said to a command, as HTTP says it.
 HttpResponse refused(const Error& error) {
@@ -58,17 +53,6 @@ HttpResponse refused(const Error& error) {
     default:
       return fail(400, to_string(error.code), error.message, "change what the message names, and send it again");
   }
-}
-
-std::string header(const HttpRequest& request, const char* name) {
-  const auto it = request.headers.find(name);
-  return it == request.headers.end() ? std::string{} : it->second;
-}
-
-/// `?name`, `?name=1` or `?name=true`.
-bool wants(const HttpRequest& request, const char* name) {
-  const auto it = request.query.find(name);
-  return it != request.query.end() && (it->second.empty() || it->second == "1" || it->second == "true");
 }
 
 /// An address or `localhost`: not a name that somebody's DNS may point here.
@@ -168,11 +152,6 @@ Result<ProbeWish> probe_wish(const HttpRequest& request, std::size_t size_max) {
 /// So long members have to say what is wrong, and so long once those that were silent are probed.
 constexpr Duration kFindingsTime = std::chrono::seconds{2}, kFindingsAgain = std::chrono::seconds{3};
 
-HttpResponse too_many_followers() {
-  return fail(429, "overloaded", std::to_string(Events::kFollowersMax) + " clients follow the events or the dashboard already",
-              "close one of them, or ask for /events without follow");
-}
-
 /// So long members have to say what they know of a message.
 constexpr Duration kTraceTime = std::chrono::seconds{2};
 /// Longer than they ping.
@@ -218,8 +197,8 @@ class Admin::Impl {
   HttpResponse tree(const HttpRequest& request, std::string_view);
   HttpResponse lag(const HttpRequest&, std::string_view) { return json(200, dump::lag_json(*host_.fresh_snapshot())); }
   HttpResponse config(const HttpRequest& request, std::string_view);
-  HttpResponse events(const HttpRequest& request, std::string_view);
-  HttpResponse metric_history(const HttpRequest&, std::string_view) { return json(200, host_.metric_history().json()); }
+  HttpResponse events(const HttpRequest& request, std::string_view) { return events_response(host_, request); }
+  HttpResponse metric_history(const HttpRequest&, std::string_view) { return json(200, host_.metric_history().json(http::wall_ms())); }
   HttpResponse state(const HttpRequest&, std::string_view);
   HttpResponse subscribe(const HttpRequest&, std::string_view topic);
   HttpResponse publish(const HttpRequest&, std::string_view topic);
@@ -395,23 +374,6 @@ HttpResponse Admin::Impl::config(const HttpRequest& request, std::string_view) {
   return json(200, dump::config_json(host_.config()));
 }
 
-HttpResponse Admin::Impl::events(const HttpRequest& request, std::string_view) {
-  const bool server_sent = header(request, "accept").find("text/event-stream") != std::string::npos;
-  const auto format = server_sent ? Events::Format::server_sent : Events::Format::lines;
-  std::string after = header(request, "last-event-id");
-  if (const auto asked = request.query.find("after"); asked != request.query.end()) after = asked->second;
-  HttpResponse response;
-  response.content_type = server_sent ? "text/event-stream" : "application/x-ndjson";
-  response.headers["Cache-Control"] = "no-store";
-  if (!server_sent && !wants(request, "follow")) {
-    response.body = host_.events().retained(format, after);
-    return response;
-  }
-  if (!host_.events().has_room()) return too_many_followers();
-  response.stream = [this, format, after](std::shared_ptr<HttpStream> stream) { host_.events().follow(std::move(stream), format, after); };
-  return response;
-}
-
 HttpResponse Admin::Impl::state(const HttpRequest&, std::string_view) {
   const auto snapshot = host_.fresh_snapshot();
   return json(200, dump::state_json(*snapshot, judge(*snapshot), host_.config()));
@@ -420,7 +382,7 @@ HttpResponse Admin::Impl::state(const HttpRequest&, std::string_view) {
 HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view topic) {
   const auto wanted_from = request.query.find("from");
   auto from = read_from(wanted_from == request.query.end() ? "now" : wanted_from->second);
-  if (!from) return fail(400, "bad_request", from.error().message, "from=now, from=window, or from=CURSOR of a line of this stream");
+  if (!from) return fail(400, "bad_request", from.error().message, "from=now, from=window, from=ID of a message, or from=CURSOR of a line of this stream");
   if (topic.size() > 128 || (topic.starts_with('_') && topic != "*")) {
     return fail(400, "bad_request", "not a topic that can be read",
                 "1 to 128 bytes, not starting with _; * is all topics");
@@ -429,6 +391,10 @@ HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view
   if (const auto policy = topics.find(topic); policy != topics.end() && !policy->second.subscribe) {
     return fail(409, "not_subscribed", "this node does not subscribe to " + std::string(topic),
                 "ask another member, or set topics." + std::string(topic) + ".subscribe = true here and start it again");
+  }
+  if (from->kind == ReadFrom::Kind::message && !host_.in_history(from->behind)) {
+    return fail(404, "not_found", "message " + to_string(from->behind) + " is not in the history of this node",
+                "from=window begins with the oldest one that is; history_window and history_max_bytes, or sync_window without a data directory, say how long it is kept");
   }
   HttpResponse response;
   response.content_type = "application/x-ndjson";
@@ -675,9 +641,10 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   counts.try_emplace({"/reachability/MEMBER", 404}, 0);
   for (const int code : {200, 504}) counts.try_emplace({"/test-delivery", code}, 0);
   for (const char* path : {"/events", "/live"}) counts.try_emplace({path, 429}, 0);
+  counts.try_emplace({"/events", 400}, 0);
   for (const char* path : {"/", "/dashboard/FILE"}) counts.try_emplace({path, 304}, 0);
   for (const int code : {200, 404, 409, 429, 503}) counts.try_emplace({"/keys/COMMAND", code}, 0);
-  counts.try_emplace({"/subscribe/TOPIC", 409}, 0);
+  for (const int code : {404, 409}) counts.try_emplace({"/subscribe/TOPIC", code}, 0);
   counts.try_emplace({"/publish/TOPIC", 200}, 0);
   counts.try_emplace({"/publish/TOPIC", 413}, 0);
   counts.try_emplace({"/publish/TOPIC", 504}, 0);

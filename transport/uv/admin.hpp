@@ -57,6 +57,8 @@ class AdminHost {
   /// Gives an order about gossip keys to all members; `done` is called once, later.
   virtual void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) = 0;
   virtual void subscribe(Subscriber subscriber, ReadFrom from) = 0;
+  /// The history, or the repair store without one, has this message.
+  [[nodiscard]] virtual bool in_history(const MessageId& id) const = 0;
   /// Tells a dashboard how things are, once a second, and the events behind the one called `after`.
   virtual void watch(std::shared_ptr<HttpStream> viewer, std::string_view after) = 0;
 };

@@ -73,25 +73,35 @@ Result<std::vector<KnownPeer>> parse_peers(std::string_view json, std::string_vi
 
 Result<std::unique_ptr<DataDir>> DataDir::open(const std::string& path) {
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the directory", path);
+  return lock(path, "give each node a directory of its own");
+}
+
+Result<std::unique_ptr<DataDir>> DataDir::visit(const std::string& path) {
+  auto dir = lock(path, "stop that one first");
+  if (dir && !(*dir)->read_only_.empty()) return Error{Errc::system, (*dir)->read_only_}.with("data_dir");
+  return dir;
+}
+
+Result<std::unique_ptr<DataDir>> DataDir::lock(const std::string& path, const char* advice) {
   struct stat about {};
   if (stat(path.c_str(), &about) != 0) return failed("use", path);
   if (!S_ISDIR(about.st_mode)) return Error{Errc::system, "'" + path + "' is no directory"}.with("data_dir");
   std::unique_ptr<DataDir> dir(new DataDir(path));
-  const std::string lock = dir->file("lock");
-  Fd fd{::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+  const std::string file = dir->file("lock");
+  Fd fd{::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
   if (!fd) {
-    dir->read_only_ = failed("write", lock).message;
+    dir->read_only_ = failed("write", file).message;
     return dir;
   }
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return failed("lock", lock);
+    if (errno != EWOULDBLOCK) return failed("lock", file);
     return Error{Errc::system, "'" + path + "' is in use by another process (" + holder_of(fd.get()) +
-                                   "); give each node a directory of its own"}
+                                   "); " + advice}
         .with("data_dir");
   }
   const std::string pid = std::to_string(getpid()) + "\n";
   if (ftruncate(fd.get(), 0) != 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))
-    dir->read_only_ = failed("write", lock).message;
+    dir->read_only_ = failed("write", file).message;
   dir->lock_ = std::move(fd);
   return dir;
 }

@@ -35,6 +35,8 @@ class DataDir {
  public:
   /// Makes the directory (mode 0700) if it is missing. Errc::system names the path, and who holds it if somebody does.
   static Result<std::unique_ptr<DataDir>> open(const std::string& path);
+  /// As `open`, for a tool that looks at a stopped member's files: the directory must be there, and what it can lock.
+  static Result<std::unique_ptr<DataDir>> visit(const std::string& path);
 
   [[nodiscard]] std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
   /// Why nothing can be written here, although it can be read; empty: nothing is known against it.
@@ -44,6 +46,8 @@ class DataDir {
 
  private:
   explicit DataDir(std::string path) : path_(std::move(path)) {}
+  /// `advice`: what to do where somebody else holds it.
+  static Result<std::unique_ptr<DataDir>> lock(const std::string& path, const char* advice);
   std::string path_;
   std::string read_only_;
   Fd lock_;

@@ -21,6 +21,7 @@ enum class Asking : std::uint8_t {
   links = 3,  ///< nothing: its links and its place in each tree (`links_inquiry.hpp`)
   views = 4,  ///< who believes what of whom: views_inquiry.hpp
   reachability = 5,  ///< which ways lead from member to member: reachability.hpp
+  events = 6,  ///< what happened there in a span of time: events_inquiry.hpp
 };
 /// Ids in one question.
 inline constexpr std::size_t kPathsMax = 16;

@@ -10,11 +10,11 @@ namespace plumvine::uv {
 
 void Events::add(EventKind kind, const LogRecord& record, std::int64_t wall_ms) {
   const std::uint64_t number = first_ + events_.size();
-  events_.push_back(dump::event_json(id_of(number), wall_ms, kind, record));
-  bytes_ += events_.back().size();
+  events_.push_back({wall_ms, dump::event_json(id_of(number), wall_ms, kind, record)});
+  bytes_ += events_.back().json.size();
   stats_.told.add(kind);
   while (events_.size() > 1 && (events_.size() > kCountMax || bytes_ > kBytesMax)) {
-    bytes_ -= events_.front().size();
+    bytes_ -= events_.front().json.size();
     events_.pop_front();
     ++first_;
     ++stats_.dropped;
@@ -23,7 +23,7 @@ void Events::add(EventKind kind, const LogRecord& record, std::int64_t wall_ms) 
   std::erase_if(followers_, [&](const Follower& follower) {
     if (!keeps_up(*follower.stream)) return true;
     std::string text;
-    append(text, follower.format, number, events_.back());
+    append(text, follower.format, number, events_.back().json);
     return !follower.stream->write(text);
   });
 }
@@ -51,7 +51,7 @@ void Events::append(std::string& out, Format format, std::uint64_t number, std::
   }
 }
 
-std::string Events::retained(Format format, std::string_view after) const {
+std::string Events::retained(Format format, std::string_view after, Span span) const {
   std::uint64_t had = 0;
   if (after.starts_with(prefix_)) {
     after.remove_prefix(prefix_.size());
@@ -59,9 +59,14 @@ std::string Events::retained(Format format, std::string_view after) const {
   }
   std::string out;
   for (std::size_t i = 0; i < events_.size(); ++i) {
-    if (first_ + i > had) append(out, format, first_ + i, events_[i]);
+    if (first_ + i > had && span.has(events_[i].wall_ms)) append(out, format, first_ + i, events_[i].json);
   }
   return out;
+}
+
+void Events::newest_first(Span span, const std::function<void(std::uint64_t, std::int64_t, std::string_view)>& each) const {
+  for (std::size_t i = events_.size(); i-- > 0;)
+    if (span.has(events_[i].wall_ms)) each(first_ + i, events_[i].wall_ms, events_[i].json);
 }
 
 void Events::drop_gone() {
@@ -73,9 +78,9 @@ bool Events::has_room() {
   return followers_.size() < kFollowersMax;
 }
 
-void Events::follow(std::shared_ptr<HttpStream> stream, Format format, std::string_view after) {
+void Events::follow(std::shared_ptr<HttpStream> stream, Format format, std::string_view after, Span span) {
   if (!has_room()) return stream->close();
-  const std::string text = retained(format, after);
+  const std::string text = retained(format, after, span);
   if (!text.empty() && !stream->write(text)) return;
   followers_.push_back({std::move(stream), format});
 }

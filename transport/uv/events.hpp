@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,12 @@
 #include "http_server.hpp"
 
 namespace plumvine::uv {
+
+/// Wall time, milliseconds since 1970; both ends belong to it.
+struct EventSpan {
+  std::int64_t from_ms = INT64_MIN, to_ms = INT64_MAX;
+  [[nodiscard]] bool has(std::int64_t wall_ms) const noexcept { return from_ms <= wall_ms && wall_ms <= to_ms; }
+};
 
 /// What happened here lately, and those who follow it over HTTP. An event is a coded log line as JSON, whatever of them the
 /// log shows; ids are INSTANCE-NUMBER, counted from 1.
@@ -28,15 +35,18 @@ class Events {
   static constexpr std::size_t kBehindMax = 2 * kBytesMax;
 
   enum class Format : std::uint8_t { lines, server_sent };
+  using Span = EventSpan;
 
   explicit Events(InstanceId instance) : prefix_(to_string(instance) + '-') {}
 
   void add(EventKind kind, const LogRecord& record, std::int64_t wall_ms);
-  /// Those that are retained and younger than `after`, an id; all of them where it is empty, or from another run.
-  [[nodiscard]] std::string retained(Format format, std::string_view after) const;
+  /// Those of the span that are retained and younger than `after`, an id; all of them where it is empty, or from another run.
+  [[nodiscard]] std::string retained(Format format, std::string_view after, Span span = {}) const;
+  /// The same ones, the newest first: number, wall time, and the event as JSON.
+  void newest_first(Span span, const std::function<void(std::uint64_t, std::int64_t, std::string_view)>& each) const;
   [[nodiscard]] bool has_room();
-  /// Writes what `retained` gives, then what comes. Takes nobody without room.
-  void follow(std::shared_ptr<HttpStream> stream, Format format, std::string_view after);
+  /// Writes what `retained` gives, then everything that comes. Takes nobody without room.
+  void follow(std::shared_ptr<HttpStream> stream, Format format, std::string_view after, Span span = {});
   /// False: the client is gone, or lets too much wait and is cut off now.
   bool keeps_up(HttpStream& stream);
   /// The id behind which the last `count` events come.
@@ -53,7 +63,11 @@ class Events {
   void drop_gone();
 
   std::string prefix_;
-  std::deque<std::string> events_;
+  struct Event {
+    std::int64_t wall_ms;
+    std::string json;
+  };
+  std::deque<Event> events_;
   std::uint64_t first_ = 1;   ///< number of the oldest
   std::size_t bytes_ = 0;
   std::vector<Follower> followers_;

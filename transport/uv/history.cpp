@@ -22,8 +22,6 @@ constexpr int kCheckpointPages = 1024;
 /// After a failure nothing is tried for so long.
 constexpr std::int64_t kRetryUs = 5'000'000;
 constexpr std::size_t kFormerSelvesMax = 16;
-/// Read at once, at least one message.
-constexpr std::size_t kReadBytes = 4 << 20;
 /// A quiet history is looked through for old messages so often.
 constexpr std::int64_t kTrimEveryUs = 10'000'000;
 /// Old messages that go with one commit, at most: a turn is not held up.
@@ -402,7 +400,7 @@ class FileReader final : public HistoryReader {
     sqlite3_bind_int64(row, 1, last_);
     sqlite3_bind_text64(row, 2, topic_.data(), topic_.size(), SQLITE_STATIC, SQLITE_UTF8);
     std::size_t bytes = 0;
-    while (out.size() < count && bytes < kReadBytes && sqlite3_step(row) == SQLITE_ROW) {
+    while (out.size() < count && bytes < kBytesAtOnce && sqlite3_step(row) == SQLITE_ROW) {
       last_ = sqlite3_column_int64(row, 0);
       const MessageId id{as_instance(sqlite3_column_int64(row, 1)), static_cast<Sequence>(sqlite3_column_int64(row, 2))};
       if (had.contains(id)) continue;
@@ -449,5 +447,49 @@ bool History::writable() const { return impl_->writable(); }
 std::uint64_t History::messages() const { return impl_->messages; }
 std::uint64_t History::bytes() const { return impl_->bytes; }
 std::uint64_t History::dropped() const { return impl_->dropped; }
+
+// ---- Checking
+
+Result<std::uint64_t> check_history(const std::string& path) {
+  sqlite3* opened = nullptr;
+  int status = sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READONLY, nullptr);
+  const Database db(opened, sqlite3_close_v2);
+  /// Steps to the first row; null: `status` says why not.
+  const auto first_row = [&](const char* sql) {
+    sqlite3_stmt* statement = nullptr;
+    if (status == SQLITE_OK) status = sqlite3_prepare_v2(opened, sql, -1, &statement, nullptr);
+    Statement row{statement, sqlite3_finalize};
+    if (status == SQLITE_OK) status = sqlite3_step(statement);
+    const bool there = status == SQLITE_ROW;
+    if (there || status == SQLITE_DONE) status = SQLITE_OK;
+    if (!there) row.reset();
+    return row;
+  };
+  if (const auto row = first_row("PRAGMA user_version"); row) {
+    const int version = sqlite3_column_int(row.get(), 0);
+    if (version > kSchema) return {Errc::invalid_argument, "'" + path + "' was written by a later version of this program"};
+    if (version == 0) {  // made, and the process was killed before it wrote anything
+      const auto any = first_row("SELECT 1 FROM sqlite_schema");
+      if (status == SQLITE_OK && !any) return std::uint64_t{0};
+      if (status == SQLITE_OK) return {Errc::invalid_argument, "'" + path + "' is a database of another program"};
+    }
+  }
+  if (status == SQLITE_OK) {
+    const auto row = first_row("PRAGMA integrity_check(1)");
+    std::string found = row ? text_at(row.get(), 0) : "ok";
+    std::replace(found.begin(), found.end(), '\n', ' ');
+    if (found != "ok") return {Errc::invalid_argument, "'" + path + "': " + found};
+  }
+  if (status == SQLITE_OK) {
+    const auto row = first_row("SELECT value FROM state WHERE key = 'position'");
+    if (row) {
+      if (const auto position = Cursor::parse(text_at(row.get(), 0)); !position) return position.error().with("'" + path + "'");
+    }
+  }
+  if (status == SQLITE_OK) {
+    if (const auto row = first_row("SELECT COUNT(*) FROM message"); row) return static_cast<std::uint64_t>(sqlite3_column_int64(row.get(), 0));
+  }
+  return failed(opened, path, status);
+}
 
 }  // namespace plumvine::uv

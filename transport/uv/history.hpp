@@ -26,8 +26,10 @@ struct HistoryEntry {
 /// Reads what was delivered, in the order of delivery as far as it matters: an origin's messages in theirs.
 class HistoryReader {
  public:
+  /// Payloads that are read at once, or one that is larger.
+  static constexpr std::size_t kBytesAtOnce = std::size_t{1} << 20;
   virtual ~HistoryReader() = default;
-  /// At most `count` entries that are not in `had`; none when everything there is was read.
+  /// At most `count` entries that are not in `had`, and none twice; none when everything there is was read.
   virtual std::vector<HistoryEntry> next(const Cursor& had, std::size_t count) = 0;
 };
 
@@ -82,5 +84,9 @@ class History {
   explicit History(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;  // readers keep it
 };
+
+/// Looks through a history that nobody writes, and changes nothing: SQLite's check of the whole file with its write-ahead log, and what
+/// `History::open` wants of it. How many messages it has. Errors as of `History::open`. A changed byte within a payload is not found.
+Result<std::uint64_t> check_history(const std::string& path);
 
 }  // namespace plumvine::uv

@@ -58,8 +58,8 @@ void MetricHistory::drop_oldest() {
   bytes_ += size_of(next);
 }
 
-std::string MetricHistory::json() const {
-  std::string out = "{\"interval_s\":" + std::to_string(kIntervalMs / 1000) + ",\"left_off\":" + std::to_string(left_off_) + ",\"series\":[";
+std::string MetricHistory::json(std::int64_t now_ms) const {
+  std::string out = "{\"interval_s\":" + std::to_string(kIntervalMs / 1000) + ",\"now\":\"" + dump::time_text(now_ms) + "\",\"left_off\":" + std::to_string(left_off_) + ",\"series\":[";
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (i > 0) out += ',';
     dump::append_any(out, names_[i]);

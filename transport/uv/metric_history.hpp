@@ -22,8 +22,8 @@ class MetricHistory {
 
   /// Takes an exposition in Prometheus' text format.
   void record(std::string_view exposition, std::int64_t wall_ms);
-  /// `{"interval_s":10,"left_off":N,"series":[NAME…],"samples":[{"time":…,"changed":[[SERIES,VALUE]…]}…]}`; the first sample has every value.
-  [[nodiscard]] std::string json() const;
+  /// `{"interval_s":10,"now":…,"left_off":N,"series":[NAME…],"samples":[{"time":…,"changed":[[SERIES,VALUE]…]}…]}`; the first sample has every value.
+  [[nodiscard]] std::string json(std::int64_t now_ms) const;
   [[nodiscard]] std::size_t samples() const noexcept { return samples_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 

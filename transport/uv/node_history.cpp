@@ -22,11 +22,13 @@ class StoreReader final : public HistoryReader {
   std::vector<HistoryEntry> next(const Cursor& had, std::size_t count) override {
     std::vector<HistoryEntry> out;
     if (at_ == ids_.size()) refill(had);
-    while (at_ < ids_.size() && out.size() < count) {
+    std::size_t bytes = 0;
+    while (at_ < ids_.size() && out.size() < count && bytes < kBytesAtOnce) {
       const auto held = driver_.held(ids_[at_++]);
       if (!held || had.contains(held->id)) continue;
       HistoryEntry entry{held->id, std::string(held->origin), std::string(held->topic), held->round, {}};
       if (topic_ == "*" || topic_ == held->topic) entry.payload = held->payload.bytes;
+      bytes += entry.payload.size();
       out.push_back(std::move(entry));
     }
     return out;

@@ -23,6 +23,8 @@ class NodeHistory final : public HistorySource {
   NodeHistory(uv_loop_t* loop, Driver& driver, std::unique_ptr<History> file, InstanceId self, Log log);
 
   void subscribe(Subscriber subscriber, ReadFrom from) { subscribers_.add(std::move(subscriber), std::move(from)); }
+  /// A subscriber can begin behind this message.
+  [[nodiscard]] bool has(const MessageId& id) const { return file_ ? file_->held().contains(id) : driver_.held(id).has_value(); }
   /// Before the user's handler is told the same.
   void deliver(const Message& message);
   void lost(const LostEvent& lost);

@@ -100,6 +100,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   const uv::MetricHistory& metric_history() const override { return core_->metric_history; }
   void order_keys(KeyOrder order, std::function<void(Result<KeyReport>)> done) override;
   void subscribe(uv::Subscriber subscriber, uv::ReadFrom from) override;
+  [[nodiscard]] bool in_history(const MessageId& id) const override { return core_->history->has(id); }
   void watch(std::shared_ptr<uv::HttpStream> viewer, std::string_view after) override;
 
  private:

@@ -1,10 +1,12 @@
 // Questions to all members, for operators: the way of a message, who gets probes, what is wrong, who believes what, the links of all, which
-// ways are open.
+// ways are open, what happened.
 #include <algorithm>
 
 #include <plumvine/health.hpp>
 
+#include "admin_http.hpp"
 #include "doctor.hpp"
+#include "events_inquiry.hpp"
 #include "links_inquiry.hpp"
 #include "node_impl.hpp"
 #include "reachability.hpp"
@@ -35,6 +37,7 @@ std::string Node::Impl::own_answer(uv::Asking kind, std::string_view text) {
     case uv::Asking::findings: return uv::findings_answer(assess(*fresh_snapshot(), config_.health), config_);
     case uv::Asking::links: return uv::links_answer(*fresh_snapshot());
     case uv::Asking::views: return uv::views_answer(*fresh_snapshot(), text);
+    case uv::Asking::events: return uv::events_answer(events_.get(), *fresh_snapshot(), text, uv::http::wall_ms(), uv::kTheirEvents);
     case uv::Asking::reachability: break;  // takes its time: `on_question`
   }
   return {};

@@ -26,11 +26,12 @@ std::uint64_t messages_in(const Cursor& cursor) {
 }  // namespace
 
 Result<ReadFrom> read_from(std::string_view text) {
-  if (text == "now") return ReadFrom{ReadFrom::Kind::now, {}};
-  if (text == "window") return ReadFrom{ReadFrom::Kind::window, {}};
+  if (text == "now") return ReadFrom{};
+  if (text == "window") return ReadFrom{ReadFrom::Kind::window, {}, {}};
+  if (const auto id = parse_message_id(text)) return ReadFrom{ReadFrom::Kind::message, {}, *id};
   auto cursor = Cursor::parse(text);
   if (!cursor) return cursor.error();
-  return ReadFrom{ReadFrom::Kind::cursor, std::move(*cursor)};
+  return ReadFrom{ReadFrom::Kind::cursor, std::move(*cursor), {}};
 }
 
 Subscribers::Subscribers(uv_loop_t* loop, HistorySource& source) : source_(source) {
@@ -42,12 +43,13 @@ void Subscribers::add(Subscriber subscriber, ReadFrom from) {
   reader->subscriber = std::move(subscriber);
   if (from.kind == ReadFrom::Kind::now) {
     reader->had = source_.position();
-  } else {
-    const bool window = from.kind == ReadFrom::Kind::window;
-    const Cursor position = source_.position();
+  } else if (from.kind == ReadFrom::Kind::cursor) {
     reader->history = source_.read(reader->subscriber.topic);
-    reader->had = window ? position.without(source_.readable()) : std::move(from.had);
-    if (!window && !tell_gaps(*reader, position.without(reader->had).without(source_.readable()))) return;
+    reader->had = std::move(from.had);
+    if (!tell_gaps(*reader, source_.position().without(reader->had).without(source_.readable()))) return;
+  } else {
+    begin_at_window(*reader);
+    if (from.kind == ReadFrom::Kind::message) reader->behind = from.behind;
   }
   // The HTTP server holds fewer streams than this; what lies above has lost its client.
   if (readers_.size() >= kMax) readers_.erase(readers_.begin());
@@ -134,20 +136,42 @@ bool Subscribers::tell_gaps(Reader& reader, const Cursor& missing) {
   return true;
 }
 
+void Subscribers::begin_at_window(Reader& reader) {
+  reader.behind.reset();
+  reader.entries.clear();
+  reader.next = 0;
+  reader.history = source_.read(reader.subscriber.topic);
+  reader.had = source_.position().without(source_.readable());
+}
+
 bool Subscribers::read_on(Reader& reader) {
   if (!reader.subscriber.has_room()) return true;
-  const auto entries = reader.history->next(reader.had, kEntriesATurn);
-  for (const HistoryEntry& entry : entries) {
-    if (!reader.subscriber.has_room()) return true;  // the rest is read again
-    const Message message{.id = entry.id, .origin = entry.origin, .topic = entry.topic, .payload = entry.payload, .hops = entry.hops};
-    if (!tell(reader, message)) return false;
+  if (reader.next == reader.entries.size()) {
+    reader.entries = reader.history->next(reader.had, kEntriesATurn);
+    reader.next = 0;
+    if (reader.entries.empty() && !reader.behind) return catch_up(reader);
+    if (reader.entries.empty()) begin_at_window(reader);  // the message left the history before it was read: all that is there came later
   }
-  return !entries.empty() || catch_up(reader);
+  while (reader.next < reader.entries.size()) {
+    const HistoryEntry& entry = reader.entries[reader.next];
+    if (reader.behind) {
+      reader.had.add(entry.id);
+      if (entry.id == *reader.behind) reader.behind.reset();
+    } else {
+      if (!reader.subscriber.has_room()) return true;
+      const Message message{.id = entry.id, .origin = entry.origin, .topic = entry.topic, .payload = entry.payload, .hops = entry.hops};
+      if (!tell(reader, message)) return false;
+    }
+    ++reader.next;
+  }
+  return true;
 }
 
 /// Everything there is was read. What was told meanwhile and cannot be read is a gap; from here on it gets what comes.
 bool Subscribers::catch_up(Reader& reader) {
   reader.history.reset();
+  reader.entries = {};
+  reader.next = 0;
   return tell_gaps(reader, source_.position().without(reader.had));
 }
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,13 @@ struct Subscriber {
 
 /// Where a subscriber begins.
 struct ReadFrom {
-  enum class Kind : std::uint8_t { now, window, cursor };
+  enum class Kind : std::uint8_t { now, window, cursor, message };
   Kind kind = Kind::now;
   Cursor had;
+  MessageId behind{};  ///< of `message`: what the history has from before it, and it itself, is passed over
 };
 
-/// `now`, `window` or a cursor. Errc::invalid_argument for anything else.
+/// `now`, `window`, a message id or a cursor. Errc::invalid_argument for anything else.
 Result<ReadFrom> read_from(std::string_view text);
 
 /// What the subscribers read from. Loop thread only.
@@ -56,7 +58,8 @@ class HistorySource {
 /// Hands delivered messages to those who read them over HTTP, each from where it wants: first from the history, as fast
 /// as it takes them, then as they come; one that has no room for what comes goes on with the history, so nothing piles up for it.
 /// Every message once, an origin's in their order; what can no longer be read is told as a gap.
-/// Bounds: `kMax` subscribers, the oldest goes; each holds a cursor. Loop thread only.
+/// Bounds: `kMax` subscribers, the oldest goes; each holds a cursor, and while it reads the history what was read at once
+/// (`HistoryReader::kBytesAtOnce`). Loop thread only.
 class Subscribers {
  public:
   static constexpr std::size_t kMax = 1024;
@@ -78,6 +81,9 @@ class Subscribers {
     Subscriber subscriber;
     Cursor had;
     std::unique_ptr<HistoryReader> history;  ///< null: has caught up
+    std::vector<HistoryEntry> entries;       ///< read last; those from `next` on wait for room
+    std::size_t next = 0;
+    std::optional<MessageId> behind;         ///< what is read is passed over, up to here
     Backlog backlog;
   };
 
@@ -87,6 +93,7 @@ class Subscribers {
   /// Goes on with the history; false: the subscriber is gone.
   bool read_on(Reader& reader);
   bool catch_up(Reader& reader);
+  void begin_at_window(Reader& reader);
   void pump();
   void arm();
 

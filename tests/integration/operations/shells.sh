@@ -51,6 +51,7 @@ only "$cli" health --component '' -- membership tree delivery cache security loo
 only "$cli" keys '' -- list install use remove
 only "$cli" --json config '' -- validate show
 only "$cli" subscribe t --from w -- window
+only "$cli" state '' -- verify export import
 only "$sim" '' -- run list compare
 offers "$sim" run p -- p1 p4 p8
 only "$sim" run p1 --senders '' -- one changing all
@@ -61,6 +62,8 @@ only "$sim" run one -- one.toml
 only "$sim" compare two -- two.json
 mkdir folder
 only "$agent" --data-dir fol -- folder
+only "$cli" state verify --data-dir fol -- folder
+only "$cli" analyze two -- two.json
 
 # Members come from the running agent: HOST:PORT as one word, and cut at the colon as bash does.
 launch a 127.0.0.1:0 /dev/null --preset local

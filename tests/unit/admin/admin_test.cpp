@@ -87,6 +87,8 @@ class FakeHost final : public AdminHost {
   }
   std::function<void(Result<KeyReport>)> keys_done;
   std::function<void(const Receipt&)> receipt;
+  std::optional<MessageId> remembered;
+  bool in_history(const MessageId& id) const override { return remembered == id; }
   void subscribe(Subscriber wanted, ReadFrom where) override {
     calls.push_back("subscribe " + wanted.topic);
     subscriber = std::move(wanted);
@@ -425,6 +427,55 @@ TEST_CASE("events come as lines, as a stream, or as server-sent events where the
   for (std::size_t i = 2; i < Events::kFollowersMax; ++i) f.host.told.follow(std::make_shared<FakeStream>(), Events::Format::lines, "");
   request.query["follow"] = "1";
   CHECK(f.admin.handle(request).status == 429);
+}
+
+TEST_CASE("events can be asked for by time, and of all members", "[admin]") {
+  Fixture f;
+  const auto now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  f.host.told.add(EventKind::member, {LogLevel::info, "membership", "PV1105", "old"}, now_ms - 7'200'000);
+  f.host.told.add(EventKind::member, {LogLevel::info, "membership", "PV1105", "new"}, now_ms - 60'000);
+  const auto asked = [&](const std::map<std::string, std::string>& query) {
+    auto request = f.request("GET", "/events");
+    request.query = query;
+    return f.admin.handle(request);
+  };
+  CHECK(json::parse(asked({{"since", "1h"}}).body)["text"] == "new");
+  CHECK(json::parse(asked({{"since", "3h"}, {"window", "90m"}}).body)["text"] == "old");
+  using Query = std::map<std::string, std::string>;
+  for (const Query& bad : {Query{{"since", "yesterday"}}, Query{{"since", "0s"}}, Query{{"since", "9000h"}}, Query{{"window", "1m"}},
+                           Query{{"since", "1h"}, {"window", "1m"}, {"follow", "1"}}, Query{{"cluster", "1"}, {"follow", "1"}}})
+    CHECK(asked(bad).status == 400);
+
+  std::optional<HttpResponse> given;
+  const auto all = asked({{"cluster", "1"}, {"since", "1h"}});
+  REQUIRE(all.later);
+  all.later([&](HttpResponse response) { given = std::move(response); });
+  CHECK(f.host.calls.back() == "ask 6 3600000 0");
+  Answered answered;
+  answered.missing = {"b"};
+  f.host.answered(answered);
+  REQUIRE(given);
+  const auto list = json::parse(given->body);
+  CHECK(list["silent"] == json::array({"b"}));
+  REQUIRE(list["events"].size() == 1);
+  CHECK(list["events"][0]["text"] == "new");
+  CHECK(list["events"][0]["member"] == "a");
+}
+
+TEST_CASE("a subscription behind a message needs one that is in the history", "[admin]") {
+  Fixture f;
+  f.host.remembered = MessageId{InstanceId{0xab}, 7};
+  auto request = f.request("GET", "/subscribe/t");
+  request.query["from"] = "00000000000000ab-8";
+  const auto refused = f.admin.handle(request);
+  CHECK(refused.status == 404);
+  CHECK_THAT(refused.body, Catch::Contains("00000000000000ab-8 is not in the history") && Catch::Contains("from=window"));
+  request.query["from"] = "00000000000000ab-7";
+  const auto taken = f.admin.handle(request);
+  REQUIRE(taken.stream);
+  taken.stream(std::make_shared<FakeStream>());
+  CHECK(f.host.from.kind == ReadFrom::Kind::message);
+  CHECK(f.host.from.behind == MessageId{InstanceId{0xab}, 7});
 }
 
 TEST_CASE("the configuration says where each value comes from when asked", "[admin]") {
