@@ -60,6 +60,7 @@ struct Link {
   double graft_tokens = 0;
   Timestamp tokens_at;
   Timestamp replied_at{INT64_MIN / 2};  ///< last digest sent because it was asked for
+  std::optional<Timestamp> digest_at;   ///< its last whole digest came
 
   /// Urgent payloads may overdraw, so that a full queue does not keep them out; the lowest leave something to others.
   [[nodiscard]] bool has_credit(Priority priority) const noexcept {

@@ -40,6 +40,7 @@ class Tree::Impl {
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
   void peer_down(PeerId peer, Timestamp now);
   void set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now);
+  std::size_t resync(std::optional<PeerId> peer, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
   Trimmed trim(Timestamp now);
   void configure(TreeConfig config, LogLevel level, Timestamp now);

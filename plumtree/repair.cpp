@@ -376,6 +376,7 @@ void Tree::Impl::push_lacking(Slot to, const frame::Digest& recent, Timestamp no
 void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
   const bool wanted = digest.reply_wanted && digest.last;
   const bool last = digest.last;
+  if (last) core.links[from].digest_at = now;
   if (!core.synced) {
     gather(from, std::move(digest), now);
   } else {
@@ -407,6 +408,19 @@ void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
   if (!wanted || now - link.replied_at < kReplyInterval) return;
   link.replied_at = now;
   send_digest({from}, false, now);
+}
+
+std::size_t Tree::Impl::resync(std::optional<PeerId> peer, Timestamp now) {
+  if (!core.synced) return 0;
+  std::vector<Slot> to = core.up;
+  if (peer) {
+    const auto slot = core.slot_of(*peer);
+    to = slot ? std::vector<Slot>{*slot} : std::vector<Slot>{};
+  }
+  core.stats.sync_rounds += to.size();
+  exchange_.tidy();
+  send_digest(to, true, now);
+  return to.size();
 }
 
 void Tree::Impl::periodic_digest(Timestamp now) {

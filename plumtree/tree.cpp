@@ -534,6 +534,11 @@ bool Tree::promote(PeerId peer, Timestamp now) {
   const auto slot = impl_->core.slot_of(peer);
   return slot && impl_->shape->promote(*slot, now);
 }
+std::size_t Tree::resync(std::optional<PeerId> peer, Timestamp now) { return impl_->resync(peer, now); }
+std::optional<Timestamp> Tree::digest_at(PeerId peer) const {
+  const auto slot = impl_->core.slot_of(peer);
+  return slot ? impl_->core.links[*slot].digest_at : std::nullopt;
+}
 Trimmed Tree::trim(Timestamp now) { return impl_->trim(now); }
 void Tree::configure(TreeConfig config, LogLevel log_level, Timestamp now) { impl_->configure(std::move(config), log_level, now); }
 void Tree::pause_delivery(bool paused, Timestamp now) { impl_->pause_delivery(paused, now); }

@@ -120,6 +120,8 @@ class Tree {
   void configure(TreeConfig config, LogLevel log_level, Timestamp now);
   /// Makes the link eager, both ways, in every tree but our own, until it goes down or its far end refuses. False: there is no such tree.
   bool promote(PeerId peer, Timestamp now);
+  /// Compares digests with this neighbour, or with all, now: what they have and we lack is pulled. How many are asked; none before the first sync.
+  std::size_t resync(std::optional<PeerId> peer, Timestamp now);
   /// Drops messages that every neighbour has, older than `message_cache_ttl`; none while a member is dead.
   Trimmed trim(Timestamp now);
   void handle_timeout(Timestamp now);
@@ -137,6 +139,8 @@ class Tree {
   [[nodiscard]] PeerRole role(TreeId tree, PeerId peer) const;
   /// So long what the peer announces may take to come before it is pulled: follows measured lateness, `graft_timeout` at most. 0: no such peer.
   [[nodiscard]] Duration graft_timeout(PeerId peer) const;
+  /// When the neighbour's last whole digest came; none since its link is up.
+  [[nodiscard]] std::optional<Timestamp> digest_at(PeerId peer) const;
   /// Peers by `PeerId` in `parent`, `eager` and `lazy`; the engine fills in names.
   struct View {
     TreeId tree{};

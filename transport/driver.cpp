@@ -247,6 +247,11 @@ Status Driver::promote(std::string_view peer) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.promote(peer); });
 }
+Status Driver::resync(std::string_view peer) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.resync(peer); });
+}
+std::optional<Timestamp> Driver::digest_at(std::string_view peer) const { return impl_->engine().digest_at(peer); }
 Trimmed Driver::trim() {
   if (impl_->stopped()) return {};
   return impl_->enter([](Engine& e) { return e.trim(); });

@@ -140,6 +140,9 @@ class Driver final : public LoopEvents, public TransportEvents {
   Status forget(std::string_view name);
   /// As of `Node::promote`.
   Status promote(std::string_view peer);
+  /// Compares what is here with this neighbour, or with all where the name is empty, now; what we lack is pulled. Errc::not_found without
+  /// such a link, Errc::limit_reached before the first sync.
+  Status resync(std::string_view peer);
   /// What `Node::trim` drops.
   Trimmed trim();
   /// Takes the keys that can change (`Config::changes_while_running`) from `fresh`, whose others are those that it was started with;
@@ -168,6 +171,8 @@ class Driver final : public LoopEvents, public TransportEvents {
   [[nodiscard]] std::vector<MessageId> held_ids() const;
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
   [[nodiscard]] MessagePath path(const MessageId& id) const;
+  /// When this neighbour last said all of what it has; none since its link is up.
+  [[nodiscard]] std::optional<Timestamp> digest_at(std::string_view peer) const;
   /// Changes whenever a snapshot would differ in more than its clock.
   [[nodiscard]] std::uint64_t version() const;
   /// Broken invariants of all machines; 0 in a correct program.

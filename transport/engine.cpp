@@ -530,6 +530,8 @@ void Engine::rejoin() { impl_->rejoin(); }
 void Engine::leave() { impl_->leave(); }
 Status Engine::forget(std::string_view name) { return impl_->forget(name); }
 Status Engine::promote(std::string_view peer) { return impl_->promote(peer); }
+Status Engine::resync(std::string_view peer) { return impl_->resync(peer); }
+std::optional<Timestamp> Engine::digest_at(std::string_view peer) const { return impl_->digest_at(peer); }
 Trimmed Engine::trim() {
   impl_->touch();
   return impl_->tree().trim(impl_->now_);

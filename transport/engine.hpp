@@ -80,6 +80,9 @@ class Engine {
   void leave();
   Status forget(std::string_view name);
   Status promote(std::string_view peer);
+  /// As of `Driver`.
+  Status resync(std::string_view peer);
+  [[nodiscard]] std::optional<Timestamp> digest_at(std::string_view peer) const;
   Trimmed trim();
   /// As of `Driver`.
   void configure(const Config& fresh);

@@ -102,6 +102,10 @@ class Engine::Impl {
 
   // engine_links.cpp
   Status promote(std::string_view peer);
+  Status resync(std::string_view peer);
+  [[nodiscard]] std::optional<Timestamp> digest_at(std::string_view peer) const;
+  /// The far end of a link that is up, by its member's name.
+  [[nodiscard]] std::optional<PeerId> neighbour(std::string_view name) const;
 
   // engine_forget.cpp: orders to forget a member.
   Status forget(std::string_view name);

@@ -336,14 +336,32 @@ void Engine::Impl::link_down(Connection& conn, const std::string& reason) {
   events_.push(PeerEvent{PeerEvent::Kind::down, peer.name, reason});
 }
 
+std::optional<PeerId> Engine::Impl::neighbour(std::string_view name) const {
+  for (const auto& [id, conn] : conns_)
+    if (conn->link && conn->link->state() == LinkState::up && conn->link->name == name && conn->link->peer) return conn->link->peer;
+  return std::nullopt;
+}
+
 Status Engine::Impl::promote(std::string_view name) {
-  for (const auto& [id, conn] : conns_) {
-    if (!conn->link || conn->link->state() != LinkState::up || conn->link->name != name || !conn->link->peer) continue;
-    touch();
-    if (tree_.promote(*conn->link->peer, now_)) return {};
-    return {Errc::invalid_argument, "every tree here begins at this node, and there its neighbours choose: '" + std::string(name) + "' may promote this one"};
-  }
-  return {Errc::not_found, "no link to a member '" + std::string(name) + "'"};
+  const auto peer = neighbour(name);
+  if (!peer) return {Errc::not_found, "no link to a member '" + std::string(name) + "'"};
+  touch();
+  if (tree_.promote(*peer, now_)) return {};
+  return {Errc::invalid_argument, "every tree here begins at this node, and there its neighbours choose: '" + std::string(name) + "' may promote this one"};
+}
+
+Status Engine::Impl::resync(std::string_view name) {
+  if (!tree_.synced()) return {Errc::limit_reached, "this node has not had its own first sync: it asks for that by itself"};
+  const auto peer = neighbour(name);
+  if (!name.empty() && !peer) return {Errc::not_found, "no link to a member '" + std::string(name) + "'"};
+  touch();
+  if (tree_.resync(peer, now_) == 0) return {Errc::not_found, "no link to any member"};
+  return {};
+}
+
+std::optional<Timestamp> Engine::Impl::digest_at(std::string_view name) const {
+  const auto peer = neighbour(name);
+  return peer ? tree_.digest_at(*peer) : std::nullopt;
 }
 
 /// Says Bye after everything that is queued, then waits for the other end to close: closing first could destroy what it

@@ -384,6 +384,7 @@ const std::map<std::string, Command>& commands() {
       {"stats", stats},
       {"analyze", analyze},
       {"state", state},
+      {"resync", resync},
       {"explain", explain},
       {"doctor", doctor},
       {"trace", trace},

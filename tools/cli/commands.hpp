@@ -17,13 +17,13 @@ struct Call {
   std::vector<std::string> arguments;
   std::string component;     ///< health --component
   std::string grep;          ///< metrics --grep
-  std::string from;          ///< subscribe --from
+  std::string from;          ///< subscribe --from, resync --from
   bool force = false;        ///< keys --force, bundle --force, state export --force
   bool follow = false;       ///< events --follow
   bool origin = false;       ///< config show --origin
   bool dot = false;          ///< tree --dot
   std::string ack;           ///< publish --ack
-  std::string timeout = "5s";  ///< publish --timeout, test-delivery --timeout
+  std::string timeout = "5s";  ///< publish, test-delivery, resync --timeout
   std::string size = "64";   ///< test-delivery --size
   std::string count = "1";   ///< test-delivery --count
   std::string config;        ///< doctor --config
@@ -55,6 +55,7 @@ int stats(const Call& call);
 int analyze(const Call& call);
 int state(const Call& call);
 int subscribe(const Call& call);
+int resync(const Call& call);
 
 /// What `explain` knows of one code.
 struct Explained {

@@ -31,13 +31,13 @@ int main(int argc, char** argv) {
   app.add_option("--component", call.component, "health: one component only")
       ->type_name("membership|tree|delivery|cache|security|loop");
   app.add_option("--grep", call.grep, "metrics: lines that match")->type_name("REGEX");
-  app.add_option("--from", call.from, "subscribe: where to start (now); MESSAGE: behind the one with this id")->type_name("now|window|CURSOR|MESSAGE");
+  app.add_option("--from", call.from, "subscribe: where to start (now); MESSAGE: behind the one with this id; resync: the neighbour to compare with")->type_name("now|window|CURSOR|MESSAGE");
   app.add_flag("--force", call.force, "keys: also where members would be cut off; bundle, state export: overwrite the file");
   app.add_flag("--follow", call.follow, "events: go on with those that come");
   app.add_flag("--origin", call.origin, "config show: where each value comes from");
   app.add_flag("--dot", call.dot, "tree: as a graph for Graphviz");
   app.add_option("--ack", call.ack, "publish: wait until all, or so many, other members have it")->type_name("all|K");
-  app.add_option("--timeout", call.timeout, "publish --ack, test-delivery: how long to wait, at most 60s (5s)")->type_name("DURATION");
+  app.add_option("--timeout", call.timeout, "publish --ack, test-delivery, resync: how long to wait, at most 60s (5s)")->type_name("DURATION");
   app.add_option("--size", call.size, "test-delivery: bytes of a probe (64)")->type_name("BYTES");
   app.add_option("--count", call.count, "test-delivery: how many probes, 1 to 16 (1)")->type_name("N");
   app.add_option("--config", call.config, "doctor: the agent's configuration, to look at its ports where it does not run")->type_name("FILE");

@@ -32,6 +32,7 @@ constexpr std::array kUsages{
     Usage{"publish", "TOPIC [TEXT|-]", "broadcast a text, or each line of standard input (-, the default)"},
     Usage{"reachability", "[MEMBER]", "which ways lead to each member and back, and what a firewall would have to open"},
     Usage{"rejoin", "", "come back, also after leave"},
+    Usage{"resync", "", "compare what is here with all neighbours, or one (--from MEMBER), now; says what was missing and came"},
     Usage{"state", "verify|export|import [FILE]", "the files of a stopped member (--data-dir DIR): check them, put them into FILE, take them out of it"},
     Usage{"stats", "", "rates and latencies over the last hour, or over --window"},
     Usage{"subscribe", "TOPIC", "print the messages of a topic as JSON lines; --from begins earlier"},

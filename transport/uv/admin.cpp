@@ -12,6 +12,7 @@
 
 #include "admin_events.hpp"
 #include "admin_http.hpp"
+#include "admin_resync.hpp"
 #include "dashboard.hpp"
 #include "doctor.hpp"
 #include "health/dump.hpp"
@@ -212,6 +213,8 @@ class Admin::Impl {
   HttpResponse trace(const HttpRequest&, std::string_view id);
   HttpResponse test_delivery(const HttpRequest&, std::string_view);
   HttpResponse trim(const HttpRequest&, std::string_view);
+  HttpResponse resync(const HttpRequest& request, std::string_view) { return resync_response(host_, request); }
+  HttpResponse sync(const HttpRequest&, std::string_view) { return sync_response(host_); }
   HttpResponse list_keys(const HttpRequest&, std::string_view) { return order({}); }
   HttpResponse keys(const HttpRequest&, std::string_view command);
   HttpResponse order(KeyOrder order);
@@ -237,6 +240,7 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"GET", "/peers", "/peers", false, &Impl::peers},
       Route{"GET", "/tree", "/tree", false, &Impl::tree},
       Route{"GET", "/lag", "/lag", false, &Impl::lag},
+      Route{"GET", "/sync", "/sync", false, &Impl::sync},
       Route{"GET", "/config", "/config", false, &Impl::config},
       Route{"GET", "/events", "/events", false, &Impl::events},
       Route{"GET", "/debug/history", "/debug/history", false, &Impl::metric_history},
@@ -254,6 +258,7 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"POST", "/forget/", "/forget/NAME", true, &Impl::forget},
       Route{"POST", "/promote/", "/promote/PEER", true, &Impl::promote},
       Route{"POST", "/trim", "/trim", true, &Impl::trim},
+      Route{"POST", "/resync", "/resync", true, &Impl::resync},
       Route{"GET", "/keys", "/keys", true, &Impl::list_keys},  // shows secrets
       Route{"POST", "/keys/", "/keys/COMMAND", true, &Impl::keys},
   };
@@ -637,6 +642,7 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);
   for (const char* path : {"/forget/NAME", "/promote/PEER"}) counts.try_emplace({path, 404}, 0);
   counts.try_emplace({"/trim", 200}, 0);
+  for (const int code : {404, 503}) counts.try_emplace({"/resync", code}, 0);
   counts.try_emplace({"/trace/ID", 404}, 0);
   counts.try_emplace({"/reachability/MEMBER", 404}, 0);
   for (const int code : {200, 504}) counts.try_emplace({"/test-delivery", code}, 0);

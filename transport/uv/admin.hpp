@@ -39,6 +39,9 @@ class AdminHost {
   virtual Status forget(std::string_view name) = 0;
   virtual Status promote(std::string_view peer) = 0;
   virtual Result<TrimReport> trim() = 0;
+  /// As of `Driver`.
+  virtual Status resync(std::string_view peer) = 0;
+  [[nodiscard]] virtual std::optional<Timestamp> digest_at(std::string_view peer) const = 0;
   /// Asks all other members; `done` is called once, later, or at once with nothing if too much is asked already.
   virtual void ask(Asking kind, const std::string& text, Duration timeout, std::function<void(Answered)> done) = 0;
   /// What this member says to it.

@@ -90,6 +90,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status forget(std::string_view name) override { return forget_member(name); }
   Status promote(std::string_view peer) override { return promote_peer(peer); }
   Result<TrimReport> trim() override { return trim_caches(); }
+  Status resync(std::string_view peer) override {
+    return change([peer = std::string(peer)](Driver& driver) { return driver.resync(peer); });
+  }
+  [[nodiscard]] std::optional<Timestamp> digest_at(std::string_view peer) const override { return core_->driver.digest_at(peer); }
   void ask(uv::Asking kind, const std::string& text, Duration timeout, std::function<void(Answered)> done) override;
   [[nodiscard]] std::string own_answer(uv::Asking kind, std::string_view text) override;
   void doubt(const std::vector<std::string>& members) override;

@@ -105,7 +105,14 @@ for name in a b c; do
 done
 expect 1 at a trace "${id%-*}-999" && says 'no member that answers knows message'
 expect 2 at a trace nothing
+# What is here, compared with neighbours by order.
+expect 0 at a resync && says '^compared with b, c$' && says '^were missing: 0, came: [0-9]+, are missing: 0, lost meanwhile: 0$'
+expect 0 at a --json resync --from b && jq -e '.complete and .asked == ["b"] and .silent == []' "$work/answer" >/dev/null || fail "resync: $(cat "$work/answer")"
+expect 0 at a metrics --grep '^plumtree_sync_rounds_total [3-9]|^plumtree_sync_rounds_total [1-9][0-9]'
+expect 1 at a resync --from nobody && says "no link to a member 'nobody'"
+expect 2 at a resync --timeout soon
 kill -STOP "${pid[c]}"
+expect 1 at a resync --from c --timeout 1s && says '^did not answer: c$' && says '^compared with -$'
 expect 1 at a test-delivery --timeout 1s && says '^missing at: c$' && says '^b +1 of 1 '
 kill -CONT "${pid[c]}"
 

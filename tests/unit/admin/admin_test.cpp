@@ -47,6 +47,12 @@ class FakeHost final : public AdminHost {
     calls.push_back("trim");
     return TrimReport{3, 400, 4096};
   }
+  Status resync(std::string_view peer) override { return answer("resync " + std::string(peer)); }
+  std::map<std::string, Timestamp, std::less<>> digests;
+  std::optional<Timestamp> digest_at(std::string_view peer) const override {
+    const auto it = digests.find(peer);
+    return it == digests.end() ? std::nullopt : std::optional{it->second};
+  }
   void ask(Asking kind, const std::string& text, Duration, std::function<void(Answered)> done) override {
     calls.push_back("ask " + std::to_string(static_cast<int>(kind)) + " " + text);
     answered = std::move(done);
@@ -306,7 +312,7 @@ TEST_CASE("the node's refusals have their statuses", "[admin]") {
 
 TEST_CASE("what changes state is for this machine and for no other page", "[admin]") {
   Fixture f;
-  for (const char* path : {"/publish/t", "/join", "/leave", "/rejoin", "/forget/x", "/promote/x", "/trim"}) {
+  for (const char* path : {"/publish/t", "/join", "/leave", "/rejoin", "/forget/x", "/promote/x", "/trim", "/resync"}) {
     auto remote = f.request("POST", path, "h:1");
     remote.from = Endpoint::parse("10.1.2.3:40000").value();
     CHECK(f.admin.handle(remote).status == 403);
@@ -460,6 +466,25 @@ TEST_CASE("events can be asked for by time, and of all members", "[admin]") {
   REQUIRE(list["events"].size() == 1);
   CHECK(list["events"][0]["text"] == "new");
   CHECK(list["events"][0]["member"] == "a");
+}
+
+TEST_CASE("digests are compared by order, and what came of it can be read", "[admin]") {
+  Fixture f;
+  CHECK(json::parse(f.post("/resync").body) == json::parse(R"({"asked":["b","c"]})"));
+  auto request = f.request("POST", "/resync");
+  request.query["from"] = "c";
+  CHECK(json::parse(f.admin.handle(request).body) == json::parse(R"({"asked":["c"]})"));
+  CHECK(f.host.calls == std::vector<std::string>{"resync ", "resync c"});
+  f.host.digests["c"] = f.host.state.at - std::chrono::milliseconds{250};
+  f.host.state.origins = {{.name = "b", .missing = 3}, {.name = "c", .missing = 4}};
+  f.host.state.tree.sync_recovered = 9;
+  f.host.state.tree.lost.add(Loss::evicted, 2);
+  CHECK(json::parse(f.get("/sync").body) ==
+        json::parse(R"({"self":"a","missing":7,"recovered":9,"lost":2,"links":[{"peer":"b","digest_age_ms":null},{"peer":"c","digest_age_ms":250.0}]})"));
+  f.host.refuse = Error{Errc::not_found, "no link to a member 'x'"};
+  CHECK(f.post("/resync").status == 404);
+  f.host.refuse = Error{Errc::limit_reached, "not synced"};
+  CHECK(f.post("/resync").status == 503);
 }
 
 TEST_CASE("a subscription behind a message needs one that is in the history", "[admin]") {

@@ -91,6 +91,27 @@ TEST_CASE("what a digest shows and the tree does not bring is pulled", "[digest]
   CHECK(s.tree.stats(s.now).sync_recovered == 4);
 }
 
+TEST_CASE("a digest exchange by order asks all neighbours or one, and what they have is pulled", "[digest]") {
+  Single s({});
+  CHECK(s.tree.resync({}, s.now) == 3);
+  s.drain();
+  CHECK(s.to<frame::Digest>() == Peers{1, 2, 3});
+  CHECK(s.first<frame::Digest>().reply_wanted);
+  CHECK(s.tree.resync(peer(2), s.now) == 1);
+  s.drain();
+  CHECK(s.to<frame::Digest>() == Peers{2});
+  CHECK(s.tree.resync(peer(9), s.now) == 0);
+  CHECK_FALSE(s.tree.digest_at(peer(2)));
+  s.advance(milliseconds{5});
+  s.receive(2, digest(entry(3)));
+  CHECK(s.tree.digest_at(peer(2)) == s.now);
+  CHECK_FALSE(s.tree.digest_at(peer(1)));
+  s.advance(seconds{1});
+  s.drain();
+  CHECK(s.to<frame::Pull>() == Peers{2});
+  CHECK(s.tree.stats(s.now).sync_rounds == 4);
+}
+
 TEST_CASE("bulk pulls keep to a window and never ask for an id twice", "[digest]") {
   Single s({}, 3);
   s.receive(1, gossip(1));
