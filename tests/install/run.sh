@@ -31,7 +31,7 @@ for program in "$prefix"/bin/*; do
   "$program" --version >/dev/null || fail "$(basename "$program") --version"
 done
 
-for file in share/man/man1/plumvine.1 share/man/man8/plumvined.8 share/man/man1/plumvine-sim.1 lib/systemd/system/plumvined.service \
+for file in share/man/man1/plumvine.1 share/man/man8/plumvined.8 share/man/man1/plumvine-sim.1 share/man/man1/plumvine-bench.1 lib/systemd/system/plumvined.service \
   share/bash-completion/completions/plumvined share/zsh/site-functions/_plumvine share/fish/vendor_completions.d/plumvine.fish \
   share/plumvine/prometheus/alerts.rules.yml share/plumvine/grafana/plumvine.json; do
   [[ ! -e $prefix/bin/plumvined || -s $prefix/$file ]] || fail "$file was not installed"

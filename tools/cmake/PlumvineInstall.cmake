@@ -50,7 +50,7 @@ foreach(pc ${pc_files})
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${pc} DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()
 
-foreach(program plumvined plumvine_cli plumvine-sim)
+foreach(program plumvined plumvine_cli plumvine-sim plumvine-bench)
   if(TARGET ${program})
     if(BUILD_SHARED_LIBS)
       set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
@@ -61,10 +61,10 @@ endforeach()
 
 if(PLUMVINE_TOOLS)
   set(man ${PROJECT_BINARY_DIR}/tools/man)
-  install(FILES ${man}/plumvine.1 ${man}/plumvine-sim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${man}/plumvine.1 ${man}/plumvine-sim.1 ${man}/plumvine-bench.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   install(FILES ${man}/plumvined.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
   set(completion ${PROJECT_SOURCE_DIR}/tools/completion)
-  foreach(program plumvine plumvined plumvine-sim)  # both shells look for a file of the command's name
+  foreach(program plumvine plumvined plumvine-sim plumvine-bench)  # both shells look for a file of the command's name
     install(FILES ${completion}/plumvine.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${program})
     install(FILES ${completion}/plumvine.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d RENAME ${program}.fish)
   endforeach()

@@ -1,4 +1,4 @@
-# Completion of bash for plumvine, plumvined and plumvine-sim. Words come from `--help` of the program itself, so they are those
+# Completion of bash for plumvine, plumvined, plumvine-sim and plumvine-bench. Words come from `--help` of the program itself, so they are those
 # of its version: flags, commands, and what these take. `a|b` in the help are words, FILE and DIR are paths, NAME is a member
 # of the cluster that the running agent belongs to, SCENARIO one that plumvine-sim lists. The completions of zsh and fish
 # ask this one.
@@ -7,7 +7,7 @@
 _plumvine_words() {
   "$1" --help 2>/dev/null | awk -F '  +' '/^  [-a-z]/ {
     head = $2
-    sub(/^plumvine-sim /, "", head); sub(/^-h,/, "", head)
+    sub(/^plumvine-(sim|bench) /, "", head); sub(/^-h,/, "", head)
     n = split(head, list, / (or|and) |, /)
     for (i = 1; i <= n; ++i) {
       space = index(list[i], " ")
@@ -93,4 +93,4 @@ _plumvine_candidates() {
   _plumvine "$1"
   [[ ${#COMPREPLY[@]} -eq 0 ]] || printf '%s\n' "${COMPREPLY[@]}"
 }
-complete -F _plumvine plumvine plumvined plumvine-sim
+complete -F _plumvine plumvine plumvined plumvine-sim plumvine-bench

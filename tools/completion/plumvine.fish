@@ -3,6 +3,6 @@ set -g __plumvine_script (dirname (status filename))/../../bash-completion/compl
 function __plumvine_candidates
     bash -c 'source "$0" && _plumvine_candidates "$@"' $__plumvine_script (commandline -opc) (commandline -ct)
 end
-for program in plumvine plumvined plumvine-sim
+for program in plumvine plumvined plumvine-sim plumvine-bench
     complete --command $program --no-files --arguments '(__plumvine_candidates)'
 end

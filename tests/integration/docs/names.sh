@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Every name that a page has is one that the programs have: metrics, codes, flags, commands, paths of HTTP, keys, scenarios, log lines,
-# fences. Usage: names.sh SOURCE_DIR BINARY_DIR PLUMVINED PLUMVINE PLUMVINE_SIM
+# fences. Usage: names.sh SOURCE_DIR BINARY_DIR PLUMVINED PLUMVINE PLUMVINE_SIM PLUMVINE_BENCH
 set -u
-source_dir=$1 binary_dir=$2 agent=$3 cli=$4 sim=$5
+source_dir=$1 binary_dir=$2 agent=$3 cli=$4 sim=$5 bench=$6
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -18,7 +18,7 @@ table metrics/README.md | sed 's/[{ ].*//' | sort -u >"$work/metrics"
 sed -n 's/.*- record: //p' tools/packaging/prometheus/recording.rules.yml >"$work/recorded"
 table docs/codes.md >"$work/codes"
 table docs/configuration.md >"$work/keys"
-{ "$agent" --help; "$cli" --help; "$sim" --help; sed -n '/<<.TEXT/,/^TEXT/p' tools/demo tools/test tools/deps; } 2>&1 |
+{ "$agent" --help; "$cli" --help; "$sim" --help; "$bench" --help; sed -n '/<<.TEXT/,/^TEXT/p' tools/demo tools/test tools/deps; } 2>&1 |
   grep -Eo -- '(^|[ ,])--[a-z][a-z-]*' | grep -Eo -- '--.*' | sort -u >"$work/flags"
 "$cli" --help | sed -n '/^Commands:/,$s/^  \([a-z-]*\) .*/\1/p' >"$work/commands"
 sed -n 's/.*Route{"\([A-Z]*\)", "\([^"]*\)".*/\1 \2/p' transport/uv/admin.cpp >"$work/routes"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Completion and manual pages know every command and flag of the programs.
-# Usage: shells.sh PLUMVINED PLUMVINE PLUMVINE_SIM SOURCE_DIR MAN_DIR
+# Usage: shells.sh PLUMVINED PLUMVINE PLUMVINE_SIM PLUMVINE_BENCH SOURCE_DIR MAN_DIR
 set -u
-agent=$1 cli=$2 sim=$3 completion=$4/tools/completion man=$5
+agent=$1 cli=$2 sim=$3 bench=$4 completion=$5/tools/completion man=$6
 # shellcheck source=tests/integration/agents.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../agents.sh"
 # shellcheck source=tools/completion/plumvine.bash
@@ -33,7 +33,7 @@ only() { offers "$@"; while [ "$1" != -- ]; do shift; done; [ "$(wc -l <"$work/o
 # shellcheck disable=SC2046,SC2086
 {
   only "$cli" '' -- $commands
-  for program in "$agent" "$cli" "$sim"; do
+  for program in "$agent" "$cli" "$sim" "$bench"; do
     [ "$(flags_of "$program" | wc -l)" -ge 12 ] || fail "$program: flags were not found"
     _plumvine_candidates "$program" - >"$work/offered"
     for flag in $(flags_of "$program"); do grep -qx -- "$flag" "$work/offered" || fail "$program does not offer $flag"; done
@@ -59,6 +59,11 @@ touch one.toml two.json
 only "$cli" config validate one -- one.toml
 only "$sim" run one -- one.toml
 only "$sim" compare two -- two.json
+only "$bench" '' -- report
+only "$bench" --mode '' -- one all lat
+only "$bench" --topology f -- full
+only "$bench" report two -- two.json
+only "$bench" report --svg two -- two.json
 mkdir folder
 only "$agent" --data-dir fol -- folder
 
@@ -75,17 +80,18 @@ PLUMVINE_HTTP=$http only "$cli" forget '' -- a b
 COMP_WORDS=("$cli" mem) COMP_CWORD=1
 _plumvine "$cli"
 [ "${COMPREPLY[*]}" = members ] || fail "bash would be offered: ${COMPREPLY[*]}"
-for program in plumvine plumvined plumvine-sim; do complete -p $program | grep -q -- '-F _plumvine ' || fail "$program is not completed"; done
+for program in plumvine plumvined plumvine-sim plumvine-bench; do complete -p $program | grep -q -- '-F _plumvine ' || fail "$program is not completed"; done
 for shell in zsh fish; do
   script=$completion/$([ $shell = zsh ] && echo _plumvine || echo plumvine.fish)
   if command -v $shell >/dev/null; then $shell -n "$script" || fail "$script"; else echo "$shell is not installed: $(basename "$script") is not looked at"; fi
 done
 
 # --- manual pages -----------------------------------------------------------------------------------------------
-for page in plumvine.1 plumvined.8 plumvine-sim.1; do
+for page in plumvine.1 plumvined.8 plumvine-sim.1 plumvine-bench.1; do
   program=$cli
   [ $page = plumvined.8 ] && program=$agent
   [ $page = plumvine-sim.1 ] && program=$sim
+  [ $page = plumvine-bench.1 ] && program=$bench
   [ -s "$man/$page" ] || fail "$page was not made"
   grep -q '@' "$man/$page" && fail "$page has a mark that nothing was put in for: $(grep -m 1 '@' "$man/$page")"
   for flag in $(flags_of "$program"); do
