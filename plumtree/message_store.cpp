@@ -1,7 +1,6 @@
 #include "message_store.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include <plumvine/detail/check.hpp>
@@ -10,7 +9,8 @@ namespace plumvine::tree {
 
 namespace {
 const IntervalSet kNothing;
-constexpr std::size_t kRingMin = 16;
+/// Buckets that are kept for lookups when there is nothing to look up.
+constexpr std::size_t kBucketsMin = 64;
 /// Deadlines are rounded up to this: one wake-up evicts a burst.
 constexpr std::int64_t kExpiryStep = 100'000'000;
 
@@ -31,14 +31,7 @@ void MessageStore::erase_block(const MessageId& key) {
   by_id_.erase(key);
 }
 
-void MessageStore::resize(std::size_t capacity) {
-  std::vector<StoredMessage> other(capacity);
-  for (Arrival a = first_; a != end(); ++a) other[static_cast<std::size_t>(a) & (capacity - 1)] = std::move(ring_[place(a)]);
-  ring_ = std::move(other);
-}
-
 StoredMessage& MessageStore::put(StoredMessage message) {
-  if (count_ == ring_.size()) resize(std::max(kRingMin, ring_.size() * 2));
   const Arrival arrival = end();
   Block* here = find_block(block_of(message.id));
   Block& block = here != nullptr ? *here : by_id_[block_of(message.id)];
@@ -53,8 +46,8 @@ StoredMessage& MessageStore::put(StoredMessage message) {
   ++count_;
   ++live_;
   ++cached_;
-  StoredMessage& stored = ring_[place(arrival)];
-  stored = std::move(message);
+  if (runs_.empty() || runs_.back().size() == kRun) runs_.emplace_back().reserve(kRun);
+  StoredMessage& stored = runs_.back().emplace_back(std::move(message));
   if (is_shelved(stored)) {
     Shelf& shelf = shelves_[stored.agreed->number];
     shelf.arrivals.push_back(arrival);
@@ -90,7 +83,7 @@ void MessageStore::trim_cache() {
 }
 
 void MessageStore::uncache_front(CacheEviction reason) {
-  const StoredMessage& message = ring_[place(cache_first_++)];
+  const StoredMessage& message = place(cache_first_++);
   if (message.gone) return;
   cache_bytes_ -= message.payload.size();
   --cached_;
@@ -99,7 +92,7 @@ void MessageStore::uncache_front(CacheEviction reason) {
 }
 
 StoredMessage MessageStore::remove(Arrival arrival) {
-  StoredMessage& message = ring_[place(arrival)];
+  StoredMessage& message = place(arrival);
   StoredMessage gone = std::exchange(message, StoredMessage{});
   message.gone = true;
   message.arrived = gone.arrived;
@@ -127,16 +120,18 @@ void MessageStore::drop(Arrival arrival, std::optional<CacheEviction> reason) {
 
 void MessageStore::evict_front() {
   if (cache_first_ == first_) uncache_front(count_ > config_->sync_max_messages ? CacheEviction::count : CacheEviction::bytes);
-  const bool here = !ring_[place(first_)].gone;
+  const bool here = !place(first_).gone;
   const StoredMessage gone = here ? remove(first_) : StoredMessage{};
-  ring_[place(first_)] = StoredMessage{};
+  place(first_) = StoredMessage{};
+  // The next one to come goes to the run behind, if this one is full.
+  if (first_ % kRun == 0) runs_.pop_front();
   ++first_;
   --count_;
   if (here && evicted_) evicted_(gone);
 }
 
 void MessageStore::expire(Timestamp now) {
-  while (cache_first_ < end() && ring_[place(cache_first_)].arrived + config_->message_cache_ttl <= now) uncache_front(CacheEviction::ttl);
+  while (cache_first_ < end() && place(cache_first_).arrived + config_->message_cache_ttl <= now) uncache_front(CacheEviction::ttl);
   for (auto& [number, shelf] : shelves_) {
     while (!shelf.arrivals.empty()) {
       const StoredMessage& oldest = *at(shelf.arrivals.front());
@@ -145,22 +140,20 @@ void MessageStore::expire(Timestamp now) {
       drop(shelf.arrivals.front(), CacheEviction::ttl);
     }
   }
-  while (count_ > 0 && (ring_[place(first_)].gone || ring_[place(first_)].arrived + config_->sync_window <= now)) {
+  while (count_ > 0 && (place(first_).gone || place(first_).arrived + config_->sync_window <= now)) {
     if (cache_first_ == first_) uncache_front(CacheEviction::ttl);
     evict_front();
   }
-  if (ring_.size() <= kRingMin || count_ * 8 > ring_.size()) return;
-  resize(std::max(kRingMin, std::bit_ceil(static_cast<std::size_t>(count_) * 2)));
-  by_id_.rehash(0);
+  if (by_id_.bucket_count() > kBucketsMin && by_id_.size() * 8 < by_id_.bucket_count()) by_id_.rehash(0);
 }
 
 Timestamp MessageStore::next_expiry() const {
   Timestamp next = kNever;
-  if (count_ > 0) next = ring_[place(first_)].arrived + config_->sync_window;
-  if (cached_ > 0) next = std::min(next, ring_[place(cache_first_)].arrived + config_->message_cache_ttl);
+  if (count_ > 0) next = place(first_).arrived + config_->sync_window;
+  if (cached_ > 0) next = std::min(next, place(cache_first_).arrived + config_->message_cache_ttl);
   for (const auto& [number, shelf] : shelves_) {
     if (shelf.arrivals.empty()) continue;
-    const StoredMessage& oldest = ring_[place(shelf.arrivals.front())];
+    const StoredMessage& oldest = place(shelf.arrivals.front());
     if (oldest.agreed->policy.retention > Duration{0}) next = std::min(next, oldest.arrived + oldest.agreed->policy.retention);
   }
   return next == kNever ? kNever : Timestamp{round_up(next.ns)};
@@ -168,15 +161,15 @@ Timestamp MessageStore::next_expiry() const {
 
 StoredMessage* MessageStore::find(const MessageId& id) {
   const auto arrival = arrival_of(id);
-  return arrival ? &ring_[place(*arrival)] : nullptr;
+  return arrival ? &place(*arrival) : nullptr;
 }
 const StoredMessage* MessageStore::find(const MessageId& id) const {
   return const_cast<MessageStore*>(this)->find(id);
 }
 
 StoredMessage* MessageStore::at(Arrival arrival) {
-  if (arrival < first_ || arrival >= end() || ring_[place(arrival)].gone) return nullptr;
-  return &ring_[place(arrival)];
+  if (arrival < first_ || arrival >= end() || place(arrival).gone) return nullptr;
+  return &place(arrival);
 }
 
 std::optional<Arrival> MessageStore::arrival_of(const MessageId& id) const {

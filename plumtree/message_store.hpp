@@ -105,13 +105,17 @@ class MessageStore {
   /// How many left the cache by age since last asked.
   std::uint64_t take_expired() noexcept { return std::exchange(expired_, 0); }
   /// Places for messages that memory is held for.
-  [[nodiscard]] std::size_t capacity() const noexcept { return ring_.size(); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return runs_.size() * kRun; }
   /// Mean payload in bytes of what is held; 0 when empty.
   [[nodiscard]] std::uint64_t mean_bytes() const noexcept { return live_ == 0 ? 0 : bytes_ / live_; }
 
  private:
-  [[nodiscard]] std::size_t place(Arrival arrival) const noexcept { return static_cast<std::size_t>(arrival) & (ring_.size() - 1); }
-  void resize(std::size_t capacity);
+  /// Messages that are held in one piece of memory.
+  static constexpr std::size_t kRun = 64;
+  /// Arrivals count from 1; the first run has the first 64 of them.
+  [[nodiscard]] static std::size_t run_of(Arrival arrival) noexcept { return static_cast<std::size_t>((arrival - 1) / kRun); }
+  [[nodiscard]] StoredMessage& place(Arrival arrival) { return runs_[run_of(arrival) - run_of(first_)][(arrival - 1) % kRun]; }
+  [[nodiscard]] const StoredMessage& place(Arrival arrival) const { return const_cast<MessageStore*>(this)->place(arrival); }
   /// Messages of a topic with a retention of its own, in order of arrival; the first one is in the store.
   struct Shelf {
     std::deque<Arrival> arrivals;
@@ -130,7 +134,7 @@ class MessageStore {
   void trim_cache();
 
   const TreeConfig* config_;
-  std::vector<StoredMessage> ring_;  // size is a power of two
+  std::deque<std::vector<StoredMessage>> runs_;  // by arrival, from that of `first_`; what is stored is not moved as more comes
   Arrival first_ = 1;
   Arrival cache_first_ = 1;
   std::uint64_t count_ = 0;   // places from the first message to the last

@@ -48,17 +48,21 @@ for how in "" --threads; do
       and .sent <= 40" --mode lat --rate=200 --secs=0.2 $how
   }
 done
-# Payloads that go in parts, and publishers that send to each member themselves.
+# Payloads that go in parts.
 measure '.size == 262144' --size 262144
-measure '.variant == "full" and .hops_mean < 1.2' --topology full --mode all
+# Of eight members each is linked with all others, or with as many as the preset wants.
+measure '.variant == "full" and .links_min == 3' --topology full --mode all
+few() { timeout 90 "$bench" --n 8 --secs 0.1 --topology "$1" | jq -e "$2" >/dev/null || fail "--topology $1: not $2"; }
+few full '.links_min == 7 and .complete == 1'
+few tree '.links_min < 7 and .complete == 1'
 
 # --- the members end with it ----------------------------------------------------------------------------------------
 "$bench" --n 4 --secs 3600 >/dev/null &
 parent=$!
+disown "$parent"  # or bash tells of its end
 members() { children=$(pgrep -P "$parent") && [ "$(wc -w <<<"$children")" -eq 4 ]; }
 within 20 members || fail "there are not four members but: $children"
 kill -KILL "$parent"
-wait "$parent" 2>/dev/null
 # Whoever is the next parent may take its time with what is left of them.
 gone() { local pid; for pid in $children; do [[ $(ps -o stat= -p "$pid") =~ ^(Z.*)?$ ]] || return 1; done; }
 within 20 gone || fail "members live on without the one that started them"
@@ -115,6 +119,7 @@ has '### One publisher, 8 members' "$work/table"
 has '| 64 | **plumvine tree** | 3/3 | 2M [1M to 3M] | 128 [64 to 192] | 0.5 [0.5 to 0.5] | 1.00000 | 0 | 0 |  |  |' "$work/table"
 has '| 64 | a\<b>&"c"\|d | 1/1 | 30M |' "$work/table"
 has '| 64 | nng bus | 0/1 | a member died |' "$work/table"
+has '### One publisher at a fixed rate, 8 members' "$work/table"
 has '| 1024 | zmq procs | 1/1 | 700 | 0.717 | 100 | 1.00000 | 0 | 0 | 400 | 800 |' "$work/table"
 has '1 lines of other measurements are left out' "$work/notes"
 has 'a&lt;b&gt;&amp;&quot;c&quot;|d' "$work/plot.svg"

@@ -23,6 +23,7 @@ enum class Phase : std::uint32_t {
 struct alignas(64) Tally {
   std::atomic<std::uint64_t> settled{0};    ///< 1: it knows all members and its trees have settled
   std::atomic<std::uint64_t> heard{0};      ///< the members, as bits, whose probes came
+  std::atomic<std::uint64_t> links{0};      ///< that are up
   std::atomic<std::uint64_t> sent{0};
   std::atomic<std::uint64_t> sent_all{0};   ///< 1: it publishes no more
   std::atomic<std::uint64_t> refused{0};    ///< broadcasts that were `overloaded`

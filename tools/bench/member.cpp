@@ -206,9 +206,10 @@ void Member::look() {
   const bool shaped = !snapshot->trees.empty() && std::ranges::all_of(snapshot->trees, [](const TreeInfo& t) { return t.settled; });
   bool settled = alive == options_.members && snapshot->synced && shaped;
   if (options_.topology == Topology::full) {
-    const auto own = std::ranges::find(snapshot->trees, snapshot->name, &TreeInfo::root);
-    settled = settled && links == options_.members - 1 && own != snapshot->trees.end() && own->eager.size() == options_.members - 1;
+    const bool root = std::ranges::find(snapshot->trees, snapshot->name, &TreeInfo::root) != snapshot->trees.end();
+    settled = settled && links == options_.members - 1 && root;
   }
+  tally_.links.store(static_cast<std::uint64_t>(links));
   tally_.settled.store(settled ? 1 : 0);
 }
 

@@ -11,7 +11,7 @@ namespace plumvine::bench {
 /// Who publishes: member 0 as fast as it is let, all of them so, or member 0 at a fixed rate.
 enum class Mode : std::uint8_t { one, all, lat };
 /// `tree`: links and trees as the preset has them. `full`: a link between any two, and every member the root of its own tree, so that
-/// a publisher sends to each member itself.
+/// a publisher sends to each member itself; but for those that a second hop takes no longer, which keep that way once they have it.
 enum class Topology : std::uint8_t { tree, full };
 
 inline constexpr unsigned kMembersMax = 64;

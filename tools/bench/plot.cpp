@@ -145,9 +145,10 @@ std::string panel(const std::vector<Point>& points, const std::string& title, co
       if (!known) continue;
       const double px = x.at(static_cast<double>(point.size)), py = y.at(*known);
       line += fmt::format("{}{:.1f},{:.1f}", line.empty() ? "" : " ", px, py);
-      dots += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="{}" fill="{}"><title>{}: {}</title></circle>)"
+      // Hollow where the line is dashed: the colour is another's, too.
+      dots += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="{}" fill="{}" stroke="{}"><title>{}: {}</title></circle>)"
                           "\n",
-                          px, py, style.width + 1.5, style.colour, escaped(*who), short_number(*known));
+                          px, py, style.width + 1.5, style.dash.empty() ? style.colour : "white", style.colour, escaped(*who), short_number(*known));
     }
     if (line.find(' ') != std::string::npos) out += fmt::format("<polyline points=\"{}\" fill=\"none\" {}/>\n", line, style.line());
     out += dots;

@@ -138,10 +138,10 @@ std::string markdown(const std::vector<Point>& points) {
   const Point* before = nullptr;
   for (const Point& point : points) {
     if (before == nullptr || before->mode != point.mode || before->members != point.members) {
-      const std::string_view what = point.mode == "one"   ? "One publisher"
-                                    : point.mode == "all" ? "All publish"
-                                    : point.mode == "lat" ? "One publisher at a fixed rate"
-                                                          : "Mode " + cell(point.mode);
+      std::string what = "Mode " + cell(point.mode);
+      if (point.mode == "one") what = "One publisher";
+      if (point.mode == "all") what = "All publish";
+      if (point.mode == "lat") what = "One publisher at a fixed rate";
       out += fmt::format("{}### {}, {} members\n\n| bytes | program | runs | deliveries/s | MB/s | CPU s per million | complete | gaps | dups | p50 µs | p99 µs |\n"
                          "|---|---|---|---|---|---|---|---|---|---|---|\n",
                          before == nullptr ? "" : "\n", what, point.members);

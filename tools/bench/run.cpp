@@ -227,11 +227,12 @@ nlohmann::ordered_json Run::result() const {
   const auto millions = static_cast<double>(delivered) / 1e6;
   const double cpu = static_cast<double>(options_.threads ? own_ns_ : total(&Tally::cpu_ns)) / 1e9;
   std::vector<double> rss;
-  std::uint64_t hops_max = 0;
+  std::uint64_t hops_max = 0, links_min = kMembersMax;
   for (unsigned i = 0; i < options_.members; ++i) {
     const auto kb = static_cast<double>(control_->members[i].rss_kb.load());
     rss.push_back(options_.threads ? kb / options_.members : kb);
     hops_max = std::max(hops_max, control_->members[i].hops_max.load());
+    links_min = std::min(links_min, control_->members[i].links.load());
   }
   std::sort(rss.begin(), rss.end());
   std::vector<double> took;
@@ -271,6 +272,7 @@ nlohmann::ordered_json Run::result() const {
       {"late", total(&Tally::late)},
       {"hops_mean", delivered == 0 ? 0.0 : rounded(static_cast<double>(total(&Tally::hops)) / static_cast<double>(delivered), 1e2)},
       {"hops_max", hops_max},
+      {"links_min", links_min},
       {"setup_ms", (began_ns_ - ready_ns_) / 1'000'000},
       {"foreign_cpu", rounded(std::max(0.0, (static_cast<double>(busy_ns_) / 1e9 - cpu) / wall), 1e2)},
   };
@@ -288,7 +290,7 @@ int Run::run() {
   if (options_.quiet_wait > 0) wait_for_quiet(options_.quiet_wait);
   ready_ns_ = now_ns();
   // Whatever hangs, the program ends.
-  ::alarm(static_cast<unsigned>(options_.seconds + 2 * kSetupSeconds + kFinishSeconds) + kDrainNs / 1'000'000'000 + 10);
+  ::alarm(static_cast<unsigned>(options_.seconds + 2 * kSetupSeconds + static_cast<double>(kDrainNs) / 1e9 + kFinishSeconds + 10));
   if (start() && warm_up()) {
     control_->phase.store(Phase::quiet);
     ::usleep(kPauseUs);

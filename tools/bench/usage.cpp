@@ -5,7 +5,8 @@ namespace plumvine::bench {
 std::string_view usage() {
   return R"(plumvine-bench: measures how much members carry on this machine, and at which cost: real nodes on loopback, everything on.
 
-  plumvine-bench [FLAGS]                one measurement; prints one JSON line
+Without a command it makes one measurement and prints it as one JSON line.
+
   plumvine-bench report FILE...         a Markdown table of such lines, our own and those of other programs
 
 Flags of a measurement:
@@ -15,8 +16,8 @@ Flags of a measurement:
   --mode one|all|lat        who publishes: one as fast as it is let, all so, or one at --rate (one)
   --secs T                  how long is published (1); what is under way then is waited for, and counts
   --rate N                  messages a second of --mode lat (100)
-  --topology tree|full      tree: links as the preset has them; full: any two are linked, and each member is the root
-                            of its own tree, so publishers reach everybody by one hop; up to 16 members (tree)
+  --topology tree|full      links as the preset has them, or between any two, each member the root of its own tree; full
+                            is for up to 16 members (tree)
   --port PORT               of the first member, the others follow; 0: the system chooses (0)
   --run R                   a number that the line repeats (0)
   --quiet-wait T            wait so many seconds at most until the machine is idle (0)

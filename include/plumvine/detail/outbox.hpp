@@ -8,7 +8,7 @@
 namespace plumvine {
 
 /// Outputs of a machine, polled in the order in which they were decided. They are mostly polled until there is none,
-/// and then the places are used again.
+/// and then the places are used again. Places for many are given back once a quarter of them would do.
 template <class Output>
 class Outbox {
  public:
@@ -17,7 +17,7 @@ class Outbox {
     if (empty()) return std::nullopt;
     std::optional<Output> output{std::move(queue_[next_])};
     if (++next_ == queue_.size()) {
-      if (queue_.capacity() > kKept) queue_ = std::vector<Output>{};
+      if (queue_.capacity() > kKept && queue_.size() * 4 < queue_.capacity()) queue_ = std::vector<Output>{};
       queue_.clear();
       next_ = 0;
     } else if (next_ >= kKept && next_ * 2 >= queue_.size()) {
@@ -33,9 +33,11 @@ class Outbox {
   }
   [[nodiscard]] bool empty() const noexcept { return next_ == queue_.size(); }
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size() - next_; }
+  /// Places that memory is held for.
+  [[nodiscard]] std::size_t places() const noexcept { return queue_.capacity(); }
 
  private:
-  static constexpr std::size_t kKept = 64;  ///< places that are kept between bursts
+  static constexpr std::size_t kKept = 64;  ///< places that are kept in any case
   std::vector<Output> queue_;
   std::size_t next_ = 0;  ///< to be polled; those before it were
 };

@@ -103,6 +103,22 @@ TEST_CASE("an outbox that is never empty keeps its order and what it holds", "[d
   CHECK(polled == pushed);
 }
 
+TEST_CASE("an outbox keeps its places from burst to burst, and gives them back after a small one", "[detail][outbox]") {
+  Outbox<int> outbox;
+  const auto burst = [&](int outputs) {
+    for (int i = 0; i < outputs; ++i) outbox.push(i);
+    while (outbox.poll()) {}
+    return outbox.places();
+  };
+  const std::size_t places = burst(1000);
+  CHECK(places >= 1000);
+  CHECK(burst(1000) == places);
+  CHECK(burst(500) == places);
+  CHECK(burst(10) == 0);
+  CHECK(burst(10) >= 10);
+  CHECK(burst(1) >= 10);
+}
+
 TEST_CASE("a flat map and a flat set behave as those of the standard library", "[detail][flat_map]") {
   FlatMap<std::uint32_t, std::uint64_t> map;
   FlatSet<std::uint32_t> set;
