@@ -18,11 +18,11 @@ namespace {
 /// Far above what a member writes into one of its small files.
 constexpr std::size_t kSmallMax = std::size_t{64} << 20;
 
-using Said = Result<std::string>;
+using Found = Result<std::string>;
 
 std::string counted(std::size_t count, std::string_view what) { return std::to_string(count) + ' ' + std::string(what) + (count == 1 ? "" : "s"); }
 
-Said check_peers(const std::string& text) {
+Found check_peers(const std::string& text) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("cluster") || !json["cluster"].is_string()) return {Errc::invalid_argument, "it is no list of peers"};
   const auto label = json["cluster"].get<std::string>();
@@ -31,41 +31,41 @@ Said check_peers(const std::string& text) {
   return counted(peers->size(), "member") + " of the cluster \"" + label + '"';
 }
 
-Said check_keyring(const std::string& text) {
+Found check_keyring(const std::string& text) {
   const auto keys = parse_keyring(text);
   if (!keys) return keys.error();
   return counted(keys->size(), "key");
 }
 
-Said check_key_history(const std::string& path) {
+Found check_key_history(const std::string& path) {
   const auto history = read_key_history(path);
   if (!history) return history.error();
   return counted(history->superseded.size(), "key") + " superseded";
 }
 
-Said check_messages(const std::string& path) {
+Found check_messages(const std::string& path) {
   const auto messages = check_history(path);
   if (!messages) return messages.error();
   return counted(*messages, "message");
 }
 
-FileCheck check(const std::string& folder, std::string_view name, const std::string& next, const std::function<Said(const std::string& path)>& look) {
+FileCheck check(const std::string& folder, std::string_view name, const std::string& next, const std::function<Found(const std::string& path)>& look) {
   FileCheck out{std::string(name), FileCheck::State::absent, {}, {}};
   const std::string path = folder + '/' + out.name;
   std::error_code error;
   if (!std::filesystem::exists(std::filesystem::symlink_status(path, error))) return out;
-  Said said = look(path);
-  out.state = said ? FileCheck::State::good : FileCheck::State::broken;
-  out.detail = said ? *said : said.error().message;
-  if (!said) out.next = next;
+  Found found = look(path);
+  out.state = found ? FileCheck::State::good : FileCheck::State::broken;
+  out.detail = found ? *found : found.error().message;
+  if (!found) out.next = next;
   return out;
 }
 
 /// For files that are read as one text.
-std::function<Said(const std::string&)> of_text(Said (*look)(const std::string&)) {
-  return [look](const std::string& path) -> Said {
+std::function<Found(const std::string&)> of_text(Found (*look)(const std::string&)) {
+  return [look](const std::string& path) -> Found {
     const auto text = read_file(path, kSmallMax);
-    return text ? look(*text) : Said{text.error()};
+    return text ? look(*text) : Found{text.error()};
   };
 }
 
