@@ -16,8 +16,10 @@ using std::chrono::seconds;
 
 /// After a reset of a tree link payloads go to all links for so long, about four round trips (3.6).
 constexpr Duration kFloodWindow = milliseconds{200};
-/// A root starts at most so many epochs on request.
+/// A root starts at most one epoch in so long on request, where there are up to four trees; see `beacon_period`.
 constexpr Duration kRaiseInterval = seconds{1};
+/// A tree without payloads for so long has no need of a new epoch before the next one comes by itself.
+constexpr Duration kUnused = seconds{10};
 constexpr Duration kForwardInterval = milliseconds{300};
 constexpr Duration kRequestMax = seconds{30};
 /// Who publishes once a second or more for so long, or a little longer, becomes a root; a longer pause than this starts the count anew.
@@ -27,6 +29,11 @@ constexpr Duration kBusyPause = seconds{5};
 constexpr std::ptrdiff_t kSendersMax = 32;
 /// A younger tree is used only where there is no other: it has hardly settled everywhere.
 constexpr Duration kYoung = seconds{2};
+/// A new epoch that comes from others first waits so long and a round trip for the parent's word: a busy neighbour must not cost two changes.
+constexpr Duration kParentsTurn = milliseconds{250};
+/// A new epoch goes on at once. What changes the way after that is gathered for a round trip and so long: each improvement sets off others. That a
+/// way is longer by less than a slow link is not told at all: it ends nothing, but made parents infeasible all the way down.
+constexpr Duration kHoldDown = milliseconds{100};
 /// Trees without payloads and new epochs for so long are dropped.
 constexpr Duration kIdle = seconds{60};
 constexpr std::size_t kForgottenMax = 256;
@@ -59,8 +66,9 @@ bool Rooted::fresh(const Shaped& tree, Timestamp now) const {
   return tree.own ? beacon_at_ != kNever : now - tree.heard < 3 * beacon_period() + seconds{1};
 }
 /// All trees together cost about what four do that beat at `beacon_interval`.
-Duration Rooted::beacon_period() const {
-  return core_.config.beacon_interval * static_cast<std::int64_t>(std::max<std::size_t>(4, trees_.size())) / 4;
+Duration Rooted::beacon_period() const { return shared(core_.config.beacon_interval); }
+Duration Rooted::shared(Duration interval) const {
+  return interval * static_cast<std::int64_t>(std::max<std::size_t>(4, trees_.size())) / 4;
 }
 bool Rooted::is_winner(TreeId id) const { return std::find(winners_.begin(), winners_.end(), id) != winners_.end(); }
 
@@ -190,7 +198,7 @@ void Rooted::peer_up(Slot slot, Timestamp now) {
       send_beacon(tree, {slot});
     } else {
       attach(tree, slot, now);
-      core_.send(slot, frame::Beacon{tree.id, tree.epoch + 1, kFar});
+      if (!awaits_epoch(tree)) core_.send(slot, frame::Beacon{tree.id, tree.epoch + 1, kFar});
     }
   }
   report_roles("link up");
@@ -288,7 +296,7 @@ void Rooted::on_beacon(Slot from, const frame::Beacon& beacon, Timestamp now) {
   if (from == tree->parent || tree->parent == kNoSlot || better(through(*tree, from), tree->distance)) {
     return adopt(*tree, from, now);
   }
-  if (tree->adopt_at == kNever) tree->adopt_at = now + core_.largest_rtt() + milliseconds{20};
+  if (tree->adopt_at == kNever) tree->adopt_at = now + core_.largest_rtt() + kParentsTurn;
 }
 
 void Rooted::on_same_epoch(Shaped& tree, Slot from, Timestamp now) {
@@ -298,11 +306,9 @@ void Rooted::on_same_epoch(Shaped& tree, Slot from, Timestamp now) {
   if (from == tree.parent) {
     if (!feasible) return lose_parent(tree, now);
     if (distance == tree.distance) return;
-    const bool tell = better(distance, tree.distance) || better(tree.distance, distance);
     tree.distance = distance;
     tree.feasible = std::min(tree.feasible, distance);
-    if (tell) send_beacon(tree, core_.up);
-    return;
+    return tell_later(tree, now);
   }
   if (feasible && (tree.parent == kNoSlot || better(distance, tree.distance))) return adopt(tree, from, now);
   if (feasible && tree.second == kNoSlot) choose_second(tree, now);
@@ -314,7 +320,7 @@ void Rooted::on_request(Shaped& tree, Slot from, std::uint64_t epoch, Timestamp 
   if (tree.own) {
     if (beacon_at_ == kNever) return;
     if (epoch <= tree.epoch) return send_beacon(tree, {from});
-    raise_at_ = std::min(raise_at_, std::max(now, raised_at_ + kRaiseInterval));
+    raise_at_ = std::min(raise_at_, std::max(now, raised_at_ + shared(kRaiseInterval)));
     return;
   }
   if (tree.distance == kFar) return;
@@ -343,6 +349,7 @@ void Rooted::adopt(Shaped& tree, Slot parent, Timestamp now) {
   const Slot old = tree.parent;
   const Edge& e = edge(tree, parent);
   const bool newer = e.epoch > tree.epoch;
+  const bool urgent = newer || tree.distance == kFar;
   tree.distance = through(tree, parent);
   tree.feasible = newer ? tree.distance : std::min(tree.feasible, tree.distance);
   tree.epoch = e.epoch;
@@ -364,9 +371,11 @@ void Rooted::adopt(Shaped& tree, Slot parent, Timestamp now) {
   // Make before break here, too: a message between the old parent's prune and the new one's attach would have to be pulled.
   if (parent != old) tree.detach_at = now + core_.links[parent].rtt * 11 / 10 + milliseconds{2};
   choose_second(tree, now);
-  std::vector<Slot> others = core_.up;
-  std::erase(others, parent);
-  send_beacon(tree, others);
+  if (urgent) {
+    tell(tree);
+  } else {
+    tell_later(tree, now);
+  }
   refresh(tree, "parent");
   report_roles("parent");
 }
@@ -424,13 +433,20 @@ void Rooted::lose_parent(Shaped& tree, Timestamp now) {
   if (const Slot next = best_neighbour(tree); next != kNoSlot) return adopt(tree, next, now);
   tree.distance = kFar;
   tree.settled = false;
-  tree.settle_at = tree.adopt_at = kNever;
+  tree.settle_at = tree.adopt_at = tree.tell_at = kNever;
   for (const Slot slot : core_.up) attach(tree, slot, now);
   tree.request_every = kRaiseInterval;
-  ask_for_epoch(tree, now);
+  const Timestamp next_epoch = tree.heard + beacon_period() + 2 * kRaiseInterval;
+  if (now - tree.used < kUnused || next_epoch <= now) {
+    ask_for_epoch(tree, now);
+  } else {
+    tree.request_at = next_epoch;
+  }
   refresh(tree, "no parent");
   report_roles("no parent");
 }
+
+bool Rooted::awaits_epoch(const Shaped& tree) const { return tree.request_at != kNever && tree.request_every == kRaiseInterval; }
 
 void Rooted::ask_for_epoch(Shaped& tree, Timestamp now) {
   core_.send(core_.up, frame::Beacon{tree.id, tree.epoch + 1, kFar});
@@ -456,6 +472,25 @@ void Rooted::detach_others(Shaped& tree) {
   }
 }
 
+void Rooted::tell_later(Shaped& tree, Timestamp now) {
+  const bool changed = better(tree.distance, tree.told) || tree.distance >= tree.told + kSlowUs;
+  if (changed && tree.tell_at == kNever) tree.tell_at = now + core_.largest_rtt() + kHoldDown;
+}
+
+void Rooted::tell(Shaped& tree) {
+  tree.tell_at = kNever;
+  const bool longer = tree.told_epoch == tree.epoch && tree.told < tree.distance;
+  std::vector<Slot> to = core_.up;
+  std::erase_if(to, [&](Slot slot) {
+    // Who is as near has no use for our way in this epoch: it is not feasible there, and stays so. Who relies on a shorter one must know.
+    const Edge& e = edge(tree, slot);
+    return slot == tree.parent || (!longer && e.epoch == tree.epoch && e.distance <= tree.distance);
+  });
+  tree.told = tree.distance;
+  tree.told_epoch = tree.epoch;
+  send_beacon(tree, to);
+}
+
 void Rooted::send_beacon(const Shaped& tree, const std::vector<Slot>& to) {
   if (!started_ || tree.distance == kFar || to.empty()) return;
   core_.stats.beacons_sent += to.size();
@@ -468,6 +503,10 @@ void Rooted::on_first_copy(Slot from, const StoredMessage& message, const Missin
   Shaped* tree = find(message.tree);
   if (tree == nullptr) return;
   tree->used = now;
+  if (awaits_epoch(*tree)) {
+    next_.reset();
+    ask_for_epoch(*tree, now);
+  }
   if (from != kNoSlot) edge(*tree, from).duplicates = 0;
 }
 
@@ -548,6 +587,7 @@ void Rooted::handle_timeout(Timestamp now) {
   }
   for (auto& tree : trees_) {
     if (tree.detach_at <= now) detach_others(tree);
+    if (tree.tell_at <= now) tell(tree);
     if (tree.adopt_at <= now) {
       tree.adopt_at = kNever;
       const Slot best = best_neighbour(tree);
@@ -588,7 +628,7 @@ void Rooted::drop_idle(Timestamp now) {
 Timestamp Rooted::next_timeout() const {
   if (next_) return *next_;
   Timestamp next = std::min({beacon_at_, raise_at_, idle_at_});
-  for (const auto& tree : trees_) next = std::min({next, tree.adopt_at, tree.detach_at, tree.settle_at, tree.request_at});
+  for (const auto& tree : trees_) next = std::min({next, tree.adopt_at, tree.detach_at, tree.tell_at, tree.settle_at, tree.request_at});
   next_ = next;
   return next;
 }

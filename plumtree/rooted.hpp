@@ -15,7 +15,7 @@ namespace plumvine::tree {
 /// Loop freedom is Babel's (RFC 8966, section 3.5.1): within an epoch a neighbour is feasible only if its distance is smaller
 /// than the smallest this node ever had; without a feasible neighbour the node floods and asks the root for a new epoch.
 /// A root starts a new epoch with each periodic beacon, so everything here is soft state: what a lost frame left wrong
-/// lasts one `beacon_interval` at most.
+/// lasts one period at most. Trees without payloads wait for that instead of asking.
 ///
 /// Roots are the members that `choose_roots` names, and members that publish often: those make a tree of their own, which
 /// is the shortest there is for them, and give it up when they fall silent.
@@ -89,6 +89,9 @@ class Rooted final : public Shape {
     Timestamp flood_until{INT64_MIN};
     Timestamp detach_at = kNever;    ///< old parents go on sending until the new one knows us
     Timestamp adopt_at = kNever;     ///< a newer epoch waits until then for the parent's beacon
+    std::uint64_t told = kFar;       ///< distance that the last beacon named, and its epoch
+    std::uint64_t told_epoch = 0;
+    Timestamp tell_at = kNever;      ///< a change of the distance goes to the neighbours then
     Timestamp request_at = kNever;   ///< when to ask for a new epoch again
     Duration request_every{0};
     Timestamp forwarded_at{INT64_MIN / 2};  ///< last request passed on
@@ -127,7 +130,13 @@ class Rooted final : public Shape {
   void detach(Shaped& tree, Slot slot);
   void detach_others(Shaped& tree);
   [[nodiscard]] Duration beacon_period() const;
+  [[nodiscard]] Duration shared(Duration interval) const;
+  /// Has no parent, and waits for the root's next beacon instead of asking for one: nobody uses the tree.
+  [[nodiscard]] bool awaits_epoch(const Shaped& tree) const;
   void ask_for_epoch(Shaped& tree, Timestamp now);
+  /// Tells those neighbours of our distance that can use it: at once, or together with what changes soon.
+  void tell(Shaped& tree);
+  void tell_later(Shaped& tree, Timestamp now);
   void send_beacon(const Shaped& tree, const std::vector<Slot>& to);
   void refresh(Shaped& tree, std::string_view reason);
   void report_roles(std::string_view reason);

@@ -23,6 +23,7 @@ class ClockFilter {
     samples_[count_++ % samples_.size()] = sample;
   }
   [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+  [[nodiscard]] bool full() const noexcept { return count_ >= samples_.size(); }
   /// The newest sample; all zero without any.
   [[nodiscard]] ClockSample last() const noexcept { return count_ == 0 ? ClockSample{} : samples_[(count_ - 1) % samples_.size()]; }
   /// The fastest of the samples kept. All zero without any.

@@ -298,7 +298,7 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   peer.link = conn.id;
   peer.no_link.clear();
   ++links_up_;
-  link.go_up(id, now_, Duration{0});
+  link.go_up(id, now_);
   PeerTraits traits{peer.instance, peer.name};
   if (const auto rtt = swim_->detail(peer.name).rtt) {
     traits.rtt = *rtt;
@@ -310,9 +310,8 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   link.credit = full_credit();
   forgets_wanted_ = true;
   tree_.set_credit(id, link.credit, now_);
-  put_control(conn, link.ping(now_, wall_us_));
   // Pings of a node that got all its links at once shall not stay in step.
-  link.set_deadline(link.deadline() - rng_.jitter(config_.link.ping_interval / 2));
+  put_control(conn, link.ping(now_, wall_us_, rng_.jitter(config_.link.ping_interval / 2)));
   set_timer(conn);
   seen(conn);
   log(LogLevel::info, "link", code::kLinkUp, peer.name,
@@ -413,7 +412,8 @@ void Engine::Impl::on_bye(Connection& conn, Why why) {
 // ---- keep-alive ----
 
 void Engine::Impl::on_ping(Connection& conn, const frame::Ping& ping) {
-  put_control(conn, Link::pong(ping, now_, wall_us_));
+  put_control(conn, conn.link->pong(ping, now_, wall_us_));
+  set_timer(conn);
 }
 
 void Engine::Impl::on_pong(Connection& conn, const frame::Pong& pong) {
@@ -462,7 +462,7 @@ void Engine::Impl::link_due(Connection& conn) {
       // After a stall of our own, what the neighbour sent meanwhile is not read yet.
       const bool stalled = now_ - link.deadline() > config_.swim.stall_threshold;
       if (link.is_idle(now_) && !stalled) return break_link(conn, "nothing was heard for idle_timeout");
-      put_control(conn, link.ping(now_, wall_us_));
+      if (const auto ping = link.next_ping(now_, wall_us_)) put_control(conn, *ping);
       return set_timer(conn);
     }
     case LinkState::count_:

@@ -1,6 +1,7 @@
 #include "link.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace plumvine {
 
@@ -42,13 +43,12 @@ Greeting Link::judge(const frame::Hello& hello, const LinkIdentity& self) const 
   return Greeting::good;
 }
 
-void Link::go_up(PeerId id, Timestamp now, Duration first_ping) {
+void Link::go_up(PeerId id, Timestamp now) {
   state_ = LinkState::up;
   peer = id;
   waiting.reset();
   if (outbound_) greeting_rtt_ = now - connected_at_;
   last_received_ = now;
-  deadline_ = now + first_ping;
   decoder.clear_body_limit();
 }
 
@@ -71,12 +71,35 @@ void Link::received(std::size_t bytes, Timestamp now) {
 
 bool Link::is_idle(Timestamp now) const { return now - last_received_ >= config_->idle_timeout; }
 
-frame::Ping Link::ping(Timestamp now, std::int64_t wall_us) {
-  deadline_ = now + std::min(config_->ping_interval, config_->idle_timeout / 3);
+Duration Link::ping_interval() const { return std::min(config_->ping_interval, config_->idle_timeout / 3); }
+
+void Link::plan(Timestamp now) {
+  const Timestamp idle_at = last_received_ + config_->idle_timeout;
+  deadline_ = idle_at > now ? std::min(ping_at_, idle_at) : ping_at_;
+}
+
+std::optional<frame::Ping> Link::next_ping(Timestamp now, std::int64_t wall_us) {
+  if (now >= ping_at_) return ping(now, wall_us);
+  plan(now);
+  return std::nullopt;
+}
+
+frame::Ping Link::ping(Timestamp now, std::int64_t wall_us, Duration earlier) {
+  const bool other_turn = clock_.full() && std::exchange(takes_turns_, false);
+  ping_at_ = now + ping_interval() * (other_turn ? 2 : 1) - earlier;
+  pinged_at_ = now;
+  plan(now);
   return {++nonce_, to_us(now), wall_us};
 }
 
 frame::Pong Link::pong(const frame::Ping& ping, Timestamp now, std::int64_t wall_us) {
+  takes_turns_ = true;
+  if (state_ == LinkState::up && clock_.full()) {
+    // The end that dialled keeps its beat, the other one comes in between.
+    const Timestamp latest = pinged_at_ + ping_interval() * 5 / 2;
+    ping_at_ = outbound_ ? std::max(ping_at_, pinged_at_ + ping_interval() * 2) : std::min(now + ping_interval(), std::max(latest, now));
+    plan(now);
+  }
   return {ping.nonce, ping.sent_us, to_us(now), wall_us};
 }
 

@@ -44,7 +44,7 @@ class Link {
   void connected(Timestamp now);
   [[nodiscard]] Greeting judge(const frame::Hello& hello, const LinkIdentity& self) const;
   /// The greeting is done: frames of every size may come, pings start.
-  void go_up(PeerId id, Timestamp now, Duration first_ping);
+  void go_up(PeerId id, Timestamp now);
   /// The greeting is done: direct messages may come, nothing else.
   void go_visiting(Timestamp now);
   void drain(Timestamp now);
@@ -53,9 +53,13 @@ class Link {
   void received(std::size_t bytes, Timestamp now);
   /// Nothing was heard for the idle timeout.
   [[nodiscard]] bool is_idle(Timestamp now) const;
-  /// The next ping. Call it when `deadline()` has come while the link is up.
-  frame::Ping ping(Timestamp now, std::int64_t wall_us);
-  static frame::Pong pong(const frame::Ping& ping, Timestamp now, std::int64_t wall_us);
+  /// The next ping, or none yet. Call it when `deadline()` has come while the link is up.
+  std::optional<frame::Ping> next_ping(Timestamp now, std::int64_t wall_us);
+  /// A ping out of turn; the next one follows after `ping_interval` less `earlier`.
+  frame::Ping ping(Timestamp now, std::int64_t wall_us, Duration earlier = Duration{0});
+  /// Answers the peer's. Once round trips are well known the ends take turns: each pings in every other `ping_interval`, half an interval
+  /// or more after the other, so something is heard as often as before, and pings, most of what a link at rest carries, halve.
+  frame::Pong pong(const frame::Ping& ping, Timestamp now, std::int64_t wall_us);
   /// Takes the measurement of an answered ping; false when it answers none of ours.
   bool answered(const frame::Pong& pong, Timestamp now, std::int64_t wall_us);
   /// When something is due: handshake or drain limit, next ping.
@@ -93,10 +97,17 @@ class Link {
   bool superseded = false;             ///< lost against a second link: frames still count
 
  private:
+  [[nodiscard]] Duration ping_interval() const;
+  /// The next deadline of a link that is up: its ping, or the end of the idle timeout.
+  void plan(Timestamp now);
+
   const LinkConfig* config_;
   LinkState state_;
   bool outbound_;
   Timestamp deadline_;
+  Timestamp ping_at_ = kNever;
+  Timestamp pinged_at_{INT64_MIN / 2};
+  bool takes_turns_ = false;           ///< the peer has pinged since our last ping
   Timestamp connected_at_;
   Timestamp last_received_;
   Duration greeting_rtt_{0};

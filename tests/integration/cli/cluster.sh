@@ -96,7 +96,7 @@ within 10 three
 grep -q '"size":0,"payload":"","cursor":"' "$work/shell.out" || fail "the empty message did not arrive with a cursor"
 expect 0 ask publish --ack all shell everybody && says '^[0-9a-f]*-[0-9]*: 2 acknowledged; missing: nobody$'
 expect 0 ask --json publish --ack 1 --timeout 10s shell somebody && says '"complete":true'
-expect 1 ask publish --ack 3 --timeout 200ms shell 'more than there are' && says 'missing: nobody'
+expect 1 ask publish --ack 3 --timeout 3s shell 'more than there are' && says 'missing: nobody'
 expect 1 ask publish --ack some shell x && says 'neither all nor a number'
 expect 0 ask --json publish 'odd topic/ü' text && says '^{"id":"[0-9a-f]*-[0-9]*"}'
 expect 1 ask publish _reserved text

@@ -115,6 +115,7 @@ returns n7
 # --- a member that is missed ---------------------------------------------------------------------------------------
 end n6 KILL
 names n1 PV2005 '[.evidence[].who] | any(test("n6 \\(refused\\)"))'
+within 30 ours_is n1 n6 dead
 at n1 forget n6 >/dev/null || fail "n6 cannot be forgotten"
 returns n1
 

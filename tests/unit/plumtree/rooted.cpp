@@ -171,6 +171,75 @@ TEST_CASE("without a feasible neighbour a node floods and asks for a new epoch",
   }
 }
 
+TEST_CASE("a tree that carries nothing waits for the next epoch", "[rooted]") {
+  Single s({});
+  settle(s, 2);
+  s.advance(seconds{12});
+  settle(s, 2, 1000, 2);
+  s.tree.peer_down(peer(2), s.now);
+  s.drain();
+  CHECK(s.to<frame::Graft>() == Peers{1, 3});
+  CHECK(s.to<frame::Beacon>().empty());
+  SECTION("which ends it") {
+    s.receive(3, frame::Beacon{kTree, 3, 9000});
+    CHECK(parent_of(s) == peer(3));
+    s.advance(seconds{30});
+    s.drain();
+    for (const auto& [to, frame] : s.sent) {
+      if (const auto* beacon = std::get_if<frame::Beacon>(&frame)) CHECK(beacon->distance_us != kFar);
+    }
+  }
+  SECTION("and asks when that does not come") {
+    s.advance(seconds{6});
+    s.drain();
+    CHECK(s.to<frame::Beacon>().empty());
+    s.advance(milliseconds{1500});
+    s.drain();
+    REQUIRE(s.to<frame::Beacon>() == Peers{1, 3});
+    CHECK(s.first<frame::Beacon>() == frame::Beacon{kTree, 3, kFar});
+  }
+  SECTION("and asks when a payload comes") {
+    s.receive(1, on_tree(1));
+    s.drain();
+    CHECK(s.to<frame::Beacon>() == Peers{1, 3});
+    s.receive(1, on_tree(2));
+    s.drain();
+    CHECK(s.to<frame::Beacon>().empty());
+  }
+}
+
+TEST_CASE("changes within an epoch are told together, to whom they can help", "[rooted]") {
+  Single s({});
+  s.tree.set_rtt(peer(3), milliseconds{40}, milliseconds{40}, {}, s.now);
+  settle(s, 2, 5000);
+  s.receive(2, frame::Beacon{kTree, 1, 4000});
+  s.receive(2, frame::Beacon{kTree, 1, 3000});
+  s.drain();
+  CHECK(s.sent.empty());
+  s.advance(milliseconds{200});
+  s.drain();
+  CHECK(s.to<frame::Beacon>() == Peers{1, 3});
+  CHECK(s.first<frame::Beacon>() == frame::Beacon{kTree, 1, 4000});
+
+  s.receive(3, frame::Beacon{kTree, 1, 3000});  // nearer than us, now and later
+  s.receive(2, frame::Beacon{kTree, 1, 2500});
+  s.advance(milliseconds{200});
+  s.drain();
+  CHECK(s.to<frame::Beacon>() == Peers{1});
+  s.receive(2, frame::Beacon{kTree, 1, 2900});  // a little longer
+  s.advance(seconds{2});
+  s.drain();
+  CHECK(s.to<frame::Beacon>().empty());
+  CHECK(parent_of(s) == peer(2));
+
+  s.tree.peer_down(peer(2), s.now);  // and now over a slow link
+  CHECK(parent_of(s) == peer(3));
+  s.advance(milliseconds{200});
+  s.drain();
+  CHECK(s.to<frame::Beacon>() == Peers{1});
+  CHECK(s.first<frame::Beacon>() == frame::Beacon{kTree, 1, 23000});
+}
+
 TEST_CASE("a newer epoch from elsewhere waits for the parent's", "[rooted]") {
   Single s({});
   settle(s, 2, 1000);
@@ -184,7 +253,10 @@ TEST_CASE("a newer epoch from elsewhere waits for the parent's", "[rooted]") {
     CHECK(s.to<frame::Prune>().empty());
   }
   SECTION("which does not come") {
-    s.advance(milliseconds{50});
+    s.advance(milliseconds{200});
+    CHECK(parent_of(s) == peer(2));
+    s.drain();
+    s.advance(milliseconds{100});
     s.drain();
     CHECK(parent_of(s) == peer(1));
     CHECK(s.to<frame::Prune>() == Peers{2});

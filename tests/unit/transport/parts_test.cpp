@@ -137,11 +137,12 @@ TEST_CASE("pings measure round trip and clock offset", "[link]") {
   LinkConfig config;
   Link link{config, true, pool, 1 << 20, at(0s)};
   link.connected(at(0s));
-  link.go_up(PeerId{1}, at(10ms), 0ms);
+  link.go_up(PeerId{1}, at(10ms));
   CHECK(link.greeting_rtt() == 10ms);
   const auto ping = link.ping(at(100ms), 1000000);
   // The peer's link clock is 5 s ahead, its wall clock 1 s; each way takes 10 ms.
-  const frame::Pong pong = Link::pong(ping, at(5s + 110ms), 2010000);
+  Link other{config, false, pool, 1 << 20, at(0s)};
+  const frame::Pong pong = other.pong(ping, at(5s + 110ms), 2010000);
   REQUIRE(link.answered(pong, at(120ms), 1020000));
   CHECK(link.clock().best().rtt == 20ms);
   CHECK(link.clock().best().offset == 5s);
@@ -156,4 +157,77 @@ TEST_CASE("pings measure round trip and clock offset", "[link]") {
   strange.at_us = INT64_MIN;
   strange.wall_us = INT64_MAX;
   CHECK(link.answered(strange, at(120ms), 0));
+}
+
+TEST_CASE("the ends of a link ping in turn", "[link]") {
+  ChunkPool pool;
+  LinkConfig config;
+  config.ping_interval = 1s;
+  config.idle_timeout = 5s;
+  Link dialled{config, true, pool, 1 << 20, at(0s)};
+  Link accepted{config, false, pool, 1 << 20, at(0s)};
+  dialled.connected(at(0s));
+  int pings = 0;
+  Duration silence{};
+  bool cut = false;
+  // A way of 1 ms: what one end says at a tick is read by the other within it.
+  const auto say = [&](Link& from, Link& to, const frame::Ping& ping, Timestamp now) {
+    ++pings;
+    if (cut) return;
+    silence = std::max(silence, now - to.last_received());
+    to.received(20, now);
+    const frame::Pong pong = to.pong(ping, now, 0);
+    from.received(20, now);
+    CHECK(from.answered(pong, now, 0));
+  };
+  const auto run = [&](Duration from, Duration until) {
+    for (Timestamp now = at(from); now < at(until); now = now + Duration{1ms}) {
+      if (now >= dialled.deadline()) {
+        if (const auto ping = dialled.next_ping(now, 0)) say(dialled, accepted, *ping, now);
+      }
+      if (now >= accepted.deadline()) {
+        if (const auto ping = accepted.next_ping(now, 0)) say(accepted, dialled, *ping, now);
+      }
+    }
+  };
+  const Duration offset = GENERATE(Duration{0ms}, Duration{1ms}, Duration{400ms}, Duration{999ms});
+  dialled.go_up(PeerId{1}, at(0s));
+  accepted.go_up(PeerId{2}, at(0s));
+  say(dialled, accepted, dialled.ping(at(0s), 0, offset / 2), at(0s));
+  say(accepted, dialled, accepted.ping(at(0s), 0, offset), at(0s));
+  run(1ms, 20s);  // until the round trip is known well, both ping
+  CHECK(pings > 24);
+  pings = 0;
+  silence = Duration{};
+  run(20s, 120s);
+  CHECK(pings >= 99);
+  CHECK(pings <= 102);
+  CHECK(silence <= Duration{1100ms});
+
+  cut = true;
+  pings = 0;
+  run(120s, 121s);
+  CHECK_FALSE(dialled.is_idle(at(121s)));
+  run(121s, 130s);
+  CHECK(pings >= 14);  // each end alone pings once in an interval again
+  CHECK(dialled.is_idle(at(130s)));
+  CHECK(accepted.is_idle(at(130s)));
+}
+
+TEST_CASE("a silent link is looked at when its idle timeout ends", "[link]") {
+  ChunkPool pool;
+  LinkConfig config;
+  config.ping_interval = 10s;
+  config.idle_timeout = 31s;
+  Link link{config, true, pool, 1 << 20, at(0s)};
+  link.connected(at(0s));
+  link.go_up(PeerId{1}, at(0s));
+  static_cast<void>(link.ping(at(0s), 0));
+  link.received(1, at(4s));
+  Timestamp now = at(4s);
+  for (int i = 0; i < 100 && !link.is_idle(now); ++i) {
+    now = link.deadline();
+    if (!link.is_idle(now)) static_cast<void>(link.next_ping(now, 0));
+  }
+  CHECK(now == at(35s));
 }
