@@ -28,7 +28,9 @@ namespace plumvine::tree {
 /// has us as a child then, so neither end prunes the other for the copies that come twice.
 ///
 /// Changes against section 3.3, and why: a newer epoch heard first from another neighbour than the parent waits a moment
-/// for the parent's (or jitter would reshape the tree in every epoch); children attach again in every epoch (frames may be lost).
+/// for the parent's (or jitter would reshape the tree in every epoch); children attach again in every epoch (frames may be lost). Beacons
+/// go only to neighbours that are not known to be as near; changes within an epoch are gathered, and small losses not told: loop
+/// freedom does not need them (the feasible distance only shrinks), and they made epochs of their own.
 /// Bounds: `trees_max` trees; idle ones go first. Of those that went the last `kForgottenMax` epochs are remembered: what neighbours still say
 /// of such an epoch may be our own word, without the feasible distance that told so.
 class Rooted final : public Shape {
