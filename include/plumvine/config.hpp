@@ -183,7 +183,7 @@ struct LinkConfig {
   std::uint64_t queue_low_bytes = 256ULL << 10;
   /// Above this a link is broken off (only control frames can get a queue there).
   std::uint64_t queue_max_bytes = 8ULL << 20;
-  /// A link is pinged this often; it gives round trip and clock offset.
+  /// A link is pinged this often, by its ends in turn once the round trip is known well; it gives round trip and clock offset.
   Duration ping_interval = seconds{1};
   /// Nothing heard for so long: the link is dead.
   Duration idle_timeout = seconds{15};
