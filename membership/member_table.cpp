@@ -428,6 +428,12 @@ Record* MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
   const auto it = std::find_if(suspects_.begin(), suspects_.end(), [id](const Record* r) { return r->id == id; });
   if (it == suspects_.end()) return nullptr;
   Record& record = **it;
+  if (record.seen_at > record.suspicion->began()) {
+    // It talks to us, only its refutation has not come.
+    record.suspicion->restart(record.seen_at);
+    core_.timers.set({TimerKind::suspicion, id}, record.suspicion->due());
+    return nullptr;
+  }
   if (record.suspicion->asks()) {
     core_.timers.set({TimerKind::suspicion, id}, record.suspicion->deadline());
     return &record;

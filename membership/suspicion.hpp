@@ -51,6 +51,8 @@ class Suspicion {
     restart(now);
     return true;
   }
+  /// When it began, or the member was last known to live since.
+  [[nodiscard]] Timestamp began() const noexcept { return start_; }
   /// The member lived just now.
   void restart(Timestamp now) {
     start_ = now;

@@ -143,6 +143,30 @@ TEST_CASE("a suspect that answers when asked is not declared dead, though its re
   CHECK(run(false) == MemberState::dead);
 }
 
+TEST_CASE("a suspect that talks over another channel is not declared dead, as long as it does") {
+  test::Lone lone;
+  for (int i = 1; i <= 4; ++i) lone.alive(i + 1);
+  // Enough confirm it, so it would die after the least time.
+  for (const char* accuser : {"n3", "n4", "n5"}) lone.suspect(2, 1, accuser);
+  const auto pass = [&](Duration time, bool talks) {
+    const Timestamp end = lone.now + time;
+    while (lone.now < end) {
+      lone.wait(100ms);
+      if (talks) lone.machine.seen_alive("n2", lone.now);
+      for (const test::Sent& datagram : std::exchange(lone.sent, {})) {
+        const auto [sequence, name] = test::Lone::ping_in(datagram);
+        if (!name.empty() && name != "n2") lone.ack(sequence, name[1] - '0');
+      }
+    }
+  };
+  pass(60s, true);
+  CHECK(lone.state(2) == MemberState::suspect);
+  pass(3s, false);
+  CHECK(lone.state(2) == MemberState::suspect);
+  pass(2s, false);
+  CHECK(lone.state(2) == MemberState::dead);
+}
+
 TEST_CASE("a suspect hears of it before it is asked, so that its answer refutes") {
   test::Lone lone;
   lone.alive(2);
