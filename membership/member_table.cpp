@@ -429,10 +429,10 @@ Record* MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
   if (it == suspects_.end()) return nullptr;
   Record& record = **it;
   if (record.seen_at > record.suspicion->began()) {
-    // It talks to us, only its refutation has not come.
+    // It talks to us, only its refutation has not come: it is asked for that.
     record.suspicion->restart(record.seen_at);
     core_.timers.set({TimerKind::suspicion, id}, record.suspicion->due());
-    return nullptr;
+    return &record;
   }
   if (record.suspicion->asks()) {
     core_.timers.set({TimerKind::suspicion, id}, record.suspicion->deadline());

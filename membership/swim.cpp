@@ -49,6 +49,7 @@ class Swim::Impl {
   void on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now);
   void on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now);
   void on_proof(std::uint32_t sequence, Timestamp now);
+  void on_suspect(const Endpoint& from, const wire::Suspect& news, Timestamp now);
   void on_alive(const Endpoint& from, wire::Alive alive, Timestamp now);
   void tell(const Endpoint& from, const wire::Alive& news, Timestamp now);
   void handle_timeout(Timestamp now);
@@ -223,7 +224,7 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
     }
     case MessageType::suspect: {
       wire::Suspect news;
-      return wire::decode_body(part.body, news, scratch) ? table.suspect(news, now) : malformed();
+      return wire::decode_body(part.body, news, scratch) ? on_suspect(from, news, now) : malformed();
     }
     case MessageType::alive: {
       wire::Alive news;
@@ -279,6 +280,23 @@ void Swim::Impl::on_proof(std::uint32_t sequence, Timestamp now) {
   wire::Alive news;
   wire::Scratch own;
   if (wire::decode_body(claim->view().subspan(1), news, own)) table.alive(news, now);
+}
+
+void Swim::Impl::on_suspect(const Endpoint& from, const wire::Suspect& news, Timestamp now) {
+  // An accusation of ours that is answered already: the accuser missed the answer, as it may where news goes out twice only. It gets
+  // it once more, not more often than once a second.
+  constexpr Duration kTellInterval = std::chrono::seconds{1};
+  const Member& self = table.self().member;
+  if (!table.is_self(news.node) || news.incarnation >= static_cast<std::uint32_t>(self.incarnation)) return table.suspect(news, now);
+  Record* accuser = table.find(news.from);
+  if (accuser == nullptr || !(accuser->endpoint == from) || table.has_left()) return;
+  if (accuser->told_at != Timestamp{INT64_MIN} && now - accuser->told_at < kTellInterval) return;
+  accuser->told_at = now;
+  core.answer(unpacker.opened_by(), [&] {
+    const Bytes held = encode_alive(self);
+    const BytesView view = held.view();
+    core.send_packet(from, {&view, 1});
+  });
 }
 
 void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now) {

@@ -149,6 +149,30 @@ TEST_CASE("a member behind a broken path is reached through others", "[swim]") {
   CHECK(c.node(0).stats().deaths == 0);
 }
 
+TEST_CASE("who still accuses us of what we have answered gets the answer once more", "[swim]") {
+  Lone lone;
+  const Endpoint at = *Endpoint::parse("10.0.0.2:7946");
+  const Endpoint elsewhere = *Endpoint::parse("10.0.0.3:7946");
+  lone.learn("n2", at);
+  const auto accusation = wire::Suspect{1, "a", "n2"};
+  CHECK(targets(lone.receive(accusation, at)).empty());  // the refutation goes with the next gossip
+  REQUIRE(lone.swim.stats().refutations == 1);
+  CHECK(targets(lone.receive(accusation, elsewhere)).empty());
+  const auto answers = lone.receive(accusation, at);
+  REQUIRE(targets(answers) == std::vector{at});
+  const Bytes packet = std::get<swim::SendPacket>(answers.front()).packet;
+  wire::Alive alive;
+  wire::Scratch scratch;
+  REQUIRE(static_cast<wire::MessageType>(packet.view()[0]) == wire::MessageType::alive);
+  REQUIRE(wire::decode_body(packet.view().subspan(1), alive, scratch));
+  CHECK(alive.node == "a");
+  CHECK(alive.incarnation == 2);
+  CHECK(targets(lone.receive(accusation, at)).empty());
+  lone.now = lone.now + 1s;
+  CHECK(std::ranges::count(targets(lone.receive(accusation, at)), at) >= 1);
+  CHECK(lone.swim.stats().refutations == 1);
+}
+
 TEST_CASE("another channel's proof of life answers a probe", "[swim]") {
   Cluster c = joined(3, 6);
   c.packets_pass = [](std::size_t a, std::size_t b) { return a != 2 && b != 2; };
