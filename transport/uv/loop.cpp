@@ -20,8 +20,9 @@ struct Registry {
   std::mutex mutex;
   std::unordered_map<uv_loop_t*, std::weak_ptr<Turns>> by_loop;
 };
+/// Never destroyed: the thread of a node that was destroyed inside its own handler may end after `main` has.
 Registry& registry() {
-  static Registry registry;
+  static Registry& registry = *new Registry;
   return registry;
 }
 
