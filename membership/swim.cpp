@@ -50,6 +50,9 @@ class Swim::Impl {
   void on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now);
   void on_proof(std::uint32_t sequence, Timestamp now);
   void on_suspect(const Endpoint& from, const wire::Suspect& news, Timestamp now);
+  /// A member is told at its own address only that its news is stale, and not more than once a second.
+  [[nodiscard]] static bool may_tell(Record& record, const Endpoint& from, Timestamp now);
+  void send_alive(const Endpoint& to, const Member& member);
   void on_alive(const Endpoint& from, wire::Alive alive, Timestamp now);
   void tell(const Endpoint& from, const wire::Alive& news, Timestamp now);
   void handle_timeout(Timestamp now);
@@ -282,21 +285,28 @@ void Swim::Impl::on_proof(std::uint32_t sequence, Timestamp now) {
   if (wire::decode_body(claim->view().subspan(1), news, own)) table.alive(news, now);
 }
 
+bool Swim::Impl::may_tell(Record& record, const Endpoint& from, Timestamp now) {
+  constexpr Duration kTellInterval = std::chrono::seconds{1};
+  if (!(record.endpoint == from)) return false;
+  if (record.told_at != Timestamp{INT64_MIN} && now - record.told_at < kTellInterval) return false;
+  record.told_at = now;
+  return true;
+}
+
+void Swim::Impl::send_alive(const Endpoint& to, const Member& member) {
+  const Bytes news = encode_alive(member);
+  const BytesView view = news.view();
+  core.send_packet(to, {&view, 1});
+}
+
 void Swim::Impl::on_suspect(const Endpoint& from, const wire::Suspect& news, Timestamp now) {
   // An accusation of ours that is answered already: the accuser missed the answer, as it may where news goes out twice only. It gets
-  // it once more, not more often than once a second.
-  constexpr Duration kTellInterval = std::chrono::seconds{1};
+  // it once more.
   const Member& self = table.self().member;
   if (!table.is_self(news.node) || news.incarnation >= static_cast<std::uint32_t>(self.incarnation)) return table.suspect(news, now);
   Record* accuser = table.find(news.from);
-  if (accuser == nullptr || !(accuser->endpoint == from) || table.has_left()) return;
-  if (accuser->told_at != Timestamp{INT64_MIN} && now - accuser->told_at < kTellInterval) return;
-  accuser->told_at = now;
-  core.answer(unpacker.opened_by(), [&] {
-    const Bytes held = encode_alive(self);
-    const BytesView view = held.view();
-    core.send_packet(from, {&view, 1});
-  });
+  if (accuser == nullptr || table.has_left() || !may_tell(*accuser, from, now)) return;
+  core.answer(unpacker.opened_by(), [&] { send_alive(from, self); });
 }
 
 void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now) {
@@ -307,21 +317,15 @@ void Swim::Impl::on_alive(const Endpoint& from, wire::Alive news, Timestamp now)
 
 void Swim::Impl::tell(const Endpoint& from, const wire::Alive& news, Timestamp now) {
   // Somebody announces itself with an incarnation that we know to be over: restarted, or cut off for long. It
-  // is told what we hold, so that it refutes at once. Only the member itself, and not more than once a second.
-  constexpr Duration kTellInterval = std::chrono::seconds{1};
+  // is told what we hold, so that it refutes at once.
   Record* record = table.find(news.node);
-  if (record == nullptr || !(record->endpoint == from)) return;
+  if (record == nullptr) return;
   if (record->member.state == MemberState::alive && std::ranges::equal(record->member.meta.view(), news.meta)) return;
-  if (record->told_at != Timestamp{INT64_MIN} && now - record->told_at < kTellInterval) return;
-  record->told_at = now;
+  if (!may_tell(*record, from, now)) return;
   const Member& m = record->member;
   const auto incarnation = static_cast<std::uint32_t>(m.incarnation);
   switch (m.state) {
-    case MemberState::alive: {
-      const Bytes held = encode_alive(m);
-      const BytesView view = held.view();
-      return core.send_packet(from, {&view, 1});
-    }
+    case MemberState::alive: return send_alive(from, m);
     case MemberState::suspect: return core.send_alone(from, wire::Suspect{incarnation, m.name, core.identity.name});
     case MemberState::dead:
       return core.send_alone(from, wire::Dead{incarnation, m.name, record->accuser.empty() ? core.identity.name : record->accuser});
