@@ -57,8 +57,8 @@ class Link {
   std::optional<frame::Ping> next_ping(Timestamp now, std::int64_t wall_us);
   /// A ping out of turn; the next one follows after `ping_interval` less `earlier`.
   frame::Ping ping(Timestamp now, std::int64_t wall_us, Duration earlier = Duration{0});
-  /// Answers the peer's. Once round trips are well known the ends take turns: each pings in every other `ping_interval`, half an interval
-  /// or more after the other, so something is heard as often as before, and pings, most of what a link at rest carries, halve.
+  /// Answers the peer's. Once round trips are well known the ends take turns: each pings in every other `ping_interval`, one interval
+  /// after the other, so something is heard as often as before, and pings, most of what a link at rest carries, halve.
   frame::Pong pong(const frame::Ping& ping, Timestamp now, std::int64_t wall_us);
   /// Takes the measurement of an answered ping; false when it answers none of ours.
   bool answered(const frame::Pong& pong, Timestamp now, std::int64_t wall_us);

@@ -106,11 +106,27 @@ TEST_CASE("every code is explained once, in order", "[log]") {
   }
 }
 
-TEST_CASE("a greeting must name our cluster, our version and the member that was dialled", "[link]") {
+namespace {
+/// What links are made of.
+struct LinkParts {
+  explicit LinkParts(Duration ping_interval = LinkConfig{}.ping_interval, Duration idle_timeout = LinkConfig{}.idle_timeout) {
+    config.ping_interval = ping_interval;
+    config.idle_timeout = idle_timeout;
+  }
+  Link make(bool outbound) {
+    Link link{config, outbound, pool, 1 << 20, at(0s)};
+    if (outbound) link.connected(at(0s));
+    return link;
+  }
   ChunkPool pool;
   LinkConfig config;
+};
+}  // namespace
+
+TEST_CASE("a greeting must name our cluster, our version and the member that was dialled", "[link]") {
+  LinkParts parts;
   const LinkIdentity self{"me", InstanceId{1}, "blue"};
-  Link link{config, true, pool, 1 << 20, at(0s)};
+  Link link = parts.make(true);
   link.name = "you";
   link.instance = InstanceId{2};
   frame::Hello hello{.cluster = "blue", .name = "you", .instance = InstanceId{2}};
@@ -133,15 +149,13 @@ TEST_CASE("a greeting must name our cluster, our version and the member that was
 }
 
 TEST_CASE("pings measure round trip and clock offset", "[link]") {
-  ChunkPool pool;
-  LinkConfig config;
-  Link link{config, true, pool, 1 << 20, at(0s)};
-  link.connected(at(0s));
+  LinkParts parts;
+  Link link = parts.make(true);
   link.go_up(PeerId{1}, at(10ms));
   CHECK(link.greeting_rtt() == 10ms);
   const auto ping = link.ping(at(100ms), 1000000);
   // The peer's link clock is 5 s ahead, its wall clock 1 s; each way takes 10 ms.
-  Link other{config, false, pool, 1 << 20, at(0s)};
+  Link other = parts.make(false);
   const frame::Pong pong = other.pong(ping, at(5s + 110ms), 2010000);
   REQUIRE(link.answered(pong, at(120ms), 1020000));
   CHECK(link.clock().best().rtt == 20ms);
@@ -160,13 +174,8 @@ TEST_CASE("pings measure round trip and clock offset", "[link]") {
 }
 
 TEST_CASE("the ends of a link ping in turn", "[link]") {
-  ChunkPool pool;
-  LinkConfig config;
-  config.ping_interval = 1s;
-  config.idle_timeout = 5s;
-  Link dialled{config, true, pool, 1 << 20, at(0s)};
-  Link accepted{config, false, pool, 1 << 20, at(0s)};
-  dialled.connected(at(0s));
+  LinkParts parts{1s, 5s};
+  Link dialled = parts.make(true), accepted = parts.make(false);
   int pings = 0;
   Duration silence{};
   bool cut = false;
@@ -215,12 +224,8 @@ TEST_CASE("the ends of a link ping in turn", "[link]") {
 }
 
 TEST_CASE("a silent link is looked at when its idle timeout ends", "[link]") {
-  ChunkPool pool;
-  LinkConfig config;
-  config.ping_interval = 10s;
-  config.idle_timeout = 31s;
-  Link link{config, true, pool, 1 << 20, at(0s)};
-  link.connected(at(0s));
+  LinkParts parts{10s, 31s};
+  Link link = parts.make(true);
   link.go_up(PeerId{1}, at(0s));
   static_cast<void>(link.ping(at(0s), 0));
   link.received(1, at(4s));
