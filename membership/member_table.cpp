@@ -49,6 +49,9 @@ Versions own_versions(const SwimConfig& config) {
   return {1, 5, 2, d[0], d[1], d[2]};
 }
 
+/// How far metadata goes beyond what memberlist's senders allow.
+std::size_t excess(BytesView meta) { return meta.size() > wire::kMetaMax ? meta.size() - wire::kMetaMax : 0; }
+
 /// Keeps the bytes we have if they are the same: a refreshed member costs no memory.
 void assign(Bytes& field, BytesView value) {
   if (!same(field.view(), value)) field = Bytes::copy_of(value);
@@ -102,6 +105,11 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
     return AliveOutcome::ignored;
   }
   Record* record = find(news.node);
+  const std::size_t held = record == nullptr ? 0 : excess(record->member.meta.view());
+  if (excess(news.meta) > kMetaExcessMax - meta_excess_ + held) {
+    core_.stats.rejected.add(PacketReject::too_large);
+    return AliveOutcome::ignored;
+  }
   bool replaced = false;
   if (record == nullptr) {
     if (own && !bootstrap) return AliveOutcome::ignored;
@@ -151,6 +159,7 @@ Record* MemberTable::insert(const wire::Alive& news) {
   record->member.address = Bytes::copy_of(news.address);
   record->member.port = news.port;
   record->member.meta = Bytes::copy_of(news.meta);
+  meta_excess_ += excess(news.meta);
   record->member.state = MemberState::dead;
   record->member.since = kLongAgo;
   if (news.versions.size() >= 6)
@@ -202,6 +211,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
     core_.log(LogLevel::warn, "PV1114", fmt::format("{}; it is kept out of table exchanges", problem),
               {{"member", member.name}, {"reason", problem}});
   record.incompatible = std::move(problem);
+  meta_excess_ += excess(news.meta) - excess(member.meta.view());
   assign(member.meta, news.meta);
   assign(member.address, news.address);
   member.port = news.port;
@@ -531,12 +541,19 @@ void MemberTable::drop_dead(Timestamp now) {
     const bool over = member.state == MemberState::dead || member.state == MemberState::left;
     if (!over || record.get() == self_ || now - member.since <= core_.config.gossip_to_the_dead_time) return false;
     by_name_.erase(record.get());
+    drop_excess(member);
     ++version_;
     // Of whom we only ever heard, and never as alive, nobody was told.
     if (member.since != kLongAgo) forgotten(departed_.keep(std::move(member)));
     return true;
   });
   while (const auto member = departed_.expired(now)) forgotten(member);
+}
+
+void MemberTable::drop_excess(Member& member) {
+  if (excess(member.meta.view()) == 0) return;
+  meta_excess_ -= excess(member.meta.view());
+  member.meta = {};
 }
 
 void MemberTable::forgotten(const std::optional<Member>& member, std::string_view by) {
@@ -604,6 +621,7 @@ void MemberTable::erase(std::string_view name, std::string_view by) {
   departed_.drop(name);
   if (Record* record = find(name)) {
     // Of whom we only ever heard, and never as alive, nobody was told.
+    drop_excess(record->member);
     if (record->member.since != kLongAgo) gone = record->member;
     end_suspicion(*record);
     by_name_.erase(record);

@@ -73,9 +73,12 @@ enum class AliveOutcome : std::uint8_t { ignored, older, accepted, refuted };
 ///
 /// The table is what everything else reads. It queues news for gossip, runs suspicions, raises events and
 /// counts; it sends nothing itself. Our own record is in it like any other; nobody else can change it.
-/// Bounds: `members_max` records; alive messages about further members are dropped and counted.
+/// Bounds: `members_max` records; alive messages about further members are dropped and counted. Metadata above the 512 bytes that
+/// memberlist's senders allow is taken up to `kMetaTakenMax` a member and `kMetaExcessMax` beyond 512 in all.
 class MemberTable {
  public:
+  static constexpr std::size_t kMetaExcessMax = std::size_t{16} << 20;
+
   explicit MemberTable(Core& core);
 
   void observe(MemberObserver observer) { observer_ = std::move(observer); }
@@ -188,6 +191,8 @@ class MemberTable {
   void notify(MemberEvent::Kind kind, const Member& member, std::string_view from, std::string reason = {});
   void changed(const Record& record, std::optional<MemberState> before);
   void drop_dead(Timestamp now);
+  /// It leaves the table: what only the table counts does not go along.
+  void drop_excess(Member& member);
   void forgotten(const std::optional<Member>& member, std::string_view by = {});
   /// Takes the member out of everything.
   void erase(std::string_view name, std::string_view by);
@@ -203,6 +208,7 @@ class MemberTable {
   Tombstones tombstones_;
   Record* self_ = nullptr;
   std::size_t next_probe_ = 0;
+  std::size_t meta_excess_ = 0;  ///< bytes of metadata beyond 512 each
   std::size_t alive_ = 0;
   std::uint64_t last_id_ = 0;
   std::uint64_t version_ = 0;

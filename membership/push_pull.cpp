@@ -299,8 +299,9 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
       culprit = table_.version_problem(row->name, row->versions, row->state == alive);
     }
   }
+  for (std::size_t i = 0; i < rows.passed_over(); ++i) core_.stats.rejected.add(PacketReject::malformed);
   if (!rows.ok()) {
-    core_.stats.rejected.add(PacketReject::malformed);
+    if (rows.passed_over() == 0) core_.stats.rejected.add(PacketReject::malformed);
     return false;
   }
   if (culprit) {

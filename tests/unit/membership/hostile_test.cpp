@@ -183,6 +183,54 @@ TEST_CASE("no malformed stream changes anything, and each is counted by its reas
   });
 }
 
+TEST_CASE("metadata above 512 bytes is taken, and what is wrong in a row costs that row only", "[swim][hostile]") {
+  constexpr auto kVersions = std::string_view("\x01\x05\x02\x02\x05\x04");
+  const auto address = [](int i) { return Lone::at(i).raw(); };
+  const auto alive = [&](int i, std::size_t meta) {
+    return wire::encoded(wire::Alive{1, Lone::name(i), address(i).view(), 7946, as_bytes(std::string(meta, 'm')), as_bytes(kVersions)});
+  };
+  const auto meta = [](const swim::Swim& machine, const char* name) {
+    const Member* member = machine.find(name);
+    return member == nullptr ? std::optional<std::size_t>() : member->meta.size();
+  };
+  Target packets;
+  packets.packet(labelled(alive(4, 513)));
+  packets.packet(labelled(alive(5, wire::kMetaTakenMax)));
+  packets.packet(labelled(alive(6, wire::kMetaTakenMax + 1)));
+  CHECK(meta(packets.machine, "n4") == 513);
+  CHECK(meta(packets.machine, "n5") == wire::kMetaTakenMax);
+  CHECK_FALSE(meta(packets.machine, "n6"));
+  CHECK(packets.machine.stats().rejected[PacketReject::malformed] == 1);
+
+  Target tables;
+  wire::Buffer table;
+  wire::encode(wire::PushPullHeader{5, 0, true}, table);
+  for (const auto& [i, size] : {std::pair(4, std::size_t{0}), {5, std::size_t{513}}, {6, wire::kMetaTakenMax + 1}, {7, std::size_t{9}}}) {
+    const std::string name = Lone::name(i), text(size, 'm');
+    wire::encode(wire::PushNodeState{name, address(i).view(), 7946, as_bytes(text), 1, 0, as_bytes(kVersions)}, table);
+  }
+  const Bytes wrong = hex("81a44e616d6505");  // its name is a number
+  table.insert(table.end(), wrong.view().begin(), wrong.view().end());
+  tables.stream(labelled(Bytes::copy_of(table)));
+  CHECK(meta(tables.machine, "n4") == 0);
+  CHECK(meta(tables.machine, "n5") == 513);
+  CHECK_FALSE(meta(tables.machine, "n6"));
+  CHECK(meta(tables.machine, "n7") == 9);
+  CHECK(tables.machine.stats().rejected[PacketReject::malformed] == 2);
+  CHECK(tables.machine.stats().push_pulls[PushPullResult::in_ok] == 1);
+
+  // What goes beyond memberlist's bound is bounded in all.
+  Target many;
+  int taken = 0;
+  for (int i = 4; i < 1000; ++i) {
+    const std::string name = "m" + std::to_string(i), text(wire::kMetaTakenMax, 'm');
+    many.packet(labelled(wire::encoded(wire::Alive{1, name, address(4).view(), 7946, as_bytes(text), as_bytes(kVersions)})));
+    if (many.machine.find(name) != nullptr) ++taken;
+  }
+  CHECK(taken == 520);
+  CHECK(many.machine.stats().rejected[PacketReject::too_large] == 996 - 520);
+}
+
 TEST_CASE("with a key, only what it seals changes anything", "[swim][hostile]") {
   const auto key = ring('k'), other = ring('x');
   const Bytes death = wire::encoded(wire::Dead{9, "n2", "n3"});
