@@ -208,7 +208,7 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   if (&record != self_)
     problem = version_problem(member.name, BytesView(reinterpret_cast<const std::byte*>(member.versions.data()), member.versions.size()), true);
   if (!problem.empty() && problem != record.incompatible)
-    core_.log(LogLevel::warn, "PV1114", fmt::format("{}; it is kept out of table exchanges", problem),
+    core_.log(LogLevel::warn, "PV1114", fmt::format("Member {} is kept out of table exchanges: {}", member.name, problem),
               {{"member", member.name}, {"reason", problem}});
   record.incompatible = std::move(problem);
   meta_excess_ += excess(news.meta) - excess(member.meta.view());
@@ -255,9 +255,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   }
   if (record->member.state != MemberState::alive) return;
   if (record == self_) {
-    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting a suspicion of this member by {}", news.from), {{"by", std::string(news.from)}});
-    notify(MemberEvent::Kind::accused, record->member, news.from, "suspected");
-    return refute(news.incarnation);
+    return answer_accusation(news.incarnation, news.from, source == Accusation::exchange ? why : std::string{}, "suspected");
   }
   if (settle_claim(*record, now)) return;
   core_.queue.queue(record->member.name, wire::encoded(news));
@@ -266,7 +264,8 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   start_suspicion(*record, news.from, now);
   ++core_.stats.suspicions;
   core_.stats.accusations.add(source);
-  if (why.empty()) why = source == Accusation::exchange ? "in a table exchange it was not alive" : "told by others";
+  if (source == Accusation::exchange) why = "it was not alive in " + (why.empty() ? "a table exchange" : "the table of " + why);
+  if (why.empty()) why = "told by others";
   core_.log(LogLevel::info, "PV1101", fmt::format("Member {} is suspected by {}: {}", record->member.name, news.from, why),
             {{"member", record->member.name}, {"by", std::string(news.from)}, {"reason", why}});
   notify(MemberEvent::Kind::suspected, record->member, news.from, std::move(why));
@@ -280,9 +279,7 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   const MemberState before = record->member.state;
   if (before == MemberState::dead || before == MemberState::left) return;
   if (record == self_ && !left_) {
-    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting the death of this member, declared by {}", news.from), {{"by", std::string(news.from)}});
-    notify(MemberEvent::Kind::accused, record->member, news.from, "declared dead");
-    return refute(news.incarnation);
+    return answer_accusation(news.incarnation, news.from, why, "declared dead");
   }
   if (settle_claim(*record, now)) return;
   // Our farewell under another's name would end that member.
@@ -332,7 +329,7 @@ void MemberTable::believe_left(std::string_view name, Timestamp now) {
   changed(*record, MemberState::dead);
 }
 
-void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
+void MemberTable::merge(const wire::PushNodeState& row, Timestamp now, std::string_view teller) {
   switch (static_cast<MemberState>(row.state)) {
     case MemberState::alive: {
       const std::uint64_t known = last_id_;
@@ -345,9 +342,10 @@ void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
       merged_ += last_id_ - known;
       return;
     }
-    case MemberState::left: return dead({row.incarnation, row.name, row.name}, now);
+    case MemberState::left: return dead({row.incarnation, row.name, row.name}, now, is_self(row.name) ? std::string(teller) : std::string{});
     case MemberState::suspect:
-    case MemberState::dead: return suspect({row.incarnation, row.name, core_.identity.name}, now, Accusation::exchange);
+    case MemberState::dead:
+      return suspect({row.incarnation, row.name, core_.identity.name}, now, Accusation::exchange, std::string(teller));
   }
 }
 
@@ -371,8 +369,21 @@ void MemberTable::leave(Timestamp now) {
   dead({incarnation, core_.identity.name, core_.identity.name}, now);
 }
 
-void MemberTable::merge_own(const wire::PushNodeState& row, Timestamp now) {
-  if (is_self(row.name)) merge(row, now);
+void MemberTable::merge_own(const wire::PushNodeState& row, Timestamp now, std::string_view teller) {
+  if (is_self(row.name)) merge(row, now, teller);
+}
+
+void MemberTable::answer_accusation(std::uint32_t accused, std::string_view accuser, std::string_view teller, std::string_view of) {
+  const bool suspected = of == "suspected";
+  const std::string by(teller.empty() ? accuser : teller);
+  std::string text;
+  if (!teller.empty()) text = fmt::format("Refuting that this member is not alive, as in the table of {}", teller);
+  else if (suspected) text = fmt::format("Refuting a suspicion of this member by {}", accuser);
+  else if (accuser == core_.identity.name) text = "Refuting that this member left, as others say";
+  else text = fmt::format("Refuting the death of this member, declared by {}", accuser);
+  core_.log(LogLevel::warn, "PV1103", std::move(text), {{"by", by}});
+  notify(MemberEvent::Kind::accused, self_->member, by, std::string(of));
+  refute(accused);
 }
 
 void MemberTable::refute(std::uint32_t accused) {
@@ -649,7 +660,8 @@ std::string MemberTable::version_problem(std::string_view name, BytesView versio
   check.add(ours, true, false);
   check.add(versions, alive, true);
   if (const auto problem = check.check(name, versions)) return *problem;
-  return check.check(core_.identity.name, ours).value_or(std::string{});
+  const auto problem = check.check(core_.identity.name, ours);
+  return problem ? fmt::format("Node '{}' asks for more than this member has: {}", name, *problem) : std::string{};
 }
 
 void MemberTable::each_row(const std::function<void(const wire::PushNodeState&)>& take) const {

@@ -91,7 +91,8 @@ class MemberTable {
   /// A dead member is known to have wanted that.
   void believe_left(std::string_view name, Timestamp now);
   /// One row of another member's table: nobody else's word is taken for a death, it becomes a suspicion of ours.
-  void merge(const wire::PushNodeState& row, Timestamp now);
+  /// `teller` is whose table it is: a name or an address.
+  void merge(const wire::PushNodeState& row, Timestamp now, std::string_view teller = {});
   /// Whether alive members that become known are news to others. A newcomer's first table is not: those who
   /// gave it have spread it, and a thousand newcomers would each repeat a thousand messages.
   void spread_merged(bool spread) noexcept { spread_ = spread; }
@@ -103,7 +104,7 @@ class MemberTable {
   void come_back() noexcept { left_ = false; }
   [[nodiscard]] bool has_left() const noexcept { return left_; }
   /// Handles only what `row` says about us, so that an answer can already carry the refutation.
-  void merge_own(const wire::PushNodeState& row, Timestamp now);
+  void merge_own(const wire::PushNodeState& row, Timestamp now, std::string_view teller = {});
 
   /// Whether `cidrs_allowed` lets members be at this address.
   [[nodiscard]] bool allowed(const Endpoint& endpoint) const;
@@ -178,6 +179,8 @@ class MemberTable {
 
   [[nodiscard]] bool shown(const Record& record) const;
   void refute(std::uint32_t accused);
+  /// Says what is claimed of us and refutes it. In a table it is not told who began with that, only whose table it is.
+  void answer_accusation(std::uint32_t accused, std::string_view accuser, std::string_view teller, std::string_view of);
   void broadcast_self();
   void start_suspicion(Record& record, std::string_view accuser, Timestamp now);
   void flapped(Record& record, Timestamp now);

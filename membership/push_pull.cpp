@@ -224,10 +224,16 @@ bool Streams::own_request(Stream& stream, BytesView body) {
   return stream.to_self;
 }
 
-void Streams::merge_own(BytesView body, Timestamp now) {
+std::string Streams::teller(const Endpoint& peer) const {
+  const Record* record = table_.living_at(peer);
+  return record == nullptr ? peer.to_string() : record->member.name;
+}
+
+void Streams::merge_own(BytesView body, const Endpoint& peer, Timestamp now) {
   wire::Scratch scratch;
   wire::PushPullRows rows(body, scratch);
-  while (const auto row = rows.next()) table_.merge_own(*row, now);
+  while (const auto row = rows.next())
+    if (table_.is_self(row->name)) table_.merge_own(*row, now, teller(peer));
 }
 
 void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
@@ -239,9 +245,9 @@ void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
   stream.join = wire::PushPullRows(body, scratch).header().join;
   // What the other side says about us comes first: the answer then carries the refutation, and a member that
   // was restarted or cut off is alive again after one exchange.
-  if (fine && !stream.to_self) merge_own(body, now);
+  if (fine && !stream.to_self) merge_own(body, stream.peer, now);
   send_table(it->first, stream, false);
-  if (fine && !stream.to_self) merge(body, now);
+  if (fine && !stream.to_self) merge(body, stream.peer, now);
   core_.stats.push_pulls.add(fine ? PushPullResult::in_ok : PushPullResult::in_failed);
   finish(it, fine, true, now);
 }
@@ -267,13 +273,13 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
   }
   if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
   const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer);
-  if (fine && !stream.to_self) merge_reply(stream.reader.body(), now);
+  if (fine && !stream.to_self) merge_reply(stream.reader.body(), stream.peer, now);
   finish(it, fine, true, now, fine ? "" : "its members' versions do not go with ours");
 }
 
-void Streams::merge_reply(BytesView body, Timestamp now) {
+void Streams::merge_reply(BytesView body, const Endpoint& peer, Timestamp now) {
   table_.spread_merged(table_.size() > 1);
-  merge(body, now);
+  merge(body, peer, now);
   table_.spread_merged(true);
 }
 
@@ -337,11 +343,12 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
   return false;
 }
 
-void Streams::merge(BytesView body, Timestamp now) {
+void Streams::merge(BytesView body, const Endpoint& peer, Timestamp now) {
   wire::Scratch scratch;
+  const std::string whose = teller(peer);
   wire::PushPullRows rows(body, scratch);
   while (const auto row = rows.next())
-    if (usable(*row)) table_.merge(*row, now);
+    if (usable(*row)) table_.merge(*row, now, whose);
   hand_up(rows.user_state());
 }
 

@@ -117,15 +117,17 @@ class Streams {
   void whole_instead(Map::iterator it, bool close, Timestamp now);
   /// Reads all rows; logs and counts those that cannot be merged. False: none can.
   bool acceptable(BytesView body, const Endpoint& peer);
-  void merge(BytesView body, Timestamp now);
+  void merge(BytesView body, const Endpoint& peer, Timestamp now);
   /// Whether the versions of this row go with ours.
   [[nodiscard]] bool usable(const wire::PushNodeState& row) const;
   void hand_up(BytesView state);
   [[nodiscard]] static bool asks_for_table(const Stream& stream);
   /// Takes the rows of a reply; what they say of us was read before.
-  void merge_reply(BytesView body, Timestamp now);
+  void merge_reply(BytesView body, const Endpoint& peer, Timestamp now);
   /// What the rows say about us, so that what we send next carries the refutation.
-  void merge_own(BytesView body, Timestamp now);
+  void merge_own(BytesView body, const Endpoint& peer, Timestamp now);
+  /// Whose table it is: the name, or the address where that is not known. Who opens a stream does not say its name, and its port is any.
+  [[nodiscard]] std::string teller(const Endpoint& peer) const;
   void reject(Map::iterator it, PacketReject why, Timestamp now);
   /// Ends the stream without a word.
   void drop(Map::iterator it, bool close);

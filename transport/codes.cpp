@@ -15,7 +15,7 @@ constexpr std::array kTable{
                 "Nobody heard of it during the suspicion time. It is contacted again; if it only was cut off, it comes back "
                 "by itself."},
     Explanation{"PV1103", member, "others suspected this node",
-                "The line names who did. This node refutes that now. If it happens often, this process is stalled at times or packets "
+                "The line names who did, or in whose table it stood. This node refutes that now. If it happens often, this process is stalled at times or packets "
                 "to it are lost."},
     Explanation{"PV1104", member, "a name is claimed twice", "Two members with one name and different addresses: rename one."},
     Explanation{"PV1105", member, "a member left", "It said so itself; it is not missed."},

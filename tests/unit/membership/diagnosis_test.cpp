@@ -165,6 +165,51 @@ TEST_CASE("one odd row of a foreign table is left out, the others are used", "[s
   CHECK(lines(c, 0, "PV1106", "a member was left out: Node 'odd'") == 1);
 }
 
+TEST_CASE("an accusation out of a table names whose table it was", "[swim][diagnosis]") {
+  constexpr std::array<std::byte, 6> good{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
+  Cluster c = joined(3);
+  const Bytes own = Cluster::endpoint(0).raw(), other = Cluster::endpoint(2).raw();
+  const auto tell = [&](const Endpoint& from, MemberState state) {
+    wire::Buffer request;
+    wire::encode(wire::PushPullHeader{2, 0, false}, request);
+    const auto row = static_cast<std::int64_t>(state);
+    wire::encode(wire::PushNodeState{"n0", own.view(), 7946, {}, 9000, row, BytesView(good)}, request);
+    wire::encode(wire::PushNodeState{"n2", other.view(), 7946, {}, 9000, row, BytesView(good)}, request);
+    c.with(0, [&](swim::Swim& s) {
+      s.stream_accepted(swim::StreamId{1 << 20}, from, c.now());
+      s.stream_received(swim::StreamId{1 << 20}, request, c.now());
+    });
+  };
+  tell(*Endpoint::parse("10.0.0.2:41234"), MemberState::dead);  // a member's stream comes from any port
+  CHECK(lines(c, 0, "PV1103", "Refuting that this member is not alive, as in the table of 10.0.0.2:41234") == 1);
+  CHECK(lines(c, 0, "PV1103", "by n0") == 0);
+  CHECK(lines(c, 0, "PV1101", "Member n2 is suspected by n0: it was not alive in the table of 10.0.0.2:41234") == 1);
+  const MemberEvent* accused = event(c, 0, MemberEvent::Kind::accused, "n0");
+  REQUIRE(accused != nullptr);
+  CHECK(accused->from == "10.0.0.2:41234");
+  const auto inject = [&](const Bytes& accusation) {
+    c.inject(Cluster::endpoint(1), 0, accusation);
+    c.run(5ms);
+  };
+  inject(wire::encoded(wire::Suspect{99000, "n0", "n1"}));
+  inject(wire::encoded(wire::Dead{99009, "n0", "n1"}));
+  inject(wire::encoded(wire::Dead{99018, "n0", "n0"}));
+  CHECK(lines(c, 0, "PV1103", "Refuting a suspicion of this member by n1") == 1);
+  CHECK(lines(c, 0, "PV1103", "Refuting the death of this member, declared by n1") == 1);
+  CHECK(lines(c, 0, "PV1103", "Refuting that this member left, as others say") == 1);
+}
+
+TEST_CASE("a member that asks for more than we have is the one that is named", "[swim][diagnosis]") {
+  Cluster c = joined(2);
+  const Bytes address = Cluster::endpoint(8).raw();
+  constexpr std::array<std::byte, 6> newer{std::byte{3}, std::byte{5}, std::byte{3}, std::byte{2}, std::byte{5}, std::byte{4}};
+  c.inject(Cluster::endpoint(8), 0, wire::encoded(wire::Alive{1, "newer", address.view(), 7946, {}, BytesView(newer)}));
+  c.run(10ms);
+  CHECK(lines(c, 0, "PV1114", "Member newer is kept out of table exchanges: Node 'newer' asks for more than this member has: "
+                              "Node 'n0' protocol version (2) is incompatible: [3, 5]") == 1);
+  CHECK(c.node(0).detail("newer").incompatible.starts_with("Node 'newer'"));
+}
+
 TEST_CASE("lost packets are no blocked path", "[swim][diagnosis]") {
   Cluster c = joined(5, 2);
   c.loss = 0.05;
