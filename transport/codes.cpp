@@ -120,6 +120,9 @@ constexpr std::array kTable{
     Explanation{kEventTooLarge, node, "a broadcast is too large for a Serf user event",
                 "Serf takes 512 bytes, name and framing included. Members of ours got the broadcast; Serf's did not."},
     Explanation{kTrimmed, load, "caches were trimmed by order", "`plumvine trim` or `Node::trim`; the line says how much went."},
+    Explanation{kBadEventName, node, "a Serf user event's name makes no topic",
+                "Topic serf.NAME has 128 bytes at most, so NAME has 123, in UTF-8 without control characters. Events of other names are not "
+                "delivered to members of ours. Each name is said once; swim_serf_messages_total{what=\"bad_name\"} counts all."},
     Explanation{kSuppressed, node, "repeated lines were held back", "The line says how many of which code."},
     Explanation{kAdvertising, node, "the address that others dial",
                 "Chosen as the line says. If others cannot reach it, set `advertise`."},

@@ -98,8 +98,12 @@ bool Engine::Impl::unwrap_event(tree::Deliver& message) {
   const bool typed = !body.empty() && body[0] == static_cast<std::byte>(serf::MessageType::event);
   std::string topic;
   if (typed && serf::decode(body.subspan(1), event)) topic = std::string{kSerfPrefix} + std::string{event.name};
-  if (topic.size() <= kSerfPrefix.size() || !check_topic(topic)) {
+  if (topic.size() <= kSerfPrefix.size()) {
     bridge_counts_.add(SerfMessage::malformed);
+    return false;
+  }
+  if (const Status fits = check_topic(topic); !fits) {
+    bad_event_name(event.name, fits.error().message);
     return false;
   }
   if (bridge_) bridge_->carried(event.time, event.name, event.payload);
@@ -111,6 +115,16 @@ bool Engine::Impl::unwrap_event(tree::Deliver& message) {
   message.payload = event.payload.empty() ? Bytes{} : message.payload.slice(at, event.payload.size());
   message.topic = std::move(topic);
   return true;
+}
+
+/// Counted by all; said where the event comes from Serf, once for each name.
+void Engine::Impl::bad_event_name(std::string_view name, const std::string& problem) {
+  constexpr std::size_t kNamesMax = 256;
+  bridge_counts_.add(SerfMessage::bad_name);
+  if (!bridge_ || bad_event_names_.size() >= kNamesMax || !bad_event_names_.emplace(name).second) return;
+  log(LogLevel::warn, "node", code::kBadEventName, name,
+      "Serf's user event " + std::string(name) + " is not delivered: its topic would be serf.NAME, and " + problem,
+      {{"event", std::string(name)}, {"bytes", std::to_string(name.size())}});
 }
 
 bool Engine::Impl::settle_bridge() {

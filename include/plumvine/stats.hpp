@@ -36,7 +36,7 @@ std::string_view to_string(DigestResult result) noexcept;
 
 /// What became of a message of Serf's, received or our own.
 enum class SerfMessage : std::uint8_t {
-  fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped, count_,
+  fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped, bad_name, count_,
 };
 std::string_view to_string(SerfMessage what) noexcept;
 

@@ -163,7 +163,7 @@ std::string_view to_string(PacketReject reason) noexcept {
 
 std::string_view to_string(SerfMessage what) noexcept {
   static constexpr std::array<std::string_view, CountedReasons<SerfMessage>::kSize> names{
-      "fresh", "repeated", "old", "malformed", "unknown_type", "stranger", "too_large", "sent", "dropped"};
+      "fresh", "repeated", "old", "malformed", "unknown_type", "stranger", "too_large", "sent", "dropped", "bad_name"};
   return pick(names, what);
 }
 
