@@ -100,6 +100,10 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
       return AliveOutcome::ignored;
     }
   }
+  if (const char* problem = endpoint_of(news.address, news.port).undiallable(); problem != nullptr && !own) {
+    bad_address(news, problem);
+    return AliveOutcome::ignored;
+  }
   if (!own && !allowed(endpoint_of(news.address, news.port))) {
     core_.stats.rejected.add(PacketReject::not_allowed);
     return AliveOutcome::ignored;
@@ -141,6 +145,15 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
   }
   accept_alive(*record, news, replaced, now);
   return AliveOutcome::accepted;
+}
+
+void MemberTable::bad_address(const wire::Alive& news, const char* problem) {
+  constexpr std::size_t kTold = 256;
+  core_.stats.rejected.add(PacketReject::bad_address);
+  const std::string address = endpoint_of(news.address, news.port).to_string();
+  if (bad_addresses_told_.size() >= kTold || !bad_addresses_told_.insert(std::string(news.node) + ' ' + address).second) return;
+  core_.log(LogLevel::warn, "PV1125", fmt::format("Member {} at {} is not taken: {}", news.node, address, problem),
+            {{"member", std::string(news.node)}, {"address", address}});
 }
 
 bool MemberTable::allowed(const Endpoint& endpoint) const {

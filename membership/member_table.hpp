@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -164,6 +165,8 @@ class MemberTable {
 
  private:
   AliveOutcome alive(const wire::Alive& news, bool bootstrap, Timestamp now);
+  /// Counts news of a member that nobody can dial, and says so once for each name and address.
+  void bad_address(const wire::Alive& news, const char* problem);
   Record* insert(const wire::Alive& news);
   void accept_alive(Record& record, const wire::Alive& news, bool replaced, Timestamp now);
   [[nodiscard]] bool outlives(const wire::Alive& news) const;
@@ -211,6 +214,7 @@ class MemberTable {
   Tombstones tombstones_;
   Record* self_ = nullptr;
   std::size_t next_probe_ = 0;
+  std::set<std::string> bad_addresses_told_;
   std::size_t meta_excess_ = 0;  ///< bytes of metadata beyond 512 each
   std::size_t alive_ = 0;
   std::uint64_t last_id_ = 0;

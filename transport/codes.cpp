@@ -62,6 +62,9 @@ constexpr std::array kTable{
                 "It still seals with the key before. It is told the new one, which works until the old key is removed."},
     Explanation{kKeyOrder, security, "an order about keys was given here",
                 "`plumvine keys` or `Node::order_keys`. Who did not confirm is named; `plumvine keys list` shows who has which keys."},
+    Explanation{"PV1125", member, "a member's address cannot be dialled",
+                "News of a member names a wildcard, multicast, broadcast, reserved or link-local IPv6 address. It is not taken, the rest of the "
+                "message is. Set the advertised address there. swim_packets_rejected_total{reason=\"bad_address\"} counts all."},
     Explanation{kLinkUp, link, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
     Explanation{kLinkDown, link, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "

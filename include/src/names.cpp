@@ -157,7 +157,7 @@ std::string_view to_string(PacketReject reason) noexcept {
       "empty",    "malformed",  "unknown_type",         "wrong_label", "encrypted",
       "bad_crc",  "compressed_malformed", "compressed_too_large", "too_deep", "too_large",
       "wrong_name", "incompatible_version", "not_allowed", "table_full", "stream_limit", "timed_out",
-      "undecryptable", "plaintext"};
+      "undecryptable", "plaintext", "bad_address"};
   return pick(names, reason);
 }
 

@@ -231,6 +231,48 @@ TEST_CASE("metadata above 512 bytes is taken, and what is wrong in a row costs t
   CHECK(many.machine.stats().rejected[PacketReject::too_large] == 996 - 520);
 }
 
+TEST_CASE("members at addresses that nobody can dial are not taken, the rest of their table is", "[swim][hostile]") {
+  constexpr auto kVersions = std::string_view("\x01\x05\x02\x02\x05\x04");
+  const std::vector<std::string> bad{"0.0.0.0:7946", "224.0.0.1:7946", "239.1.2.3:7946", "240.0.0.1:7946", "255.255.255.255:7946",
+                                     "[::]:7946", "[ff02::1]:7946", "[fe80::1]:7946"};
+  const auto alive = [&](const std::string& name, const Endpoint& at) {
+    const Bytes address = at.raw();
+    return labelled(wire::encoded(wire::Alive{1, name, address.view(), at.port, {}, as_bytes(kVersions)}));
+  };
+  for (const std::string& text : bad)
+    expect_rejected({text.c_str(), alive("n4", *Endpoint::parse(text)), PacketReject::bad_address}, Target(),
+                    [&](Target& t) { t.packet(alive("n4", *Endpoint::parse(text))); });
+  // A member that is known keeps its address.
+  Target moved;
+  moved.packet(labelled(wire::encoded(wire::Alive{9, "n2", Endpoint::parse("224.0.0.1:7946")->raw().view(), 7946, {}, as_bytes(kVersions)})));
+  CHECK(moved.machine.find("n2")->endpoint() == Lone::at(2));
+
+  wire::Buffer table;
+  wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(bad.size()) + 2, 0, true}, table);
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    const std::string name = "b" + std::to_string(i);
+    const Bytes address = Endpoint::parse(bad[i])->raw();
+    wire::encode(wire::PushNodeState{name, address.view(), 7946, {}, 1, 0, as_bytes(kVersions)}, table);
+  }
+  for (const std::string text : {"169.254.1.1:7946", "[fd00::1]:7946"}) {
+    const Bytes address = Endpoint::parse(text)->raw();
+    wire::encode(wire::PushNodeState{text, address.view(), 7946, {}, 1, 0, as_bytes(kVersions)}, table);
+  }
+  Target t;
+  std::size_t said = 0;
+  for (int round = 0; round < 2; ++round) {
+    const swim::StreamId id{++t.last_stream};
+    t.machine.stream_accepted(id, Lone::at(9), {});
+    t.machine.stream_received(id, labelled(Bytes::copy_of(table)).view(), {});
+    while (auto output = t.machine.poll_output())
+      if (const auto* log = std::get_if<swim::Log>(&*output); log != nullptr && log->record.code == "PV1125") ++said;
+  }
+  CHECK(t.machine.members().size() == 5);
+  CHECK(t.machine.stats().rejected[PacketReject::bad_address] == 2 * bad.size());
+  CHECK(t.machine.stats().push_pulls[PushPullResult::in_ok] == 2);
+  CHECK(said == bad.size());
+}
+
 TEST_CASE("with a key, only what it seals changes anything", "[swim][hostile]") {
   const auto key = ring('k'), other = ring('x');
   const Bytes death = wire::encoded(wire::Dead{9, "n2", "n3"});
