@@ -252,14 +252,36 @@ void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
   finish(it, fine, true, now);
 }
 
+bool Streams::in_other_key(const Stream& stream) const {
+  const Bytes& key = stream.reader.opened_by();
+  return !key.empty() && !core_.identity.keyring->is_primary(key) && core_.seals();
+}
+
+void Streams::speak_its_key(Map::iterator it, Timestamp now) {
+  const Stream& failed = it->second;
+  Stream again{.purpose = is_exchange(failed.purpose) ? failed.purpose : StreamPurpose::stranger, .peer = failed.peer,
+               .context = is_exchange(failed.purpose) ? failed.context : 0, .key = failed.reader.opened_by(), .join = failed.join,
+               .reader = {false, core_.opening()}};
+  finish(it, false, true, now, "it has only an older key");
+  const Endpoint peer = again.peer;
+  if (!exchanging(peer)) open(peer, std::move(again), now + core_.config.tcp_timeout);
+}
+
+void Streams::note_key(const Stream& stream) {
+  if (!in_other_key(stream)) return;
+  if (const Record* record = table_.living_at(stream.peer)) core_.outbox.push(OtherKey{record->member.name, stream.reader.opened_by()});
+}
+
 void Streams::reply_complete(Map::iterator it, Timestamp now) {
   Stream& stream = it->second;
   const auto type = stream.reader.type();
   wire::Scratch scratch;
+  if (type == wire::MessageType::error && stream.key.empty() && in_other_key(stream)) return speak_its_key(it, now);
   if (!is_exchange(stream.purpose)) {
     wire::Ack ack;
     const bool ok = type == wire::MessageType::ack && wire::decode_body(stream.reader.body(), ack, scratch) &&
                     ack.sequence == stream.sequence;
+    if (ok) note_key(stream);
     return finish(it, ok, true, now);
   }
   if (stream.buckets != 0) return digest_answered(it, now);
@@ -273,7 +295,10 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
   }
   if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
   const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer);
-  if (fine && !stream.to_self) merge_reply(stream.reader.body(), stream.peer, now);
+  if (fine && !stream.to_self) {
+    merge_reply(stream.reader.body(), stream.peer, now);
+    note_key(stream);
+  }
   finish(it, fine, true, now, fine ? "" : "its members' versions do not go with ours");
 }
 

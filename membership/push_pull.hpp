@@ -102,6 +102,12 @@ class Streams {
   void send_exchange(std::uint64_t id, Stream& stream, BytesView message, bool dialling);
   void request_complete(Map::iterator it, Timestamp now);
   void reply_complete(Map::iterator it, Timestamp now);
+  /// The far end complains, sealed with another key of ours than the primary: it has no newer one. It gets our table sealed with
+  /// its key; from then on it knows us, and can be told the new one.
+  void speak_its_key(Map::iterator it, Timestamp now);
+  [[nodiscard]] bool in_other_key(const Stream& stream) const;
+  /// Says which key a member seals with, if that is not the primary.
+  void note_key(const Stream& stream);
   void serve_push_pull(Map::iterator it, Timestamp now);
   void serve_ping(std::uint64_t id, BytesView body);
   /// Whether the request at the other end of this stream is one of our own: we dialled ourselves.
