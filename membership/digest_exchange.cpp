@@ -71,7 +71,7 @@ void Streams::digest_answered(Map::iterator it, Timestamp now) {
   const BytesView told = rows.header().differing;
   const wire::Buffer differing(told.begin(), told.end());
   if (differing.size() * 8 != stream.buckets) return reject(it, PacketReject::malformed, now);
-  const bool fine = stream.to_self || acceptable(body, stream.peer);
+  const bool fine = stream.to_self || acceptable(body, stream.peer, now);
   if (fine && !stream.to_self) {
     merge_own(body, stream.peer, now);
     if (any(differing)) {
@@ -92,7 +92,7 @@ void Streams::digest_answered(Map::iterator it, Timestamp now) {
 void Streams::take_rows(Map::iterator it, Timestamp now) {
   Stream& stream = it->second;
   if (stream.reader.type() != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
-  const bool fine = acceptable(stream.reader.body(), stream.peer);
+  const bool fine = acceptable(stream.reader.body(), stream.peer, now);
   if (fine) merge(stream.reader.body(), stream.peer, now);
   core_.stats.push_pulls.add(fine ? PushPullResult::in_ok : PushPullResult::in_failed);
   finish(it, fine, true, now);

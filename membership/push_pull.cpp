@@ -241,7 +241,7 @@ void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
   const BytesView body = stream.reader.body();
   wire::Scratch scratch;
   own_request(stream, body);
-  const bool fine = acceptable(body, stream.peer);
+  const bool fine = acceptable(body, stream.peer, now);
   stream.join = wire::PushPullRows(body, scratch).header().join;
   // What the other side says about us comes first: the answer then carries the refutation, and a member that
   // was restarted or cut off is alive again after one exchange.
@@ -294,7 +294,7 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
     return finish(it, false, true, now, "it answers: " + std::string(error.text.substr(0, 256)));
   }
   if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
-  const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer);
+  const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer, now);
   if (fine && !stream.to_self) {
     merge_reply(stream.reader.body(), stream.peer, now);
     note_key(stream);
@@ -314,7 +314,19 @@ bool Streams::usable(const wire::PushNodeState& row) const {
   return table_.is_self(row.name) || table_.version_problem(row.name, row.versions, row.state == alive).empty();
 }
 
-bool Streams::acceptable(BytesView body, const Endpoint& peer) {
+void Streams::say_versions(const std::string& text, const std::string& culprit, const Endpoint& peer, Timestamp now) {
+  constexpr Duration kPause = std::chrono::minutes{1};
+  constexpr std::size_t kSaidMax = 256;
+  if (versions_said_.size() >= kSaidMax) std::erase_if(versions_said_, [&](const auto& said) { return now - said.second >= kPause; });
+  if (versions_said_.size() >= kSaidMax) return;
+  const auto [it, fresh] = versions_said_.try_emplace(peer.host() + ' ' + culprit, now);
+  if (!fresh && now - it->second < kPause) return;
+  it->second = now;
+  core_.log(LogLevel::warn, "PV1106", fmt::format("Table exchange with {}{}: {}", peer.to_string(), text, culprit),
+            {{"address", peer.to_string()}, {"reason", culprit}});
+}
+
+bool Streams::acceptable(BytesView body, const Endpoint& peer, Timestamp now) {
   constexpr auto alive = static_cast<std::int64_t>(MemberState::alive);
   wire::Scratch scratch;
   VersionCheck versions;
@@ -337,12 +349,7 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
   }
   if (culprit) {
     core_.stats.rejected.add(PacketReject::incompatible_version);
-    if (used > 0 && *culprit != last_left_out_) {
-      core_.log(LogLevel::warn, "PV1106",
-                fmt::format("Table exchange with {}: a member was left out: {}", peer.to_string(), *culprit),
-                {{"address", peer.to_string()}, {"reason", *culprit}});
-      last_left_out_ = *culprit;
-    }
+    if (used > 0) say_versions(": a member was left out", *culprit, peer, now);
   }
   if (used > 0 || !culprit) {
     culprit.reset();
@@ -363,8 +370,7 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
     if (!culprit) return true;
     core_.stats.rejected.add(PacketReject::incompatible_version);
   }
-  core_.log(LogLevel::warn, "PV1106", fmt::format("Table exchange with {} refused: {}", peer.to_string(), *culprit),
-            {{"address", peer.to_string()}, {"reason", *culprit}});
+  say_versions(" refused", *culprit, peer, now);
   return false;
 }
 

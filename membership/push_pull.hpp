@@ -122,7 +122,9 @@ class Streams {
   /// The far end does not know digests: it gets whole tables, beginning now.
   void whole_instead(Map::iterator it, bool close, Timestamp now);
   /// Reads all rows; logs and counts those that cannot be merged. False: none can.
-  bool acceptable(BytesView body, const Endpoint& peer);
+  bool acceptable(BytesView body, const Endpoint& peer, Timestamp now);
+  /// What is wrong with the versions of somebody's table, once a minute for each host and culprit: who is refused comes again.
+  void say_versions(const std::string& text, const std::string& culprit, const Endpoint& peer, Timestamp now);
   void merge(BytesView body, const Endpoint& peer, Timestamp now);
   /// Whether the versions of this row go with ours.
   [[nodiscard]] bool usable(const wire::PushNodeState& row) const;
@@ -149,7 +151,7 @@ class Streams {
   std::size_t accepted_ = 0;
   std::size_t opened_ = 0;
   std::size_t buffered_ = 0;
-  std::string last_left_out_;  ///< what was last said of a row that was left out
+  std::map<std::string, Timestamp> versions_said_;  ///< by what was said of which host, bounded
 };
 
 /// The pause between periodic exchanges in a table of `members`: longer above 32, so that their load stays level.

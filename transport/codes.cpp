@@ -20,7 +20,8 @@ constexpr std::array kTable{
     Explanation{"PV1104", member, "a name is claimed twice", "Two members with one name and different addresses: rename one."},
     Explanation{"PV1105", member, "a member left", "It said so itself; it is not missed."},
     Explanation{"PV1106", member, "a table exchange was refused, or a row of it left out",
-                "The line names the member whose versions do not go with ours. The rest of the table is used if there is any."},
+                "The line names the member whose versions do not go with ours. The rest of the table is used if there is any. "
+                "Who is refused comes again; it is said once a minute."},
     Explanation{"PV1107", member, "packets between a member and this node are blocked",
                 "It lives, but did not answer five pings in a row by packet (UDP); streams (TCP) and other members carry the "
                 "answers. The line says which way is closed, and which port to open where. Detection is slower until then."},

@@ -165,6 +165,30 @@ TEST_CASE("one odd row of a foreign table is left out, the others are used", "[s
   CHECK(lines(c, 0, "PV1106", "a member was left out: Node 'odd'") == 1);
 }
 
+TEST_CASE("a joiner of incompatible versions is named once a minute, however often it comes", "[swim][diagnosis]") {
+  Cluster c = joined(2);
+  const Bytes at = Cluster::endpoint(8).raw();
+  constexpr std::array<std::byte, 6> odd{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{0}, std::byte{0}, std::byte{0}};
+  std::uint64_t id = 1 << 20;
+  const auto knock = [&](const char* name) {
+    wire::Buffer request;
+    wire::encode(wire::PushPullHeader{1, 0, true}, request);
+    wire::encode(wire::PushNodeState{name, at.view(), 7946, {}, 1, 0, BytesView(odd)}, request);
+    c.with(0, [&](swim::Swim& s) {
+      s.stream_accepted(swim::StreamId{++id}, *Endpoint::parse("10.0.0.9:" + std::to_string(40000 + id % 1000)), c.now());
+      s.stream_received(swim::StreamId{id}, request, c.now());
+    });
+    c.run(1s);
+  };
+  for (int i = 0; i < 8; ++i) knock("odd"), knock("strange");
+  CHECK(c.node(0).stats().push_pulls[PushPullResult::in_failed] == 16);
+  CHECK(lines(c, 0, "PV1106", "refused: Node 'odd'") == 1);
+  CHECK(lines(c, 0, "PV1106", "refused: Node 'strange'") == 1);
+  c.run(60s);
+  knock("odd");
+  CHECK(lines(c, 0, "PV1106") == 3);
+}
+
 TEST_CASE("an accusation out of a table names whose table it was", "[swim][diagnosis]") {
   constexpr std::array<std::byte, 6> good{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
   Cluster c = joined(3);
