@@ -170,20 +170,34 @@ void Streams::send_bytes(std::uint64_t id, BytesView message, bool dialling) {
 
 void Streams::accepted(StreamId stream_id, const Endpoint& from, Timestamp now) {
   const auto id = static_cast<std::uint64_t>(stream_id);
-  if (accepted_ >= kAcceptedMax) {
+  if (accepted_ >= kAcceptedMax && !make_room(now)) {
     core_.stats.rejected.add(PacketReject::stream_limit);
     core_.outbox.push(CloseStream{stream_id});
     return;
   }
   ++accepted_;
-  streams_.insert_or_assign(id, Stream{.purpose = StreamPurpose::accepted, .peer = from, .reader = {true, core_.opening()}});
+  streams_.insert_or_assign(id, Stream{.purpose = StreamPurpose::accepted, .peer = from, .heard = now, .reader = {true, core_.opening()}});
   core_.timers.set({TimerKind::stream, id}, now + core_.config.tcp_timeout);
+}
+
+bool Streams::make_room(Timestamp now) {
+  auto victim = streams_.end();
+  const auto patience = [](const Stream& s) { return std::pair(s.awaits_rows && !s.reader.opened_by().empty(), s.heard); };
+  for (auto it = streams_.begin(); it != streams_.end(); ++it) {
+    const Stream& stream = it->second;
+    if (stream.purpose != StreamPurpose::accepted || now - stream.heard < kSilentMin) continue;
+    if (victim == streams_.end() || patience(stream) < patience(victim->second)) victim = it;
+  }
+  if (victim == streams_.end()) return false;
+  reject(victim, PacketReject::stream_limit, now);
+  return true;
 }
 
 void Streams::received(StreamId stream_id, BytesView data, Timestamp now) {
   const auto it = streams_.find(static_cast<std::uint64_t>(stream_id));
   if (it == streams_.end()) return;
   Stream& stream = it->second;
+  stream.heard = now;
   const auto progress = stream.reader.feed(data);
   buffered_ += stream.reader.buffered() - stream.held;
   stream.held = stream.reader.buffered();

@@ -31,11 +31,14 @@ struct StreamResult {
 ///
 /// A stream carries one request and at most one reply, a user message none. Only a table exchange by digest, with our own kind, has a third
 /// message: the opener's rows. Bounds: `kAcceptedMax` accepted and `kOpenedMax` opened
-/// at once, `kBufferedMax` bytes held for all of them together, `tcp_timeout` for each.
+/// at once, `kBufferedMax` bytes held for all of them together, `tcp_timeout` for each. When all accepted ones are taken, one that
+/// has been silent for `kSilentMin` gives way to a new one, the longest silent first.
 class Streams {
  public:
   static constexpr std::size_t kAcceptedMax = 128;
   static constexpr std::size_t kOpenedMax = 64;
+  /// Nobody who means to say something is silent for so long: requests are sent at once.
+  static constexpr Duration kSilentMin = std::chrono::seconds{1};
   static constexpr std::size_t kBufferedMax = std::size_t{128} << 20;
   /// User state that is handed up, at most: Serf's in a cluster of 65,536 members takes less.
   static constexpr std::size_t kUserStateKeptMax = std::size_t{4} << 20;
@@ -85,6 +88,7 @@ class Streams {
     std::size_t buckets = 0;      ///< its size; 0: we open with the whole table
     bool awaits_rows = false;     ///< answered a digest; the opener's rows are to come
     std::size_t held = 0;   ///< bytes counted in `buffered_`
+    Timestamp heard{};      ///< when anything last came, or when it was accepted
     wire::StreamReader reader;
   };
   using Map = std::map<std::uint64_t, Stream>;
@@ -100,6 +104,8 @@ class Streams {
   /// The rows that are wanted, all by default. `differing` marks the buckets that they are from.
   void send_table(std::uint64_t id, Stream& stream, bool dialling, const Wanted& wanted = {}, BytesView differing = {});
   void send_exchange(std::uint64_t id, Stream& stream, BytesView message, bool dialling);
+  /// Ends the accepted stream that has been silent for longest, one that no key opened first. False: all are busy.
+  bool make_room(Timestamp now);
   void request_complete(Map::iterator it, Timestamp now);
   void reply_complete(Map::iterator it, Timestamp now);
   /// The far end complains, sealed with another key of ours than the primary: it has no newer one. It gets our table sealed with

@@ -239,6 +239,7 @@ class Engine::Impl {
   void close_now(Connection& conn, CloseMode mode);
   void mark(Connection& conn);
   [[nodiscard]] std::size_t half_open() const;
+  bool make_room();
   void open_stream(swim::StreamId id, const Endpoint& to);
   void classify(Connection& conn, BytesView first);
   void read_link(Connection& conn, std::size_t bytes);

@@ -8,6 +8,7 @@
 
 #include "../memberlist/lone.hpp"
 #include "membership/keyring.hpp"
+#include "membership/push_pull.hpp"
 #include "membership/wire/lzw.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 
@@ -181,6 +182,41 @@ TEST_CASE("no malformed stream changes anything, and each is counted by its reas
   expect_rejected({"a hundred and twenty-nine streams at once", {}, stream_limit}, Target(), [](Target& t) {
     for (std::uint64_t i = 0; i < 129; ++i) t.machine.stream_accepted(swim::StreamId{++t.last_stream}, Lone::at(9), t.now);
   });
+}
+
+TEST_CASE("streams that hang give way to one that speaks", "[swim][hostile]") {
+  SwimConfig calm;
+  calm.probe_interval = 1h;
+  Target t(nullptr, calm);
+  const Bytes one_byte = hex("f4");
+  const auto open = [&] {
+    const swim::StreamId id{++t.last_stream};
+    t.machine.stream_accepted(id, Lone::at(9), t.now);
+    return id;
+  };
+  const auto closed = [&] {
+    std::vector<std::uint64_t> ids;
+    while (auto output = t.machine.poll_output())
+      if (const auto* close = std::get_if<swim::CloseStream>(&*output)) ids.push_back(static_cast<std::uint64_t>(close->id));
+    return ids;
+  };
+  const auto refused = [&] { return t.machine.stats().rejected[PacketReject::stream_limit]; };
+  for (int i = 0; i < 128; ++i) t.machine.stream_received(open(), one_byte.view(), t.now);
+  CHECK(closed().empty());
+  open();  // at once: none of the others has had its time
+  CHECK(closed() == std::vector<std::uint64_t>{129});
+  CHECK(refused() == 1);
+  t.now = t.now + swim::Streams::kSilentMin;
+  t.machine.stream_received(swim::StreamId{1}, hex("04").view(), t.now);  // goes on
+  const swim::StreamId honest = open();
+  CHECK(closed() == std::vector<std::uint64_t>{2});
+  CHECK(refused() == 2);
+  wire::Buffer table;
+  wire::encode(wire::PushPullHeader{1, 0, true}, table);
+  const Bytes address = Lone::at(4).raw();
+  wire::encode(wire::PushNodeState{"n4", address.view(), 7946, {}, 1, 0, as_bytes("\x01\x05\x02\x02\x05\x04")}, table);
+  t.machine.stream_received(honest, labelled(Bytes::copy_of(table)).view(), t.now);
+  CHECK(t.machine.find("n4") != nullptr);
 }
 
 TEST_CASE("metadata above 512 bytes is taken, and what is wrong in a row costs that row only", "[swim][hostile]") {
