@@ -38,6 +38,7 @@ struct Record {
   Duration rtt{0};                ///< smoothed; 0 = unknown
   Timestamp alive_since;          ///< when it last became alive here
   Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
+  Timestamp seen_until{INT64_MIN};  ///< while it lives, more of that is to come by then
   Timestamp told_at{INT64_MIN};   ///< when we last told it that its news of itself or of us is stale
   Timestamp conflict_at{INT64_MIN};  ///< when its name was last claimed by somebody else
   InstanceId former{};            ///< the run that lost the name to this one, at another address

@@ -102,6 +102,12 @@ void Probe::phase_due(Timestamp now) {
     judge_packets(false, now);
     return succeed(ProbeResult::stream_ack, now);
   }
+  // It talked to us just before, and if it lives it will again: a link is pinged less often than a probe may last.
+  if (target->seen_until > now) {
+    due_ = target->seen_until;
+    core_.timers.set({TimerKind::probe_phase}, due_);
+    return;
+  }
   fail(now);
 }
 
@@ -160,7 +166,8 @@ void Probe::all_said_no(Timestamp now) {
 }
 
 void Probe::hurry(std::string_view name, Timestamp now) {
-  const Record* record = table_.find(name);
+  Record* record = table_.find(name);
+  if (record != nullptr) record->seen_until = now;  // nothing more is to come
   if (record == nullptr || record->member.state != MemberState::alive || hurried_.size() >= kHurriedMax) return;
   if (table_.is_self(name) || std::find(hurried_.begin(), hurried_.end(), name) != hurried_.end()) return;
   hurried_.emplace_back(name);
@@ -184,10 +191,11 @@ bool Probe::stream_answered(std::uint32_t sequence, Timestamp now) {
   return true;
 }
 
-void Probe::seen_alive(std::string_view name, Timestamp now) {
+void Probe::seen_alive(std::string_view name, Timestamp until, Timestamp now) {
   Record* record = table_.find(name);
   if (record == nullptr) return;
   record->seen_at = now;
+  record->seen_until = until;
 }
 
 void Probe::packet_from(std::string_view name, Timestamp now) {
