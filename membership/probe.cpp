@@ -224,13 +224,21 @@ void Probe::judge_packets(bool by_packet, Timestamp now) {
   const bool arrives = record->packet_at > std::max(record->missing_since, now - core_.config.probe_interval * pass * 3);
   record->packets = arrives ? PacketPath::out_blocked : PacketPath::in_blocked;
   if (!was_open) return;
-  core_.log(LogLevel::warn, "PV1107",
-            arrives ? fmt::format("Packets of member {} arrive here, but ours do not reach it: open UDP port {} of {} for packets "
-                                  "from here. Streams and other members do the work meanwhile",
-                                  target_, endpoint_.port, endpoint_.host())
-                    : fmt::format("No packet of member {} arrives here: open UDP port {} here for packets from {}; if it says the same of "
-                                  "this member, also its UDP port {} for packets from here. Streams and other members do the work meanwhile",
-                                  target_, core_.identity.port, endpoint_.host(), endpoint_.port),
+  std::string text;
+  if (!arrives && core_.self_endpoint.is_v4() != endpoint_.is_v4())
+    text = fmt::format("No packets pass between this member and {}: the address families differ, {} is IPv{} and {} is IPv{}. No open port helps "
+                       "where one of the two is bound to an address of one family: bind it to [::], or give all members addresses of one "
+                       "family. Other members do the work meanwhile",
+                       target_, core_.self_endpoint.host(), core_.self_endpoint.is_v4() ? 4 : 6, endpoint_.host(), endpoint_.is_v4() ? 4 : 6);
+  else if (arrives)
+    text = fmt::format("Packets of member {} arrive here, but ours do not reach it: open UDP port {} of {} for packets from here. Streams and other "
+                       "members do the work meanwhile",
+                       target_, endpoint_.port, endpoint_.host());
+  else
+    text = fmt::format("No packet of member {} arrives here: open UDP port {} here for packets from {}; if it says the same of this member, also its "
+                       "UDP port {} for packets from here. Streams and other members do the work meanwhile",
+                       target_, core_.identity.port, endpoint_.host(), endpoint_.port);
+  core_.log(LogLevel::warn, "PV1107", std::move(text),
             {{"member", target_}, {"address", endpoint_.to_string()}, {"blocked", arrives ? "out" : "in"}});
 }
 

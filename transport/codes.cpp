@@ -24,7 +24,8 @@ constexpr std::array kTable{
                 "Who is refused comes again; it is said once a minute."},
     Explanation{"PV1107", member, "packets between a member and this node are blocked",
                 "It lives, but did not answer five pings in a row by packet (UDP); streams (TCP) and other members carry the "
-                "answers. The line says which way is closed, and which port to open where. Detection is slower until then."},
+                "answers. The line says which way is closed, and which port to open where. Detection is slower until then. "
+                "Where it says that the address families differ, a member is bound to IPv4 or IPv6 alone: bind it to [::]."},
     Explanation{"PV1108", load, "this process stood still",
                 "It did not run for the time given: stopped, swapped out, or a handler took too long. Others may have "
                 "suspected it meanwhile."},

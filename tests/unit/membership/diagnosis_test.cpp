@@ -1,4 +1,5 @@
 // What the machine says about itself and others: accusations, blocked packets, conflicts, flaps, stalls.
+#include "../memberlist/lone.hpp"
 #include "cluster.hpp"
 
 #include "membership/wire/codec.hpp"
@@ -108,6 +109,21 @@ TEST_CASE("packets blocked one way: each side says what it can see", "[swim][dia
   std::uint64_t deaths = 0;
   for (std::size_t i = 0; i < 4; ++i) deaths += c.node(i).stats().deaths;
   CHECK(deaths == 0);
+}
+
+TEST_CASE("where address families differ no port is asked for", "[swim][diagnosis]") {
+  SwimConfig config;
+  config.disable_tcp_pings = true;
+  test::Lone lone(config);
+  lone.alive_as("six", *Endpoint::parse("[fd00::2]:7946"), 1);
+  for (int i = 0; i < 200; ++i) {
+    lone.machine.seen_alive("six", lone.now, lone.now);
+    lone.wait(100ms);
+  }
+  const auto said = std::find_if(lone.logs.begin(), lone.logs.end(), [](const LogRecord& l) { return l.code == "PV1107"; });
+  REQUIRE(said != lone.logs.end());
+  CHECK(said->text.find("the address families differ, 10.0.0.1 is IPv4 and fd00::2 is IPv6") != std::string::npos);
+  CHECK(said->text.find("open UDP port") == std::string::npos);
 }
 
 TEST_CASE("an odd member that came by gossip stops no table exchange", "[swim][diagnosis]") {
