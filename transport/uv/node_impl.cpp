@@ -16,6 +16,7 @@
 #include "transport/codes.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/event_bridge.hpp"
+#include "transport/run_gatherer.hpp"
 
 namespace plumvine {
 namespace {
@@ -370,18 +371,25 @@ bool Node::Impl::on_loop_thread() const { return loop_thread_.load() == std::thi
 
 void Node::Impl::on_mail() {
   if (stop_wanted_) return begin_close();
+  RunGatherer runs{config_, [this](Sequence first, std::string topic, frame::Payload payload) {
+                     core_->driver.publish(first, std::move(topic), std::move(payload));
+                   }};
   for (auto& item : mailbox_.take()) {
-    if (auto* message = std::get_if<uv::Mailbox::Publish>(&item)) {
-      if (closing_) {
-        if (message->on_receipt) message->on_receipt(Receipt{});
-        continue;
-      }
+    auto* message = std::get_if<uv::Mailbox::Publish>(&item);
+    if (message != nullptr && closing_) {
+      if (message->on_receipt) message->on_receipt(Receipt{});
+    } else if (message != nullptr && message->acks.members == 0 && runs.takes(message->topic, message->payload)) {
+      runs.add(message->sequence, std::move(message->topic), std::move(message->payload.bytes));
+    } else if (message != nullptr) {
+      runs.flush();
       if (message->on_receipt) receipts_.emplace(message->sequence, std::move(message->on_receipt));
       core_->driver.publish(message->sequence, std::move(message->topic), std::move(message->payload), message->acks);
     } else {
+      runs.flush();
       std::get<uv::Mailbox::Command>(item)(!closing_);
     }
   }
+  if (!closing_) runs.flush();
   if (closing_) return;
   bool wanted = false;
   {
