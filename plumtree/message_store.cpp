@@ -32,30 +32,30 @@ void MessageStore::erase_block(const MessageId& key) {
 }
 
 void MessageStore::note(const StoredMessage& message, Arrival arrival) {
-  MessageId id = message.id;
-  for (const Sequence last = message.range().last; id.sequence <= last;) {
-    Block* here = find_block(block_of(id));
-    Block& block = here != nullptr ? *here : by_id_[block_of(id)];
-    do {
-      Arrival& known = block.arrivals[in_block(id)];
-      PLUMVINE_CHECK(known == 0, "a message is stored once");
-      known = arrival;
-      ++block.used;
-    } while (++id.sequence <= last && in_block(id) != 0);
+  const MessageId& id = message.id;
+  if (message.run.count > 1) {
+    PLUMVINE_CHECK(runs_of_[id.origin].emplace(id.sequence, arrival).second, "a run is stored once");
+    return;
   }
+  Block* here = find_block(block_of(id));
+  Block& block = here != nullptr ? *here : by_id_[block_of(id)];
+  Arrival& known = block.arrivals[in_block(id)];
+  PLUMVINE_CHECK(known == 0, "a message is stored once");
+  known = arrival;
+  ++block.used;
 }
 
 void MessageStore::forget(const StoredMessage& message) {
-  MessageId id = message.id;
-  for (const Sequence last = message.range().last; id.sequence <= last;) {
-    const MessageId key = block_of(id);
-    Block& block = *find_block(key);
-    do {
-      block.arrivals[in_block(id)] = 0;
-      --block.used;
-    } while (++id.sequence <= last && in_block(id) != 0);
-    if (block.used == 0) erase_block(key);
+  const MessageId& id = message.id;
+  if (message.run.count > 1) {
+    const auto runs = runs_of_.find(id.origin);
+    runs->second.erase(id.sequence);
+    if (runs->second.empty()) runs_of_.erase(runs);
+    return;
   }
+  Block& block = *find_block(block_of(id));
+  block.arrivals[in_block(id)] = 0;
+  if (--block.used == 0) erase_block(block_of(id));
 }
 
 StoredMessage& MessageStore::put(StoredMessage message) {
@@ -194,10 +194,15 @@ StoredMessage* MessageStore::at(Arrival arrival) {
 }
 
 std::optional<Arrival> MessageStore::arrival_of(const MessageId& id) const {
-  const Block* block = find_block(block_of(id));
-  if (block == nullptr) return std::nullopt;
-  const Arrival arrival = block->arrivals[in_block(id)];
-  return arrival == 0 ? std::nullopt : std::optional{arrival};
+  if (const Block* block = by_id_.empty() ? nullptr : find_block(block_of(id))) {
+    if (const Arrival arrival = block->arrivals[in_block(id)]; arrival != 0) return arrival;
+  }
+  const auto runs = runs_of_.find(id.origin);
+  if (runs == runs_of_.end()) return std::nullopt;
+  const auto next = runs->second.upper_bound(id.sequence);
+  if (next == runs->second.begin()) return std::nullopt;
+  const Arrival arrival = std::prev(next)->second;
+  return place(arrival).range().last >= id.sequence ? std::optional{arrival} : std::nullopt;
 }
 
 const IntervalSet& MessageStore::held(OriginIndex origin) const { return origin < held_.size() ? held_[origin] : kNothing; }

@@ -170,6 +170,7 @@ class MessageStore {
   };
   static constexpr std::size_t kRecent = 128;
   mutable std::array<Recent, kRecent> recent_{};
+  std::unordered_map<InstanceId, std::map<Sequence, Arrival>> runs_of_;  ///< by the first sequence; what is in a run is not in `by_id_`
   [[nodiscard]] Recent& recent(const MessageId& key) const { return recent_[std::hash<MessageId>{}(key) % kRecent]; }
   std::vector<IntervalSet> held_;                 // by origin
   std::map<std::uint32_t, Shelf> shelves_;        // by number of the topic

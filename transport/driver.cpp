@@ -77,6 +77,7 @@ class Driver::Impl {
   Engine engine_;
   LoopStats loop_stats_;
   static constexpr SequenceRange kNone{1, 0};
+  std::vector<Message> together_;  ///< being told; empty between calls
   InstanceId untold_of_{};
   SequenceRange untold_ = kNone;  ///< the rest of the run whose messages the handler is being told
   Timestamp armed_ = kNever;
@@ -157,16 +158,26 @@ Message message_of(const tree::Deliver& d) {
 }  // namespace
 
 void Driver::Impl::tell(const tree::Deliver& messages) {
-  if (!handlers_.on_message) return;
   Message message = message_of(messages);
-  untold_of_ = messages.id.origin;
-  const Sequence last = messages.range().last;
-  for (frame::RunCutter cutter{messages.run, messages.payload}; !cutter.done() && !stopped_; ++message.id.sequence) {
-    message.payload = cutter.next();
-    untold_ = {message.id.sequence + 1, last};
-    handlers_.on_message(message);
+  frame::RunCutter cutter{messages.run, messages.payload};
+  if (handlers_.on_messages) {
+    for (; !cutter.done(); ++message.id.sequence) {
+      message.payload = cutter.next();
+      together_.push_back(message);
+    }
+    handlers_.on_messages(together_);
+    together_.clear();
+  } else if (handlers_.on_message) {
+    untold_of_ = messages.id.origin;
+    const Sequence last = messages.range().last;
+    for (; !cutter.done() && !stopped_; ++message.id.sequence) {
+      message.payload = cutter.next();
+      untold_ = {message.id.sequence + 1, last};
+      handlers_.on_message(message);
+    }
+    untold_ = kNone;
+    if (hooks_.on_told) hooks_.on_told();
   }
-  untold_ = kNone;
 }
 
 void Driver::Impl::tell(engine::Event& event) {

@@ -107,6 +107,8 @@ struct DriverHooks {
   std::function<void(const Question&)> on_question = {};
   /// What was answered to `Driver::ask`.
   std::function<void(Answered)> on_answered = {};
+  /// Those messages that came together were handed to `on_message`, one or all of a run.
+  std::function<void()> on_told = {};
   /// What `Driver::check_reach` found.
   std::function<void(const ReachCheck&)> on_checked = {};
 };

@@ -31,10 +31,10 @@ class PublishWindow {
   static constexpr Duration kTarget = std::chrono::milliseconds{3};
   /// The least delay of so long, or of a round trip if that takes longer, counts: what scheduling adds at times is no queue.
   static constexpr Duration kInterval = std::chrono::milliseconds{50};
-  static constexpr std::uint64_t kLeastCost = 512;
+  static constexpr std::uint64_t kLeastCost = 64;
   static constexpr std::uint64_t kStep = 32 << 10;
   /// Four reports of progress on their way (`tree::Pacing`), so that the window never waits for a report's timer.
-  static constexpr std::uint64_t kFloor = 128 << 10;
+  static constexpr std::uint64_t kFloor = 256 << 10;
   /// In payload bytes.
   static constexpr std::uint64_t kBurst = 2 << 20;
   /// After so long without anything under way the window is as large as it may be.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,6 +94,9 @@ struct Receipt {
 /// short: while one runs, the node does nothing else.
 struct Handlers {
   std::function<void(const Message&)> on_message = {};
+  /// In place of `on_message`, for messages that came together, in the order of delivery: one call costs less than many. Set one of the
+  /// two. The span is valid inside the handler.
+  std::function<void(std::span<const Message>)> on_messages = {};
   std::function<void(const Progress&)> on_progress = {};
   std::function<void(const MemberEvent&)> on_member = {};
   std::function<void(const PeerEvent&)> on_peer = {};
