@@ -219,6 +219,7 @@ void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, 
   tree::IdLists gone;
   std::size_t gone_ranges = 0;
   std::size_t budget = kAnswerMax;
+  Arrival answered = 0;  // the last one: several ranges may lie in one run
   for (const auto& wanted : ids) {
     const auto origin = core.seen.find(wanted.origin);
     for (const SequenceRange& range : wanted.ranges) {
@@ -239,6 +240,7 @@ void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, 
       for (const SequenceRange& part : tree::common(held, range)) {
         core.each_held(*origin, part, [&](Arrival arrival, StoredMessage& message) {
           if (budget == 0) return false;
+          if (std::exchange(answered, arrival) == arrival) return true;
           budget -= std::min<std::size_t>(budget, message.run.count);
           if (message.judging) {
             if (message.fetched()) (void)take_order(from, *origin, message.range(), now);
