@@ -108,10 +108,10 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
     core.flows(*origin)[static_cast<std::size_t>(lane)] = {range.last, now, from};
   }
   const bool asked = exchange_.arrived(*origin, range, now);
-  if (core.seen.missing_in(*origin, range, 1).empty()) {
-    on_copy(from, gossip, now);
-  } else if (range.first == range.last || (takes_run(gossip.topic, agreed) && core.seen.is_missing(*origin, range))) {
+  if (core.seen.is_missing(*origin, range) && (gossip.run.count == 1 || takes_run(gossip.topic, agreed))) {
     first_copy(from, *origin, std::move(gossip), asked, now);
+  } else if (gossip.run.count == 1 || core.seen.missing_in(*origin, range, 1).empty()) {
+    on_copy(from, gossip, now);
   } else {
     take_apart(from, *origin, gossip, asked, now);
   }

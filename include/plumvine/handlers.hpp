@@ -14,7 +14,8 @@
 
 namespace plumvine {
 
-/// A delivered broadcast. Views are valid inside the handler; keep `payload` to keep the memory.
+/// A delivered broadcast. Views are valid inside the handler; keep `payload` to keep the memory, which may be that of 64 KiB of messages
+/// it came with: copy small ones that are kept for long.
 struct Message {
   MessageId id;
   std::string_view origin;  ///< name of the member that published it
