@@ -351,7 +351,7 @@ constexpr std::array kRows{
         COUNT(loop.busy_ratio)},
     Row{"plumvine_loop_stall_seconds", Type::histogram, "seconds", "", "Loop turns that took long.",
         HISTOGRAM(loop.stalls)},
-    Row{"plumvine_handler_seconds", Type::histogram, "seconds", "", "Time inside the user's handlers.",
+    Row{"plumvine_handler_seconds", Type::histogram, "seconds", "", "Time inside the user's handlers. Calls of on_message for messages that came together count with their mean, 16 at most.",
         HISTOGRAM(loop.handlers)},
     Row{"plumvine_mailbox_length", gauge, "messages", "", "Broadcasts waiting to be taken over by the loop.",
         COUNT(loop.mailbox_messages)},

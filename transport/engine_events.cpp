@@ -19,7 +19,8 @@ void Engine::Impl::publish(Sequence sequence, std::string topic, frame::Payload 
     if (unwrap_event(own)) events_.push(std::move(own));
   } else if (bridge_ && topic.starts_with(kSerfPrefix)) {
     rank_bridge();
-    bridge_->broadcast(topic.substr(kSerfPrefix.size()), payload.bytes, Duration{0}, now_);
+    frame::RunCutter cutter{payload.run, payload.bytes};
+    while (!cutter.done()) bridge_->broadcast(topic.substr(kSerfPrefix.size()), cutter.next(), Duration{0}, now_);
   }
   tree_.publish(sequence, std::move(topic), std::move(payload), config_.deliver_local, now_);
   if (acks.members > 0) tree_.want_receipt(sequence, acks.members, acks.timeout, now_);
@@ -86,7 +87,8 @@ bool Engine::Impl::take_delivery(tree::Deliver& message) {
   // Our own broadcasts were seen when they were published.
   if (bridge_ && message.topic.starts_with(kSerfPrefix) && message.id.origin != identity_.instance) {
     rank_bridge();
-    bridge_->broadcast(message.topic.substr(kSerfPrefix.size()), message.payload, message.latency, now_);
+    frame::RunCutter cutter{message.run, message.payload};
+    while (!cutter.done()) bridge_->broadcast(message.topic.substr(kSerfPrefix.size()), cutter.next(), message.latency, now_);
   }
   return true;
 }
@@ -151,7 +153,7 @@ bool Engine::Impl::settle_bridge() {
 Cursor Engine::Impl::position() const {
   Cursor told = tree_.position();
   events_.each([&](const engine::Event& event) {
-    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) told.remove(delivery->id.origin, {delivery->id.sequence, delivery->id.sequence});
+    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) told.remove(delivery->id.origin, delivery->range());
   });
   return told;
 }
@@ -160,7 +162,7 @@ std::vector<MessageId> Engine::Impl::held_ids() const {
   auto ids = tree_.held_ids(config_.deliver_local);
   Cursor waiting;
   events_.each([&](const engine::Event& event) {
-    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) waiting.add(delivery->id);
+    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) waiting.add(delivery->id.origin, delivery->range());
   });
   std::erase_if(ids, [&](const MessageId& id) { return waiting.contains(id); });
   return ids;
