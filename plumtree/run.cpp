@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace plumvine::frame {
 
@@ -35,29 +36,46 @@ std::optional<std::size_t> largest_in(const Run& run, BytesView bytes) noexcept 
   return largest <= kRunMessageBytesMax ? std::optional{largest} : std::nullopt;
 }
 
-Joined join(std::span<const Bytes> payloads) {
-  Joined out;
-  out.run.count = static_cast<std::uint32_t>(payloads.size());
-  std::size_t sum = 0;
-  for (const Bytes& payload : payloads) {
-    out.run.alike = out.run.alike && payload.size() == payloads.front().size();
-    sum += payload.size();
+void RunBuilder::put(BytesView payload) {
+  std::byte* size = block_.get() + kSizes * count_;
+  size[0] = static_cast<std::byte>(payload.size() >> 8);
+  size[1] = static_cast<std::byte>(payload.size());
+  if (!payload.empty()) std::memcpy(block_.get() + kFront + bytes_, payload.data(), payload.size());
+  bytes_ += payload.size();
+  ++count_;
+}
+
+void RunBuilder::add(Bytes payload) {
+  if (count_ == 0) {
+    first_ = std::move(payload);
+    count_ = 1;
+    bytes_ = first_.size();
+    return;
   }
-  const std::size_t size = joined_size(payloads.size(), sum, out.run.alike);
-  auto block = std::make_shared_for_overwrite<std::byte[]>(std::max<std::size_t>(1, size));
-  std::byte* at = block.get();
-  if (!out.run.alike) {
-    for (const Bytes& payload : payloads) {
-      *at++ = static_cast<std::byte>(payload.size() >> 8);
-      *at++ = static_cast<std::byte>(payload.size());
-    }
+  if (count_ == 1) {
+    block_ = std::make_shared_for_overwrite<std::byte[]>(kBlock);
+    count_ = 0;
+    bytes_ = 0;
+    put(first_.view());
   }
-  for (const Bytes& payload : payloads) {
-    if (payload.empty()) continue;
-    std::memcpy(at, payload.data(), payload.size());
-    at += payload.size();
+  alike_ = alike_ && payload.size() == first_.size();
+  put(payload.view());
+}
+
+Joined RunBuilder::take() {
+  Joined out{{std::exchange(count_, 0), std::exchange(alike_, true)}, {}};
+  const std::size_t bytes = std::exchange(bytes_, 0);
+  Bytes first = std::exchange(first_, Bytes{});
+  if (out.run.count <= 1) {
+    out.bytes = std::move(first);
+    return out;
   }
-  out.bytes = Bytes::adopt(std::move(block), 0, size);
+  // The sizes move up to the payloads; a run that fills little of the block does not keep all of it.
+  const std::size_t sizes = out.run.alike ? 0 : kSizes * out.run.count;
+  std::shared_ptr<std::byte[]> block = std::exchange(block_, nullptr);
+  if (sizes > 0) std::memmove(block.get() + kFront - sizes, block.get(), sizes);
+  out.bytes = Bytes::adopt(std::move(block), kFront - sizes, sizes + bytes);
+  if (sizes + bytes < kBlock / 2) out.bytes = Bytes::copy_of(out.bytes.view());
   return out;
 }
 

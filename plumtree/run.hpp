@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <span>
 
 #include <plumvine/bytes.hpp>
 
@@ -26,14 +26,44 @@ inline constexpr std::size_t kRunMessageBytesMax = 16 * 1024;
 /// Bytes of the largest message of the run. Nothing: these bytes are none of such a run.
 [[nodiscard]] std::optional<std::size_t> largest_in(const Run& run, BytesView bytes) noexcept;
 
-/// Bytes of a run of these payloads, in order. There are 2 to `kRunMessagesMax` of them, of at most `kRunMessageBytesMax` bytes each.
+/// A run and its bytes; or one message, of a run of one.
 struct Joined {
   Run run;
   Bytes bytes;
 };
-[[nodiscard]] Joined join(std::span<const Bytes> payloads);
-/// What `join` would need.
-[[nodiscard]] constexpr std::size_t joined_size(std::size_t count, std::size_t bytes, bool alike) noexcept { return bytes + (alike ? 0 : 2 * count); }
+
+/// What publishers put into one run at most. A relay hands a run on when it has all of it, so it is less than a frame can have.
+struct RunBounds {
+  std::uint32_t messages = kRunMessagesMax;
+  std::size_t bytes = 64 * 1024;  ///< sizes included
+};
+
+/// Makes a run of what comes one by one. The first payload is kept as it is until there is a second one.
+class RunBuilder {
+ public:
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }  ///< of payloads
+  /// There is room for one more payload of so many bytes, of at most `kRunMessageBytesMax`.
+  [[nodiscard]] bool fits(std::size_t bytes, const RunBounds& bounds) const noexcept {
+    return count_ == 0 || (count_ < bounds.messages && kSizes * (count_ + 1) + bytes_ + bytes <= bounds.bytes);
+  }
+  void add(Bytes payload);
+  /// What was added, as one; it is empty again.
+  [[nodiscard]] Joined take();
+
+ private:
+  static constexpr std::size_t kSizes = 2;
+  /// In front of the payloads, for their sizes.
+  static constexpr std::size_t kFront = kSizes * kRunMessagesMax;
+  static constexpr std::size_t kBlock = kFront + RunBounds{}.bytes;
+  void put(BytesView payload);
+
+  Bytes first_;
+  std::shared_ptr<std::byte[]> block_;
+  std::uint32_t count_ = 0;
+  std::size_t bytes_ = 0;
+  bool alike_ = true;
+};
 
 /// Takes the payloads of a run out of its bytes, front to back. They share the memory of the run.
 class RunCutter {

@@ -6,6 +6,7 @@
 #include <plumvine/detail/key_text.hpp>
 
 #include "transport/crypto/gnutls_aead.hpp"
+#include "transport/runs.hpp"
 
 namespace plumvine::sim {
 
@@ -38,9 +39,6 @@ void SimNode::start(Config config, ClockSkew skew) {
   published_ = acked_ = 0;
   large_ = 0;
   window_.emplace(config_.tree.pace_window_bytes, config_.tree.pace_window_messages);
-  runs_.emplace(config_, [this](Sequence first, std::string topic, frame::Payload payload) {
-    command([&](Driver& driver) { driver.publish(first, std::move(topic), std::move(payload)); });
-  });
   waiting_.clear();
   config_.log = [this](const LogRecord& record) { observer_.logged(index_, record); };
   transport_ = std::make_unique<SimTransport>(network_, host_, names_, [this] {
@@ -133,6 +131,13 @@ void SimNode::publish(const std::string& topic, std::vector<Bytes> payloads) {
 void SimNode::feed() {
   if (feeding_ || paused_) return;
   feeding_ = true;
+  frame::RunBuilder run;
+  const frame::RunBounds bounds = run_bounds(config_.tree);
+  std::string topic;
+  Sequence first = 0;
+  const auto flush = [&] {
+    if (run.count() > 0) command([&](Driver& driver) { driver.publish(first, topic, run.take()); });
+  };
   while (!waiting_.empty() && driver_ && !leaving_) {
     const std::uint64_t size = waiting_.front().payload.size();
     const bool large = size > frame::kPartSize;
@@ -149,14 +154,14 @@ void SimNode::feed() {
       window_->published(sequence, size, time_.now());
     }
     observer_.published(index_, {instance_, sequence}, next.payload);
-    if (runs_->takes(next.topic, next.payload)) {
-      runs_->add(sequence, std::move(next.topic), std::move(next.payload));
-      continue;
-    }
-    runs_->flush();
-    command([&](Driver& driver) { driver.publish(sequence, std::move(next.topic), std::move(next.payload)); });
+    const bool joins = joins_runs(config_, next.topic, next.payload);
+    if (!joins || next.topic != topic || !run.fits(size, bounds)) flush();
+    if (run.count() == 0) first = sequence;
+    topic = std::move(next.topic);
+    run.add(std::move(next.payload));
+    if (!joins) flush();
   }
-  runs_->flush();
+  flush();
   feeding_ = false;
 }
 

@@ -14,7 +14,6 @@
 #include <transport/driver.hpp>
 #include <transport/loop.hpp>
 #include <transport/publish_window.hpp>
-#include <transport/run_gatherer.hpp>
 
 #include "sim_transport.hpp"
 
@@ -129,7 +128,6 @@ class SimNode final : private Loop {
   };
   std::deque<Waiting> waiting_;
   std::optional<PublishWindow> window_;
-  std::optional<RunGatherer> runs_;
   Sequence large_ = 0;  ///< large payload under way
   Sequence published_ = 0;
   Sequence acked_ = 0;

@@ -74,7 +74,7 @@ inline void any_run(Rng& rng, frame::Gossip& gossip, std::size_t size) {
   const bool alike = rng.chance(0.5);
   const Bytes one = any_bytes(rng, 10 * size);
   for (Bytes& payload : payloads) payload = alike ? one : any_bytes(rng, 10 * size);
-  frame::Joined joined = frame::join(payloads);
+  frame::Joined joined = join(payloads);
   gossip.id.origin = frame::publisher_of(gossip.id.origin);
   if (gossip.id.origin == InstanceId{}) gossip.id.origin = InstanceId{1};
   gossip.id.sequence = std::min(gossip.id.sequence, UINT64_MAX - frame::kRunMessagesMax);

@@ -149,3 +149,36 @@ TEST_CASE("mail from many threads arrives once each, in the order of its sequenc
   box.close();
   box.detach();
 }
+
+TEST_CASE("broadcasts of one topic that wait together are taken as a run", "[mailbox]") {
+  Mailbox box{small()};
+  const auto put = [&](const char* text, const char* topic = "t", bool joins = true) {
+    return *box.publish({.topic = topic, .payload = Bytes::copy_of(std::string_view{text}), .joins = joins}, 0s);
+  };
+  put("a");
+  put("bb");
+  put("ccc");
+  put("other", "u");
+  put("alone", "u", false);
+  put("d");
+  int commands = 0;
+  REQUIRE(box.post([&](bool) { ++commands; }));
+  CHECK(put("e") == 7);
+  CHECK(box.fill().messages == 7);
+  auto items = box.take();
+  REQUIRE(items.size() == 6);
+  CHECK(sequences(items) == std::vector<Sequence>{1, 4, 5, 6, 7});
+  CHECK(std::holds_alternative<Mailbox::Command>(items[4]));
+  const auto& run = std::get<Mailbox::Publish>(items[0]).payload;
+  CHECK(run.run == frame::Run{3, false});
+  frame::RunCutter cutter{run.run, run.bytes};
+  for (const char* text : {"a", "bb", "ccc"}) CHECK(cutter.next().text() == text);
+  CHECK(std::get<Mailbox::Publish>(items[1]).payload.run.count == 1);
+  CHECK(box.fill().messages == 0);
+  CHECK(box.fill().bytes == 0);
+  // All count for the window, each for itself.
+  box.acked(2, 0);
+  for (int i = 0; i < 10; ++i) put("x");
+  CHECK(box.fill().messages == 10);
+  CHECK_FALSE(box.publish({.topic = "t", .payload = bytes(1), .joins = true}, 0s));
+}

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "transport/runs.hpp"
+
 namespace plumvine::uv {
 
 namespace {
@@ -12,6 +14,7 @@ Timestamp monotonic_now() { return {static_cast<std::int64_t>(uv_hrtime())}; }
 
 Mailbox::Mailbox(const Config& config)
     : waiting_bytes_max_(config.mailbox_max_bytes), waiting_messages_max_(config.mailbox_max_messages),
+      run_bounds_(run_bounds(config.tree)),
       windows_{Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}},
                Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}}} {}
 
@@ -26,11 +29,11 @@ Status Mailbox::open(uv_loop_t* loop, std::function<void()> on_mail) {
   return {};
 }
 
-bool Mailbox::room_for(std::uint64_t bytes) const {
+bool Mailbox::room_for(std::uint64_t bytes, Timestamp now) const {
   // One message always fits into an empty box, whatever its size.
   const bool box = waiting_messages_ == 0 ||
                    (waiting_messages_ < waiting_messages_max_ && waiting_bytes_ + bytes <= waiting_bytes_max_);
-  return box && windows_[window_of(bytes)].room.has_room(bytes, monotonic_now(), is_metered(bytes));
+  return box && windows_[window_of(bytes)].room.has_room(bytes, now, is_metered(bytes));
 }
 
 void Mailbox::refuse(std::uint64_t bytes) {
@@ -42,14 +45,15 @@ void Mailbox::refuse(std::uint64_t bytes) {
 Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   const std::uint64_t bytes = broadcast.payload.bytes.size();
   std::unique_lock lock{mutex_};
-  if (wait > Duration::zero() && !closed_ && !room_for(bytes)) {
+  Timestamp now = monotonic_now();
+  if (wait > Duration::zero() && !closed_ && !room_for(bytes, now)) {
     ++waiters_;
     refuse(bytes);
-    room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes); });
+    room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes, now = monotonic_now()); });
     --waiters_;
   }
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
-  if (!room_for(bytes)) {
+  if (!room_for(bytes, now)) {
     refuse(bytes);
     const PublishWindow& window = windows_[window_of(bytes)].room;
     return Error{Errc::overloaded, std::to_string(window.messages()) + " broadcasts (" + std::to_string(window.bytes()) +
@@ -57,20 +61,34 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   }
   const Sequence sequence = next_++;
   broadcast.sequence = sequence;
-  items_.emplace_back(std::move(broadcast));
-  windows_[window_of(bytes)].room.published(sequence, bytes, monotonic_now(), is_metered(bytes));
+  put(std::move(broadcast));
+  windows_[window_of(bytes)].room.published(sequence, bytes, now, is_metered(bytes));
   waiting_bytes_ += bytes;
   ++waiting_messages_;
   wake_locked();
   return sequence;
 }
 
+void Mailbox::put(Publish broadcast) {
+  if (!broadcast.joins) {
+    items_.emplace_back(std::move(broadcast));
+    return;
+  }
+  Bytes payload = std::exchange(broadcast.payload.bytes, Bytes{});
+  auto* last = items_.empty() ? nullptr : std::get_if<Publish>(&items_.back());
+  if (last == nullptr || !last->joins || last->topic != broadcast.topic || !last->run.fits(payload.size(), run_bounds_)) {
+    last = &std::get<Publish>(items_.emplace_back(std::move(broadcast)));
+  }
+  last->run.add(std::move(payload));
+}
+
 Status Mailbox::post(Command command) {
   const std::lock_guard lock{mutex_};
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
-  if (items_.size() - waiting_messages_ >= kCommandsMax)
+  if (waiting_commands_ >= kCommandsMax)
     return Error{Errc::limit_reached, std::to_string(kCommandsMax) + " commands wait for the loop"};
   items_.emplace_back(std::move(command));
+  ++waiting_commands_;
   wake_locked();
   return {};
 }
@@ -89,11 +107,15 @@ std::vector<Mailbox::Item> Mailbox::take() {
   std::vector<Item> out;
   std::uint64_t bytes = 0;
   const std::lock_guard lock{mutex_};
-  while (!items_.empty() && out.size() < kTakeMessages && bytes < kTakeBytes) {
-    if (const auto* message = std::get_if<Publish>(&items_.front())) {
-      bytes += message->payload.bytes.size();
-      waiting_bytes_ -= message->payload.bytes.size();
-      --waiting_messages_;
+  while (!items_.empty() && out.size() < kTakeItems && bytes < kTakeBytes) {
+    if (auto* message = std::get_if<Publish>(&items_.front())) {
+      const std::uint64_t size = message->joins ? message->run.bytes() : message->payload.bytes.size();
+      bytes += size;
+      waiting_bytes_ -= size;
+      waiting_messages_ -= message->joins ? message->run.count() : 1;
+      if (message->joins) message->payload = message->run.take();
+    } else {
+      --waiting_commands_;
     }
     out.push_back(std::move(items_.front()));
     items_.pop_front();
@@ -133,7 +155,7 @@ void Mailbox::close() {
     closed_ = true;
     dropped.swap(items_);
     for (Window& window : windows_) window.room.clear();
-    waiting_bytes_ = waiting_messages_ = 0;
+    waiting_bytes_ = waiting_messages_ = waiting_commands_ = 0;
     room_.notify_all();
   }
   for (Item& item : dropped) {

@@ -35,8 +35,10 @@ class Mailbox {
     Sequence sequence = 0;
     std::string topic;
     frame::Payload payload;
+    bool joins = false;   ///< it may be in a run with those published before and after it
     AckWish acks = {};
     std::function<void(const Receipt&)> on_receipt = {};  ///< empty: the user's handler; an id of zeros: the node was stopped
+    frame::RunBuilder run = {};  ///< what joined; the mailbox's
   };
   /// Called once on the loop thread: with true to run, with false if the node closed before.
   using Command = std::function<void(bool run)>;
@@ -54,7 +56,7 @@ class Mailbox {
   void wake();
 
   /// Everything below: loop thread.
-  /// Takes a bounded part of what waits, front first; wakes itself for the rest.
+  /// Takes a bounded part of what waits, front first; wakes itself for the rest. Broadcasts that joined are one.
   std::vector<Item> take();
   /// Own broadcasts have reached all that keep up: up to `sequence`, the large ones up to `large`.
   void acked(Sequence sequence, Sequence large);
@@ -75,7 +77,7 @@ class Mailbox {
 
  private:
   static constexpr std::size_t kCommandsMax = 1024;
-  static constexpr std::size_t kTakeMessages = 1024;
+  static constexpr std::size_t kTakeItems = 256;
   static constexpr std::uint64_t kTakeBytes = 1ULL << 20;
 
   struct Window {
@@ -87,16 +89,19 @@ class Mailbox {
   /// Delays of large payloads, and of what is on its way beside one, say nothing of queues.
   [[nodiscard]] bool is_metered(std::uint64_t bytes) const { return window_of(bytes) == 0 && windows_[1].room.messages() == 0; }
   void refuse(std::uint64_t bytes);
-  [[nodiscard]] bool room_for(std::uint64_t bytes) const;
+  [[nodiscard]] bool room_for(std::uint64_t bytes, Timestamp now) const;
+  void put(Publish broadcast);
   void note_room();
   void wake_locked();
 
   const std::uint64_t waiting_bytes_max_, waiting_messages_max_;
+  const frame::RunBounds run_bounds_;
   mutable std::mutex mutex_;
   std::condition_variable room_;
   std::deque<Item> items_;
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t waiting_messages_ = 0;
+  std::uint64_t waiting_commands_ = 0;
   std::array<Window, 2> windows_;  ///< of small payloads, of large ones
   std::uint64_t waiters_ = 0;
   Sequence next_ = 1;

@@ -8,6 +8,7 @@
 #include "node_impl.hpp"
 #include "transport/event_bridge.hpp"
 #include "transport/packing.hpp"
+#include "transport/runs.hpp"
 
 namespace plumvine {
 namespace {
@@ -59,8 +60,11 @@ Result<MessageId> Node::Impl::broadcast_checked(std::string_view topic, Bytes pa
     }
   }
   // Here, on the caller's thread; what the loop gets is what it sends.
+  frame::Payload packed = pack(std::move(payload), compression_of(topic));
+  const bool joins = options.acks == 0 && joins_runs(config_, topic, packed);
   auto sequence = mailbox_.publish({.topic = std::string(topic),
-                                    .payload = pack(std::move(payload), compression_of(topic)),
+                                    .payload = std::move(packed),
+                                    .joins = joins,
                                     .acks = {options.acks, options.ack_timeout},
                                     .on_receipt = std::move(on_receipt)},
                                    options.wait);

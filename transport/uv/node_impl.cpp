@@ -95,10 +95,7 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
 }
 
 Node::Impl::Impl(Config config, Handlers handlers)
-    : config_(std::move(config)), handlers_(std::move(handlers)), mailbox_(config_),
-      runs_(config_, [this](Sequence first, std::string topic, frame::Payload payload) {
-        core_->driver.publish(first, std::move(topic), std::move(payload));
-      }) {}
+    : config_(std::move(config)), handlers_(std::move(handlers)), mailbox_(config_) {}
 
 Node::Impl::~Impl() = default;
 
@@ -376,21 +373,17 @@ bool Node::Impl::on_loop_thread() const { return loop_thread_.load() == std::thi
 void Node::Impl::on_mail() {
   if (stop_wanted_) return begin_close();
   for (auto& item : mailbox_.take()) {
-    auto* message = std::get_if<uv::Mailbox::Publish>(&item);
-    if (message != nullptr && closing_) {
-      if (message->on_receipt) message->on_receipt(Receipt{});
-    } else if (message != nullptr && message->acks.members == 0 && runs_.takes(message->topic, message->payload)) {
-      runs_.add(message->sequence, std::move(message->topic), std::move(message->payload.bytes));
-    } else if (message != nullptr) {
-      runs_.flush();
+    if (auto* message = std::get_if<uv::Mailbox::Publish>(&item)) {
+      if (closing_) {
+        if (message->on_receipt) message->on_receipt(Receipt{});
+        continue;
+      }
       if (message->on_receipt) receipts_.emplace(message->sequence, std::move(message->on_receipt));
       core_->driver.publish(message->sequence, std::move(message->topic), std::move(message->payload), message->acks);
     } else {
-      runs_.flush();
       std::get<uv::Mailbox::Command>(item)(!closing_);
     }
   }
-  if (!closing_) runs_.flush();
   if (closing_) return;
   bool wanted = false;
   {

@@ -30,7 +30,6 @@
 #include "node_history.hpp"
 #include "peers_file.hpp"
 #include "transport/driver.hpp"
-#include "transport/run_gatherer.hpp"
 #include "uv_transport.hpp"
 
 namespace plumvine {
@@ -194,7 +193,6 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Endpoint bind_address_;
   Endpoint http_address_;
   uv::Mailbox mailbox_;
-  RunGatherer runs_;
   /// Calls of `on_message` that are timed together; the first one began then.
   static constexpr std::uint32_t kTimedTogether = 16;
   std::uint32_t told_ = 0;

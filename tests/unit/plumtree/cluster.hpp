@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "plumtree/tree.hpp"
+#include "support/runs.hpp"
 
 namespace plumvine::test {
 
@@ -128,11 +129,10 @@ class Cluster {
 
   /// All of them at one time, as a run.
   SequenceRange publish_run(std::uint32_t n, const std::vector<std::string>& texts, std::string topic = "default") {
-    std::vector<Bytes> payloads;
-    for (const std::string& text : texts) payloads.push_back(Bytes::copy_of(text));
+    const std::vector<Bytes> payloads = bytes_of(texts);
     const SequenceRange range{nodes[n].published + 1, nodes[n].published + texts.size()};
     nodes[n].published = range.last;
-    nodes[n].tree->publish(range.first, std::move(topic), frame::join(payloads), false, now);
+    nodes[n].tree->publish(range.first, std::move(topic), test::join(payloads), false, now);
     drain(n);
     return range;
   }

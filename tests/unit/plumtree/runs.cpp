@@ -10,11 +10,6 @@ using std::chrono::seconds;
 
 namespace {
 
-std::vector<Bytes> bytes_of(const std::vector<std::string>& texts) {
-  std::vector<Bytes> out;
-  for (const std::string& text : texts) out.push_back(Bytes::copy_of(text));
-  return out;
-}
 std::vector<std::string> numbered(std::size_t count, std::size_t from = 1) {
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < count; ++i) texts.push_back("m" + std::to_string(from + i));
@@ -23,7 +18,7 @@ std::vector<std::string> numbered(std::size_t count, std::size_t from = 1) {
 /// Of origin 50, from `first` on.
 frame::Gossip run_of(Sequence first, const std::vector<std::string>& texts, bool pulled = false) {
   frame::Gossip g = gossip(first, 1, pulled);
-  frame::Joined joined = frame::join(bytes_of(texts));
+  frame::Joined joined = join(bytes_of(texts));
   g.run = joined.run;
   g.payload = std::move(joined.bytes);
   return g;
@@ -48,8 +43,11 @@ TEST_CASE("what is joined is cut into the same", "[run]") {
     const bool alike = rng.chance(0.5);
     const std::size_t size = rng.below(90);
     for (std::size_t k = 0; k < texts.size(); ++k) texts[k] = varied(alike ? size : rng.below(90), k + 1);
-    const auto payloads = bytes_of(texts);
-    const frame::Joined joined = frame::join(payloads);
+    frame::RunBuilder builder;
+    for (const std::string& text : texts) builder.add(Bytes::copy_of(text));
+    const frame::Joined joined = builder.take();
+    CHECK(builder.count() == 0);
+    CHECK(joined.bytes == join(bytes_of(texts)).bytes);
     CHECK(joined.run.count == texts.size());
     std::size_t largest = 0, sum = 0;
     for (const std::string& text : texts) {
@@ -57,7 +55,7 @@ TEST_CASE("what is joined is cut into the same", "[run]") {
       sum += text.size();
     }
     REQUIRE(frame::largest_in(joined.run, joined.bytes.view()) == largest);
-    CHECK(joined.bytes.size() == frame::joined_size(texts.size(), sum, joined.run.alike));
+    CHECK(joined.bytes.size() == sum + (joined.run.alike ? 0 : 2 * texts.size()));
     frame::RunCutter cutter{joined.run, joined.bytes};
     for (const std::string& text : texts) {
       REQUIRE(!cutter.done());
@@ -66,6 +64,32 @@ TEST_CASE("what is joined is cut into the same", "[run]") {
     }
     CHECK(cutter.done());
   }
+}
+
+TEST_CASE("a builder takes what fits, and a single message as it is", "[run]") {
+  frame::RunBuilder builder;
+  const Bytes only = Bytes::copy_of("only");
+  builder.add(only);
+  const frame::Joined one = builder.take();
+  CHECK(one.run == frame::Run{});
+  CHECK(one.bytes.data() == only.data());
+  const frame::RunBounds few{.messages = 3, .bytes = 100};
+  CHECK(builder.fits(frame::kRunMessageBytesMax, few));  // the first one always
+  builder.add(Bytes::copy_of(std::string(40, 'x')));
+  CHECK(builder.fits(56, few));
+  CHECK(!builder.fits(57, few));
+  builder.add(Bytes{});
+  builder.add(Bytes{});
+  CHECK(!builder.fits(0, few));
+  CHECK(builder.bytes() == 40);
+  const frame::Joined three = builder.take();
+  CHECK(three.run == frame::Run{3, false});
+  CHECK(three.bytes.size() == 46);
+  const frame::RunBounds all;
+  while (builder.fits(frame::kRunMessageBytesMax, all)) builder.add(Bytes::copy_of(std::string(frame::kRunMessageBytesMax, 'y')));
+  CHECK(builder.take().run.count == 3);
+  while (builder.fits(1, all)) builder.add(Bytes::copy_of("z"));
+  CHECK(builder.take().run.count == frame::kRunMessagesMax);
 }
 
 TEST_CASE("a run is forwarded as it came, and delivered message by message", "[run]") {

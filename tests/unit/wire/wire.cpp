@@ -78,9 +78,7 @@ Gossip a_large() {
 /// Of messages with these payloads.
 Gossip a_run(const std::vector<std::string>& texts) {
   Gossip gossip = a_gossip();
-  std::vector<Bytes> payloads;
-  for (const std::string& text : texts) payloads.push_back(Bytes::copy_of(text));
-  Joined joined = join(payloads);
+  Joined joined = test::join(test::bytes_of(texts));
   gossip.run = joined.run;
   gossip.payload = std::move(joined.bytes);
   return gossip;
