@@ -257,7 +257,7 @@ TEST_CASE("lost packets are no blocked path", "[swim][diagnosis]") {
   for (std::size_t i = 0; i < 5; ++i) CHECK(lines(c, i, "PV1107") == 0);
 }
 
-TEST_CASE("a member that flaps is held longer in suspicion, bounded; others are not", "[swim][diagnosis]") {
+TEST_CASE("a member that flaps is held longer in suspicion, bounded, others are not", "[swim][diagnosis]") {
   constexpr std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
   SwimConfig config;
   config.flap_damping_max = GENERATE(0U, 2U);
