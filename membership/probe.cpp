@@ -225,11 +225,12 @@ void Probe::judge_packets(bool by_packet, Timestamp now) {
   record->packets = arrives ? PacketPath::out_blocked : PacketPath::in_blocked;
   if (!was_open) return;
   std::string text;
-  if (!arrives && core_.self_endpoint.is_v4() != endpoint_.is_v4())
-    text = fmt::format("No packets pass between this member and {}: the address families differ, {} is IPv{} and {} is IPv{}. No open port helps "
-                       "where one of the two is bound to an address of one family: bind it to [::], or give all members addresses of one "
-                       "family. Other members do the work meanwhile",
-                       target_, core_.self_endpoint.host(), core_.self_endpoint.is_v4() ? 4 : 6, endpoint_.host(), endpoint_.is_v4() ? 4 : 6);
+  if (core_.self_endpoint.is_v4() != endpoint_.is_v4())
+    text = fmt::format("{}: the address families differ, this member is at {} and {} at {}. No open port helps where one of the two is bound to an "
+                       "address of one family: bind it to [::], or give all members addresses of one family. Other members do the work meanwhile",
+                       arrives ? fmt::format("Packets of member {} arrive here, but ours do not reach it", target_)
+                               : fmt::format("No packet of member {} arrives here", target_),
+                       core_.self_endpoint.host(), target_, endpoint_.host());
   else if (arrives)
     text = fmt::format("Packets of member {} arrive here, but ours do not reach it: open UDP port {} of {} for packets from here. Streams and other "
                        "members do the work meanwhile",

@@ -92,6 +92,23 @@ TEST_CASE("nothing is left to be done later, and no machine is named") {
   }
 }
 
+TEST_CASE("every test has a name that ctest can run it by") {
+  // Lists of CMake are cut at semicolons, and brackets glue what is between them: such a test would count as passed without having run.
+  const std::regex name("TEST_CASE\\(\"([^\"]*)\"");
+  std::size_t names = 0;
+  for (const SourceFile& file : tidy::files()) {
+    if (!file.path.starts_with("tests/") || !file.path.ends_with(".cpp")) continue;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      std::smatch match;
+      if (!std::regex_search(file.lines[i], match, name)) continue;
+      ++names;
+      INFO(file.place(i));
+      CHECK(match[1].str().find_first_of("[];") == std::string::npos);
+    }
+  }
+  CHECK(names > 800);
+}
+
 TEST_CASE("scripts can be run") {
   std::size_t scripts = 0;
   for (const SourceFile& file : tidy::files()) {

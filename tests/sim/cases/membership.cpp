@@ -127,7 +127,7 @@ TEST_CASE("a late reader answers late, and its own probes find everybody silent"
   CHECK(sim.node(8).stats().health_score == 0);
 }
 
-TEST_CASE("a blocked member sends and reads nothing until it is let go; then it does both", "[membership]") {
+TEST_CASE("a blocked member sends and reads nothing until it is let go, then it does both", "[membership]") {
   const auto how = GENERATE(Starvation::blocked, Starvation::frozen);
   Trace trace;
   MembershipSim sim({.nodes = 20, .seed = 4}, trace);

@@ -81,7 +81,7 @@ TEST_CASE("urgent messages overtake others at a neighbour that does not read, an
   c.check_invariants();
 }
 
-TEST_CASE("paced messages wait for a neighbour that does not read; none is lost", "[topics][overflow]") {
+TEST_CASE("paced messages wait for a neighbour that does not read, none is lost", "[topics][overflow]") {
   for (const Overflow policy : {Overflow::pace, Overflow::hold}) {
     INFO(to_string(policy));
     Pair c({{"t", with(policy)}});
@@ -97,7 +97,7 @@ TEST_CASE("paced messages wait for a neighbour that does not read; none is lost"
   }
 }
 
-TEST_CASE("the oldest, or the newest, give way at a neighbour that does not read; all is counted and can be pulled", "[topics][overflow]") {
+TEST_CASE("the oldest, or the newest, give way at a neighbour that does not read, all is counted and can be pulled", "[topics][overflow]") {
   for (const Overflow policy : {Overflow::drop_oldest, Overflow::drop_newest}) {
     INFO(to_string(policy));
     Pair c({{"t", with(policy)}});
