@@ -189,6 +189,31 @@ struct MemoryStats {
   MemoryPart gaining = MemoryPart::count_;  ///< the part that gained most of it; `count_`: none of ours
 };
 
+/// Why a stream or packet was refused where TLS is on. `refused_by_peer`: the other end refused ours; `clear_packet`: a packet
+/// that no key sealed, outside of TLS.
+enum class TlsReject : std::uint8_t {
+  unknown_ca, expired, wrong_cluster, wrong_name, no_certificate, unusable, plaintext, protocol, timed_out, refused_by_peer,
+  clear_packet, limit,
+  count_,
+};
+std::string_view to_string(TlsReject reason) noexcept;
+
+/// What became of TLS handshakes: with certificates, or by a ticket of an earlier one.
+enum class TlsHandshake : std::uint8_t { full, resumed, count_ };
+std::string_view to_string(TlsHandshake kind) noexcept;
+
+/// Streams under TLS. All at 0 where it is off.
+struct TlsStats {
+  bool on = false;
+  CountedReasons<TlsHandshake> handshakes;
+  CountedReasons<TlsReject> rejected;
+  std::uint64_t sessions = 0;             ///< open now
+  std::uint64_t packet_streams = 0;       ///< of these for packets
+  std::uint64_t packets_dropped = 0;      ///< for streams that were not there in time, or full
+  std::int64_t certificate_expires_s = 0; ///< Unix time
+  std::string certificate;                ///< fingerprint of the one in use
+};
+
 /// Bytes and connections, by the driver and transport.
 struct TransportStats {
   std::uint64_t udp_sent_bytes = 0;
@@ -200,6 +225,7 @@ struct TransportStats {
   std::uint64_t queue_overflows = 0;      ///< links broken off because `queue_max_bytes` waited for them
   QueueStats queues;
   CountedReasons<DirectResult> direct;
+  TlsStats tls;
 };
 
 /// The loop's own health.
