@@ -211,7 +211,10 @@ struct TlsStats {
   std::uint64_t packet_streams = 0;       ///< of these for packets
   std::uint64_t packets_dropped = 0;      ///< for streams that were not there in time, or full
   std::int64_t certificate_expires_s = 0; ///< Unix time
+  std::int64_t certificate_from_s = 0;    ///< the same
   std::string certificate;                ///< fingerprint of the one in use
+  double certificate_left_s = 0;          ///< until it expires, at the time of the snapshot; below 0: it has
+  std::string problem;                    ///< why changed files were not taken over; empty: they were, or nothing changed
 };
 
 /// Bytes and connections, by the driver and transport.

@@ -106,14 +106,36 @@ Result<std::vector<std::string>> der_of(std::string_view pem) {
 Credentials::Credentials() : handles_(std::make_unique<Handles>()) {}
 Credentials::~Credentials() = default;
 
+Status Credentials::trust(std::string_view ca_pem) {
+  std::vector<CertHandle> cas;
+  if (const int status = read_certificates(ca_pem, cas); status < 0)
+    return {Errc::invalid_argument, std::string("tls_ca: it holds no certificate in PEM: ") + gnutls_strerror(status)};
+  gnutls_x509_trust_list_t list = nullptr;
+  if (gnutls_x509_trust_list_init(&list, 0) < 0) return {Errc::invalid_argument, "tls_ca: out of memory"};
+  handles_->trust.reset(list);
+  std::string all;
+  for (CertHandle& ca : cas) {
+    all += der(ca.get());
+    const gnutls_x509_crt_t raw = ca.release();
+    if (gnutls_x509_trust_list_add_cas(list, &raw, 1, 0) < 1) return {Errc::invalid_argument, "tls_ca: a certificate in it cannot be used"};
+  }
+  ca_fingerprint_ = sha256_hex(all).substr(0, 16);
+  return {};
+}
+
+Result<std::shared_ptr<const Credentials>> Credentials::for_judging(std::string_view ca_pem, const Self& self) {
+  std::shared_ptr<Credentials> made(new Credentials);
+  made->self_ = self;
+  if (auto trusted = made->trust(ca_pem); !trusted) return trusted.error();
+  return std::shared_ptr<const Credentials>(std::move(made));
+}
+
 Result<std::shared_ptr<const Credentials>> Credentials::load(const PemTexts& pem, const Self& self) {
   const auto bad = [](std::string_view field, std::string text) { return Error{Errc::invalid_argument, std::move(text)}.with(field); };
-  std::vector<CertHandle> chain, cas;
+  std::vector<CertHandle> chain;
   if (const int status = read_certificates(pem.cert, chain); status < 0)
     return bad("tls_cert", std::string("it holds no certificate in PEM: ") + gnutls_strerror(status));
   if (chain.size() > kChainMax) return bad("tls_cert", fmt::format("it holds {} certificates, at most {}: our own and those between it and the CA", chain.size(), kChainMax));
-  if (const int status = read_certificates(pem.ca, cas); status < 0)
-    return bad("tls_ca", std::string("it holds no certificate in PEM: ") + gnutls_strerror(status));
   gnutls_x509_privkey_t raw_key = nullptr;
   gnutls_x509_privkey_init(&raw_key);
   const KeyHandle key(raw_key);
@@ -132,18 +154,9 @@ Result<std::shared_ptr<const Credentials>> Credentials::load(const PemTexts& pem
     return status == GNUTLS_E_CERTIFICATE_KEY_MISMATCH ? bad("tls_key", "it is not the key of the certificate in tls_cert")
                                                        : bad("tls_cert", gnutls_strerror(status));
   }
-  gnutls_x509_trust_list_t trust = nullptr;
-  if (gnutls_x509_trust_list_init(&trust, 0) < 0) return bad("tls_ca", "out of memory");
-  made->handles_->trust.reset(trust);
-  std::string all_cas;
-  for (CertHandle& ca : cas) {
-    all_cas += der(ca.get());
-    const gnutls_x509_crt_t raw_ca = ca.release();
-    if (gnutls_x509_trust_list_add_cas(trust, &raw_ca, 1, 0) < 1) return bad("tls_ca", "a certificate in it cannot be used");
-  }
+  if (auto trusted = made->trust(pem.ca); !trusted) return trusted.error();
   for (const CertHandle& cert : chain) made->chain_.push_back(der(cert.get()));
   made->fingerprint_ = sha256_hex(made->chain_.front()).substr(0, 16);
-  made->ca_fingerprint_ = sha256_hex(all_cas).substr(0, 16);
   made->valid_from_s_ = gnutls_x509_crt_get_activation_time(list.front());
   made->expires_s_ = gnutls_x509_crt_get_expiration_time(list.front());
   for (const gnutls_x509_crt_t cert : list) made->expires_s_ = std::min<std::int64_t>(made->expires_s_, gnutls_x509_crt_get_expiration_time(cert));

@@ -48,6 +48,8 @@ class Credentials {
   /// PEM, a key of another certificate, no name of ours in it, dates that do not include now, an issuer that the CAs do not
   /// include, no right to be client and server. Errc::invalid_argument.
   static Result<std::shared_ptr<const Credentials>> load(const PemTexts& pem, const Self& self);
+  /// CAs alone, for `judge` by the label of `self`; no session can use it. Errc::invalid_argument.
+  static Result<std::shared_ptr<const Credentials>> for_judging(std::string_view ca_pem, const Self& self);
   ~Credentials();
   Credentials(const Credentials&) = delete;
   Credentials& operator=(const Credentials&) = delete;
@@ -71,6 +73,7 @@ class Credentials {
   friend class Session;
   struct Handles;
   Credentials();
+  Status trust(std::string_view ca_pem);
 
   Self self_;
   std::unique_ptr<Handles> handles_;
