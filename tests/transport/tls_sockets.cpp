@@ -76,6 +76,23 @@ TEST_CASE("a certificate that is refused is refused in one line and a count at b
   }
 }
 
+TEST_CASE("a certificate that has expired meanwhile is refused, and who is connected stays", "[tls]") {
+  const Authority& ours = TlsSide::authority();
+  const tls::Issued brief = ours.issue("a", {}, -kHour, 3);
+  const auto loaded = tls::Credentials::load({brief.cert, brief.key, ours.ca.own().cert}, {"a", ""});
+  if (!loaded) FAIL(loaded.error().message);
+  TlsMixed f(*loaded, ours.credentials("b"));
+  f.a.transport.dial(ConnId{1}, f.b.address());
+  REQUIRE(f.run_until([&] { return f.a.events.streams[ConnId{1}].up; }));
+  REQUIRE(f.run_until([&] { return wall_s() > (*loaded)->expires_s(); }));
+  f.a.transport.dial(ConnId{3}, f.b.address());  // by a ticket, which is no way around it
+  REQUIRE(f.run_until([&] { return f.a.events.streams[ConnId{3}].closed && line_of(f.b, "PV1217") != nullptr; }));
+  CHECK_FALSE(f.a.events.streams[ConnId{3}].up);
+  CHECK(f.b.rejected(TlsReject::expired) == 1);
+  CHECK(f.a.rejected(TlsReject::refused_by_peer) == 1);
+  CHECK_FALSE(f.a.events.streams[ConnId{1}].closed);
+}
+
 TEST_CASE("a stream in clear is refused, and one that says nothing ends with its time", "[tls]") {
   LoopFixture f;
   Side clear{&f.loop, "127.0.0.1:0"};
