@@ -225,7 +225,7 @@ TEST_CASE("a start with files that others would refuse is refused", "[tls]") {
 
 TEST_CASE("certificates and CAs change under load, and nothing is lost", "[tls]") {
   TlsCluster secure;
-  secure.more = [](Config& config) { config.tls_overlap = 1500ms; };
+  secure.more = [](Config& config) { config.tls_overlap = 3s; };
   Cluster f(5, secure.config());
   std::atomic<bool> enough{false};
   std::vector<MessageId> ids;
@@ -265,7 +265,7 @@ TEST_CASE("certificates and CAs change under load, and nothing is lost", "[tls]"
   REQUIRE(ids.size() > 100);
   CHECK(f.exactly_once(ids));
   for (std::size_t i = 0; i < 5; ++i) {
-    CHECK(alive_members(*f.nodes[i]) == 5);
+    CHECK(eventually([&] { return alive_members(*f.nodes[i]) == 5; }));
     CHECK(f.journals[i]->read([](const Journal& j) { return j.lost; }) == 0);
   }
 }

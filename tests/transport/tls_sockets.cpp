@@ -195,7 +195,7 @@ TEST_CASE("new files are used by new connections, and CAs that went are cut off 
   f.a.transport.dial(ConnId{3}, f.b.address());
   REQUIRE(f.run_until([&] { return f.a.events.streams[ConnId{3}].up; }));
   // The old CA goes: who is connected by it stays for the overlap, new ones, too.
-  f.a.transport.replace(after.credentials("b"), 300ms);
+  f.a.transport.replace(after.credentials("b"), 2s);
   f.a.transport.dial(ConnId{5}, f.b.address());
   REQUIRE(f.run_until([&] { return f.a.events.streams[ConnId{5}].up; }));
   CHECK_FALSE(f.a.events.streams[ConnId{3}].closed);

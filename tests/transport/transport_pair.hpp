@@ -80,7 +80,7 @@ struct TlsSide {
   TlsSide(uv_loop_t* raw, const std::string& where, std::shared_ptr<const tls::Credentials> credentials = authority().credentials("a"))
       : loop(raw), sockets(loop, std::move(*uv::bind_pair(*Endpoint::parse(where)))),
         layer(std::make_unique<uv::TlsLayer>(loop, sockets, std::move(credentials),
-                                             tls::TransportOptions{.handshake_timeout = std::chrono::milliseconds{200},
+                                             tls::TransportOptions{.handshake_timeout = std::chrono::seconds{3},
                                                                    .half_open_max = 4,
                                                                    .port = sockets.address().port,
                                                                    .seals = [this] { return seals; },
