@@ -185,7 +185,8 @@ void Node::Impl::check_files() {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return;
   const std::uint64_t wanted = kOthers + config_.tree.max_peers + config_.link.half_open_max + config_.link.parallel_dials +
-                               (config_.http.empty() ? 0 : uv::HttpServer::Limits{}.connections_max);
+                               (config_.http.empty() ? 0 : uv::HttpServer::Limits{}.connections_max) +
+                               (identity_.tls && !has_keys(identity_) ? tls::TlsTransport::kPacketStreamsMax : 0);
   if (files.rlim_cur >= wanted) return;
   notes_.push_back({LogLevel::warn, "node", code::kFewFiles,
                     "This process may open " + std::to_string(files.rlim_cur) + " files, its bounds allow for " + std::to_string(wanted) +
