@@ -115,6 +115,12 @@ TEST_CASE("connections that do not finish their handshake are bounded", "[tls]")
   TlsSide side{&f.loop, "127.0.0.1:0"};
   for (std::uint64_t i = 0; i < 6; ++i) clear.transport.dial(ConnId{2 * i + 1}, side.address());
   REQUIRE(f.run_until([&] { return side.rejected(TlsReject::limit) == 2; }));
+  // A second later a silent one gives way to one that speaks.
+  const Timestamp then = side.loop.now();
+  REQUIRE(f.run_until([&] { return side.loop.now() - then >= 1s; }));
+  TlsSide member{&f.loop, "127.0.0.1:0"};
+  member.transport.dial(ConnId{1}, side.address());
+  REQUIRE(f.run_until([&] { return member.events.streams[ConnId{1}].up; }));
   REQUIRE(f.run_until([&] { return side.rejected(TlsReject::timed_out) == 4; }));
 }
 

@@ -174,8 +174,23 @@ const TransportStats& TlsTransport::stats() const {
 
 // ---- from below ----
 
+/// Closes the accepted connection that has been silent for longest. False: all of them are new or have said something.
+bool TlsTransport::drop_silent() {
+  constexpr Duration kSilentMin = std::chrono::seconds{1};  // who dials speaks at once
+  const Conn* silent = nullptr;
+  for (const auto& [id, conn] : conns_) {
+    if (conn->dialled || conn->session || conn->closing) continue;
+    if (silent == nullptr || timers_.deadline(id) < timers_.deadline(silent->id)) silent = conn.get();
+  }
+  if (silent == nullptr || host_.now() + options_.handshake_timeout - timers_.deadline(silent->id) < kSilentMin) return false;
+  const ConnPtr conn = find(silent->id);
+  complain(conn->remote, false, TlsReject::timed_out, "it says nothing, and others wait (half_open_max)");
+  shut(*conn, CloseMode::abort);
+  return true;
+}
+
 void TlsTransport::on_accepted(ConnId id, const Endpoint& from) {
-  if (half_open() >= options_.half_open_max) {
+  if (half_open() >= options_.half_open_max && !drop_silent()) {
     complain(from, false, TlsReject::limit, std::to_string(options_.half_open_max) + " others have not finished their handshake (half_open_max)");
     below_.close(id, CloseMode::abort);
     return;

@@ -131,6 +131,7 @@ class TlsTransport final : public Transport, public TransportEvents {
   void judge_all();
   void arm();
   [[nodiscard]] std::size_t half_open() const;
+  bool drop_silent();
   void complain(const Endpoint& who, bool dialled, TlsReject why, const std::string& text);
 
   // packets.cpp
