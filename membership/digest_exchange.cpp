@@ -71,9 +71,9 @@ void Streams::digest_answered(Map::iterator it, Timestamp now) {
   const BytesView told = rows.header().differing;
   const wire::Buffer differing(told.begin(), told.end());
   if (differing.size() * 8 != stream.buckets) return reject(it, PacketReject::malformed, now);
-  const bool fine = stream.to_self || acceptable(body, stream.peer);
+  const bool fine = stream.to_self || acceptable(body, stream.peer, now);
   if (fine && !stream.to_self) {
-    merge_own(body, now);
+    merge_own(body, stream.peer, now);
     if (any(differing)) {
       std::vector<std::uint64_t> known;  // what it has as we have it
       while (const auto row = rows.next()) known.push_back(TableDigest::hash_of(stream.salt, *row));
@@ -83,7 +83,7 @@ void Streams::digest_answered(Map::iterator it, Timestamp now) {
                !std::binary_search(known.begin(), known.end(), TableDigest::hash_of(stream.salt, row));
       });
     }
-    merge_reply(body, now);
+    merge_reply(body, stream.peer, now);
     core_.stats.digests.add(any(differing) ? DigestResult::differing : DigestResult::equal);
   }
   finish(it, fine, true, now);
@@ -92,8 +92,8 @@ void Streams::digest_answered(Map::iterator it, Timestamp now) {
 void Streams::take_rows(Map::iterator it, Timestamp now) {
   Stream& stream = it->second;
   if (stream.reader.type() != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
-  const bool fine = acceptable(stream.reader.body(), stream.peer);
-  if (fine) merge(stream.reader.body(), now);
+  const bool fine = acceptable(stream.reader.body(), stream.peer, now);
+  if (fine) merge(stream.reader.body(), stream.peer, now);
   core_.stats.push_pulls.add(fine ? PushPullResult::in_ok : PushPullResult::in_failed);
   finish(it, fine, true, now);
 }

@@ -49,6 +49,9 @@ Versions own_versions(const SwimConfig& config) {
   return {1, 5, 2, d[0], d[1], d[2]};
 }
 
+/// How far metadata goes beyond what memberlist's senders allow.
+std::size_t excess(BytesView meta) { return meta.size() > wire::kMetaMax ? meta.size() - wire::kMetaMax : 0; }
+
 /// Keeps the bytes we have if they are the same: a refreshed member costs no memory.
 void assign(Bytes& field, BytesView value) {
   if (!same(field.view(), value)) field = Bytes::copy_of(value);
@@ -97,11 +100,20 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
       return AliveOutcome::ignored;
     }
   }
+  if (const char* problem = endpoint_of(news.address, news.port).undiallable(); problem != nullptr && !own) {
+    bad_address(news, problem);
+    return AliveOutcome::ignored;
+  }
   if (!own && !allowed(endpoint_of(news.address, news.port))) {
     core_.stats.rejected.add(PacketReject::not_allowed);
     return AliveOutcome::ignored;
   }
   Record* record = find(news.node);
+  const std::size_t held = record == nullptr ? 0 : excess(record->member.meta.view());
+  if (excess(news.meta) > kMetaExcessMax - meta_excess_ + held) {
+    core_.stats.rejected.add(PacketReject::too_large);
+    return AliveOutcome::ignored;
+  }
   bool replaced = false;
   if (record == nullptr) {
     if (own && !bootstrap) return AliveOutcome::ignored;
@@ -135,6 +147,15 @@ AliveOutcome MemberTable::alive(const wire::Alive& news, bool bootstrap, Timesta
   return AliveOutcome::accepted;
 }
 
+void MemberTable::bad_address(const wire::Alive& news, const char* problem) {
+  constexpr std::size_t kTold = 256;
+  core_.stats.rejected.add(PacketReject::bad_address);
+  const std::string address = endpoint_of(news.address, news.port).to_string();
+  if (bad_addresses_told_.size() >= kTold || !bad_addresses_told_.insert(std::string(news.node) + ' ' + address).second) return;
+  core_.log(LogLevel::warn, "PV1125", fmt::format("Member {} at {} is not taken: {}", news.node, address, problem),
+            {{"member", std::string(news.node)}, {"address", address}});
+}
+
 bool MemberTable::allowed(const Endpoint& endpoint) const {
   const auto& networks = core_.config.cidrs_allowed;
   return networks.empty() || std::any_of(networks.begin(), networks.end(), [&](const Network& n) { return n.contains(endpoint); });
@@ -151,6 +172,7 @@ Record* MemberTable::insert(const wire::Alive& news) {
   record->member.address = Bytes::copy_of(news.address);
   record->member.port = news.port;
   record->member.meta = Bytes::copy_of(news.meta);
+  meta_excess_ += excess(news.meta);
   record->member.state = MemberState::dead;
   record->member.since = kLongAgo;
   if (news.versions.size() >= 6)
@@ -199,9 +221,10 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
   if (&record != self_)
     problem = version_problem(member.name, BytesView(reinterpret_cast<const std::byte*>(member.versions.data()), member.versions.size()), true);
   if (!problem.empty() && problem != record.incompatible)
-    core_.log(LogLevel::warn, "PV1114", fmt::format("{}; it is kept out of table exchanges", problem),
+    core_.log(LogLevel::warn, "PV1114", fmt::format("Member {} is kept out of table exchanges: {}", member.name, problem),
               {{"member", member.name}, {"reason", problem}});
   record.incompatible = std::move(problem);
+  meta_excess_ += excess(news.meta) - excess(member.meta.view());
   assign(member.meta, news.meta);
   assign(member.address, news.address);
   member.port = news.port;
@@ -245,9 +268,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   }
   if (record->member.state != MemberState::alive) return;
   if (record == self_) {
-    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting a suspicion of this member by {}", news.from), {{"by", std::string(news.from)}});
-    notify(MemberEvent::Kind::accused, record->member, news.from, "suspected");
-    return refute(news.incarnation);
+    return answer_accusation(news.incarnation, news.from, source == Accusation::exchange ? why : std::string{}, "suspected");
   }
   if (settle_claim(*record, now)) return;
   core_.queue.queue(record->member.name, wire::encoded(news));
@@ -256,7 +277,8 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   start_suspicion(*record, news.from, now);
   ++core_.stats.suspicions;
   core_.stats.accusations.add(source);
-  if (why.empty()) why = source == Accusation::exchange ? "in a table exchange it was not alive" : "told by others";
+  if (source == Accusation::exchange) why = "it was not alive in " + (why.empty() ? "a table exchange" : "the table of " + why);
+  if (why.empty()) why = "told by others";
   core_.log(LogLevel::info, "PV1101", fmt::format("Member {} is suspected by {}: {}", record->member.name, news.from, why),
             {{"member", record->member.name}, {"by", std::string(news.from)}, {"reason", why}});
   notify(MemberEvent::Kind::suspected, record->member, news.from, std::move(why));
@@ -270,9 +292,7 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   const MemberState before = record->member.state;
   if (before == MemberState::dead || before == MemberState::left) return;
   if (record == self_ && !left_) {
-    core_.log(LogLevel::warn, "PV1103", fmt::format("Refuting the death of this member, declared by {}", news.from), {{"by", std::string(news.from)}});
-    notify(MemberEvent::Kind::accused, record->member, news.from, "declared dead");
-    return refute(news.incarnation);
+    return answer_accusation(news.incarnation, news.from, why, "declared dead");
   }
   if (settle_claim(*record, now)) return;
   // Our farewell under another's name would end that member.
@@ -322,7 +342,7 @@ void MemberTable::believe_left(std::string_view name, Timestamp now) {
   changed(*record, MemberState::dead);
 }
 
-void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
+void MemberTable::merge(const wire::PushNodeState& row, Timestamp now, std::string_view teller) {
   switch (static_cast<MemberState>(row.state)) {
     case MemberState::alive: {
       const std::uint64_t known = last_id_;
@@ -335,9 +355,10 @@ void MemberTable::merge(const wire::PushNodeState& row, Timestamp now) {
       merged_ += last_id_ - known;
       return;
     }
-    case MemberState::left: return dead({row.incarnation, row.name, row.name}, now);
+    case MemberState::left: return dead({row.incarnation, row.name, row.name}, now, is_self(row.name) ? std::string(teller) : std::string{});
     case MemberState::suspect:
-    case MemberState::dead: return suspect({row.incarnation, row.name, core_.identity.name}, now, Accusation::exchange);
+    case MemberState::dead:
+      return suspect({row.incarnation, row.name, core_.identity.name}, now, Accusation::exchange, std::string(teller));
   }
 }
 
@@ -361,8 +382,21 @@ void MemberTable::leave(Timestamp now) {
   dead({incarnation, core_.identity.name, core_.identity.name}, now);
 }
 
-void MemberTable::merge_own(const wire::PushNodeState& row, Timestamp now) {
-  if (is_self(row.name)) merge(row, now);
+void MemberTable::merge_own(const wire::PushNodeState& row, Timestamp now, std::string_view teller) {
+  if (is_self(row.name)) merge(row, now, teller);
+}
+
+void MemberTable::answer_accusation(std::uint32_t accused, std::string_view accuser, std::string_view teller, std::string_view of) {
+  const bool suspected = of == "suspected";
+  const std::string by(teller.empty() ? accuser : teller);
+  std::string text;
+  if (!teller.empty()) text = fmt::format("Refuting that this member is not alive, as in the table of {}", teller);
+  else if (suspected) text = fmt::format("Refuting a suspicion of this member by {}", accuser);
+  else if (accuser == core_.identity.name) text = "Refuting that this member left, as others say";
+  else text = fmt::format("Refuting the death of this member, declared by {}", accuser);
+  core_.log(LogLevel::warn, "PV1103", std::move(text), {{"by", by}});
+  notify(MemberEvent::Kind::accused, self_->member, by, std::string(of));
+  refute(accused);
 }
 
 void MemberTable::refute(std::uint32_t accused) {
@@ -531,12 +565,19 @@ void MemberTable::drop_dead(Timestamp now) {
     const bool over = member.state == MemberState::dead || member.state == MemberState::left;
     if (!over || record.get() == self_ || now - member.since <= core_.config.gossip_to_the_dead_time) return false;
     by_name_.erase(record.get());
+    drop_excess(member);
     ++version_;
     // Of whom we only ever heard, and never as alive, nobody was told.
     if (member.since != kLongAgo) forgotten(departed_.keep(std::move(member)));
     return true;
   });
   while (const auto member = departed_.expired(now)) forgotten(member);
+}
+
+void MemberTable::drop_excess(Member& member) {
+  if (excess(member.meta.view()) == 0) return;
+  meta_excess_ -= excess(member.meta.view());
+  member.meta = {};
 }
 
 void MemberTable::forgotten(const std::optional<Member>& member, std::string_view by) {
@@ -604,6 +645,7 @@ void MemberTable::erase(std::string_view name, std::string_view by) {
   departed_.drop(name);
   if (Record* record = find(name)) {
     // Of whom we only ever heard, and never as alive, nobody was told.
+    drop_excess(record->member);
     if (record->member.since != kLongAgo) gone = record->member;
     end_suspicion(*record);
     by_name_.erase(record);
@@ -631,7 +673,8 @@ std::string MemberTable::version_problem(std::string_view name, BytesView versio
   check.add(ours, true, false);
   check.add(versions, alive, true);
   if (const auto problem = check.check(name, versions)) return *problem;
-  return check.check(core_.identity.name, ours).value_or(std::string{});
+  const auto problem = check.check(core_.identity.name, ours);
+  return problem ? fmt::format("Node '{}' asks for more than this member has: {}", name, *problem) : std::string{};
 }
 
 void MemberTable::each_row(const std::function<void(const wire::PushNodeState&)>& take) const {

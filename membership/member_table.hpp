@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ struct Record {
   Duration rtt{0};                ///< smoothed; 0 = unknown
   Timestamp alive_since;          ///< when it last became alive here
   Timestamp seen_at{INT64_MIN};   ///< proof of life of another kind
+  Timestamp seen_until{INT64_MIN};  ///< while it lives, more of that is to come by then
   Timestamp told_at{INT64_MIN};   ///< when we last told it that its news of itself or of us is stale
   Timestamp conflict_at{INT64_MIN};  ///< when its name was last claimed by somebody else
   InstanceId former{};            ///< the run that lost the name to this one, at another address
@@ -73,9 +75,12 @@ enum class AliveOutcome : std::uint8_t { ignored, older, accepted, refuted };
 ///
 /// The table is what everything else reads. It queues news for gossip, runs suspicions, raises events and
 /// counts; it sends nothing itself. Our own record is in it like any other; nobody else can change it.
-/// Bounds: `members_max` records; alive messages about further members are dropped and counted.
+/// Bounds: `members_max` records; alive messages about further members are dropped and counted. Metadata above the 512 bytes that
+/// memberlist's senders allow is taken up to `kMetaTakenMax` a member and `kMetaExcessMax` beyond 512 in all.
 class MemberTable {
  public:
+  static constexpr std::size_t kMetaExcessMax = std::size_t{16} << 20;
+
   explicit MemberTable(Core& core);
 
   void observe(MemberObserver observer) { observer_ = std::move(observer); }
@@ -88,7 +93,8 @@ class MemberTable {
   /// A dead member is known to have wanted that.
   void believe_left(std::string_view name, Timestamp now);
   /// One row of another member's table: nobody else's word is taken for a death, it becomes a suspicion of ours.
-  void merge(const wire::PushNodeState& row, Timestamp now);
+  /// `teller` is whose table it is: a name or an address.
+  void merge(const wire::PushNodeState& row, Timestamp now, std::string_view teller = {});
   /// Whether alive members that become known are news to others. A newcomer's first table is not: those who
   /// gave it have spread it, and a thousand newcomers would each repeat a thousand messages.
   void spread_merged(bool spread) noexcept { spread_ = spread; }
@@ -100,7 +106,7 @@ class MemberTable {
   void come_back() noexcept { left_ = false; }
   [[nodiscard]] bool has_left() const noexcept { return left_; }
   /// Handles only what `row` says about us, so that an answer can already carry the refutation.
-  void merge_own(const wire::PushNodeState& row, Timestamp now);
+  void merge_own(const wire::PushNodeState& row, Timestamp now, std::string_view teller = {});
 
   /// Whether `cidrs_allowed` lets members be at this address.
   [[nodiscard]] bool allowed(const Endpoint& endpoint) const;
@@ -160,6 +166,8 @@ class MemberTable {
 
  private:
   AliveOutcome alive(const wire::Alive& news, bool bootstrap, Timestamp now);
+  /// Counts news of a member that nobody can dial, and says so once for each name and address.
+  void bad_address(const wire::Alive& news, const char* problem);
   Record* insert(const wire::Alive& news);
   void accept_alive(Record& record, const wire::Alive& news, bool replaced, Timestamp now);
   [[nodiscard]] bool outlives(const wire::Alive& news) const;
@@ -175,6 +183,8 @@ class MemberTable {
 
   [[nodiscard]] bool shown(const Record& record) const;
   void refute(std::uint32_t accused);
+  /// Says what is claimed of us and refutes it. In a table it is not told who began with that, only whose table it is.
+  void answer_accusation(std::uint32_t accused, std::string_view accuser, std::string_view teller, std::string_view of);
   void broadcast_self();
   void start_suspicion(Record& record, std::string_view accuser, Timestamp now);
   void flapped(Record& record, Timestamp now);
@@ -188,6 +198,8 @@ class MemberTable {
   void notify(MemberEvent::Kind kind, const Member& member, std::string_view from, std::string reason = {});
   void changed(const Record& record, std::optional<MemberState> before);
   void drop_dead(Timestamp now);
+  /// It leaves the table: what only the table counts does not go along.
+  void drop_excess(Member& member);
   void forgotten(const std::optional<Member>& member, std::string_view by = {});
   /// Takes the member out of everything.
   void erase(std::string_view name, std::string_view by);
@@ -203,6 +215,8 @@ class MemberTable {
   Tombstones tombstones_;
   Record* self_ = nullptr;
   std::size_t next_probe_ = 0;
+  std::set<std::string> bad_addresses_told_;
+  std::size_t meta_excess_ = 0;  ///< bytes of metadata beyond 512 each
   std::size_t alive_ = 0;
   std::uint64_t last_id_ = 0;
   std::uint64_t version_ = 0;

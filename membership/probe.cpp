@@ -102,6 +102,12 @@ void Probe::phase_due(Timestamp now) {
     judge_packets(false, now);
     return succeed(ProbeResult::stream_ack, now);
   }
+  // It talked to us just before, and if it lives it will again: a link is pinged less often than a probe may last.
+  if (target->seen_until > now) {
+    due_ = target->seen_until;
+    core_.timers.set({TimerKind::probe_phase}, due_);
+    return;
+  }
   fail(now);
 }
 
@@ -160,7 +166,8 @@ void Probe::all_said_no(Timestamp now) {
 }
 
 void Probe::hurry(std::string_view name, Timestamp now) {
-  const Record* record = table_.find(name);
+  Record* record = table_.find(name);
+  if (record != nullptr) record->seen_until = now;  // nothing more is to come
   if (record == nullptr || record->member.state != MemberState::alive || hurried_.size() >= kHurriedMax) return;
   if (table_.is_self(name) || std::find(hurried_.begin(), hurried_.end(), name) != hurried_.end()) return;
   hurried_.emplace_back(name);
@@ -184,10 +191,11 @@ bool Probe::stream_answered(std::uint32_t sequence, Timestamp now) {
   return true;
 }
 
-void Probe::seen_alive(std::string_view name, Timestamp now) {
+void Probe::seen_alive(std::string_view name, Timestamp until, Timestamp now) {
   Record* record = table_.find(name);
   if (record == nullptr) return;
   record->seen_at = now;
+  record->seen_until = until;
 }
 
 void Probe::packet_from(std::string_view name, Timestamp now) {
@@ -216,13 +224,22 @@ void Probe::judge_packets(bool by_packet, Timestamp now) {
   const bool arrives = record->packet_at > std::max(record->missing_since, now - core_.config.probe_interval * pass * 3);
   record->packets = arrives ? PacketPath::out_blocked : PacketPath::in_blocked;
   if (!was_open) return;
-  core_.log(LogLevel::warn, "PV1107",
-            arrives ? fmt::format("Packets of member {} arrive here, but ours do not reach it: open UDP port {} of {} for packets "
-                                  "from here. Streams and other members do the work meanwhile",
-                                  target_, endpoint_.port, endpoint_.host())
-                    : fmt::format("No packet of member {} arrives here: open UDP port {} here for packets from {}; if it says the same of "
-                                  "this member, also its UDP port {} for packets from here. Streams and other members do the work meanwhile",
-                                  target_, core_.identity.port, endpoint_.host(), endpoint_.port),
+  std::string text;
+  if (core_.self_endpoint.is_v4() != endpoint_.is_v4())
+    text = fmt::format("{}: the address families differ, this member is at {} and {} at {}. No open port helps where one of the two is bound to an "
+                       "address of one family: bind it to [::], or give all members addresses of one family. Other members do the work meanwhile",
+                       arrives ? fmt::format("Packets of member {} arrive here, but ours do not reach it", target_)
+                               : fmt::format("No packet of member {} arrives here", target_),
+                       core_.self_endpoint.host(), target_, endpoint_.host());
+  else if (arrives)
+    text = fmt::format("Packets of member {} arrive here, but ours do not reach it: open UDP port {} of {} for packets from here. Streams and other "
+                       "members do the work meanwhile",
+                       target_, endpoint_.port, endpoint_.host());
+  else
+    text = fmt::format("No packet of member {} arrives here: open UDP port {} here for packets from {}; if it says the same of this member, also its "
+                       "UDP port {} for packets from here. Streams and other members do the work meanwhile",
+                       target_, core_.identity.port, endpoint_.host(), endpoint_.port);
+  core_.log(LogLevel::warn, "PV1107", std::move(text),
             {{"member", target_}, {"address", endpoint_.to_string()}, {"blocked", arrives ? "out" : "in"}});
 }
 

@@ -42,8 +42,8 @@ class Probe {
   /// Its link broke off without a farewell, or another run claims its name: it is probed next, at once if no probe is running. Others are asked with the
   /// first ping, and when all of them hear nothing and its port is closed the probe has failed.
   void hurry(std::string_view name, Timestamp now);
-  /// Another channel proved that the member lives.
-  void seen_alive(std::string_view name, Timestamp now);
+  /// Another channel proved that the member lives. Before `until` silence there proves nothing: a probe that found nothing waits for that.
+  void seen_alive(std::string_view name, Timestamp until, Timestamp now);
   /// A ping of this member itself came by packet.
   void packet_from(std::string_view name, Timestamp now);
   /// One ping of a suspect whose time is nearly over; the answer goes to `MemberTable::suspect_answered`.

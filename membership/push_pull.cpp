@@ -171,20 +171,34 @@ void Streams::send_bytes(std::uint64_t id, BytesView message, bool dialling) {
 
 void Streams::accepted(StreamId stream_id, const Endpoint& from, Timestamp now) {
   const auto id = static_cast<std::uint64_t>(stream_id);
-  if (accepted_ >= kAcceptedMax) {
+  if (accepted_ >= kAcceptedMax && !make_room(now)) {
     core_.stats.rejected.add(PacketReject::stream_limit);
     core_.outbox.push(CloseStream{stream_id});
     return;
   }
   ++accepted_;
-  streams_.insert_or_assign(id, Stream{.purpose = StreamPurpose::accepted, .peer = from, .reader = {true, core_.opening()}});
+  streams_.insert_or_assign(id, Stream{.purpose = StreamPurpose::accepted, .peer = from, .heard = now, .reader = {true, core_.opening()}});
   core_.timers.set({TimerKind::stream, id}, now + core_.config.tcp_timeout);
+}
+
+bool Streams::make_room(Timestamp now) {
+  auto victim = streams_.end();
+  const auto patience = [](const Stream& s) { return std::pair(s.awaits_rows && !s.reader.opened_by().empty(), s.heard); };
+  for (auto it = streams_.begin(); it != streams_.end(); ++it) {
+    const Stream& stream = it->second;
+    if (stream.purpose != StreamPurpose::accepted || now - stream.heard < kSilentMin) continue;
+    if (victim == streams_.end() || patience(stream) < patience(victim->second)) victim = it;
+  }
+  if (victim == streams_.end()) return false;
+  reject(victim, PacketReject::stream_limit, now);
+  return true;
 }
 
 void Streams::received(StreamId stream_id, BytesView data, Timestamp now) {
   const auto it = streams_.find(static_cast<std::uint64_t>(stream_id));
   if (it == streams_.end()) return;
   Stream& stream = it->second;
+  stream.heard = now;
   const auto progress = stream.reader.feed(data);
   buffered_ += stream.reader.buffered() - stream.held;
   stream.held = stream.reader.buffered();
@@ -225,10 +239,16 @@ bool Streams::own_request(Stream& stream, BytesView body) {
   return stream.to_self;
 }
 
-void Streams::merge_own(BytesView body, Timestamp now) {
+std::string Streams::teller(const Endpoint& peer) const {
+  const Record* record = table_.living_at(peer);
+  return record == nullptr ? peer.to_string() : record->member.name;
+}
+
+void Streams::merge_own(BytesView body, const Endpoint& peer, Timestamp now) {
   wire::Scratch scratch;
   wire::PushPullRows rows(body, scratch);
-  while (const auto row = rows.next()) table_.merge_own(*row, now);
+  while (const auto row = rows.next())
+    if (table_.is_self(row->name)) table_.merge_own(*row, now, teller(peer));
 }
 
 void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
@@ -236,25 +256,47 @@ void Streams::serve_push_pull(Map::iterator it, Timestamp now) {
   const BytesView body = stream.reader.body();
   wire::Scratch scratch;
   own_request(stream, body);
-  const bool fine = acceptable(body, stream.peer);
+  const bool fine = acceptable(body, stream.peer, now);
   stream.join = wire::PushPullRows(body, scratch).header().join;
   // What the other side says about us comes first: the answer then carries the refutation, and a member that
   // was restarted or cut off is alive again after one exchange.
-  if (fine && !stream.to_self) merge_own(body, now);
+  if (fine && !stream.to_self) merge_own(body, stream.peer, now);
   send_table(it->first, stream, false);
-  if (fine && !stream.to_self) merge(body, now);
+  if (fine && !stream.to_self) merge(body, stream.peer, now);
   core_.stats.push_pulls.add(fine ? PushPullResult::in_ok : PushPullResult::in_failed);
   finish(it, fine, true, now);
+}
+
+bool Streams::in_other_key(const Stream& stream) const {
+  const Bytes& key = stream.reader.opened_by();
+  return !key.empty() && !core_.identity.keyring->is_primary(key) && core_.seals();
+}
+
+void Streams::speak_its_key(Map::iterator it, Timestamp now) {
+  const Stream& failed = it->second;
+  Stream again{.purpose = is_exchange(failed.purpose) ? failed.purpose : StreamPurpose::stranger, .peer = failed.peer,
+               .context = is_exchange(failed.purpose) ? failed.context : 0, .key = failed.reader.opened_by(), .join = failed.join,
+               .reader = {false, core_.opening()}};
+  finish(it, false, true, now, "it has only an older key");
+  const Endpoint peer = again.peer;
+  if (!exchanging(peer)) open(peer, std::move(again), now + core_.config.tcp_timeout);
+}
+
+void Streams::note_key(const Stream& stream) {
+  if (!in_other_key(stream)) return;
+  if (const Record* record = table_.living_at(stream.peer)) core_.outbox.push(OtherKey{record->member.name, stream.reader.opened_by()});
 }
 
 void Streams::reply_complete(Map::iterator it, Timestamp now) {
   Stream& stream = it->second;
   const auto type = stream.reader.type();
   wire::Scratch scratch;
+  if (type == wire::MessageType::error && stream.key.empty() && in_other_key(stream)) return speak_its_key(it, now);
   if (!is_exchange(stream.purpose)) {
     wire::Ack ack;
     const bool ok = type == wire::MessageType::ack && wire::decode_body(stream.reader.body(), ack, scratch) &&
                     ack.sequence == stream.sequence;
+    if (ok) note_key(stream);
     return finish(it, ok, true, now);
   }
   if (stream.buckets != 0) return digest_answered(it, now);
@@ -267,14 +309,17 @@ void Streams::reply_complete(Map::iterator it, Timestamp now) {
     return finish(it, false, true, now, "it answers: " + std::string(error.text.substr(0, 256)));
   }
   if (type != wire::MessageType::push_pull) return reject(it, PacketReject::unknown_type, now);
-  const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer);
-  if (fine && !stream.to_self) merge_reply(stream.reader.body(), now);
+  const bool fine = stream.to_self || acceptable(stream.reader.body(), stream.peer, now);
+  if (fine && !stream.to_self) {
+    merge_reply(stream.reader.body(), stream.peer, now);
+    note_key(stream);
+  }
   finish(it, fine, true, now, fine ? "" : "its members' versions do not go with ours");
 }
 
-void Streams::merge_reply(BytesView body, Timestamp now) {
+void Streams::merge_reply(BytesView body, const Endpoint& peer, Timestamp now) {
   table_.spread_merged(table_.size() > 1);
-  merge(body, now);
+  merge(body, peer, now);
   table_.spread_merged(true);
 }
 
@@ -284,7 +329,19 @@ bool Streams::usable(const wire::PushNodeState& row) const {
   return table_.is_self(row.name) || table_.version_problem(row.name, row.versions, row.state == alive).empty();
 }
 
-bool Streams::acceptable(BytesView body, const Endpoint& peer) {
+void Streams::say_versions(const std::string& text, const std::string& culprit, const Endpoint& peer, Timestamp now) {
+  constexpr Duration kPause = std::chrono::minutes{1};
+  constexpr std::size_t kSaidMax = 256;
+  if (versions_said_.size() >= kSaidMax) std::erase_if(versions_said_, [&](const auto& said) { return now - said.second >= kPause; });
+  if (versions_said_.size() >= kSaidMax) return;
+  const auto [it, fresh] = versions_said_.try_emplace(peer.host() + ' ' + culprit, now);
+  if (!fresh && now - it->second < kPause) return;
+  it->second = now;
+  core_.log(LogLevel::warn, "PV1106", fmt::format("Table exchange with {}{}: {}", peer.to_string(), text, culprit),
+            {{"address", peer.to_string()}, {"reason", culprit}});
+}
+
+bool Streams::acceptable(BytesView body, const Endpoint& peer, Timestamp now) {
   constexpr auto alive = static_cast<std::int64_t>(MemberState::alive);
   wire::Scratch scratch;
   VersionCheck versions;
@@ -300,18 +357,14 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
       culprit = table_.version_problem(row->name, row->versions, row->state == alive);
     }
   }
+  for (std::size_t i = 0; i < rows.passed_over(); ++i) core_.stats.rejected.add(PacketReject::malformed);
   if (!rows.ok()) {
-    core_.stats.rejected.add(PacketReject::malformed);
+    if (rows.passed_over() == 0) core_.stats.rejected.add(PacketReject::malformed);
     return false;
   }
   if (culprit) {
     core_.stats.rejected.add(PacketReject::incompatible_version);
-    if (used > 0 && *culprit != last_left_out_) {
-      core_.log(LogLevel::warn, "PV1106",
-                fmt::format("Table exchange with {}: a member was left out: {}", peer.to_string(), *culprit),
-                {{"address", peer.to_string()}, {"reason", *culprit}});
-      last_left_out_ = *culprit;
-    }
+    if (used > 0) say_versions(": a member was left out", *culprit, peer, now);
   }
   if (used > 0 || !culprit) {
     culprit.reset();
@@ -332,16 +385,16 @@ bool Streams::acceptable(BytesView body, const Endpoint& peer) {
     if (!culprit) return true;
     core_.stats.rejected.add(PacketReject::incompatible_version);
   }
-  core_.log(LogLevel::warn, "PV1106", fmt::format("Table exchange with {} refused: {}", peer.to_string(), *culprit),
-            {{"address", peer.to_string()}, {"reason", *culprit}});
+  say_versions(" refused", *culprit, peer, now);
   return false;
 }
 
-void Streams::merge(BytesView body, Timestamp now) {
+void Streams::merge(BytesView body, const Endpoint& peer, Timestamp now) {
   wire::Scratch scratch;
+  const std::string whose = teller(peer);
   wire::PushPullRows rows(body, scratch);
   while (const auto row = rows.next())
-    if (usable(*row)) table_.merge(*row, now);
+    if (usable(*row)) table_.merge(*row, now, whose);
   hand_up(rows.user_state());
 }
 

@@ -31,11 +31,14 @@ struct StreamResult {
 ///
 /// A stream carries one request and at most one reply, a user message none. Only a table exchange by digest, with our own kind, has a third
 /// message: the opener's rows. Bounds: `kAcceptedMax` accepted and `kOpenedMax` opened
-/// at once, `kBufferedMax` bytes held for all of them together, `tcp_timeout` for each.
+/// at once, `kBufferedMax` bytes held for all of them together, `tcp_timeout` for each. When all accepted ones are taken, one that
+/// has been silent for `kSilentMin` gives way to a new one, the longest silent first.
 class Streams {
  public:
   static constexpr std::size_t kAcceptedMax = 128;
   static constexpr std::size_t kOpenedMax = 64;
+  /// Nobody who means to say something is silent for so long: requests are sent at once.
+  static constexpr Duration kSilentMin = std::chrono::seconds{1};
   static constexpr std::size_t kBufferedMax = std::size_t{128} << 20;
   /// User state that is handed up, at most: Serf's in a cluster of 65,536 members takes less.
   static constexpr std::size_t kUserStateKeptMax = std::size_t{4} << 20;
@@ -85,6 +88,7 @@ class Streams {
     std::size_t buckets = 0;      ///< its size; 0: we open with the whole table
     bool awaits_rows = false;     ///< answered a digest; the opener's rows are to come
     std::size_t held = 0;   ///< bytes counted in `buffered_`
+    Timestamp heard{};      ///< when anything last came, or when it was accepted
     wire::StreamReader reader;
   };
   using Map = std::map<std::uint64_t, Stream>;
@@ -100,8 +104,16 @@ class Streams {
   /// The rows that are wanted, all by default. `differing` marks the buckets that they are from.
   void send_table(std::uint64_t id, Stream& stream, bool dialling, const Wanted& wanted = {}, BytesView differing = {});
   void send_exchange(std::uint64_t id, Stream& stream, BytesView message, bool dialling);
+  /// Ends the accepted stream that has been silent for longest, one that no key opened first. False: all are busy.
+  bool make_room(Timestamp now);
   void request_complete(Map::iterator it, Timestamp now);
   void reply_complete(Map::iterator it, Timestamp now);
+  /// The far end complains, sealed with another key of ours than the primary: it has no newer one. It gets our table sealed with
+  /// its key; from then on it knows us, and can be told the new one.
+  void speak_its_key(Map::iterator it, Timestamp now);
+  [[nodiscard]] bool in_other_key(const Stream& stream) const;
+  /// Says which key a member seals with, if that is not the primary.
+  void note_key(const Stream& stream);
   void serve_push_pull(Map::iterator it, Timestamp now);
   void serve_ping(std::uint64_t id, BytesView body);
   /// Whether the request at the other end of this stream is one of our own: we dialled ourselves.
@@ -116,16 +128,20 @@ class Streams {
   /// The far end does not know digests: it gets whole tables, beginning now.
   void whole_instead(Map::iterator it, bool close, Timestamp now);
   /// Reads all rows; logs and counts those that cannot be merged. False: none can.
-  bool acceptable(BytesView body, const Endpoint& peer);
-  void merge(BytesView body, Timestamp now);
+  bool acceptable(BytesView body, const Endpoint& peer, Timestamp now);
+  /// What is wrong with the versions of somebody's table, once a minute for each host and culprit: who is refused comes again.
+  void say_versions(const std::string& text, const std::string& culprit, const Endpoint& peer, Timestamp now);
+  void merge(BytesView body, const Endpoint& peer, Timestamp now);
   /// Whether the versions of this row go with ours.
   [[nodiscard]] bool usable(const wire::PushNodeState& row) const;
   void hand_up(BytesView state);
   [[nodiscard]] static bool asks_for_table(const Stream& stream);
   /// Takes the rows of a reply; what they say of us was read before.
-  void merge_reply(BytesView body, Timestamp now);
+  void merge_reply(BytesView body, const Endpoint& peer, Timestamp now);
   /// What the rows say about us, so that what we send next carries the refutation.
-  void merge_own(BytesView body, Timestamp now);
+  void merge_own(BytesView body, const Endpoint& peer, Timestamp now);
+  /// Whose table it is: the name, or the address where that is not known. Who opens a stream does not say its name, and its port is any.
+  [[nodiscard]] std::string teller(const Endpoint& peer) const;
   void reject(Map::iterator it, PacketReject why, Timestamp now);
   /// Ends the stream without a word.
   void drop(Map::iterator it, bool close);
@@ -141,7 +157,7 @@ class Streams {
   std::size_t accepted_ = 0;
   std::size_t opened_ = 0;
   std::size_t buffered_ = 0;
-  std::string last_left_out_;  ///< what was last said of a row that was left out
+  std::map<std::string, Timestamp> versions_said_;  ///< by what was said of which host, bounded
 };
 
 /// The pause between periodic exchanges in a table of `members`: longer above 32, so that their load stays level.

@@ -478,9 +478,9 @@ void Swim::configure(SwimConfig config, Timestamp now) {
   impl_->leave_input(now);
 }
 
-void Swim::seen_alive(std::string_view name, Timestamp now) {
+void Swim::seen_alive(std::string_view name, Timestamp until, Timestamp now) {
   impl_->enter(now);
-  impl_->probe.seen_alive(name, now);
+  impl_->probe.seen_alive(name, until, now);
   impl_->leave_input(now);
 }
 

@@ -88,8 +88,9 @@ class Swim {
   /// New metadata with the next incarnation. Errc::invalid_argument above 512 bytes.
   Status set_meta(Bytes meta, Timestamp now);
   /// Authenticated traffic of another kind proved that this run of the member lives: a running probe of it
-  /// counts as answered, and a suspicion of our own making is not started.
-  void seen_alive(std::string_view name, Timestamp now);
+  /// counts as answered, and a suspicion of our own making is not started. If it lives, more is to come by `until`: so long a probe
+  /// without an answer waits.
+  void seen_alive(std::string_view name, Timestamp until, Timestamp now);
   /// A connection of another kind with this run of the member broke off without a farewell: it is probed next.
   void broke_off(std::string_view name, Timestamp now);
   /// Pings the member by packet and over a stream; `Checked` follows, after `Checks::kTime` at the latest. Nothing that is believed of

@@ -154,7 +154,7 @@ constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "
     "too_deep, too_large, wrong_name, incompatible_version, not_allowed, table_full, stream_limit, timed_out, "
-    "undecryptable, plaintext";
+    "undecryptable, plaintext, bad_address";
 
 #define COUNT(field) [](const Source& s, Out& out) { one(out, s.snapshot.field); }
 #define HISTOGRAM(field) [](const Source& s, Out& out) { buckets(out, s.snapshot.field); }
@@ -302,8 +302,8 @@ constexpr std::array kRows{
         "Packets, membership streams and frames on links that came in clear although there is a key, accepted or not.",
         COUNT(swim.plaintext_frames)},
     Row{"swim_serf_messages_total", counter, "",
-        "what: fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped",
-        "Messages of Serf's: received by what they were, our own, and those that left a full queue early.",
+        "what: fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped, bad_name",
+        "Messages of Serf's: received by what they were, our own, those that left a full queue early, and user events whose names make no topic.",
         [](const Source& s, Out& out) { by_reason(out, "what", s.snapshot.swim.serf_messages); }},
     Row{"swim_rejoin_attempts_total", counter, "", "", "Seeds and lost members contacted again.",
         COUNT(swim.rejoin_attempts)},
@@ -351,7 +351,7 @@ constexpr std::array kRows{
         COUNT(loop.busy_ratio)},
     Row{"plumvine_loop_stall_seconds", Type::histogram, "seconds", "", "Loop turns that took long.",
         HISTOGRAM(loop.stalls)},
-    Row{"plumvine_handler_seconds", Type::histogram, "seconds", "", "Time inside the user's handlers.",
+    Row{"plumvine_handler_seconds", Type::histogram, "seconds", "", "Time inside the user's handlers. Calls of on_message for messages that came together count with their mean, 16 at most.",
         HISTOGRAM(loop.handlers)},
     Row{"plumvine_mailbox_length", gauge, "messages", "", "Broadcasts waiting to be taken over by the loop.",
         COUNT(loop.mailbox_messages)},

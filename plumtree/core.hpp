@@ -154,11 +154,23 @@ class Core {
   [[nodiscard]] bool known(const StoredMessage& message, Slot slot) const {
     const Link& link = links[slot];
     return ((message.known | message.sent) & bit(slot)) != 0 || link.traits.instance == frame::publisher_of(message.id.origin) ||
-           link.has_upto(message.origin) >= message.id.sequence;
+           link.has_upto(message.origin) >= message.range().last;
   }
   void mark_known(StoredMessage& message, Arrival arrival, Slot slot) {
     message.known |= bit(slot);
     links[slot].marked_from = std::min(links[slot].marked_from, arrival);
+  }
+  /// Calls `use(arrival, message)` with each message, or run, that has something of `range`, all of which is held; until it returns
+  /// false, which is what is returned then.
+  template <class Use>
+  bool each_held(OriginIndex origin, SequenceRange range, Use use) {
+    while (range.first <= range.last) {
+      const Arrival arrival = *store.arrival_of({seen[origin].instance, range.first});
+      StoredMessage& message = *store.at(arrival);
+      range.first = message.range().last + 1;
+      if (!use(arrival, message)) return false;
+    }
+    return true;
   }
   [[nodiscard]] IntervalSet& in_flight(OriginIndex origin) {
     if (in_flight_.size() <= origin) in_flight_.resize(origin + 1);
@@ -262,6 +274,7 @@ class Core {
 
 /// Removes what of a range is kept of an origin; false if nothing was there.
 bool take(OriginSets& sets, OriginIndex origin, SequenceRange range);
+constexpr bool covers(SequenceRange all, SequenceRange part) noexcept { return all.first <= part.first && part.last <= all.last; }
 /// The parts of `range` that are in `set`, ascending.
 std::vector<SequenceRange> common(const IntervalSet& set, SequenceRange range);
 /// Collects ranges by origin and cuts them into frames that the wire accepts.

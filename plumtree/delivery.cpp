@@ -58,12 +58,13 @@ void Tree::Impl::release(OriginIndex origin, Timestamp now) {
   const Sequence upto = ordered_upto(origin);
   IntervalSet& set = waiting->second;
   while (!set.empty() && set.front().first <= upto) {
+    // A run is waited for as a whole and is all above or all below.
     const SequenceRange free{set.front().first, std::min(set.front().last, upto)};
     set.remove(free);
-    for (Sequence sequence = free.first; sequence <= free.last; ++sequence) {
-      const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
-      deliver_next(*core.store.at(arrival), arrival, now);
-    }
+    core.each_held(origin, free, [&](Arrival arrival, const StoredMessage& message) {
+      deliver_next(message, arrival, now);
+      return true;
+    });
   }
   if (set.empty()) core.ordered.erase(waiting);
 }
@@ -75,11 +76,11 @@ void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestam
   if (!message.agreed->policy.subscribe) return receipts_.skipped(message.origin, message.range());
   if (message.whole && message.whole->state != tree::Whole::State::complete) return;
   const std::uint64_t limit = message.agreed->policy.max_size;
-  if (limit != 0 && !message.whole && message.payload.size() > limit) {
+  if (limit != 0 && !message.whole && message.run.count == 1 && message.payload.size() > limit) {
     return report_lost(message.origin, message.range(), LossReason::too_large);
   }
-  if (message.agreed->is_fifo() && message.id.sequence > ordered_upto(message.origin)) {
-    core.ordered[message.origin].add(message.id.sequence);
+  if (message.agreed->is_fifo() && message.range().last > ordered_upto(message.origin)) {
+    core.ordered[message.origin].add(message.range());
     return;
   }
   deliver_next(message, arrival, now);
@@ -91,7 +92,7 @@ void Tree::Impl::deliver_next(const StoredMessage& message, Arrival arrival, Tim
   if (message.agreed->drops() && !make_backlog_room(message)) return;
   backlog_.push_back(arrival);
   if (message.agreed->drops()) backlogs_[message.agreed->number].push_back(arrival);
-  core.undelivered[message.origin].add(message.id.sequence);
+  core.undelivered[message.origin].add(message.range());
 }
 
 bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
@@ -116,6 +117,7 @@ bool Tree::Impl::make_backlog_room(const StoredMessage& message) {
 tree::Deliver Tree::Impl::delivery_of(const StoredMessage& message, Timestamp now) const {
   tree::Deliver out;
   out.id = message.id;
+  out.run = message.run;
   out.origin = core.seen[message.origin].name;
   out.topic = message.topic;
   out.round = message.round;
@@ -131,10 +133,10 @@ tree::Deliver Tree::Impl::delivery_of(const StoredMessage& message, Timestamp no
 void Tree::Impl::emit(const StoredMessage& message, Timestamp now) {
   tree::Deliver out = delivery_of(message, now);
   if (message.origin != tree::kSelf) {
-    if (!message.topic.starts_with('_')) ++core.stats.delivered;
-    core.stats.message_hops.observe(message.round);
-    core.stats.delivery_latency.observe(to_seconds(out.latency));
-    receipts_.delivered(message.id, now);
+    if (!message.topic.starts_with('_')) core.stats.delivered += message.run.count;
+    core.stats.message_hops.observe(message.round, message.run.count);
+    core.stats.delivery_latency.observe(to_seconds(out.latency), message.run.count);
+    receipts_.delivered(message.id.origin, message.range(), now);
   }
   core.out.push(std::move(out));
 }
@@ -169,7 +171,7 @@ void Tree::Impl::deliver_backlog() {
 
 void Tree::Impl::on_evicted(const StoredMessage& message) {
   const SequenceRange range = message.range();
-  if (message.origin == tree::kSelf && core.dead_members > 0) ++core.stats.partitioned;
+  if (message.origin == tree::kSelf && core.dead_members > 0) core.stats.partitioned += message.run.count;
   if (message.agreed->policy.overflow == Overflow::hold) take(core.held_for_all, message.origin, range);
   if (message.agreed->unpaced()) take(core.unpaced, message.origin, range);
   // What has lost a part is lost.

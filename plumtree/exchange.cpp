@@ -113,22 +113,25 @@ void Exchange::pull(Slot slot, Timestamp now) {
   }
 }
 
-bool Exchange::arrived(OriginIndex origin, Sequence sequence, Timestamp now) {
-  if (!core_.in_flight(origin).remove(sequence)) return false;
+bool Exchange::arrived(OriginIndex origin, SequenceRange range, Timestamp now) {
+  if (core_.in_flight(origin).remove(range) == 0) return false;
+  bool any = false;
   for (const Slot slot : core_.up) {
     if (slot >= neighbours_.size()) break;
     Neighbour& neighbour = neighbours_[slot];
     const auto it = neighbour.asked.find(origin);
-    if (it == neighbour.asked.end() || !it->second.remove(sequence)) continue;
+    const std::uint64_t answered = it == neighbour.asked.end() ? 0 : it->second.remove(range);
+    if (answered == 0) continue;
+    any = true;
     if (it->second.empty()) neighbour.asked.erase(it);
     next_.reset();
-    --neighbour.asked_count;
+    neighbour.asked_count -= answered;
     neighbour.ask_deadline = neighbour.asked_count == 0 ? kNever : now + kAnswerTimeout + core_.links[slot].rtt;
     // The next request goes out before the pipe runs empty.
     if (!neighbour.offers.empty() && neighbour.asked_count <= window() / 2) neighbour.pull_at = now;
-    return true;
+    if (range.first == range.last) break;
   }
-  return false;
+  return any;
 }
 
 void Exchange::gone(Slot from, OriginIndex origin, SequenceRange range, Timestamp now) {

@@ -29,8 +29,8 @@ class Exchange {
   void offer(Slot from, OriginIndex origin, SequenceRange range);
   /// Pull what `from` offers, not before `at`.
   void schedule(Slot from, Timestamp at);
-  /// A payload came. True if it had been asked for here.
-  bool arrived(OriginIndex origin, Sequence sequence, Timestamp now);
+  /// Payloads came. True if something of them had been asked for here.
+  bool arrived(OriginIndex origin, SequenceRange range, Timestamp now);
   /// The neighbour has seen these but does not hold them.
   void gone(Slot from, OriginIndex origin, SequenceRange range, Timestamp now);
   /// It was asked for this and has not answered.

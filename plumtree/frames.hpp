@@ -13,6 +13,8 @@
 #include <plumvine/bytes.hpp>
 #include <plumvine/types.hpp>
 
+#include "run.hpp"
+
 /// What links carry. Every tree frame names its tree. Layout on the wire: `WIRE.md`.
 namespace plumvine::frame {
 
@@ -54,10 +56,13 @@ struct Payload {
   /// As it is.
   Payload(Bytes plain) : bytes(std::move(plain)), size(bytes.size()) {}
   Payload(Bytes encoded, Encoding how, std::uint64_t decoded_size) : bytes(std::move(encoded)), encoding(how), size(decoded_size) {}
+  /// Those of a run.
+  Payload(Joined joined) : bytes(std::move(joined.bytes)), size(bytes.size()), run(joined.run) {}
 
   Bytes bytes;
   Encoding encoding = Encoding::plain;
   std::uint64_t size = 0;          ///< decoded
+  Run run;
   [[nodiscard]] std::uint64_t parts() const noexcept { return part_count(bytes.size()); }
 };
 
@@ -87,17 +92,19 @@ struct About {
   friend bool operator==(const About&, const About&) = default;
 };
 
-/// A payload (Plumtree's Gossip), a part of one, or what says that one comes in parts.
+/// A payload (Plumtree's Gossip), those of a run, a part of one, or what says that one comes in parts.
 struct Gossip {
   TreeId tree{};
-  MessageId id;
+  MessageId id;                  ///< of a run, of its first message
   Round round = 0;               ///< hops of this copy at its receiver
   std::int64_t published_us = 0; ///< publish time on the sender's link clock; each hop translates it
   bool pulled = false;           ///< answers a pull or digest: changes no role and is no duplicate's fault
   std::string topic;
   std::string origin;            ///< the origin's member name
   std::optional<About> about = {};
+  Run run = {};
   Bytes payload;
+  [[nodiscard]] SequenceRange range() const noexcept { return {id.sequence, id.sequence + run.count - 1}; }
   friend bool operator==(const Gossip&, const Gossip&) = default;
 };
 

@@ -39,12 +39,13 @@ std::uint64_t turn(InstanceId node, const MessageId& id) {
 void Tree::Impl::publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now) {
   enter(now);
   PLUMVINE_CHECK(sequence == core.seen[tree::kSelf].watermark + 1, "own sequences have no gaps");
-  ++core.stats.broadcast;
-  core.stats.message_size.observe(static_cast<double>(payload.size));
-  core.seen.heard_of(tree::kSelf, sequence, now);
-  core.seen.mark(tree::kSelf, sequence);
   StoredMessage message;
   message.id = {core.self, sequence};
+  message.run = payload.run;
+  core.stats.broadcast += message.run.count;
+  observe_sizes(message.run, payload.bytes, payload.size);
+  core.seen.heard_of(tree::kSelf, message.range().last, now);
+  core.seen.mark(tree::kSelf, message.range());
   message.origin = tree::kSelf;
   message.tree = shape->tree_to_publish(now);
   message.published_us = micros(now);
@@ -72,12 +73,19 @@ void Tree::Impl::publish_stored(StoredMessage message, bool deliver_local, Times
   spread(stored, arrival, tree::kNoSlot, now);
 }
 
+void Tree::Impl::observe_sizes(const frame::Run& run, const Bytes& bytes, std::uint64_t size) {
+  if (run.count == 1) return core.stats.message_size.observe(static_cast<double>(size));
+  frame::RunCutter cutter{run, bytes};
+  if (run.alike) return core.stats.message_size.observe(static_cast<double>(cutter.size()), run.count);
+  for (; !cutter.done(); cutter.skip()) core.stats.message_size.observe(static_cast<double>(cutter.size()));
+}
+
 void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
   if (gossip.id.sequence == 0) return core.reject(from, FrameReject::malformed);
-  if (gossip.payload.size() > core.config.max_message_size) return core.reject(from, FrameReject::too_large);
+  if (gossip.run.count == 1 && gossip.payload.size() > core.config.max_message_size) return core.reject(from, FrameReject::too_large);
   if (frame::publisher_of(gossip.id.origin) == core.self) {
     const auto own = core.seen.find(gossip.id.origin);
-    if (!own || gossip.id.sequence > core.seen[*own].watermark) return core.reject(from, FrameReject::unexpected);
+    if (!own || gossip.range().last > core.seen[*own].watermark) return core.reject(from, FrameReject::unexpected);
     return on_copy(from, gossip, now);
   }
   if (!core.synced) {
@@ -92,25 +100,49 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
   }
   const auto origin = origin_of(from, gossip.id.origin, gossip.origin, now);
   if (!origin) return;
-  if (!plausible(*origin, gossip.id.sequence)) return core.reject(from, FrameReject::sequence_jump);
+  const SequenceRange range = gossip.range();
+  if (!plausible(*origin, range.last)) return core.reject(from, FrameReject::sequence_jump);
+  const tree::Topic& agreed = core.topics.agreed(gossip.topic);
   if (!gossip.pulled) {
-    const Priority lane = core.lane_of(core.topics.agreed(gossip.topic), frame::is_parts(gossip.id.origin));
-    core.flows(*origin)[static_cast<std::size_t>(lane)] = {gossip.id.sequence, now, from};
+    const Priority lane = core.lane_of(agreed, frame::is_parts(gossip.id.origin));
+    core.flows(*origin)[static_cast<std::size_t>(lane)] = {range.last, now, from};
   }
-  const bool asked = exchange_.arrived(*origin, gossip.id.sequence, now);
-  if (core.seen.contains(*origin, gossip.id.sequence)) {
+  const bool asked = exchange_.arrived(*origin, range, now);
+  if (core.seen.is_missing(*origin, range) && (gossip.run.count == 1 || takes_run(gossip.topic, agreed))) {
+    first_copy(from, *origin, std::move(gossip), asked, now);
+  } else if (gossip.run.count == 1 || core.seen.missing_in(*origin, range, 1).empty()) {
     on_copy(from, gossip, now);
   } else {
-    first_copy(from, *origin, std::move(gossip), asked, now);
+    take_apart(from, *origin, gossip, asked, now);
   }
   if (exchange_.next_timeout() <= now) exchange_.handle_timeout(now);
 }
 
+bool Tree::Impl::takes_run(std::string_view topic, const tree::Topic& agreed) {
+  return agreed.takes_runs() && !topic.starts_with('_');
+}
+
+void Tree::Impl::take_apart(Slot from, OriginIndex origin, const frame::Gossip& run, bool asked, Timestamp now) {
+  frame::Gossip one = run;
+  one.run = {};
+  for (frame::RunCutter cutter{run.run, run.payload}; !cutter.done(); ++one.id.sequence) {
+    one.payload = cutter.next();
+    if (!core.seen.contains(origin, one.id.sequence)) first_copy(from, origin, one, asked, now);
+  }
+}
+
 void Tree::Impl::on_copy(Slot from, const frame::Gossip& gossip, Timestamp now) {
-  ++core.stats.duplicate;
-  if (const auto arrival = core.store.arrival_of(gossip.id)) {
+  core.stats.duplicate += gossip.run.count;
+  const SequenceRange range = gossip.range();
+  for (Sequence sequence = range.first; sequence <= range.last;) {
+    const auto arrival = core.store.arrival_of({gossip.id.origin, sequence});
+    if (!arrival) {
+      ++sequence;
+      continue;
+    }
     StoredMessage& message = *core.store.at(*arrival);
-    core.mark_known(message, *arrival, from);
+    sequence = message.range().last + 1;
+    if (tree::covers(range, message.range())) core.mark_known(message, *arrival, from);
     if (!gossip.pulled && message.announced != Timestamp{}) {
       // The tree's own copy comes after the pulled one: so late was the tree.
       sample_lateness(now - std::exchange(message.announced, Timestamp{}));
@@ -127,9 +159,10 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
     if (auto* asked_for = missing_.find(gossip.id)) asked_for->target = tree::kNoSlot;
     return;
   }
-  const auto entry = missing_.take(gossip.id);
-  core.seen.heard_of(origin, gossip.id.sequence, now);
-  core.seen.mark(origin, gossip.id.sequence);
+  const SequenceRange range = gossip.range();
+  const auto entry = missing_.take(gossip.id.origin, range);
+  core.seen.heard_of(origin, range.last, now);
+  core.seen.mark(origin, range);
   if (core.seen.missing(origin) > 0) losses_.hole(origin, now);
 
   StoredMessage message;
@@ -142,6 +175,7 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
                                                    : now.ns / 1000;
   message.arrived = now;
   message.topic = std::move(gossip.topic);
+  message.run = gossip.run;
   message.payload = std::move(gossip.payload);
   if (entry) {
     for (const auto& announcer : entry->announcers) message.known |= tree::bit(announcer.slot);
@@ -156,13 +190,13 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
     }
   }
   if (!entry && core.late > tree::kLateStart) core.late -= (core.late - tree::kLateStart) / 256;  // nobody was earlier
-  if (asked && gossip.pulled) ++core.stats.sync_recovered;
+  if (asked && gossip.pulled) core.stats.sync_recovered += message.run.count;
   if (message.is_part()) {
     ++core.stats.large_parts;
     if (whole && whole->state == tree::Whole::State::partial) take_part(whole, message);
   } else {
     message.whole = whole;
-    core.stats.message_size.observe(static_cast<double>(whole ? whole->about.size : message.payload.size()));
+    observe_sizes(message.run, message.payload, whole ? whole->about.size : message.payload.size());
   }
   agree(message, &tree::Topic::received, now);
   // What will not be judged here is left to others.
@@ -196,15 +230,15 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
     }
     release(origin, now);
   }
-  pacing_.received(origin, from, bytes, !gossip.pulled, now);
+  pacing_.received(origin, from, range.last - range.first + 1, bytes, !gossip.pulled, now);
 }
 
 void Tree::Impl::agree(StoredMessage& message, std::uint64_t tree::Topic::*count, Timestamp now) {
   tree::Topic& topic = core.topics.use(message.topic, now);
-  if (!message.is_part()) ++(topic.*count);
+  if (!message.is_part()) topic.*count += message.run.count;
   message.agreed = &core.topics.agreed(message.topic);
-  if (message.agreed->policy.overflow == Overflow::hold) core.held_for_all[message.origin].add(message.id.sequence);
-  if (message.agreed->unpaced()) core.unpaced[message.origin].add(message.id.sequence);
+  if (message.agreed->policy.overflow == Overflow::hold) core.held_for_all[message.origin].add(message.range());
+  if (message.agreed->unpaced()) core.unpaced[message.origin].add(message.range());
 }
 
 void Tree::Impl::spread(StoredMessage& message, Arrival arrival, Slot from, Timestamp now) {
@@ -224,6 +258,7 @@ frame::Gossip Tree::Impl::gossip_of(const StoredMessage& message, bool pulled) c
   frame::Gossip gossip;
   gossip.tree = message.tree;
   gossip.id = message.id;
+  gossip.run = message.run;
   gossip.round = message.round == UINT16_MAX ? message.round : static_cast<Round>(message.round + 1);
   gossip.published_us = message.published_us;
   gossip.pulled = pulled;
@@ -248,7 +283,7 @@ void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector
     link.marked_from = std::min(link.marked_from, arrival);
     (room ? with_room : without_room).push_back(link.peer);
   }
-  core.stats.gossip_sent += with_room.size() + without_room.size();
+  core.stats.gossip_sent += (with_room.size() + without_room.size()) * message.run.count;
   const auto send = [&](std::vector<PeerId> peers, std::optional<Overflow> no_room) {
     if (peers.empty()) return;
     const tree::Topic& topic = *message.agreed;
@@ -307,12 +342,12 @@ void Tree::Impl::dropped(PeerId peer, const std::vector<MessageId>& ids, Timesta
 void Tree::Impl::owe(Link& link, tree::OriginSets& owed, const StoredMessage& message) {
   auto& set = owed[message.origin];
   const std::size_t before = set.ranges();
-  if (link.owed_ranges >= tree::kOwedRangesMax && !(before > 0 && set.back().last + 1 == message.id.sequence)) {
+  if (link.owed_ranges >= tree::kOwedRangesMax && !(before > 0 && set.back().last + 1 == message.range().first)) {
     link.owed_overflow = true;
     if (set.empty()) owed.erase(message.origin);
     return;
   }
-  set.add(message.id.sequence);
+  set.add(message.range());
   link.owed_ranges += set.ranges() - before;
 }
 
@@ -337,9 +372,10 @@ void Tree::Impl::drain(Slot slot, Timestamp now) {
   for (const auto& [origin, set] : link.dropped) {
     for (const SequenceRange& range : set.list()) {
       for (const SequenceRange& held : tree::common(core.store.held(origin), range)) {
-        for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
-          announced.push_back(*core.store.arrival_of({core.seen[origin].instance, sequence}));
-        }
+        core.each_held(origin, held, [&](Arrival arrival, StoredMessage&) {
+          announced.push_back(arrival);
+          return true;
+        });
       }
     }
     link.owed_ranges -= set.ranges();
@@ -391,22 +427,23 @@ bool Tree::Impl::drain_turn(Slot slot, OriginIndex origin, IntervalSet& set, boo
   while (!set.empty()) {
     const SequenceRange front = set.front();
     for (const SequenceRange& held : tree::common(core.store.held(origin), front)) {
-      for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
-        const Arrival arrival = *core.store.arrival_of({core.seen[origin].instance, sequence});
-        StoredMessage& message = *core.store.at(arrival);
-        const bool room = link.has_credit(core.lane_of(message, pulls)) && (!link.limited || link.credit > floor);
+      bool room = true;
+      const bool all = core.each_held(origin, held, [&](Arrival arrival, StoredMessage& message) {
+        room = link.has_credit(core.lane_of(message, pulls)) && (!link.limited || link.credit > floor);
         if (!room || pushed >= kTurnBytes) {
-          cut({front.first, sequence - 1});
-          return room;
+          cut({front.first, message.range().first - 1});
+          return false;
         }
-        if (!pulls && core.known(message, slot)) continue;
+        if (!pulls && core.known(message, slot)) return true;
         if (pulls || shape->is_eager(message.tree, slot)) {
           pushed += message.payload.size() + static_cast<std::uint64_t>(kOverhead);
           push(message, arrival, {slot}, pulls, now);
         } else {
           announced.push_back(arrival);
         }
-      }
+        return true;
+      });
+      if (!all) return room;
     }
     cut(front);
   }
@@ -439,7 +476,7 @@ void Tree::Impl::flush_lazy(Slot slot, Timestamp upto) {
 }
 
 void Tree::Impl::announce(Slot slot, const std::vector<Arrival>& arrivals) {
-  using Key = std::tuple<TreeId, Round, OriginIndex, Sequence>;
+  using Key = std::tuple<TreeId, Round, OriginIndex, Sequence, Sequence>;
   std::vector<Key> keys;
   keys.reserve(arrivals.size());
   for (const Arrival arrival : arrivals) {
@@ -447,7 +484,7 @@ void Tree::Impl::announce(Slot slot, const std::vector<Arrival>& arrivals) {
     if (message == nullptr || message->fetched() || (shape->one_way() && core.known(*message, slot))) continue;
     if (((message->sent) & tree::bit(slot)) != 0) continue;
     const Round round = shape->one_way() || message->round == UINT16_MAX ? Round{0} : static_cast<Round>(message->round + 1);
-    keys.emplace_back(message->tree, round, message->origin, message->id.sequence);
+    keys.emplace_back(message->tree, round, message->origin, message->range().first, message->range().last);
   }
   std::sort(keys.begin(), keys.end());
   const auto same_frame = [](const Key& a, const Key& b) {
@@ -457,7 +494,7 @@ void Tree::Impl::announce(Slot slot, const std::vector<Arrival>& arrivals) {
     const auto to = std::find_if(from, keys.end(), [&](const Key& key) { return !same_frame(*from, key); });
     tree::IdLists lists;
     for (auto it = from; it != to; ++it) {
-      lists.add(core.seen[std::get<2>(*it)].instance, {std::get<3>(*it), std::get<3>(*it)});
+      lists.add(core.seen[std::get<2>(*it)].instance, {std::get<3>(*it), std::get<4>(*it)});
     }
     for (auto& ids : lists.take()) {
       std::uint64_t count = 0;

@@ -95,6 +95,11 @@ class Tree::Impl {
   /// Our own: into the store, to the user, to the tree.
   void publish_stored(StoredMessage message, bool deliver_local, Timestamp now);
   void first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now);
+  void observe_sizes(const frame::Run& run, const Bytes& bytes, std::uint64_t size);
+  /// On reserved topics each message is looked at for itself.
+  [[nodiscard]] static bool takes_run(std::string_view topic, const tree::Topic& agreed);
+  /// Messages of a run that cannot stay one here, or of which some were seen.
+  void take_apart(Slot from, OriginIndex origin, const frame::Gossip& run, bool asked, Timestamp now);
   void on_copy(Slot from, const frame::Gossip& gossip, Timestamp now);
   void spread(StoredMessage& message, tree::Arrival arrival, Slot from, Timestamp now);
   void push(StoredMessage& message, tree::Arrival arrival, const std::vector<Slot>& to, bool pulled, Timestamp now);

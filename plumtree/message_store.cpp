@@ -31,21 +31,43 @@ void MessageStore::erase_block(const MessageId& key) {
   by_id_.erase(key);
 }
 
-StoredMessage& MessageStore::put(StoredMessage message) {
-  const Arrival arrival = end();
-  Block* here = find_block(block_of(message.id));
-  Block& block = here != nullptr ? *here : by_id_[block_of(message.id)];
-  Arrival& known = block.arrivals[in_block(message.id)];
+void MessageStore::note(const StoredMessage& message, Arrival arrival) {
+  const MessageId& id = message.id;
+  if (message.run.count > 1) {
+    PLUMVINE_CHECK(runs_of_[id.origin].emplace(id.sequence, arrival).second, "a run is stored once");
+    return;
+  }
+  Block* here = find_block(block_of(id));
+  Block& block = here != nullptr ? *here : by_id_[block_of(id)];
+  Arrival& known = block.arrivals[in_block(id)];
   PLUMVINE_CHECK(known == 0, "a message is stored once");
   known = arrival;
   ++block.used;
+}
+
+void MessageStore::forget(const StoredMessage& message) {
+  const MessageId& id = message.id;
+  if (message.run.count > 1) {
+    const auto runs = runs_of_.find(id.origin);
+    runs->second.erase(id.sequence);
+    if (runs->second.empty()) runs_of_.erase(runs);
+    return;
+  }
+  Block& block = *find_block(block_of(id));
+  block.arrivals[in_block(id)] = 0;
+  if (--block.used == 0) erase_block(block_of(id));
+}
+
+StoredMessage& MessageStore::put(StoredMessage message) {
+  const Arrival arrival = end();
+  note(message, arrival);
   if (held_.size() <= message.origin) held_.resize(message.origin + 1);
-  held_[message.origin].add(message.id.sequence);
+  held_[message.origin].add(message.range());
   bytes_ += message.payload.size();
   cache_bytes_ += message.payload.size();
   ++count_;
-  ++live_;
-  ++cached_;
+  live_ += message.run.count;
+  cached_ += message.run.count;
   if (runs_.empty() || runs_.back().size() == kRun) runs_.emplace_back().reserve(kRun);
   StoredMessage& stored = runs_.back().emplace_back(std::move(message));
   if (is_shelved(stored)) {
@@ -60,7 +82,7 @@ StoredMessage& MessageStore::put(StoredMessage message) {
 
 void MessageStore::enforce() {
   trim_cache();
-  while (count_ > 1 && (bytes_ > config_->store_bytes() || count_ > config_->sync_max_messages)) evict_front();
+  while (count_ > 1 && (bytes_ > config_->store_bytes() || too_many())) evict_front();
 }
 
 void MessageStore::trim_shelf(Shelf& shelf, const StoredMessage& newest) {
@@ -78,17 +100,18 @@ void MessageStore::unshelve(const StoredMessage& message) {
 }
 
 void MessageStore::trim_cache() {
-  while (cached_ > std::max<std::uint64_t>(1, config_->message_cache_max_size)) uncache_front(CacheEviction::count);
-  while (cached_ > 1 && cache_bytes_ > config_->message_cache_max_bytes) uncache_front(CacheEviction::bytes);
+  const auto several = [this] { return cached_ > 1 && cache_first_ + 1 < end(); };  // a run may be all there is
+  while (several() && cached_ > std::max<std::uint64_t>(1, config_->message_cache_max_size)) uncache_front(CacheEviction::count);
+  while (several() && cache_bytes_ > config_->message_cache_max_bytes) uncache_front(CacheEviction::bytes);
 }
 
 void MessageStore::uncache_front(CacheEviction reason) {
   const StoredMessage& message = place(cache_first_++);
   if (message.gone) return;
   cache_bytes_ -= message.payload.size();
-  --cached_;
-  cache_evictions_.add(reason);
-  if (reason == CacheEviction::ttl) ++expired_;
+  cached_ -= message.run.count;
+  cache_evictions_.add(reason, message.run.count);
+  if (reason == CacheEviction::ttl) expired_ += message.run.count;
 }
 
 StoredMessage MessageStore::remove(Arrival arrival) {
@@ -96,12 +119,10 @@ StoredMessage MessageStore::remove(Arrival arrival) {
   StoredMessage gone = std::exchange(message, StoredMessage{});
   message.gone = true;
   message.arrived = gone.arrived;
-  Block& block = *find_block(block_of(gone.id));
-  block.arrivals[in_block(gone.id)] = 0;
-  if (--block.used == 0) erase_block(block_of(gone.id));
-  held_[gone.origin].remove(gone.id.sequence);
+  forget(gone);
+  held_[gone.origin].remove(gone.range());
   bytes_ -= gone.payload.size();
-  --live_;
+  live_ -= gone.run.count;
   if (is_shelved(gone)) unshelve(gone);
   return gone;
 }
@@ -111,15 +132,15 @@ void MessageStore::drop(Arrival arrival, std::optional<CacheEviction> reason) {
   const StoredMessage gone = remove(arrival);
   if (arrival >= cache_first_) {
     cache_bytes_ -= gone.payload.size();
-    --cached_;
-    if (reason) cache_evictions_.add(*reason);
-    if (reason == CacheEviction::ttl) ++expired_;
+    cached_ -= gone.run.count;
+    if (reason) cache_evictions_.add(*reason, gone.run.count);
+    if (reason == CacheEviction::ttl) expired_ += gone.run.count;
   }
   if (evicted_) evicted_(gone);
 }
 
 void MessageStore::evict_front() {
-  if (cache_first_ == first_) uncache_front(count_ > config_->sync_max_messages ? CacheEviction::count : CacheEviction::bytes);
+  if (cache_first_ == first_) uncache_front(too_many() ? CacheEviction::count : CacheEviction::bytes);
   const bool here = !place(first_).gone;
   const StoredMessage gone = here ? remove(first_) : StoredMessage{};
   place(first_) = StoredMessage{};
@@ -173,10 +194,15 @@ StoredMessage* MessageStore::at(Arrival arrival) {
 }
 
 std::optional<Arrival> MessageStore::arrival_of(const MessageId& id) const {
-  const Block* block = find_block(block_of(id));
-  if (block == nullptr) return std::nullopt;
-  const Arrival arrival = block->arrivals[in_block(id)];
-  return arrival == 0 ? std::nullopt : std::optional{arrival};
+  if (const Block* block = by_id_.empty() ? nullptr : find_block(block_of(id))) {
+    if (const Arrival arrival = block->arrivals[in_block(id)]; arrival != 0) return arrival;
+  }
+  const auto runs = runs_of_.find(id.origin);
+  if (runs == runs_of_.end()) return std::nullopt;
+  const auto next = runs->second.upper_bound(id.sequence);
+  if (next == runs->second.begin()) return std::nullopt;
+  const Arrival arrival = std::prev(next)->second;
+  return place(arrival).range().last >= id.sequence ? std::optional{arrival} : std::nullopt;
 }
 
 const IntervalSet& MessageStore::held(OriginIndex origin) const { return origin < held_.size() ? held_[origin] : kNothing; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -32,9 +33,9 @@ constexpr std::uint64_t bit(Slot slot) noexcept { return slot < 64 ? std::uint64
 /// Position in the order of arrival, from 1. Never reused.
 using Arrival = std::uint64_t;
 
-/// A message that can still be sent.
+/// A message that can still be sent, or a run of them, which is one in everything but its range.
 struct StoredMessage {
-  MessageId id;
+  MessageId id;                   ///< of a run, of its first message
   OriginIndex origin = 0;
   Round round = 0;                ///< hops to here
   Slot upstream = kNoSlot;        ///< who brought it; none for our own
@@ -50,13 +51,14 @@ struct StoredMessage {
   std::shared_ptr<Whole> whole;   ///< of an encoded payload, or one in parts; null in a part whose message is not known
   bool judging = false;           ///< a validator has it: not to be sent yet
   bool gone = false;              ///< left the store before its turn
+  frame::Run run;
   Bytes payload;
 
   /// A part that is sent to those only who ask for it.
   [[nodiscard]] bool fetched() const noexcept { return is_part() && agreed->fetches(); }
   /// It is a part of a message's payload, not a message.
   [[nodiscard]] bool is_part() const noexcept { return frame::is_parts(id.origin); }
-  [[nodiscard]] SequenceRange range() const noexcept { return {id.sequence, id.sequence}; }
+  [[nodiscard]] SequenceRange range() const noexcept { return {id.sequence, id.sequence + run.count - 1}; }
 };
 
 /// Payloads in order of arrival: the repair store, whose newest part is the graft cache. A payload is held once.
@@ -65,6 +67,7 @@ struct StoredMessage {
 /// `retention_bytes`; the cache by `message_cache_ttl`,
 /// `message_cache_max_bytes` and `message_cache_max_size`. Leaving the cache is counted by reason; leaving the store is told
 /// to the owner. The newest message always stays, even if it alone is above a bound of bytes; on a shelf that goes for all its parts.
+/// A run comes and goes as one, and counts as its messages.
 /// Not thread-safe; owned by `Tree`.
 class MessageStore {
  public:
@@ -88,6 +91,7 @@ class MessageStore {
   /// Nothing once it was evicted.
   [[nodiscard]] StoredMessage* at(Arrival arrival);
   [[nodiscard]] const StoredMessage* at(Arrival arrival) const { return const_cast<MessageStore*>(this)->at(arrival); }
+  /// Of the run that the message is in, if it is in one.
   [[nodiscard]] std::optional<Arrival> arrival_of(const MessageId& id) const;
   [[nodiscard]] Arrival first() const noexcept { return first_; }
   [[nodiscard]] Arrival end() const noexcept { return first_ + count_; }
@@ -125,6 +129,8 @@ class MessageStore {
     const TopicConfig& policy = message.agreed->policy;
     return policy.retention > Duration{0} || policy.retention_bytes > 0;
   }
+  /// Places that are empty count, too.
+  [[nodiscard]] bool too_many() const noexcept { return std::max(count_, live_) > config_->sync_max_messages; }
   void trim_shelf(Shelf& shelf, const StoredMessage& newest);
   void unshelve(const StoredMessage& message);
   /// Takes the message out of store and counts, not out of the cache's; its place stays.
@@ -153,6 +159,8 @@ class MessageStore {
   [[nodiscard]] static MessageId block_of(const MessageId& id) noexcept { return {id.origin, id.sequence / Block::kSize}; }
   [[nodiscard]] static std::size_t in_block(const MessageId& id) noexcept { return static_cast<std::size_t>(id.sequence % Block::kSize); }
   [[nodiscard]] Block* find_block(const MessageId& key) const;
+  void note(const StoredMessage& message, Arrival arrival);
+  void forget(const StoredMessage& message);
   void erase_block(const MessageId& key);
   std::unordered_map<MessageId, Block> by_id_;  // by `block_of`; looked up, never iterated
   /// Blocks looked up last, by hash: origins that are active are mostly found here.
@@ -162,6 +170,7 @@ class MessageStore {
   };
   static constexpr std::size_t kRecent = 128;
   mutable std::array<Recent, kRecent> recent_{};
+  std::unordered_map<InstanceId, std::map<Sequence, Arrival>> runs_of_;  ///< by the first sequence; what is in a run is not in `by_id_`
   [[nodiscard]] Recent& recent(const MessageId& key) const { return recent_[std::hash<MessageId>{}(key) % kRecent]; }
   std::vector<IntervalSet> held_;                 // by origin
   std::map<std::uint32_t, Shelf> shelves_;        // by number of the topic

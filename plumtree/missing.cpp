@@ -39,6 +39,27 @@ std::optional<MissingSet::Entry> MissingSet::take(const MessageId& id) {
   return entry;
 }
 
+std::optional<MissingSet::Entry> MissingSet::take(InstanceId origin, SequenceRange range) {
+  std::optional<Entry> all;
+  std::uint64_t found = 0;
+  for (Sequence sequence = range.first; sequence <= range.last && !entries_.empty(); ++sequence) {
+    auto entry = take({origin, sequence});
+    if (!entry) continue;
+    if (++found == 1) {
+      all = std::move(entry);
+      continue;
+    }
+    std::erase_if(all->announcers, [&](const Announcer& a) {
+      return std::ranges::none_of(entry->announcers, [&](const Announcer& b) { return b.slot == a.slot; });
+    });
+    if (entry->first < all->first) all->first = entry->first;
+    if (entry->tries > 0 && (all->tries == 0 || entry->asked < all->asked)) all->asked = entry->asked;
+    all->tries = std::max(all->tries, entry->tries);
+  }
+  if (all && found <= range.last - range.first) all->announcers.clear();
+  return all;
+}
+
 void MissingSet::arm(const MessageId& id, Entry& entry, Timestamp deadline) {
   entry.timer = ++counter_;
   heap_.push_back({deadline, entry.timer, id});

@@ -42,6 +42,8 @@ class MissingSet {
   [[nodiscard]] Entry* find(const MessageId& id);
   /// Removes and returns what was known of an id that has arrived or was given up.
   std::optional<Entry> take(const MessageId& id);
+  /// Of the ids of a run. Announcers are those that announced all of it.
+  std::optional<Entry> take(InstanceId origin, SequenceRange range);
   /// Moves the id's timer.
   void arm(const MessageId& id, Entry& entry, Timestamp deadline);
   /// The next id whose timer is due. Its entry stays; arm it again or take it.

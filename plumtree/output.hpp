@@ -24,7 +24,7 @@ struct Send {
   std::optional<Overflow> no_room = {};  ///< they have no credit: what the topic wants then, drop_oldest or drop_newest
 };
 struct Deliver {
-  MessageId id;
+  MessageId id;               ///< of a run, of its first message
   std::string origin;
   std::string topic;
   Round round = 0;
@@ -32,6 +32,8 @@ struct Deliver {
   Bytes payload;
   frame::Encoding encoding = frame::Encoding::plain;  ///< of `payload`, until the engine has decoded it
   std::uint64_t size = 0;                             ///< decoded
+  frame::Run run = {};
+  [[nodiscard]] SequenceRange range() const noexcept { return {id.sequence, id.sequence + run.count - 1}; }
 };
 /// So much of a large message is here.
 struct Progressed { Progress progress; };

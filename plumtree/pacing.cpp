@@ -43,10 +43,10 @@ void Pacing::set_upstream(OriginIndex origin, Slot slot, Timestamp now) {
   mark(origin, now);
 }
 
-void Pacing::received(OriginIndex origin, Slot from, std::uint64_t bytes, bool pushed, Timestamp now) {
+void Pacing::received(OriginIndex origin, Slot from, std::uint64_t messages, std::uint64_t bytes, bool pushed, Timestamp now) {
   Paced& paced = at(origin);
   paced.bytes += bytes;
-  ++paced.messages;
+  paced.messages += static_cast<std::uint32_t>(messages);
   if (pushed && from != paced.upstream) {
     if (paced.upstream == kNoSlot || ++paced.others >= kSwitchAfter) return set_upstream(origin, from, now);
   } else if (pushed) {

@@ -31,8 +31,8 @@ class Pacing {
   void published(Timestamp now);
   /// Our own message `sequence` comes in parts, of which `last` is the last one.
   void published_parts(Sequence sequence, Sequence last) { large_.push_back({sequence, last}); }
-  /// A first copy came. `pushed`: it came through the tree, not by a pull.
-  void received(OriginIndex origin, Slot from, std::uint64_t bytes, bool pushed, Timestamp now);
+  /// First copies came. `pushed`: they came through the tree, not by a pull.
+  void received(OriginIndex origin, Slot from, std::uint64_t messages, std::uint64_t bytes, bool pushed, Timestamp now);
   /// Delivery of the origin has come further for another reason.
   void progressed(OriginIndex origin, Timestamp now) { mark(origin, now); }
   void on_progress(Slot from, const frame::Progress& progress, Timestamp now);

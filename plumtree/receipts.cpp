@@ -115,12 +115,15 @@ void Receipts::answer_open(InstanceId instance, Asked& asked, Timestamp now) {
   }
 }
 
-void Receipts::delivered(const MessageId& id, Timestamp now) {
+void Receipts::delivered(InstanceId origin, SequenceRange range, Timestamp now) {
   if (asked_.empty()) return;
-  const auto it = asked_.find(id.origin);
-  if (it == asked_.end() || !it->second.open.remove(id.sequence)) return;
-  it->second.answers[core_.self].add(id.sequence);
-  it->second.answer_at = std::min(it->second.answer_at, now + kGather);
+  const auto it = asked_.find(origin);
+  if (it == asked_.end()) return;
+  for (const SequenceRange& wanted : common(it->second.open, range)) {
+    it->second.open.remove(wanted);
+    it->second.answers[core_.self].add(wanted);
+    it->second.answer_at = std::min(it->second.answer_at, now + kGather);
+  }
 }
 
 void Receipts::on_acks(Slot from, const frame::Acks& acks, Timestamp now) {

@@ -33,8 +33,8 @@ class Receipts {
   void want(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now);
   void on_request(Slot from, const frame::AckRequest& request, Timestamp now);
   void on_acks(Slot from, const frame::Acks& acks, Timestamp now);
-  /// The message was handed to the user here.
-  void delivered(const MessageId& id, Timestamp now);
+  /// The messages were handed to the user here.
+  void delivered(InstanceId origin, SequenceRange range, Timestamp now);
   /// These will never be delivered here, so they are not acknowledged either.
   void skipped(OriginIndex origin, SequenceRange range);
   void peer_down(Slot slot);

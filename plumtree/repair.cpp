@@ -80,13 +80,13 @@ void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex 
   std::vector<MessageId> recalled;
   if (length <= kMarkedMax && unknown < length) {
     for (const SequenceRange& held : tree::common(core.store.held(origin), range)) {
-      for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
-        const Arrival arrival = *core.store.arrival_of({instance, sequence});
-        StoredMessage& message = *core.store.at(arrival);
+      core.each_held(origin, held, [&](Arrival arrival, StoredMessage& message) {
+        if (!tree::covers(range, message.range())) return true;
         core.mark_known(message, arrival, from);
         if (message.is_part() && (message.sent & tree::bit(from)) != 0) recalled.push_back(message.id);
         shape->on_late_announcement(from, message, ihave.round, now);
-      }
+        return true;
+      });
     }
   }
   if (!recalled.empty()) core.out.push(tree::Recall{core.links[from].peer, std::move(recalled)});
@@ -219,6 +219,7 @@ void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, 
   tree::IdLists gone;
   std::size_t gone_ranges = 0;
   std::size_t budget = kAnswerMax;
+  Arrival answered = 0;  // the last one: several ranges may lie in one run
   for (const auto& wanted : ids) {
     const auto origin = core.seen.find(wanted.origin);
     for (const SequenceRange& range : wanted.ranges) {
@@ -237,27 +238,29 @@ void Tree::Impl::answer(Slot from, const std::vector<frame::OriginRanges>& ids, 
         if (part.first <= part.last && ++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, part);
       }
       for (const SequenceRange& part : tree::common(held, range)) {
-        for (Sequence sequence = part.first; sequence <= part.last && budget > 0; ++sequence, --budget) {
-          const Arrival arrival = *core.store.arrival_of({wanted.origin, sequence});
-          StoredMessage& message = *core.store.at(arrival);
+        core.each_held(*origin, part, [&](Arrival arrival, StoredMessage& message) {
+          if (budget == 0) return false;
+          if (std::exchange(answered, arrival) == arrival) return true;
+          budget -= std::min<std::size_t>(budget, message.run.count);
           if (message.judging) {
             if (message.fetched()) (void)take_order(from, *origin, message.range(), now);
-            continue;
+            return true;
           }
           // What gave way to newer messages is not to come back in front of them.
           if (message.agreed->drops() && !core.links[from].has_credit(core.lane_of(message, true))) {
-            if (++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, {sequence, sequence});
-            continue;
+            if (++gone_ranges <= kGoneRangesMax) gone.add(wanted.origin, message.range());
+            return true;
           }
           const std::uint64_t mask = tree::bit(from);
           // On a live ordered link it is on its way; asked for twice it was lost.
           if (graft && (message.sent & mask) != 0 && (message.asked & mask) == 0 && now - message.arrived < tree::kInFlight) {
             message.asked |= mask;
             core.links[from].marked_from = std::min(core.links[from].marked_from, arrival);
-            continue;
+            return true;
           }
           push(message, arrival, {from}, true, now);
-        }
+          return true;
+        });
       }
     }
   }
@@ -361,10 +364,8 @@ void Tree::Impl::push_lacking(Slot to, const frame::Digest& recent, Timestamp no
     if (now - message->arrived >= tree::kInFlight || bytes > kPushBytes) break;
     const auto entry = told.find(message->id.origin);
     const auto has = [&](const frame::DigestEntry& e) {
-      return message->id.sequence <= e.watermark ||
-             std::any_of(e.above.begin(), e.above.end(), [&](const SequenceRange& range) {
-               return range.first <= message->id.sequence && message->id.sequence <= range.last;
-             });
+      return message->range().last <= e.watermark ||
+             std::any_of(e.above.begin(), e.above.end(), [&](const SequenceRange& range) { return tree::covers(range, message->range()); });
     };
     if ((entry != told.end() && has(*entry->second)) || !shape->is_eager(message->tree, to)) continue;
     bytes += message->payload.size();
@@ -504,7 +505,7 @@ void Tree::Impl::finish_sync(Timestamp now) {
   held_bytes_ = 0;
   for (auto& [slot, gossip] : std::exchange(held_, {})) {
     const auto origin = core.seen.find(gossip.id.origin);
-    if (origin && core.seen.contains(*origin, gossip.id.sequence)) continue;  // before our start
+    if (origin && core.seen.missing_in(*origin, gossip.range(), 1).empty()) continue;  // before our start
     on_gossip(slot, std::move(gossip), now);
   }
 }

@@ -91,6 +91,10 @@ std::uint64_t SeenSet::mark(OriginIndex index, SequenceRange range) {
   if (range.last < range.first || range.last <= origin.watermark) return 0;
   if (range.first <= origin.watermark) range.first = origin.watermark + 1;
   if (range.last > origin.highest) origin.highest = range.last;
+  if (range.first == origin.watermark + 1 && origin.above.empty()) {
+    origin.watermark = range.last;
+    return range.last - range.first + 1;
+  }
   const std::uint64_t fresh = origin.above.add(range);
   absorb(origin);
   return fresh;

@@ -57,6 +57,12 @@ class SeenSet {
     const Origin& origin = origins_[index];
     return sequence <= origin.watermark || (!origin.above.empty() && origin.above.contains(sequence));
   }
+  /// Nothing of `range` was seen.
+  [[nodiscard]] bool is_missing(OriginIndex index, SequenceRange range) const {
+    const Origin& origin = origins_[index];
+    const auto next = origin.above.next(range.first);
+    return range.first > origin.watermark && !(next && *next <= range.last);
+  }
   /// The parts of `range` that were not seen, ascending, at most `limit`.
   [[nodiscard]] std::vector<SequenceRange> missing_in(OriginIndex index, SequenceRange range, std::size_t limit = SIZE_MAX) const;
   /// How many are known to exist and were not seen.

@@ -34,6 +34,8 @@ struct Topic {
   [[nodiscard]] bool drops() const noexcept {
     return policy.overflow == Overflow::drop_oldest || policy.overflow == Overflow::drop_newest;
   }
+  /// What comes in a run stays one. Else each message is looked at, or gives way, for itself.
+  [[nodiscard]] bool takes_runs() const noexcept { return !validated && !drops() && policy.max_size == 0; }
 };
 
 /// What is agreed where nothing was.

@@ -313,12 +313,12 @@ Trimmed Tree::Impl::trim(Timestamp now) {
   const auto needed = [&](const StoredMessage& message) {
     if (message.judging || message.agreed->policy.overflow == Overflow::hold) return true;
     if (message.whole ? message.whole->state == tree::Whole::State::partial : message.is_part()) return true;
-    if (!message.is_part() && !core.is_delivered(message.origin, message.id.sequence)) return true;
+    if (!message.is_part() && !core.is_delivered(message.origin, message.range().last)) return true;
     // What was only sent may have to be sent again.
     return std::any_of(core.up.begin(), core.up.end(), [&](Slot slot) {
       const Link& link = core.links[slot];
       return (message.known & tree::bit(slot)) == 0 && link.traits.instance != frame::publisher_of(message.id.origin) &&
-             link.has_upto(message.origin) < message.id.sequence;
+             link.has_upto(message.origin) < message.range().last;
     });
   };
   for (Arrival arrival = core.store.first(); arrival != core.store.end(); ++arrival) {
@@ -326,7 +326,7 @@ Trimmed Tree::Impl::trim(Timestamp now) {
     if (message == nullptr) continue;
     if (message->arrived + core.config.message_cache_ttl > now) break;
     if (needed(*message)) continue;
-    ++freed.messages;
+    freed.messages += message->run.count;
     freed.bytes += message->payload.size();
     core.store.drop(arrival);
   }
@@ -413,7 +413,7 @@ Cursor Tree::Impl::position() const {
     for (const SequenceRange& range : set.list()) out.remove(core.seen[what.first].instance, range);
   }
   core.out.each([&](const tree::Output& output) {
-    if (const auto* delivery = std::get_if<tree::Deliver>(&output)) out.remove(delivery->id.origin, {delivery->id.sequence, delivery->id.sequence});
+    if (const auto* delivery = std::get_if<tree::Deliver>(&output)) out.remove(delivery->id.origin, delivery->range());
   });
   return out;
 }
@@ -429,8 +429,11 @@ std::vector<MessageId> Tree::Impl::held_ids(bool own) const {
     const TopicConfig& policy = message->agreed->policy;
     if (message->origin == tree::kSelf && !policy.deliver_local.value_or(own)) continue;
     if (policy.max_size != 0 && !message->whole && message->payload.size() > policy.max_size) continue;
-    ids.push_back(message->id);
-    sequences[message->id.origin].push_back(message->id.sequence);
+    const SequenceRange range = message->range();
+    for (Sequence sequence = range.first; sequence <= range.last; ++sequence) {
+      ids.push_back({message->id.origin, sequence});
+      sequences[message->id.origin].push_back(sequence);
+    }
   }
   for (auto& [origin, list] : sequences) std::sort(list.begin(), list.end(), std::greater<>{});
   for (MessageId& id : ids) {
@@ -445,9 +448,15 @@ std::optional<HeldMessage> Tree::Impl::held(const MessageId& id) const {
   const StoredMessage* message = core.store.find(id);
   if (message == nullptr) return std::nullopt;
   const tree::Whole* whole = message->whole.get();
-  return HeldMessage{message->id,    core.seen[message->origin].name,
+  Bytes payload = message->payload;
+  if (message->run.count > 1) {
+    frame::RunCutter cutter{message->run, message->payload};
+    for (Sequence before = message->id.sequence; before < id.sequence; ++before) cutter.skip();
+    payload = cutter.next();
+  }
+  return HeldMessage{id,             core.seen[message->origin].name,
                      message->topic, message->round, message->tree, whole != nullptr ? frame::Payload{whole->payload, whole->about.encoding, whole->about.size}
-                                                      : frame::Payload{message->payload}};
+                                                      : frame::Payload{std::move(payload)}};
 }
 
 PathInfo Tree::Impl::path(const MessageId& id) const {

@@ -90,7 +90,7 @@ class Tree {
   void start_alone(Timestamp now);
 
   // Inputs.
-  /// `sequence` is one more than the last published one. Delivers locally first when `deliver_local`, unless its topic says otherwise.
+  /// `sequence`, of a run its first, is one more than the last published one. Delivers locally first when `deliver_local`, unless its topic says otherwise.
   void publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now);
   void handle_frame(PeerId from, Frame frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);

@@ -23,13 +23,15 @@ enum class Type : std::uint8_t {
   visit, direct, direct_ack,
   described,  ///< a gossip that says what its payload is
   ask, answers,
+  run,        ///< a gossip with the payloads of several messages
 };
 constexpr std::uint64_t kFrames = std::variant_size_v<Frame>;
-constexpr std::uint64_t kLastType = kFrames + 1;
-static_assert(kLastType == static_cast<std::uint64_t>(Type::answers));
+constexpr std::uint64_t kLastType = kFrames + 2;
+static_assert(kLastType == static_cast<std::uint64_t>(Type::run));
 
 constexpr bool is_gossip(std::uint64_t type) noexcept {
-  return type == static_cast<std::uint64_t>(Type::gossip) || type == static_cast<std::uint64_t>(Type::described);
+  return type == static_cast<std::uint64_t>(Type::gossip) || type == static_cast<std::uint64_t>(Type::described) ||
+         type == static_cast<std::uint64_t>(Type::run);
 }
 
 template <class F>
@@ -118,6 +120,7 @@ constexpr std::size_t kFields = 0;
 template <> inline constexpr std::size_t kFields<Hello> = 4;
 template <> inline constexpr std::size_t kFields<Gossip> = 9;
 template <> inline constexpr std::size_t kFields<About> = 5;  ///< more in a gossip of type `described`
+template <> inline constexpr std::size_t kFields<Run> = 2;    ///< more in one of type `run`
 template <> inline constexpr std::size_t kFields<IHave> = 3;
 template <> inline constexpr std::size_t kFields<Graft> = 3;
 template <> inline constexpr std::size_t kFields<Prune> = 1;
@@ -160,7 +163,12 @@ struct FieldWriter {
     sink.str(f.topic, kTopicMax);
     sink.str(f.origin, kNameMax);
     if (f.about) (*this)(*f.about);
+    if (f.run.count > 1) (*this)(f.run);
     sink.bin_header(f.payload.size());
+  }
+  void operator()(const Run& f) {
+    sink.uint(f.count);
+    sink.boolean(f.alike);
   }
   void operator()(const About& f) {
     sink.uint(static_cast<std::uint64_t>(f.encoding));
@@ -262,6 +270,9 @@ void put_frame(Sink& sink, const Frame& frame) {
           if (f.about) {
             type = Type::described;
             fields += kFields<About>;
+          } else if (f.run.count > 1) {
+            type = Type::run;
+            fields += kFields<Run>;
           }
         }
         sink.array(1 + fields);
@@ -342,6 +353,7 @@ struct GossipHead {
   std::string_view origin;
   std::optional<About> about;
   std::uint64_t encoding = 0;  ///< of the payload, known or not
+  std::optional<Run> run;
   std::size_t payload_size = 0;
 };
 
@@ -356,13 +368,25 @@ About get_about(Reader& in) {
   return about;
 }
 
+Run get_run(Reader& in, const MessageId& first) {
+  Run run;
+  run.count = static_cast<std::uint32_t>(in.uint(kRunMessagesMax));
+  run.alike = in.boolean();
+  if (run.count < 2) in.fail("a run of fewer than two");
+  if (is_parts(first.origin)) in.fail("a run of parts");
+  if (first.sequence > UINT64_MAX - kRunMessagesMax) in.fail("sequences beyond the last one");
+  return run;
+}
+
 /// Reads `[type, fields…` up to the payload. What cannot be a gossip is a fault.
 GossipHead get_gossip_head(Reader& in) {
   const std::size_t elements = in.array();
   const std::uint64_t type = in.uint();
   const bool has_about = type == static_cast<std::uint64_t>(Type::described);
+  const bool has_run = type == static_cast<std::uint64_t>(Type::run);
   if (in.good() && !is_gossip(type)) in.fail("not a gossip");
-  if (in.good() && elements != 1 + kFields<Gossip> + (has_about ? kFields<About> : 0)) in.fail("wrong number of fields");
+  const std::size_t more = has_about ? kFields<About> : has_run ? kFields<Run> : 0;
+  if (in.good() && elements != 1 + kFields<Gossip> + more) in.fail("wrong number of fields");
   GossipHead head;
   head.tree = TreeId{in.uint()};
   head.id.origin = get_origin(in);
@@ -377,6 +401,7 @@ GossipHead get_gossip_head(Reader& in) {
     head.encoding = in.uint();
     head.about = get_about(in);
   }
+  if (in.good() && has_run) head.run = get_run(in, head.id);
   head.payload_size = in.bin_header();
   return head;
 }
@@ -388,7 +413,10 @@ bool keeps_bounds(GossipHead& head, std::size_t max_message_size, FrameReject& r
     why = text;
     return false;
   };
-  const std::uint64_t whole = head.about ? std::max(head.about->size, head.about->encoded_size) : head.payload_size;
+  // A run's messages are looked at when they are here.
+  const std::uint64_t whole = head.run     ? 0
+                              : head.about ? std::max(head.about->size, head.about->encoded_size)
+                                           : head.payload_size;
   if (whole > max_message_size || head.payload_size > kPartSize) return broken(FrameReject::too_large, "payload too large");
   if (!head.about) return true;
   if (is_parts(head.id.origin)) return broken(FrameReject::malformed, "a part that is in parts itself");
@@ -414,6 +442,7 @@ Frame to_frame(const GossipHead& head, Bytes payload) {
   gossip.topic = head.topic;
   gossip.origin = head.origin;
   gossip.about = head.about;
+  gossip.run = head.run.value_or(Run{});
   gossip.payload = std::move(payload);
   return gossip;
 }
@@ -612,6 +641,11 @@ Result<Frame> finish_gossip(GossipHead head, Bytes payload, std::size_t max_mess
   const char* why = nullptr;
   if (!keeps_bounds(head, max_message_size, broken, why)) return refuse(reason, broken, why);
   if (head.payload_size != payload.size()) return refuse(reason, FrameReject::malformed, "payload of another length");
+  if (head.run) {
+    const auto largest = largest_in(*head.run, payload.view());
+    if (!largest) return refuse(reason, FrameReject::malformed, "sizes that do not fit a run");
+    if (*largest > max_message_size) return refuse(reason, FrameReject::too_large, "payload too large");
+  }
   return to_frame(head, std::move(payload));
 }
 
@@ -631,7 +665,7 @@ constexpr std::array<DecodeAs, kLastType + 1> kDecoders{
     decode_as<Prune>,  decode_as<Beacon>, decode_as<Digest>, decode_as<Pull>,  decode_as<Gone>,
     decode_as<Progress>, decode_as<Ping>, decode_as<Pong>, decode_as<Bye>, decode_as<Forget>,
     decode_as<AckRequest>, decode_as<Acks>, decode_as<Visit>, decode_as<Direct>, decode_as<DirectAck>,
-    nullptr,           decode_as<Ask>,    decode_as<Answers>,
+    nullptr,           decode_as<Ask>,    decode_as<Answers>, nullptr,
 };
 
 }  // namespace
@@ -665,7 +699,7 @@ Encoded encode(const Frame& frame) {
 std::string describe(const Encoded& frame) {
   static constexpr std::array<std::string_view, kLastType + 1> kNames{
       "unknown", "hello", "gossip", "ihave", "graft", "prune", "beacon", "digest", "pull", "gone", "progress", "ping", "pong",
-      "bye", "forget", "ack_request", "acks", "visit", "direct", "direct_ack", "gossip", "ask", "answers"};
+      "bye", "forget", "ack_request", "acks", "visit", "direct", "direct_ack", "gossip", "ask", "answers", "gossip"};
   const BytesView head = frame.head.view(), payload = frame.payload.view();
   Reader in{head.subspan(std::min(head.size(), kLengthSize))};
   (void)in.array();
@@ -701,7 +735,7 @@ GossipPeek peek_gossip(BytesView prefix) noexcept {
   const GossipHead head = get_gossip_head(in);
   if (in.truncated()) return {GossipPeek::State::need_more, 0, 0};
   if (!in.good()) return {};
-  return {GossipPeek::State::gossip, in.position(), head.payload_size};
+  return {GossipPeek::State::gossip, in.position(), head.payload_size, head.run.has_value()};
 }
 
 Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_message_size, FrameReject* reason) {

@@ -74,6 +74,7 @@ struct GossipPeek {
   State state = State::not_gossip;
   std::size_t payload_offset = 0;
   std::size_t payload_size = 0;
+  bool run = false;            ///< of several messages, each of which keeps `max_message_size`
 };
 GossipPeek peek_gossip(BytesView prefix) noexcept;
 

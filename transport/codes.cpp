@@ -15,15 +15,17 @@ constexpr std::array kTable{
                 "Nobody heard of it during the suspicion time. It is contacted again; if it only was cut off, it comes back "
                 "by itself."},
     Explanation{"PV1103", member, "others suspected this node",
-                "The line names who did. This node refutes that now. If it happens often, this process is stalled at times or packets "
+                "The line names who did, or in whose table it stood. This node refutes that now. If it happens often, this process is stalled at times or packets "
                 "to it are lost."},
     Explanation{"PV1104", member, "a name is claimed twice", "Two members with one name and different addresses: rename one."},
     Explanation{"PV1105", member, "a member left", "It said so itself; it is not missed."},
     Explanation{"PV1106", member, "a table exchange was refused, or a row of it left out",
-                "The line names the member whose versions do not go with ours. The rest of the table is used if there is any."},
+                "The line names the member whose versions do not go with ours. The rest of the table is used if there is any. "
+                "Who is refused comes again; it is said once a minute."},
     Explanation{"PV1107", member, "packets between a member and this node are blocked",
                 "It lives, but did not answer five pings in a row by packet (UDP); streams (TCP) and other members carry the "
-                "answers. The line says which way is closed, and which port to open where. Detection is slower until then."},
+                "answers. The line says which way is closed, and which port to open where. Detection is slower until then. "
+                "Where it says that the address families differ, a member is bound to IPv4 or IPv6 alone: bind it to [::]."},
     Explanation{"PV1108", load, "this process stood still",
                 "It did not run for the time given: stopped, swapped out, or a handler took too long. Others may have "
                 "suspected it meanwhile."},
@@ -62,6 +64,9 @@ constexpr std::array kTable{
                 "It still seals with the key before. It is told the new one, which works until the old key is removed."},
     Explanation{kKeyOrder, security, "an order about keys was given here",
                 "`plumvine keys` or `Node::order_keys`. Who did not confirm is named; `plumvine keys list` shows who has which keys."},
+    Explanation{"PV1125", member, "a member's address cannot be dialled",
+                "News of a member names a wildcard, multicast, broadcast, reserved or link-local IPv6 address. It is not taken, the rest of the "
+                "message is. Set the advertised address there. swim_packets_rejected_total{reason=\"bad_address\"} counts all."},
     Explanation{kLinkUp, link, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
     Explanation{kLinkDown, link, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "
@@ -146,6 +151,9 @@ constexpr std::array kTable{
     Explanation{kEventTooLarge, node, "a broadcast is too large for a Serf user event",
                 "Serf takes 512 bytes, name and framing included. Members of ours got the broadcast; Serf's did not."},
     Explanation{kTrimmed, load, "caches were trimmed by order", "`plumvine trim` or `Node::trim`; the line says how much went."},
+    Explanation{kBadEventName, node, "a Serf user event's name makes no topic",
+                "Topic serf.NAME has 128 bytes at most, so NAME has 123, in UTF-8 without control characters. Events of other names are not "
+                "delivered to members of ours. Each name is said once; swim_serf_messages_total{what=\"bad_name\"} counts all."},
     Explanation{kSuppressed, node, "repeated lines were held back", "The line says how many of which code."},
     Explanation{kAdvertising, node, "the address that others dial",
                 "Chosen as the line says. If others cannot reach it, set `advertise`."},

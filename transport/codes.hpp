@@ -50,6 +50,7 @@ inline constexpr std::string_view kPeerLimit = "PV1406";
 inline constexpr std::string_view kInvariant = "PV1407";
 inline constexpr std::string_view kEventTooLarge = "PV1408";
 inline constexpr std::string_view kTrimmed = "PV1409";
+inline constexpr std::string_view kBadEventName = "PV1410";
 inline constexpr std::string_view kSuppressed = "PV1499";
 inline constexpr std::string_view kAdvertising = "PV1501";
 inline constexpr std::string_view kServingHttp = "PV1502";

@@ -42,6 +42,18 @@ class Driver::Impl {
     return snapshot;
   }
 
+  [[nodiscard]] Cursor position() const {
+    Cursor told = engine_.position();
+    told.remove(untold_of_, untold_);
+    return told;
+  }
+  [[nodiscard]] std::vector<MessageId> held_ids() const {
+    auto ids = engine_.held_ids();
+    std::erase_if(ids, [this](const MessageId& id) {
+      return id.origin == untold_of_ && id.sequence >= untold_.first && id.sequence <= untold_.last;
+    });
+    return ids;
+  }
   [[nodiscard]] const Engine& engine() const { return engine_; }
   Engine& engine() { return engine_; }
   LoopStats& loop_stats() { return loop_stats_; }
@@ -55,6 +67,7 @@ class Driver::Impl {
   void perform_actions();
   void run_handlers();
   void tell(engine::Event& event);
+  void tell(const tree::Deliver& messages);
   void arm();
 
   Loop& loop_;
@@ -63,6 +76,10 @@ class Driver::Impl {
   DriverHooks hooks_;
   Engine engine_;
   LoopStats loop_stats_;
+  static constexpr SequenceRange kNone{1, 0};
+  std::vector<Message> together_;  ///< being told; empty between calls
+  InstanceId untold_of_{};
+  SequenceRange untold_ = kNone;  ///< the rest of the run whose messages the handler is being told
   Timestamp armed_ = kNever;
   bool deferred_ = false;
   bool in_turn_ = false;
@@ -134,15 +151,41 @@ void Driver::Impl::run_handlers() {
   }
 }
 
+namespace {
+Message message_of(const tree::Deliver& d) {
+  return Message{.id = d.id, .origin = d.origin, .topic = d.topic, .payload = d.payload, .hops = d.round, .latency = d.latency};
+}
+}  // namespace
+
+void Driver::Impl::tell(const tree::Deliver& messages) {
+  Message message = message_of(messages);
+  frame::RunCutter cutter{messages.run, messages.payload};
+  if (handlers_.on_messages) {
+    for (; !cutter.done(); ++message.id.sequence) {
+      message.payload = cutter.next();
+      together_.push_back(message);
+    }
+    handlers_.on_messages(together_);
+    together_.clear();
+  } else if (handlers_.on_message) {
+    untold_of_ = messages.id.origin;
+    const Sequence last = messages.range().last;
+    for (; !cutter.done() && !stopped_; ++message.id.sequence) {
+      message.payload = cutter.next();
+      untold_ = {message.id.sequence + 1, last};
+      handlers_.on_message(message);
+    }
+    untold_ = kNone;
+    if (hooks_.on_told) hooks_.on_told();
+  }
+}
+
 void Driver::Impl::tell(engine::Event& event) {
   const auto call = [](const auto& handler, const auto&... args) {
     if (handler) handler(args...);
   };
-  const auto message_of = [](const tree::Deliver& d) {
-    return Message{.id = d.id, .origin = d.origin, .topic = d.topic, .payload = d.payload, .hops = d.round, .latency = d.latency};
-  };
   if (const auto* deliver = std::get_if<tree::Deliver>(&event)) {
-    call(handlers_.on_message, message_of(*deliver));
+    tell(*deliver);
   } else if (const auto* progress = std::get_if<Progress>(&event)) {
     call(handlers_.on_progress, *progress);
   } else if (const auto* judge = std::get_if<tree::Judge>(&event)) {
@@ -288,8 +331,8 @@ void Driver::stop() { impl_->stop(); }
 
 std::shared_ptr<const Snapshot> Driver::make_snapshot() { return impl_->make_snapshot(); }
 bool Driver::synced() const { return impl_->engine().synced(); }
-Cursor Driver::position() const { return impl_->engine().position(); }
-std::vector<MessageId> Driver::held_ids() const { return impl_->engine().held_ids(); }
+Cursor Driver::position() const { return impl_->position(); }
+std::vector<MessageId> Driver::held_ids() const { return impl_->held_ids(); }
 std::optional<HeldMessage> Driver::held(const MessageId& id) const { return impl_->engine().held(id); }
 MessagePath Driver::path(const MessageId& id) const { return impl_->engine().path(id); }
 std::uint64_t Driver::version() const { return impl_->engine().version(); }

@@ -113,6 +113,8 @@ struct DriverHooks {
   std::function<void(const Question&)> on_question = {};
   /// What was answered to `Driver::ask`.
   std::function<void(Answered)> on_answered = {};
+  /// Those messages that came together were handed to `on_message`, one or all of a run.
+  std::function<void()> on_told = {};
   /// What `Driver::check_reach` found.
   std::function<void(const ReachCheck&)> on_checked = {};
 };
@@ -128,7 +130,7 @@ class Driver final : public LoopEvents, public TransportEvents {
   void start();
 
   // Commands. Loop thread only; take effect at once, output follows in this loop turn.
-  /// With acknowledgements `Handlers::on_receipt` follows.
+  /// A message, or a run that begins with `sequence`. With acknowledgements `Handlers::on_receipt` follows; runs have none.
   void publish(Sequence sequence, std::string topic, frame::Payload payload, AckWish acks = {});
   /// Errors as of `Node::send`. With a ticket other than 0 `on_direct_done` follows.
   Status send_direct(std::uint64_t ticket, std::string_view member, Bytes payload);

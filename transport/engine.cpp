@@ -411,7 +411,8 @@ void Engine::Impl::send(const tree::Send& send) {
     } else {
       conn->link->credit -= static_cast<std::int64_t>(encoded->payload.size()) + 64;
     }
-    put(*conn, *encoded, lane_of(send.priority), PayloadTag{std::get<frame::Gossip>(send.frame).id, send.topic});
+    const auto& gossip = std::get<frame::Gossip>(send.frame);
+    put(*conn, *encoded, lane_of(send.priority), PayloadTag{gossip.id, send.topic, gossip.run.count});
   }
 }
 

@@ -60,9 +60,22 @@ std::size_t Engine::Impl::half_open() const {
   }));
 }
 
+/// Closes the connection that has been open for longest without a byte. False: all of them are new or have said something.
+bool Engine::Impl::make_room() {
+  constexpr Duration kSilentMin = std::chrono::seconds{1};  // who dials speaks at once
+  const auto silent = std::find_if(conns_.begin(), conns_.end(), [&](const auto& entry) {
+    const Connection& conn = *entry.second;
+    return conn.kind == ConnKind::unknown && now_ + config_.link.handshake_timeout - conn_timers_.deadline(conn.id) >= kSilentMin;
+  });
+  if (silent == conns_.end()) return false;
+  ++refused_;
+  close_now(*silent->second, CloseMode::abort);
+  return true;
+}
+
 void Engine::Impl::accepted(ConnId id, const Endpoint& from) {
   touch();
-  if (half_open() >= config_.link.half_open_max) {
+  if (half_open() >= config_.link.half_open_max && !make_room()) {
     ++refused_;
     log(LogLevel::warn, "link", code::kHalfOpenLimit, "half_open_max",
         "Refusing a connection from " + from.to_string() + ": " + std::to_string(config_.link.half_open_max) +

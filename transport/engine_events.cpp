@@ -19,7 +19,8 @@ void Engine::Impl::publish(Sequence sequence, std::string topic, frame::Payload 
     if (unwrap_event(own)) events_.push(std::move(own));
   } else if (bridge_ && topic.starts_with(kSerfPrefix)) {
     rank_bridge();
-    bridge_->broadcast(topic.substr(kSerfPrefix.size()), payload.bytes, Duration{0}, now_);
+    frame::RunCutter cutter{payload.run, payload.bytes};
+    while (!cutter.done()) bridge_->broadcast(topic.substr(kSerfPrefix.size()), cutter.next(), Duration{0}, now_);
   }
   tree_.publish(sequence, std::move(topic), std::move(payload), config_.deliver_local, now_);
   if (acks.members > 0) tree_.want_receipt(sequence, acks.members, acks.timeout, now_);
@@ -86,7 +87,8 @@ bool Engine::Impl::take_delivery(tree::Deliver& message) {
   // Our own broadcasts were seen when they were published.
   if (bridge_ && message.topic.starts_with(kSerfPrefix) && message.id.origin != identity_.instance) {
     rank_bridge();
-    bridge_->broadcast(message.topic.substr(kSerfPrefix.size()), message.payload, message.latency, now_);
+    frame::RunCutter cutter{message.run, message.payload};
+    while (!cutter.done()) bridge_->broadcast(message.topic.substr(kSerfPrefix.size()), cutter.next(), message.latency, now_);
   }
   return true;
 }
@@ -98,8 +100,12 @@ bool Engine::Impl::unwrap_event(tree::Deliver& message) {
   const bool typed = !body.empty() && body[0] == static_cast<std::byte>(serf::MessageType::event);
   std::string topic;
   if (typed && serf::decode(body.subspan(1), event)) topic = std::string{kSerfPrefix} + std::string{event.name};
-  if (topic.size() <= kSerfPrefix.size() || !check_topic(topic)) {
+  if (topic.size() <= kSerfPrefix.size()) {
     bridge_counts_.add(SerfMessage::malformed);
+    return false;
+  }
+  if (const Status fits = check_topic(topic); !fits) {
+    bad_event_name(event.name, fits.error().message);
     return false;
   }
   if (bridge_) bridge_->carried(event.time, event.name, event.payload);
@@ -111,6 +117,16 @@ bool Engine::Impl::unwrap_event(tree::Deliver& message) {
   message.payload = event.payload.empty() ? Bytes{} : message.payload.slice(at, event.payload.size());
   message.topic = std::move(topic);
   return true;
+}
+
+/// Counted by all; said where the event comes from Serf, once for each name.
+void Engine::Impl::bad_event_name(std::string_view name, const std::string& problem) {
+  constexpr std::size_t kNamesMax = 256;
+  bridge_counts_.add(SerfMessage::bad_name);
+  if (!bridge_ || bad_event_names_.size() >= kNamesMax || !bad_event_names_.emplace(name).second) return;
+  log(LogLevel::warn, "node", code::kBadEventName, name,
+      "Serf's user event " + std::string(name) + " is not delivered: its topic would be serf.NAME, and " + problem,
+      {{"event", std::string(name)}, {"bytes", std::to_string(name.size())}});
 }
 
 bool Engine::Impl::settle_bridge() {
@@ -137,7 +153,7 @@ bool Engine::Impl::settle_bridge() {
 Cursor Engine::Impl::position() const {
   Cursor told = tree_.position();
   events_.each([&](const engine::Event& event) {
-    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) told.remove(delivery->id.origin, {delivery->id.sequence, delivery->id.sequence});
+    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) told.remove(delivery->id.origin, delivery->range());
   });
   return told;
 }
@@ -146,7 +162,7 @@ std::vector<MessageId> Engine::Impl::held_ids() const {
   auto ids = tree_.held_ids(config_.deliver_local);
   Cursor waiting;
   events_.each([&](const engine::Event& event) {
-    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) waiting.add(delivery->id);
+    if (const auto* delivery = std::get_if<tree::Deliver>(&event)) waiting.add(delivery->id.origin, delivery->range());
   });
   std::erase_if(ids, [&](const MessageId& id) { return waiting.contains(id); });
   return ids;

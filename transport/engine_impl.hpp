@@ -170,6 +170,7 @@ class Engine::Impl {
   /// False: it could not be decoded, and the log says so.
   [[nodiscard]] bool decode(tree::Deliver& message);
   bool unwrap_event(tree::Deliver& message);
+  void bad_event_name(std::string_view name, const std::string& problem);
   void perform(tree::Output output);
   void send(const tree::Send& send);
   bool make_way(Connection& conn, PeerId to, const tree::Send& send, std::uint64_t bytes);
@@ -243,6 +244,7 @@ class Engine::Impl {
   void close_now(Connection& conn, CloseMode mode);
   void mark(Connection& conn);
   [[nodiscard]] std::size_t half_open() const;
+  bool make_room();
   void open_stream(swim::StreamId id, const Endpoint& to, std::string expected);
   void classify(Connection& conn, BytesView first);
   void read_link(Connection& conn, std::size_t bytes);
@@ -343,6 +345,7 @@ class Engine::Impl {
   DeliveredEvents delivered_events_;
   std::uint64_t bridge_ranked_ = 0;      ///< the version of the member list that ranks were made from
   CountedReasons<SerfMessage> bridge_counts_;
+  std::set<std::string, std::less<>> bad_event_names_;  ///< said already, bounded
   std::unique_ptr<serf::Serf> serf_;  ///< null with `delegate_protocol` at zeros
   std::unique_ptr<serf::KeyQueries> key_queries_;
   std::optional<KeyJob> key_job_;

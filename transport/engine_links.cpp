@@ -431,9 +431,10 @@ void Engine::Impl::on_pong(Connection& conn, const frame::Pong& pong) {
 void Engine::Impl::seen(Connection& conn) {
   if (conn.closed || conn.link->state() != LinkState::up) return;
   Peer& peer = peers_[*conn.link->peer];
-  if (now_ - peer.fed_at < std::chrono::seconds{1}) return;
+  if (now_ - peer.fed_at < std::min<Duration>(std::chrono::seconds{1}, config_.swim.probe_interval / 4)) return;
   peer.fed_at = now_;
-  swim_->seen_alive(peer.name, now_);
+  // Each end hears the other once an interval, and where a turn is missed after two.
+  swim_->seen_alive(peer.name, now_ + 2 * config_.link.ping_interval, now_);
 }
 
 void Engine::Impl::set_timer(Connection& conn) {

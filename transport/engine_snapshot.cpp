@@ -57,7 +57,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   for (const auto what : {SerfMessage::fresh, SerfMessage::malformed, SerfMessage::stranger, SerfMessage::sent})
     s.swim.serf_messages.add(what, key_queries_->messages()[what]);
   s.swim.serf_messages.add(SerfMessage::dropped, s.swim.user_dropped + (bridge_ ? bridge_->dropped() : 0));
-  for (const auto what : {SerfMessage::malformed, SerfMessage::too_large, SerfMessage::repeated})
+  for (const auto what : {SerfMessage::malformed, SerfMessage::too_large, SerfMessage::repeated, SerfMessage::bad_name})
     s.swim.serf_messages.add(what, bridge_counts_[what]);
   s.tree = tree_.stats(now_);
   for (std::size_t i = 0; i < CountedReasons<FrameReject>::kSize; ++i) {

@@ -25,9 +25,7 @@ FrameDecoder::FrameDecoder(ChunkPool& pool, std::size_t max_message_size)
   clear_body_limit();
 }
 
-void FrameDecoder::clear_body_limit() noexcept { body_limit_ = wire::kHeadMax + payload_max(); }
-
-std::size_t FrameDecoder::payload_max() const noexcept { return std::min<std::size_t>(max_message_size_, frame::kPartSize); }
+void FrameDecoder::clear_body_limit() noexcept { body_limit_ = wire::kHeadMax + frame::kPartSize; }
 
 namespace {
 std::size_t read_length(const std::byte* bytes) noexcept {
@@ -129,7 +127,7 @@ std::optional<Result<Frame>> FrameDecoder::partial(std::size_t length, FrameReje
     reason = FrameReject::malformed;
     return Result<Frame>{Errc::malformed, "payload does not end with its frame"};
   }
-  if (peek.payload_size > payload_max()) {
+  if (peek.payload_size > (peek.run ? frame::kPartSize : std::min<std::size_t>(max_message_size_, frame::kPartSize))) {
     reason = FrameReject::too_large;
     return Result<Frame>{Errc::malformed, "payload of " + std::to_string(peek.payload_size) + " bytes"};
   }

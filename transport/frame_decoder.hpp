@@ -45,7 +45,7 @@ class FrameDecoder {
   void expect_preface() noexcept { preface_wanted_ = true; }
   /// Largest frame body taken from now on.
   void set_body_limit(std::size_t bytes) noexcept { body_limit_ = bytes; }
-  /// Back to the bound that parts and the maximal message size give.
+  /// Back to the bound of all frames.
   void clear_body_limit() noexcept;
 
   /// Where the next bytes go; never empty. All of `next()` must have been taken before.
@@ -58,7 +58,6 @@ class FrameDecoder {
   std::optional<Result<Frame>> next(FrameReject& reason);
 
  private:
-  [[nodiscard]] std::size_t payload_max() const noexcept;
   [[nodiscard]] std::size_t available() const noexcept { return end_ - begin_; }
   [[nodiscard]] const std::byte* at(std::size_t offset) const noexcept { return chunk_.get() + begin_ + offset; }
   std::optional<Result<Frame>> read_preface(FrameReject& reason);

@@ -101,7 +101,10 @@ void PublishWindow::measured(Timestamp now) {
 }
 
 void PublishWindow::adapt(Timestamp now) {
-  if (now - changed_ < kMemory) rate_ = static_cast<double>(taken_) / to_seconds(now - changed_);
+  if (now - changed_ < kMemory) {
+    const double rate = static_cast<double>(taken_) / to_seconds(now - changed_);
+    rate_ += rate_ == 0 ? rate : (rate - rate_) / 8;
+  }
   const Duration target = std::max(kTarget, least_ / 4);
   const Duration waiting = std::max(Duration{0}, standing_ - least_);
   if (waiting > target) {

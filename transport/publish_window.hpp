@@ -31,10 +31,11 @@ class PublishWindow {
   static constexpr Duration kTarget = std::chrono::milliseconds{3};
   /// The least delay of so long, or of a round trip if that takes longer, counts: what scheduling adds at times is no queue.
   static constexpr Duration kInterval = std::chrono::milliseconds{50};
-  static constexpr std::uint64_t kLeastCost = 512;
+  static constexpr std::uint64_t kLeastCost = 64;
   static constexpr std::uint64_t kStep = 32 << 10;
-  /// Four reports of progress on their way (`tree::Pacing`), so that the window never waits for a report's timer.
-  static constexpr std::uint64_t kFloor = 128 << 10;
+  /// Eight reports of progress on their way (`tree::Pacing`), so that the window never waits for a report's timer, and enough for runs of
+  /// small messages on a machine that is busy for longer than the target.
+  static constexpr std::uint64_t kFloor = 256 << 10;
   /// In payload bytes.
   static constexpr std::uint64_t kBurst = 2 << 20;
   /// After so long without anything under way the window is as large as it may be.
@@ -97,7 +98,7 @@ class PublishWindow {
   std::uint64_t burst_;
   std::uint64_t burst_left_ = 0;     ///< bytes that may go out at once although something is measured
   std::uint64_t taken_ = 0;          ///< cost of what was acknowledged since the last change
-  double rate_ = 0;                  ///< cost a second between the last two changes
+  double rate_ = 0;                  ///< cost a second between changes, a running mean: after a stop all comes at once
   std::uint64_t largest_ = 0;        ///< message since the last change of the window
   bool limited_ = false;
   bool slow_start_ = false;

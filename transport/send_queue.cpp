@@ -26,7 +26,7 @@ void SendQueue::push(wire::Encoded frame, Lane where, std::optional<PayloadTag> 
   ++messages_;
   // A lane that had nothing to send has no claim on what others were served meanwhile.
   if (lanes_[lane].empty()) served_[lane] = std::max(served_[lane], serving_);
-  if (payload) enqueued_.add(priority_of(lane));
+  if (payload) enqueued_.add(priority_of(lane), payload->count);
   lanes_[lane].push_back({std::move(frame), payload});
 }
 
@@ -83,7 +83,7 @@ SendQueue::Waiting SendQueue::pop(std::size_t lane) {
   serving_ = served_[lane];
   // In units of the largest weight, so that small frames count too.
   served_[lane] += waiting.frame.size() * static_cast<std::uint64_t>(tree::kWeights[0] / tree::kWeights[lane - kFirst]);
-  if (waiting.payload) dequeued_.add(priority_of(lane));
+  if (waiting.payload) dequeued_.add(priority_of(lane), waiting.payload->count);
   return waiting;
 }
 

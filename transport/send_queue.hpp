@@ -27,6 +27,7 @@ inline constexpr Lane lane_of(Priority priority) noexcept { return static_cast<L
 struct PayloadTag {
   MessageId id;
   std::uint32_t topic = 0;  ///< number of a configured topic, 0 otherwise
+  std::uint32_t count = 1;  ///< messages
 };
 
 /// What waits to be written to one connection.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,8 @@
 
 namespace plumvine {
 
-/// A delivered broadcast. Views are valid inside the handler; keep `payload` to keep the memory.
+/// A delivered broadcast. Views are valid inside the handler; keep `payload` to keep the memory, which may be that of 64 KiB of messages
+/// it came with: copy small ones that are kept for long.
 struct Message {
   MessageId id;
   std::string_view origin;  ///< name of the member that published it
@@ -93,6 +95,9 @@ struct Receipt {
 /// short: while one runs, the node does nothing else.
 struct Handlers {
   std::function<void(const Message&)> on_message = {};
+  /// In place of `on_message`, for messages that came together, in the order of delivery: one call costs less than many. Set one of the
+  /// two. The span is valid inside the handler.
+  std::function<void(std::span<const Message>)> on_messages = {};
   std::function<void(const Progress&)> on_progress = {};
   std::function<void(const MemberEvent&)> on_member = {};
   std::function<void(const PeerEvent&)> on_peer = {};

@@ -16,7 +16,7 @@ namespace plumvine {
 enum class PacketReject : std::uint8_t {
   empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, compressed_too_large,
   too_deep, too_large, wrong_name, incompatible_version, not_allowed, table_full, stream_limit, timed_out,
-  undecryptable, plaintext,
+  undecryptable, plaintext, bad_address,
   count_,
 };
 std::string_view to_string(PacketReject reason) noexcept;
@@ -36,7 +36,7 @@ std::string_view to_string(DigestResult result) noexcept;
 
 /// What became of a message of Serf's, received or our own.
 enum class SerfMessage : std::uint8_t {
-  fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped, count_,
+  fresh, repeated, old, malformed, unknown_type, stranger, too_large, sent, dropped, bad_name, count_,
 };
 std::string_view to_string(SerfMessage what) noexcept;
 

@@ -67,6 +67,8 @@ struct Endpoint {
   [[nodiscard]] bool is_v4() const noexcept;
   [[nodiscard]] bool is_unspecified() const noexcept;  ///< 0.0.0.0 or ::
   [[nodiscard]] bool is_loopback() const noexcept;
+  /// Why nobody can dial this address as it stands in a message; null where somebody may.
+  [[nodiscard]] const char* undiallable() const noexcept;
   /// The address without the port: `10.0.0.1`, `fe80::1`.
   [[nodiscard]] std::string host() const;
   /// `10.0.0.1:7946`, `[fe80::1]:7946`.

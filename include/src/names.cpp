@@ -167,13 +167,13 @@ std::string_view to_string(PacketReject reason) noexcept {
       "empty",    "malformed",  "unknown_type",         "wrong_label", "encrypted",
       "bad_crc",  "compressed_malformed", "compressed_too_large", "too_deep", "too_large",
       "wrong_name", "incompatible_version", "not_allowed", "table_full", "stream_limit", "timed_out",
-      "undecryptable", "plaintext"};
+      "undecryptable", "plaintext", "bad_address"};
   return pick(names, reason);
 }
 
 std::string_view to_string(SerfMessage what) noexcept {
   static constexpr std::array<std::string_view, CountedReasons<SerfMessage>::kSize> names{
-      "fresh", "repeated", "old", "malformed", "unknown_type", "stranger", "too_large", "sent", "dropped"};
+      "fresh", "repeated", "old", "malformed", "unknown_type", "stranger", "too_large", "sent", "dropped", "bad_name"};
   return pick(names, what);
 }
 

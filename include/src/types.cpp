@@ -67,6 +67,18 @@ bool Endpoint::is_loopback() const noexcept {
   return std::all_of(address.begin(), address.end() - 1, [](auto b) { return b == 0; }) && address[15] == 1;
 }
 
+const char* Endpoint::undiallable() const noexcept {
+  if (is_unspecified()) return "a wildcard cannot be dialled";
+  const auto& a = address;
+  if (is_v4()) {
+    if (a[12] >= 224 && a[12] <= 239) return "a multicast address is no member's";
+    return a[12] >= 240 ? "a broadcast or reserved address cannot be dialled" : nullptr;
+  }
+  if (a[0] == 0xff) return "a multicast address is no member's";
+  const bool link_local = a[0] == 0xfe && (a[1] & 0xc0) == 0x80;
+  return link_local ? "a link-local IPv6 address means nothing without an interface, and messages carry none" : nullptr;
+}
+
 std::string Endpoint::host() const {
   char text[INET6_ADDRSTRLEN] = {};
   if (is_v4()) {

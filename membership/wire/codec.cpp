@@ -93,7 +93,7 @@ template <class V> void fields(Alive& m, V&& visit) {
   visit("Node", [&](FieldReader& r) { r.text(m.node, kNameMax); });
   visit("Addr", [&](FieldReader& r) { r.bytes(m.address, 64); });
   visit("Port", [&](FieldReader& r) { r(m.port); });
-  visit("Meta", [&](FieldReader& r) { r.bytes(m.meta, kMetaMax); });
+  visit("Meta", [&](FieldReader& r) { r.bytes(m.meta, kMetaTakenMax); });
   visit("Vsn", [&](FieldReader& r) { r.bytes(m.versions, 64); });
 }
 template <class V> void fields(Dead& m, V&& visit) {
@@ -119,7 +119,7 @@ template <class V> void fields(PushNodeState& m, V&& visit) {
   visit("Name", [&](FieldReader& r) { r.text(m.name, kNameMax); });
   visit("Addr", [&](FieldReader& r) { r.bytes(m.address, 64); });
   visit("Port", [&](FieldReader& r) { r(m.port); });
-  visit("Meta", [&](FieldReader& r) { r.bytes(m.meta, kMetaMax); });
+  visit("Meta", [&](FieldReader& r) { r.bytes(m.meta, kMetaTakenMax); });
   visit("Incarnation", [&](FieldReader& r) { r(m.incarnation); });
   visit("State", [&](FieldReader& r) { r(m.state); });
   visit("Vsn", [&](FieldReader& r) { r.bytes(m.versions, 64); });

@@ -12,7 +12,8 @@ namespace plumvine::swim::wire {
 
 /// Bounds of single fields. memberlist has none of its own beyond 512 bytes of metadata, which the sender checks.
 inline constexpr std::size_t kNameMax = 1024;
-inline constexpr std::size_t kMetaMax = 512;
+inline constexpr std::size_t kMetaMax = 512;                       ///< what we send of our own
+inline constexpr std::size_t kMetaTakenMax = std::size_t{32} << 10;  ///< what others may have: half of a row's `kStreamObjectMax`
 inline constexpr std::size_t kFieldMax = 65536;
 /// A digest: bytes of one bucket's hash, and how many buckets there may be. Their number is a multiple of 8.
 inline constexpr std::size_t kBucketHash = 4;

@@ -189,19 +189,21 @@ PushPullRows::PushPullRows(BytesView body, Scratch& scratch) : reader_(body), sc
 }
 
 std::optional<PushNodeState> PushPullRows::next() {
-  if (!ok_) return std::nullopt;
-  if (left_ == 0) {
-    const auto size = static_cast<std::size_t>(header_.user_state_size);
-    ok_ = size <= reader_.remaining();
-    if (ok_) user_state_ = reader_.rest().first(size);
-    return std::nullopt;
+  while (ok_ && left_ > 0) {
+    --left_;
+    MsgpackReader whole = reader_;
+    PushNodeState row;
+    scratch_.clear();
+    if (decode(reader_, row, scratch_)) return row;
+    ok_ = whole.skip();
+    reader_ = whole;
+    ++passed_over_;
   }
-  --left_;
-  PushNodeState row;
-  scratch_.clear();
-  ok_ = decode(reader_, row, scratch_);
   if (!ok_) return std::nullopt;
-  return row;
+  const auto size = static_cast<std::size_t>(header_.user_state_size);
+  ok_ = size <= reader_.remaining();
+  if (ok_) user_state_ = reader_.rest().first(size);
+  return std::nullopt;
 }
 
 Bytes wrap_stream(const Layers& layers, bool dialling, BytesView message) {

@@ -93,15 +93,18 @@ class StreamReader {
   Scratch scratch_;
 };
 
-/// The rows of a complete push/pull message, one after another: a hostile count costs no memory.
+/// The rows of a complete push/pull message, one after another: a hostile count costs no memory. A row that is whole but
+/// breaks the bounds of its fields is passed over.
 class PushPullRows {
  public:
   PushPullRows(BytesView body, Scratch& scratch);
 
-  /// The next row; nullopt after the last one or at a mistake. Views live as long as the body and the scratch.
+  /// The next row; nullopt after the last one or at a mistake. Views live until the next call, and as long as body and scratch.
   std::optional<PushNodeState> next();
   /// No mistake so far; after the last row also that the user state is whole.
   [[nodiscard]] bool ok() const noexcept { return ok_; }
+  /// Rows that were passed over so far.
+  [[nodiscard]] std::size_t passed_over() const noexcept { return passed_over_; }
   [[nodiscard]] const PushPullHeader& header() const noexcept { return header_; }
   [[nodiscard]] BytesView user_state() const noexcept { return user_state_; }
 
@@ -110,6 +113,7 @@ class PushPullRows {
   Scratch& scratch_;
   PushPullHeader header_;
   std::int64_t left_ = 0;
+  std::size_t passed_over_ = 0;
   BytesView user_state_;
   bool ok_ = true;
 };

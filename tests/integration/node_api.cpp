@@ -531,6 +531,33 @@ TEST_CASE("health is asked for on many threads while its thresholds change", "[a
   for (std::thread& asker : askers) asker.join();
 }
 
+TEST_CASE("keys are ordered from several threads, and each order is made or refused whole", "[api][keys]") {
+  const auto key = [](char fill) { return std::string("MDEyMzQ1Njc4OWFiY2RlZ") + fill + "=="; };
+  Config config = sole();
+  config.encrypt = key('g');
+  auto node = Node::start(config, {});
+  REQUIRE(node);
+  std::atomic<int> made{0}, refused{0};
+  std::vector<std::thread> threads;
+  for (const char fill : {'w', 'A', 'Q'}) {
+    threads.emplace_back([&, fill] {
+      for (int i = 0; i < 1000; ++i) {
+        const auto report = node->order_keys({KeyCommand::install, key(fill), false});
+        if (report && report->ok) return void(++made);
+        if (!report && report.error().code == Errc::overloaded) ++refused;  // another order is under way
+        std::this_thread::yield();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(made == 3);
+  const auto all = node->order_keys({KeyCommand::list, "", false});
+  REQUIRE(all);
+  REQUIRE(all->members.size() == 1);
+  CHECK(all->members[0].keys.size() == 4);
+  CHECK(all->members[0].primary == key('g'));
+}
+
 TEST_CASE("a handler that holds up the loop is named", "[api]") {
   Config config = sole("a");
   Config other = sole("b");

@@ -72,7 +72,8 @@ std::string describe(const Frame& frame, const std::function<std::string(Instanc
       overloaded{
           [&](const frame::Hello& f) { return "hello " + f.name; },
           [&](const frame::Gossip& f) {
-            return "gossip " + name(f.id.origin) + "-" + std::to_string(f.id.sequence) + " round=" +
+            return "gossip " + name(f.id.origin) + "-" + std::to_string(f.id.sequence) +
+                   (f.run.count > 1 ? ".." + std::to_string(f.range().last) : std::string{}) + " round=" +
                    std::to_string(f.round) + (f.pulled ? " pulled " : " ") + std::to_string(f.payload.size()) + " B" +
                    tree(f.tree);
           },

@@ -111,6 +111,12 @@ void MembershipSim::set_loss(std::size_t i, double inbound, double outbound) {
   nodes_[i].outbound_loss = outbound;
 }
 
+void MembershipSim::set_meta(std::size_t i, Bytes meta) {
+  PLUMVINE_CHECK(node(i).set_meta(std::move(meta), now()).has_value(), "metadata fits");
+  drain(i);
+  arm(i);
+}
+
 void MembershipSim::block(std::size_t i) { nodes_[i].is_blocked = up(i); }
 
 void MembershipSim::unblock(std::size_t i) {

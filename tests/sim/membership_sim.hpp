@@ -68,6 +68,8 @@ class MembershipSim {
   void crash(std::size_t i);
   /// Share of packets and segments that are lost on their way to and from `i`, beside the loss of all.
   void set_loss(std::size_t i, double inbound, double outbound);
+  /// News of member `i`: other metadata.
+  void set_meta(std::size_t i, Bytes meta);
   void starve(std::size_t i, Starvation how) { nodes_[i].starvation = how; }
   /// Begins and ends one anomaly of a member that is `blocked` or `frozen` at times.
   void block(std::size_t i);

@@ -117,7 +117,7 @@ class PlanRun {
   }
   void publish_from(std::size_t node) {
     for (const Publisher& one : plan_.publishers) {
-      if (one.nodes == 0 || node < one.nodes) cluster_.start_traffic(node, one.per_second, one.bytes, one.topic);
+      if (one.nodes == 0 || node < one.nodes) cluster_.start_traffic(node, one.per_second, one.bytes, one.topic, one.burst);
     }
   }
   void begin(const Fault& fault);

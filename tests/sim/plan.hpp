@@ -40,6 +40,7 @@ struct Fault {
 struct Publisher {
   std::uint64_t nodes = 0;         ///< the first so many; 0: all
   double per_second = 1;
+  std::uint64_t burst = 1;         ///< so many at one time, and so much less often
   std::uint64_t bytes = 100;
   std::string topic = "events";
   Order order = Order::none;

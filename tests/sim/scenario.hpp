@@ -64,7 +64,7 @@ std::vector<Scenario> tree_scenarios();
 std::vector<Scenario> search_scenarios();      ///< orders swarm: looking for what breaks a tree
 std::vector<Scenario> cluster_scenarios();
 std::vector<Scenario> plan_scenarios();        ///< hour: whole nodes, by a plan
-std::vector<Scenario> swim_scenarios();        ///< s1 s2 s3 idle: what the SWIM paper computes, and what rest costs
+std::vector<Scenario> swim_scenarios();        ///< s1 s2 s3 s4 idle: what the SWIM paper computes, and what rest costs
 std::vector<Scenario> lifeguard_scenarios();   ///< g1 g2: members that are slow, not dead
 std::vector<Scenario> membership_scenarios();  ///< r1 r2: join storm, one-way faults
 

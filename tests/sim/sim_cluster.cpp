@@ -123,16 +123,20 @@ void SimCluster::leave(std::size_t node) {
   nodes_[node]->leave();
 }
 
-void SimCluster::publish(std::size_t node, std::size_t bytes, std::string topic) {
-  std::string text = name_of(node) + "/" + std::to_string(++payload_counter_) + "/";
-  while (text.size() < bytes) text += static_cast<char>('a' + (text.size() * 7 + payload_counter_) % 26);
-  text.resize(bytes);
-  nodes_[node]->publish(std::move(topic), Bytes::copy_of(std::string_view(text)));
+void SimCluster::publish(std::size_t node, std::size_t bytes, std::string topic, std::size_t count) {
+  std::vector<Bytes> payloads;
+  while (payloads.size() < count) {
+    std::string text = name_of(node) + "/" + std::to_string(++payload_counter_) + "/";
+    while (text.size() < bytes) text += static_cast<char>('a' + (text.size() * 7 + payload_counter_) % 26);
+    text.resize(bytes);
+    payloads.push_back(Bytes::copy_of(std::string_view(text)));
+  }
+  nodes_[node]->publish(topic, std::move(payloads));
 }
 
-void SimCluster::start_traffic(std::size_t node, double per_second, std::size_t bytes, std::string topic) {
-  const Duration interval{static_cast<std::int64_t>(1e9 / per_second)};
-  const auto traffic = std::make_shared<const Traffic>(Traffic{node, traffic_rows_[node], interval, bytes, std::move(topic)});
+void SimCluster::start_traffic(std::size_t node, double per_second, std::size_t bytes, std::string topic, std::size_t burst) {
+  const Duration interval{static_cast<std::int64_t>(1e9 * static_cast<double>(burst) / per_second)};
+  const auto traffic = std::make_shared<const Traffic>(Traffic{node, traffic_rows_[node], interval, bytes, std::move(topic), burst});
   time_.after(rng_.jitter(interval), [this, traffic] { tick_traffic(traffic); });
 }
 
@@ -140,7 +144,7 @@ void SimCluster::tick_traffic(const std::shared_ptr<const Traffic>& traffic) {
   SimNode& node = *nodes_[traffic->node];
   if (traffic->row != traffic_rows_[traffic->node] || !node.running()) return;
   // A stopped process publishes nothing; a paced one reads no more input.
-  if (!node.paused() && node.publish_queue() < 64) publish(traffic->node, traffic->bytes, traffic->topic);
+  if (!node.paused() && node.publish_queue() < 64) publish(traffic->node, traffic->bytes, traffic->topic, traffic->burst);
   time_.after(traffic->interval, [this, traffic] { tick_traffic(traffic); });
 }
 

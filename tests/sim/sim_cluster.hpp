@@ -54,10 +54,10 @@ class SimCluster final : private NodeObserver {
   void pause(std::size_t node);
   void resume(std::size_t node);
   void leave(std::size_t node);
-  void publish(std::size_t node, std::size_t bytes = 100, std::string topic = "events");
-  /// Publishes `per_second` messages from `node` from now on, evenly, until `stop_traffic` or its process ends; beside
-  /// what it publishes already.
-  void start_traffic(std::size_t node, double per_second, std::size_t bytes = 100, std::string topic = "events");
+  void publish(std::size_t node, std::size_t bytes = 100, std::string topic = "events", std::size_t count = 1);
+  /// Publishes `per_second` messages from `node` from now on, evenly, `burst` at one time, until `stop_traffic` or its process ends;
+  /// beside what it publishes already.
+  void start_traffic(std::size_t node, double per_second, std::size_t bytes = 100, std::string topic = "events", std::size_t burst = 1);
   void stop_traffic(std::size_t node);
   void stop_all_traffic();
 
@@ -109,6 +109,7 @@ class SimCluster final : private NodeObserver {
     Duration interval{0};
     std::size_t bytes = 0;
     std::string topic;
+    std::size_t burst = 1;
   };
 
   // NodeObserver

@@ -38,6 +38,9 @@ void SimNode::start(Config config, ClockSkew skew) {
   published_ = acked_ = 0;
   large_ = 0;
   window_.emplace(config_.tree.pace_window_bytes, config_.tree.pace_window_messages);
+  runs_.emplace(config_, [this](Sequence first, std::string topic, frame::Payload payload) {
+    command([&](Driver& driver) { driver.publish(first, std::move(topic), std::move(payload)); });
+  });
   waiting_.clear();
   config_.log = [this](const LogRecord& record) { observer_.logged(index_, record); };
   transport_ = std::make_unique<SimTransport>(network_, host_, names_, [this] {
@@ -120,9 +123,9 @@ void SimNode::command(const std::function<void(Driver&)>& command) {
   if (!in_turn_) schedule_turn(time_.now() + kWakeDelay);
 }
 
-void SimNode::publish(std::string topic, Bytes payload) {
+void SimNode::publish(const std::string& topic, std::vector<Bytes> payloads) {
   if (!driver_) return;
-  waiting_.push_back({std::move(topic), std::move(payload)});
+  for (Bytes& payload : payloads) waiting_.push_back({topic, std::move(payload)});
   feed();
 }
 
@@ -146,8 +149,14 @@ void SimNode::feed() {
       window_->published(sequence, size, time_.now());
     }
     observer_.published(index_, {instance_, sequence}, next.payload);
+    if (runs_->takes(next.topic, next.payload)) {
+      runs_->add(sequence, std::move(next.topic), std::move(next.payload));
+      continue;
+    }
+    runs_->flush();
     command([&](Driver& driver) { driver.publish(sequence, std::move(next.topic), std::move(next.payload)); });
   }
+  runs_->flush();
   feeding_ = false;
 }
 

@@ -14,6 +14,7 @@
 #include <transport/driver.hpp>
 #include <transport/loop.hpp>
 #include <transport/publish_window.hpp>
+#include <transport/run_gatherer.hpp>
 
 #include "sim_transport.hpp"
 
@@ -69,7 +70,7 @@ class SimNode final : private Loop {
   void command(const std::function<void(Driver&)>& command);
 
   /// Publishes, or queues the payload until the pace of the others allows it. `publish_queue` tells how many wait.
-  void publish(std::string topic, Bytes payload);
+  void publish(const std::string& topic, std::vector<Bytes> payloads);
   [[nodiscard]] std::size_t publish_queue() const noexcept { return waiting_.size(); }
   [[nodiscard]] Sequence published() const noexcept { return published_; }
   [[nodiscard]] Sequence acked() const noexcept { return acked_; }
@@ -128,6 +129,7 @@ class SimNode final : private Loop {
   };
   std::deque<Waiting> waiting_;
   std::optional<PublishWindow> window_;
+  std::optional<RunGatherer> runs_;
   Sequence large_ = 0;  ///< large payload under way
   Sequence published_ = 0;
   Sequence acked_ = 0;

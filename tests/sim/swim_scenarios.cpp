@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <numbers>
+#include <numeric>
 
 #include "membership_sim.hpp"
 #include "scenario.hpp"
@@ -198,6 +200,114 @@ Report false_positives(const Request& request) {
   return report;
 }
 
+// --- s4: dissemination -------------------------------------------------------------------------------------
+
+/// Who has heard of which news of a member, as it becomes known.
+class News {
+ public:
+  News(MembershipSim& sim, Rng& rng) : sim_(sim), order_(sim.size()) {
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    rng.shuffle(order_);
+    sim.on_event = [this](std::size_t observer, const MemberEvent& event) {
+      if (event.kind != MemberEvent::Kind::updated || event.member.name == MembershipSim::name(observer)) return;
+      const auto it = told_.find(event.member.meta.text());
+      if (it != told_.end()) it->second.heard.push_back(sim_.now());
+    };
+  }
+  /// A random member has news now, another one each time.
+  void begin() {
+    const std::size_t who = order_[last_ % order_.size()];
+    const std::string text = "news " + std::to_string(++last_);
+    told_[text].at = sim_.now();
+    sim_.set_meta(who, Bytes::copy_of(text));
+  }
+  struct Item {
+    Timestamp at;
+    std::vector<Timestamp> heard;  ///< by whom but its member, in order
+  };
+  [[nodiscard]] const std::map<std::string, Item, std::less<>>& told() const { return told_; }
+  /// Members that had not heard an item after so long, on average.
+  [[nodiscard]] double missed(Duration after) const {
+    double sum = 0;
+    for (const auto& [text, item] : told_) {
+      const auto in_time = std::count_if(item.heard.begin(), item.heard.end(), [&](Timestamp t) { return t - item.at <= after; });
+      sum += static_cast<double>(sim_.size() - 1) - static_cast<double>(in_time);
+    }
+    return sum / static_cast<double>(told_.size());
+  }
+
+ private:
+  MembershipSim& sim_;
+  std::vector<std::size_t> order_;
+  std::map<std::string, Item, std::less<>> told_;
+  std::uint64_t last_ = 0;
+};
+
+/// SWIM, section 4.1: news rides on pings and acks, and after lambda log n periods n^-(2 lambda - 2) members have not heard it. First so, with
+/// news on probes alone and as long as it takes; then as members gossip, three others every 200 ms, where each sends news
+/// retransmit_mult x log10(n + 1) times: how many miss it for each multiplier, and how long it takes until everybody has it.
+Report dissemination(const Request& request) {
+  const std::uint64_t nodes = request.nodes.value_or(1000);
+  const std::uint64_t rounds = request.rounds.value_or(50);
+  Report report = report_of("s4", nodes, request);
+  Trace trace;
+  trace.print_to(request.trace);
+  const auto n = static_cast<double>(nodes);
+  const auto run = [&](SwimConfig swim, Duration pause, Duration tail, const auto& read) {
+    MembershipSimOptions options{.nodes = nodes, .seed = request.seed};
+    options.swim = std::move(swim);
+    options.swim.push_pull_interval = 0s;
+    MembershipSim sim(options, trace);
+    sim.start_all();
+    sim.run_for(30s);
+    Rng rng{mix64(request.seed) ^ 0x54};
+    News news(sim, rng);
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+      sim.run_for(rng.jitter(pause) + pause / 2);
+      news.begin();
+    }
+    sim.run_for(tail);
+    read(news);
+  };
+  SwimConfig probes;
+  probes.gossip_interval = 0s;
+  probes.retransmit_mult = 20;  // far more than is looked at
+  const Duration period = probes.probe_interval;
+  run(probes, 5 * period, period * static_cast<std::int64_t>(4 * std::log(n) + 2), [&](const News& news) {
+    for (int lambda = 1; lambda <= 4; ++lambda) {
+      const double periods = lambda * std::log(n);
+      const double missed = news.missed(Duration{static_cast<std::int64_t>(periods * static_cast<double>(period.count()))});
+      const double formula = std::pow(n, 2 - 2 * lambda);
+      const std::string cell = "on probes, lambda " + std::to_string(lambda);
+      report.notes.emplace_back(cell + " missed", missed);
+      report.notes.emplace_back(cell + " formula", formula);
+      // From two on, one member in all of the news is more than chance allows.
+      if (lambda > 1 && missed > formula + 1 / static_cast<double>(rounds))
+        report.violations.push_back(cell + ": " + number(missed) + " members had not heard the news");
+    }
+  });
+  for (std::uint32_t multiplier = 1; multiplier <= 4; ++multiplier) {
+    SwimConfig gossip;
+    gossip.retransmit_mult = multiplier;
+    run(gossip, 4s, 10s, [&](const News& news) {
+      std::vector<double> all;
+      for (const auto& [text, item] : news.told())
+        if (item.heard.size() + 1 >= nodes) all.push_back(to_seconds(item.heard[nodes - 2] - item.at));
+      const std::string cell = "gossip, multiplier " + std::to_string(multiplier);
+      report.notes.emplace_back(cell + " missed", news.missed(10s));
+      report.notes.emplace_back(cell + " everybody, share", static_cast<double>(all.size()) / static_cast<double>(rounds));
+      report.notes.emplace_back(cell + " everybody, seconds mean", mean(all).value_or(0));
+      if (multiplier < 4) return;
+      report.full_ms_p50 = percentile(all, 0.5);
+      report.full_ms_p99 = percentile(all, 0.99);
+      for (auto* ms : {&report.full_ms_p50, &report.full_ms_p99})
+        if (*ms) **ms *= 1000;
+    });
+  }
+  report.trace_hash = trace.hash();
+  return report;
+}
+
 // --- idle --------------------------------------------------------------------------------------------------
 
 Report idle(const Request& request) {
@@ -249,6 +359,8 @@ std::vector<Scenario> swim_scenarios() {
       make("s2", "SWIM's load, probes and acks a member and period: 1,000 members, 120 s", {Flag::nodes, Flag::seconds}, 4000, load),
       make("s3", "SWIM's false positives with loss 1 to 30 % and 0 to 3 helpers: 50 members, 600 s each",
            {Flag::nodes, Flag::loss, Flag::seconds}, 1000, false_positives),
+      make("s4", "news on probes against SWIM's formula, and by gossip with multipliers 1 to 4: 1,000 members, 50 items each",
+           {Flag::nodes, Flag::rounds}, 4000, dissemination),
       make("idle", "what rest costs: 1,000 members, 720 s", {Flag::nodes, Flag::seconds}, 4000, idle),
   };
 }

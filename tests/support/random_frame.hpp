@@ -68,6 +68,20 @@ inline void any_about(Rng& rng, frame::Gossip& gossip) {
 }
 
 /// A frame of the kind `kind % 21` in the order of `Frame`. `size` scales lists and payload.
+/// Makes a run of it.
+inline void any_run(Rng& rng, frame::Gossip& gossip, std::size_t size) {
+  std::vector<Bytes> payloads(2 + rng.below(8));
+  const bool alike = rng.chance(0.5);
+  const Bytes one = any_bytes(rng, 10 * size);
+  for (Bytes& payload : payloads) payload = alike ? one : any_bytes(rng, 10 * size);
+  frame::Joined joined = frame::join(payloads);
+  gossip.id.origin = frame::publisher_of(gossip.id.origin);
+  if (gossip.id.origin == InstanceId{}) gossip.id.origin = InstanceId{1};
+  gossip.id.sequence = std::min(gossip.id.sequence, UINT64_MAX - frame::kRunMessagesMax);
+  gossip.run = joined.run;
+  gossip.payload = std::move(joined.bytes);
+}
+
 inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
   using namespace frame;
   switch (kind % std::variant_size_v<Frame>) {
@@ -84,7 +98,8 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
       gossip.topic = any_text(rng, wire::kTopicMax);
       gossip.origin = any_text(rng, wire::kNameMax);
       gossip.payload = any_bytes(rng, 100 * size);
-      if (rng.chance(0.5)) any_about(rng, gossip);
+      if (rng.chance(0.4)) any_about(rng, gossip);
+      else if (rng.chance(0.4)) any_run(rng, gossip, size);
       return gossip;
     }
     case 2: return IHave{any_tree(rng), any_ids(rng, size, size), static_cast<Round>(rng.below(100))};

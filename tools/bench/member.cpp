@@ -10,6 +10,7 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -129,7 +130,9 @@ Status Member::open() {
   // Wakes the loop, that it looks at the phase.
   (void)uv_timer_start(&tick_, [](uv_timer_t*) {}, kTickMs, kTickMs);
   Handlers handlers;
-  handlers.on_message = [this](const Message& message) { take(message); };
+  handlers.on_messages = [this](std::span<const Message> messages) {
+    for (const Message& message : messages) take(message);
+  };
   handlers.on_writable = [this] { writable_ = true; };
   auto node = attach(&loop_, config_of(options_, number_, control_.seed_port.load()), std::move(handlers));
   if (!node) return node.error();

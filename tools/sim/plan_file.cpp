@@ -154,6 +154,7 @@ void read_publisher(Table& table, Plan& plan) {
   std::string order = "none";
   table.whole("nodes", one.nodes, 1, kNodesMax);
   table.number("per_second", one.per_second, 0.001, 10000);
+  table.whole("burst", one.burst, 1, 1000);
   table.whole("bytes", one.bytes, 1, 1ULL << 20);
   table.text("order", order, {"none", "fifo"});
   one.order = order == "fifo" ? Order::fifo : Order::none;

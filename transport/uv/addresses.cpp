@@ -79,21 +79,6 @@ Advertised choose_for_wildcard(bool v6_too) {
   return {loopback, "this host has no address but loopback, only local members can reach it"};
 }
 
-/// Why others cannot dial this address; nullptr where they may.
-const char* undiallable(const Endpoint& endpoint) {
-  if (endpoint.is_unspecified()) return "a wildcard cannot be dialled, give an address of this host";
-  const auto& a = endpoint.address;
-  if (endpoint.is_v4()) {
-    if (a[12] >= 224 && a[12] <= 239) return "a multicast address is no member's, give an address of this host";
-    if (a[12] >= 240) return "a broadcast or reserved address cannot be dialled, give an address of this host";
-    return nullptr;
-  }
-  if (a[0] == 0xff) return "a multicast address is no member's, give an address of this host";
-  if (scope_of(endpoint) == Scope::link_local)
-    return "a link-local IPv6 address means nothing without an interface, and messages carry none; give a global or private one";
-  return nullptr;
-}
-
 }  // namespace
 
 bool ipv6_available() {
@@ -136,12 +121,13 @@ Result<Advertised> choose_advertised(const std::string& configured, const Endpoi
     }
     auto found = resolve_local(parsed->to_string());
     if (!found) return found.error().with("advertise");
-    if (const char* why = undiallable(found->front())) return Error{Errc::invalid_argument, why}.with("advertise: " + configured);
+    if (const char* why = found->front().undiallable())
+      return Error{Errc::invalid_argument, std::string(why) + ", give another address of this host"}.with("advertise: " + configured);
     return Advertised{found->front(), "as configured"};
   }
   if (!bound.is_unspecified()) {
-    if (const char* why = undiallable(bound))
-      return Error{Errc::invalid_argument, std::string(why) + " as advertise"}.with("bind: " + bound.to_string());
+    if (const char* why = bound.undiallable())
+      return Error{Errc::invalid_argument, std::string(why) + ", give another address of this host as advertise"}.with("bind: " + bound.to_string());
     return Advertised{bound, "the bound address"};
   }
   Advertised chosen = choose_for_wildcard(!bound.is_v4());

@@ -75,7 +75,7 @@ class Mailbox {
 
  private:
   static constexpr std::size_t kCommandsMax = 1024;
-  static constexpr std::size_t kTakeMessages = 256;
+  static constexpr std::size_t kTakeMessages = 1024;
   static constexpr std::uint64_t kTakeBytes = 1ULL << 20;
 
   struct Window {

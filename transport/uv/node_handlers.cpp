@@ -5,10 +5,10 @@
 
 namespace plumvine {
 
-void Node::Impl::observe_handler(const char* handler, std::uint64_t started_ns) {
+void Node::Impl::observe_handler(const char* handler, std::uint64_t started_ns, std::uint32_t calls) {
   if (!core_) return;
   const std::uint64_t ns = uv_hrtime() - started_ns;
-  core_->driver.loop_stats().handlers.observe(static_cast<double>(ns) / 1e9);
+  core_->driver.loop_stats().handlers.observe(static_cast<double>(ns) / 1e9 / calls, calls);
   core_->loop.spent(handler, ns);
 }
 
@@ -23,11 +23,32 @@ std::function<void(const Event&)> Node::Impl::timed(const char* name, std::funct
   };
 }
 
+/// One of the two handlers for messages, as the user has. Small messages may take less time than reading the clock does, so some that
+/// came together are timed together.
+void Node::Impl::take_message(const Message& message) {
+  core_->history->deliver(message);
+  if (!handlers_.on_message || stop_wanted_) return;
+  if (told_ == 0) told_from_ns_ = uv_hrtime();
+  handlers_.on_message(message);
+  if (++told_ == kTimedTogether) time_told();
+}
+
+void Node::Impl::take_messages(std::span<const Message> messages) {
+  for (const Message& message : messages) core_->history->deliver(message);
+  if (stop_wanted_) return;
+  const std::uint64_t started_ns = uv_hrtime();
+  handlers_.on_messages(messages);
+  observe_handler("handler on_messages", started_ns);
+}
+
+void Node::Impl::time_told() {
+  if (told_ > 0) observe_handler("handler on_message", told_from_ns_, std::exchange(told_, 0));
+}
+
 Handlers Node::Impl::wrapped_handlers() {
-  return {.on_message = [this, user = timed("handler on_message", handlers_.on_message)](const Message& message) {
-            core_->history->deliver(message);
-            if (user) user(message);
-          },
+  using Several = std::function<void(std::span<const Message>)>;
+  return {.on_message = [this](const Message& message) { take_message(message); },
+          .on_messages = handlers_.on_messages ? Several{[this](std::span<const Message> messages) { take_messages(messages); }} : Several{},
           .on_progress = timed("handler on_progress", handlers_.on_progress),
           .on_member = [this, user = timed("handler on_member", handlers_.on_member)](const MemberEvent& event) {
             note_member(event);

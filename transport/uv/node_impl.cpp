@@ -73,6 +73,7 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
                          .on_direct_done = [&node](std::uint64_t ticket, const Status& status) { node.direct_done(ticket, status); },
                          .on_question = [&node](const Question& question) { node.on_question(question); },
                          .on_answered = [&node](Answered answers) { node.answered(std::move(answers)); },
+                         .on_told = [&node] { node.time_told(); },
                          .on_checked = [&node](const ReachCheck& found) { node.checked(found); }}),
       memory_audit(node.config_), clients(node.config_) {
   loop.bind(&driver);
@@ -95,12 +96,16 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
 }
 
 Node::Impl::Impl(Config config, Handlers handlers)
-    : config_(std::move(config)), handlers_(std::move(handlers)), mailbox_(config_) {}
+    : config_(std::move(config)), handlers_(std::move(handlers)), mailbox_(config_),
+      runs_(config_, [this](Sequence first, std::string topic, frame::Payload payload) {
+        core_->driver.publish(first, std::move(topic), std::move(payload));
+      }) {}
 
 Node::Impl::~Impl() = default;
 
 Result<std::shared_ptr<Node::Impl>> Node::Impl::create(uv_loop_t* loop, Config config, Handlers handlers) {
   if (auto good = check(config); !good) return good.error();
+  if (handlers.on_message && handlers.on_messages) return Error{Errc::invalid_argument, "on_message and on_messages are both set; set one of them"};
   auto node = std::make_shared<Impl>(std::move(config), std::move(handlers));
   node->loop_ = loop;
   if (auto prepared = node->prepare(); !prepared) return prepared.error();
@@ -381,17 +386,21 @@ bool Node::Impl::on_loop_thread() const { return loop_thread_.load() == std::thi
 void Node::Impl::on_mail() {
   if (stop_wanted_) return begin_close();
   for (auto& item : mailbox_.take()) {
-    if (auto* message = std::get_if<uv::Mailbox::Publish>(&item)) {
-      if (closing_) {
-        if (message->on_receipt) message->on_receipt(Receipt{});
-        continue;
-      }
+    auto* message = std::get_if<uv::Mailbox::Publish>(&item);
+    if (message != nullptr && closing_) {
+      if (message->on_receipt) message->on_receipt(Receipt{});
+    } else if (message != nullptr && message->acks.members == 0 && runs_.takes(message->topic, message->payload)) {
+      runs_.add(message->sequence, std::move(message->topic), std::move(message->payload.bytes));
+    } else if (message != nullptr) {
+      runs_.flush();
       if (message->on_receipt) receipts_.emplace(message->sequence, std::move(message->on_receipt));
       core_->driver.publish(message->sequence, std::move(message->topic), std::move(message->payload), message->acks);
     } else {
+      runs_.flush();
       std::get<uv::Mailbox::Command>(item)(!closing_);
     }
   }
+  if (!closing_) runs_.flush();
   if (closing_) return;
   bool wanted = false;
   {

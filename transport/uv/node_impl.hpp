@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,6 +32,7 @@
 #include "tls_files.hpp"
 #include "tls_layer.hpp"
 #include "transport/driver.hpp"
+#include "transport/run_gatherer.hpp"
 #include "uv_transport.hpp"
 
 namespace plumvine {
@@ -172,7 +174,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
                    const std::shared_ptr<const tls::Credentials>& credentials, Config::Changes& changes);
   template <class Event>
   std::function<void(const Event&)> timed(const char* name, std::function<void(const Event&)> handler);
-  void observe_handler(const char* handler, std::uint64_t started_ns);
+  void observe_handler(const char* handler, std::uint64_t started_ns, std::uint32_t calls = 1);
+  void take_message(const Message& message);
+  void take_messages(std::span<const Message> messages);
+  void time_told();
   uv::HttpResponse serve(const uv::HttpRequest& request);
   std::shared_ptr<const Snapshot> make_snapshot();
   /// Tells those who look at the dashboard how things are.
@@ -202,6 +207,11 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Endpoint bind_address_;
   Endpoint http_address_;
   uv::Mailbox mailbox_;
+  RunGatherer runs_;
+  /// Calls of `on_message` that are timed together; the first one began then.
+  static constexpr std::uint32_t kTimedTogether = 16;
+  std::uint32_t told_ = 0;
+  std::uint64_t told_from_ns_ = 0;
 
   // The loop. `own_loop_` and `thread_` only where the user brought none.
   uv_loop_t* loop_ = nullptr;

@@ -14,12 +14,12 @@ class FixedHistogram {
  public:
   constexpr explicit FixedHistogram(const std::array<double, N>& bounds) : bounds_(&bounds) {}
 
-  void observe(double value) noexcept {
+  void observe(double value, std::uint64_t times = 1) noexcept {
     std::size_t i = 0;
     while (i < N && value > (*bounds_)[i]) ++i;
-    ++counts_[i];
-    ++count_;
-    sum_ += value;
+    counts_[i] += times;
+    count_ += times;
+    sum_ += value * static_cast<double>(times);
   }
   [[nodiscard]] std::span<const double> bounds() const noexcept { return *bounds_; }
   [[nodiscard]] std::span<const std::uint64_t> counts() const noexcept { return counts_; }

@@ -17,12 +17,13 @@ class Outbox {
     if (empty()) return std::nullopt;
     std::optional<Output> output{std::move(queue_[next_])};
     if (++next_ == queue_.size()) {
-      if (queue_.capacity() > kKept && queue_.size() * 4 < queue_.capacity()) queue_ = std::vector<Output>{};
+      const std::size_t burst = std::exchange(erased_, 0) + queue_.size();
+      if (queue_.capacity() > kKept && burst * 4 < queue_.capacity()) queue_ = std::vector<Output>{};
       queue_.clear();
       next_ = 0;
     } else if (next_ >= kKept && next_ * 2 >= queue_.size()) {
       queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(next_));
-      next_ = 0;
+      erased_ += std::exchange(next_, 0);
     }
     return output;
   }
@@ -39,7 +40,8 @@ class Outbox {
  private:
   static constexpr std::size_t kKept = 64;  ///< places that are kept in any case
   std::vector<Output> queue_;
-  std::size_t next_ = 0;  ///< to be polled; those before it were
+  std::size_t next_ = 0;    ///< to be polled; those before it were
+  std::size_t erased_ = 0;  ///< since the queue was last empty
 };
 
 }  // namespace plumvine

@@ -58,6 +58,17 @@ TEST_CASE("s3: probes fail by loss as often as SWIM computes", "[membership][fig
   CHECK(note(report, "loss 30 % k 3 measured") == Approx(note(report, "loss 30 % k 3 formula")).epsilon(0.1));
 }
 
+TEST_CASE("s4: news reaches all but as many members as SWIM computes, or fewer", "[membership][figures]") {
+  Request request;
+  request.nodes = 200;
+  request.rounds = 20;
+  const Report report = run("s4", request);  // news that is missed from lambda 2 on is a violation
+  CHECK(note(report, "on probes, lambda 1 missed") < 5);
+  CHECK(note(report, "gossip, multiplier 1 missed") > note(report, "gossip, multiplier 4 missed"));
+  CHECK(note(report, "gossip, multiplier 4 everybody, share") >= 0.9);  // 200 members, each missed once in e^12
+  CHECK(*report.full_ms_p50 < 2150);
+}
+
 TEST_CASE("g1: late readers cost a life almost never, and much less often than with plain SWIM", "[membership][figures]") {
   Request request;
   request.nodes = 50;
@@ -116,7 +127,7 @@ TEST_CASE("a late reader answers late, and its own probes find everybody silent"
   CHECK(sim.node(8).stats().health_score == 0);
 }
 
-TEST_CASE("a blocked member sends and reads nothing until it is let go; then it does both", "[membership]") {
+TEST_CASE("a blocked member sends and reads nothing until it is let go, then it does both", "[membership]") {
   const auto how = GENERATE(Starvation::blocked, Starvation::frozen);
   Trace trace;
   MembershipSim sim({.nodes = 20, .seed = 4}, trace);

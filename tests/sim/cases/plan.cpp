@@ -91,6 +91,28 @@ TEST_CASE("a plan's faults happen when and as often as it says", "[sim][plan]") 
   CHECK(note(report, "delivery_ms_p50") < 5);
 }
 
+TEST_CASE("bursts go as runs through crashes, loss and a partition", "[sim][plan]") {
+  Plan plan = small();
+  plan.nodes = 7;
+  plan.loss = 0.02;
+  plan.publishers = {{.per_second = 300, .burst = 30, .bytes = 60, .topic = "events"},
+                     {.per_second = 100, .burst = 10, .topic = "ordered", .order = Order::fifo},
+                     {.nodes = 2, .per_second = 5, .bytes = 40'000, .topic = "large"}};
+  plan.faults = {{.kind = FaultKind::crash, .at = 3s, .every = 10s, .lasts = 4s},
+                 {.kind = FaultKind::slow, .at = 8s, .lasts = 3s, .bytes_per_second = 50'000},
+                 {.kind = FaultKind::join, .at = 9s, .count = 2},
+                 {.kind = FaultKind::partition, .at = 24s, .lasts = 4s}};
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    Request request;
+    request.seed = seed;
+    const Report report = run_plan(plan, request);
+    INFO("seed " << seed << ": " << (report.violations.empty() ? std::string() : report.violations.front()));
+    CHECK(report.violations.empty());
+    CHECK(report.delivered == report.expected);
+    CHECK(*report.broadcasts > 5 * 20 * 400);
+  }
+}
+
 TEST_CASE("a bound of a plan that does not hold is named", "[sim][plan]") {
   Plan plan = small();
   plan.checks = {{"broadcasts", 1e6, {}}, {"rmr", {}, -1}, {"delivery_ms_max", {}, 60000}};

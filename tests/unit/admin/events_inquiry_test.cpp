@@ -103,7 +103,7 @@ TEST_CASE("an answer is bounded in count and bytes: the newest are told, the oth
   CHECK(json::parse(told(events, a, {}, {3, kAnswerMax}))["left_out"] == events.stats().retained - 3);
 }
 
-TEST_CASE("a member without HTTP keeps no events and says so; what is not readable is silence", "[events]") {
+TEST_CASE("a member without HTTP keeps no events and says so, what is not readable is silence", "[events]") {
   const Snapshot a = node_with("a", {});
   const std::string none = events_answer(nullptr, node_with("b", {}), events_question({}), kNow, kTheirEvents);
   const Events events{InstanceId{1}};

@@ -43,7 +43,7 @@ TEST_CASE("bounded draws stay inside and are even", "[detail][rng]") {
   for (int i = 0; i < 100; ++i) REQUIRE(rng.below((1ULL << 63) + 1) <= 1ULL << 63);
 }
 
-TEST_CASE("unit draws lie in [0, 1) with mean one half", "[detail][rng]") {
+TEST_CASE("unit draws lie below 1, not below 0, with mean one half", "[detail][rng]") {
   Rng rng{8};
   double sum = 0;
   for (int i = 0; i < 100000; ++i) {

@@ -117,6 +117,79 @@ TEST_CASE("IngestPacket_CRC", "[memberlist]") {
   CHECK(lone.sent.empty());
 }
 
+TEST_CASE("RawSendUdp_CRC", "[memberlist]") {
+  SwimConfig config = still();
+  config.enable_compression = false;
+  Lone lone(config);
+  lone.alive(2, 1, "", 5);
+  lone.alive(3, 1, "", 4);
+  lone.sent.clear();
+  lone.wait(2s);
+  std::size_t with = 0, without = 0;
+  for (const Sent& datagram : lone.sent) {
+    const bool checked = datagram.packet.view()[0] == static_cast<std::byte>(MessageType::crc);
+    INFO(datagram.to.to_string());
+    CHECK(checked == (datagram.to == Lone::at(2)));  // who knows version 5 takes checksums
+    ++(checked ? with : without);
+    std::vector<Bytes> whole;
+    for (const auto& [type, body] : datagram.parts)
+      whole.push_back(Bytes::copy_of(std::string(1, static_cast<char>(type)) + std::string(body.text())));
+    const std::vector<BytesView> parts = [&] {
+      std::vector<BytesView> views;
+      for (const Bytes& message : whole) views.push_back(message.view());
+      return views;
+    }();
+    CHECK(datagram.packet.size() == wire::pack("", parts).size() + (checked ? 5 : 0));
+  }
+  CHECK(with > 0);
+  CHECK(without > 0);
+  lone.sent.clear();
+  lone.receive(wire::Ping{42, "me", {}, 0, {}}, Lone::at(9));  // of nobody whom we know
+  REQUIRE(lone.sent.size() == 1);
+  CHECK(lone.sent[0].packet.view()[0] != static_cast<std::byte>(MessageType::crc));
+}
+
+TEST_CASE("LabelOverhead", "[memberlist]") {
+  for (const auto& [label, size] : {std::pair(std::string_view(""), 0U), {"a", 3U}, {"abcdefg", 9U}}) {
+    wire::Buffer header;
+    wire::append_label(label, header);
+    CHECK(header.size() == size);
+  }
+}
+
+TEST_CASE("Join_protocolVersions, Join_Protocol_Compatibility", "[memberlist]") {
+  Lone lone(still());
+  wire::Buffer request;
+  wire::encode(wire::PushPullHeader{5, 0, true}, request);
+  for (const int current : {1, 2, 3, 4, 5}) {
+    const std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, static_cast<std::byte>(current), std::byte{2}, std::byte{5}, std::byte{4}};
+    const Bytes address = Lone::at(10 + current).raw();
+    const std::string name = Lone::name(10 + current);
+    wire::encode(wire::PushNodeState{name, address.view(), 7946, {}, 1, 0, versions}, request);
+  }
+  with_request(lone, request);
+  for (const int current : {1, 2, 3, 4, 5}) CHECK(lone.state(10 + current) == MemberState::alive);
+  CHECK(lone.machine.stats().push_pulls[PushPullResult::in_ok] == 1);
+  CHECK(lone.machine.stats().rejected.total() == 0);
+  REQUIRE(lone.streamed.size() == 1);  // and they get our table
+}
+
+TEST_CASE("Create_protocolVersion", "[memberlist]") {
+  Lone lone(still());
+  CHECK(lone.machine.self().versions == Versions{1, 5, 2, 2, 5, 4});
+}
+
+TEST_CASE("Create_checkBroadcastQueueMetrics", "[memberlist]") {
+  Lone lone(still());
+  lone.alive(2);
+  quiet(lone);
+  CHECK(lone.machine.stats().gossip_queue_length == 0);
+  for (const int i : {3, 4, 5}) lone.alive(i);
+  CHECK(lone.machine.stats().gossip_queue_length == 3);
+  quiet(lone);
+  CHECK(lone.machine.stats().gossip_queue_length == 0);
+}
+
 TEST_CASE("DecodeCompound_Trunc, DecodeCompound_NumberOfPartsOverflow", "[memberlist]") {
   Lone lone(still());
   lone.alive(2);

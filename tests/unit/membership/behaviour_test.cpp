@@ -178,7 +178,7 @@ TEST_CASE("another channel's proof of life answers a probe", "[swim]") {
   c.packets_pass = [](std::size_t a, std::size_t b) { return a != 2 && b != 2; };
   c.connected = [](std::size_t a, std::size_t b) { return a != 2 && b != 2; };
   for (int i = 0; i < 300; ++i) {
-    for (const std::size_t observer : {0, 1}) c.with(observer, [&](swim::Swim& s) { s.seen_alive("n2", c.now()); });
+    for (const std::size_t observer : {0, 1}) c.with(observer, [&](swim::Swim& s) { s.seen_alive("n2", c.now(), c.now()); });
     c.run(100ms);
   }
   CHECK(c.state(0, 2) == MemberState::alive);

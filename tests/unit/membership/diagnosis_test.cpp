@@ -1,4 +1,5 @@
 // What the machine says about itself and others: accusations, blocked packets, conflicts, flaps, stalls.
+#include "../memberlist/lone.hpp"
 #include "cluster.hpp"
 
 #include "membership/wire/codec.hpp"
@@ -110,6 +111,21 @@ TEST_CASE("packets blocked one way: each side says what it can see", "[swim][dia
   CHECK(deaths == 0);
 }
 
+TEST_CASE("where address families differ no port is asked for", "[swim][diagnosis]") {
+  SwimConfig config;
+  config.disable_tcp_pings = true;
+  test::Lone lone(config);
+  lone.alive_as("six", *Endpoint::parse("[fd00::2]:7946"), 1);
+  for (int i = 0; i < 200; ++i) {
+    lone.machine.seen_alive("six", lone.now, lone.now);
+    lone.wait(100ms);
+  }
+  const auto said = std::find_if(lone.logs.begin(), lone.logs.end(), [](const LogRecord& l) { return l.code == "PV1107"; });
+  REQUIRE(said != lone.logs.end());
+  CHECK(said->text.find("No packet of member six arrives here: the address families differ, this member is at 10.0.0.1 and six at fd00::2") != std::string::npos);
+  CHECK(said->text.find("open UDP port") == std::string::npos);
+}
+
 TEST_CASE("an odd member that came by gossip stops no table exchange", "[swim][diagnosis]") {
   SwimConfig config;
   config.push_pull_interval = 5s;
@@ -165,6 +181,75 @@ TEST_CASE("one odd row of a foreign table is left out, the others are used", "[s
   CHECK(lines(c, 0, "PV1106", "a member was left out: Node 'odd'") == 1);
 }
 
+TEST_CASE("a joiner of incompatible versions is named once a minute, however often it comes", "[swim][diagnosis]") {
+  Cluster c = joined(2);
+  const Bytes at = Cluster::endpoint(8).raw();
+  constexpr std::array<std::byte, 6> odd{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{0}, std::byte{0}, std::byte{0}};
+  std::uint64_t id = 1 << 20;
+  const auto knock = [&](const char* name) {
+    wire::Buffer request;
+    wire::encode(wire::PushPullHeader{1, 0, true}, request);
+    wire::encode(wire::PushNodeState{name, at.view(), 7946, {}, 1, 0, BytesView(odd)}, request);
+    c.with(0, [&](swim::Swim& s) {
+      s.stream_accepted(swim::StreamId{++id}, *Endpoint::parse("10.0.0.9:" + std::to_string(40000 + id % 1000)), c.now());
+      s.stream_received(swim::StreamId{id}, request, c.now());
+    });
+    c.run(1s);
+  };
+  for (int i = 0; i < 8; ++i) knock("odd"), knock("strange");
+  CHECK(c.node(0).stats().push_pulls[PushPullResult::in_failed] == 16);
+  CHECK(lines(c, 0, "PV1106", "refused: Node 'odd'") == 1);
+  CHECK(lines(c, 0, "PV1106", "refused: Node 'strange'") == 1);
+  c.run(60s);
+  knock("odd");
+  CHECK(lines(c, 0, "PV1106") == 3);
+}
+
+TEST_CASE("an accusation out of a table names whose table it was", "[swim][diagnosis]") {
+  constexpr std::array<std::byte, 6> good{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
+  Cluster c = joined(3);
+  const Bytes own = Cluster::endpoint(0).raw(), other = Cluster::endpoint(2).raw();
+  const auto tell = [&](const Endpoint& from, MemberState state) {
+    wire::Buffer request;
+    wire::encode(wire::PushPullHeader{2, 0, false}, request);
+    const auto row = static_cast<std::int64_t>(state);
+    wire::encode(wire::PushNodeState{"n0", own.view(), 7946, {}, 9000, row, BytesView(good)}, request);
+    wire::encode(wire::PushNodeState{"n2", other.view(), 7946, {}, 9000, row, BytesView(good)}, request);
+    c.with(0, [&](swim::Swim& s) {
+      s.stream_accepted(swim::StreamId{1 << 20}, from, c.now());
+      s.stream_received(swim::StreamId{1 << 20}, request, c.now());
+    });
+  };
+  tell(*Endpoint::parse("10.0.0.2:41234"), MemberState::dead);  // a member's stream comes from any port
+  CHECK(lines(c, 0, "PV1103", "Refuting that this member is not alive, as in the table of 10.0.0.2:41234") == 1);
+  CHECK(lines(c, 0, "PV1103", "by n0") == 0);
+  CHECK(lines(c, 0, "PV1101", "Member n2 is suspected by n0: it was not alive in the table of 10.0.0.2:41234") == 1);
+  const MemberEvent* accused = event(c, 0, MemberEvent::Kind::accused, "n0");
+  REQUIRE(accused != nullptr);
+  CHECK(accused->from == "10.0.0.2:41234");
+  const auto inject = [&](const Bytes& accusation) {
+    c.inject(Cluster::endpoint(1), 0, accusation);
+    c.run(5ms);
+  };
+  inject(wire::encoded(wire::Suspect{99000, "n0", "n1"}));
+  inject(wire::encoded(wire::Dead{99009, "n0", "n1"}));
+  inject(wire::encoded(wire::Dead{99018, "n0", "n0"}));
+  CHECK(lines(c, 0, "PV1103", "Refuting a suspicion of this member by n1") == 1);
+  CHECK(lines(c, 0, "PV1103", "Refuting the death of this member, declared by n1") == 1);
+  CHECK(lines(c, 0, "PV1103", "Refuting that this member left, as others say") == 1);
+}
+
+TEST_CASE("a member that asks for more than we have is the one that is named", "[swim][diagnosis]") {
+  Cluster c = joined(2);
+  const Bytes address = Cluster::endpoint(8).raw();
+  constexpr std::array<std::byte, 6> newer{std::byte{3}, std::byte{5}, std::byte{3}, std::byte{2}, std::byte{5}, std::byte{4}};
+  c.inject(Cluster::endpoint(8), 0, wire::encoded(wire::Alive{1, "newer", address.view(), 7946, {}, BytesView(newer)}));
+  c.run(10ms);
+  CHECK(lines(c, 0, "PV1114", "Member newer is kept out of table exchanges: Node 'newer' asks for more than this member has: "
+                              "Node 'n0' protocol version (2) is incompatible: [3, 5]") == 1);
+  CHECK(c.node(0).detail("newer").incompatible.starts_with("Node 'newer'"));
+}
+
 TEST_CASE("lost packets are no blocked path", "[swim][diagnosis]") {
   Cluster c = joined(5, 2);
   c.loss = 0.05;
@@ -172,7 +257,7 @@ TEST_CASE("lost packets are no blocked path", "[swim][diagnosis]") {
   for (std::size_t i = 0; i < 5; ++i) CHECK(lines(c, i, "PV1107") == 0);
 }
 
-TEST_CASE("a member that flaps is held longer in suspicion, bounded; others are not", "[swim][diagnosis]") {
+TEST_CASE("a member that flaps is held longer in suspicion, bounded, others are not", "[swim][diagnosis]") {
   constexpr std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
   SwimConfig config;
   config.flap_damping_max = GENERATE(0U, 2U);

@@ -8,6 +8,7 @@
 
 #include "../memberlist/lone.hpp"
 #include "membership/keyring.hpp"
+#include "membership/push_pull.hpp"
 #include "membership/wire/lzw.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 
@@ -181,6 +182,131 @@ TEST_CASE("no malformed stream changes anything, and each is counted by its reas
   expect_rejected({"a hundred and twenty-nine streams at once", {}, stream_limit}, Target(), [](Target& t) {
     for (std::uint64_t i = 0; i < 129; ++i) t.machine.stream_accepted(swim::StreamId{++t.last_stream}, Lone::at(9), t.now);
   });
+}
+
+TEST_CASE("streams that hang give way to one that speaks", "[swim][hostile]") {
+  SwimConfig calm;
+  calm.probe_interval = 1h;
+  Target t(nullptr, calm);
+  const Bytes one_byte = hex("f4");
+  const auto open = [&] {
+    const swim::StreamId id{++t.last_stream};
+    t.machine.stream_accepted(id, Lone::at(9), t.now);
+    return id;
+  };
+  const auto closed = [&] {
+    std::vector<std::uint64_t> ids;
+    while (auto output = t.machine.poll_output())
+      if (const auto* close = std::get_if<swim::CloseStream>(&*output)) ids.push_back(static_cast<std::uint64_t>(close->id));
+    return ids;
+  };
+  const auto refused = [&] { return t.machine.stats().rejected[PacketReject::stream_limit]; };
+  for (int i = 0; i < 128; ++i) t.machine.stream_received(open(), one_byte.view(), t.now);
+  CHECK(closed().empty());
+  open();  // at once: none of the others has had its time
+  CHECK(closed() == std::vector<std::uint64_t>{129});
+  CHECK(refused() == 1);
+  t.now = t.now + swim::Streams::kSilentMin;
+  t.machine.stream_received(swim::StreamId{1}, hex("04").view(), t.now);  // goes on
+  const swim::StreamId honest = open();
+  CHECK(closed() == std::vector<std::uint64_t>{2});
+  CHECK(refused() == 2);
+  wire::Buffer table;
+  wire::encode(wire::PushPullHeader{1, 0, true}, table);
+  const Bytes address = Lone::at(4).raw();
+  wire::encode(wire::PushNodeState{"n4", address.view(), 7946, {}, 1, 0, as_bytes("\x01\x05\x02\x02\x05\x04")}, table);
+  t.machine.stream_received(honest, labelled(Bytes::copy_of(table)).view(), t.now);
+  CHECK(t.machine.find("n4") != nullptr);
+}
+
+TEST_CASE("metadata above 512 bytes is taken, and what is wrong in a row costs that row only", "[swim][hostile]") {
+  constexpr auto kVersions = std::string_view("\x01\x05\x02\x02\x05\x04");
+  const auto address = [](int i) { return Lone::at(i).raw(); };
+  const auto alive = [&](int i, std::size_t meta) {
+    return wire::encoded(wire::Alive{1, Lone::name(i), address(i).view(), 7946, as_bytes(std::string(meta, 'm')), as_bytes(kVersions)});
+  };
+  const auto meta = [](const swim::Swim& machine, const char* name) {
+    const Member* member = machine.find(name);
+    return member == nullptr ? std::optional<std::size_t>() : member->meta.size();
+  };
+  Target packets;
+  packets.packet(labelled(alive(4, 513)));
+  packets.packet(labelled(alive(5, wire::kMetaTakenMax)));
+  packets.packet(labelled(alive(6, wire::kMetaTakenMax + 1)));
+  CHECK(meta(packets.machine, "n4") == 513);
+  CHECK(meta(packets.machine, "n5") == wire::kMetaTakenMax);
+  CHECK_FALSE(meta(packets.machine, "n6"));
+  CHECK(packets.machine.stats().rejected[PacketReject::malformed] == 1);
+
+  Target tables;
+  wire::Buffer table;
+  wire::encode(wire::PushPullHeader{5, 0, true}, table);
+  for (const auto& [i, size] : {std::pair(4, std::size_t{0}), {5, std::size_t{513}}, {6, wire::kMetaTakenMax + 1}, {7, std::size_t{9}}}) {
+    const std::string name = Lone::name(i), text(size, 'm');
+    wire::encode(wire::PushNodeState{name, address(i).view(), 7946, as_bytes(text), 1, 0, as_bytes(kVersions)}, table);
+  }
+  const Bytes wrong = hex("81a44e616d6505");  // its name is a number
+  table.insert(table.end(), wrong.view().begin(), wrong.view().end());
+  tables.stream(labelled(Bytes::copy_of(table)));
+  CHECK(meta(tables.machine, "n4") == 0);
+  CHECK(meta(tables.machine, "n5") == 513);
+  CHECK_FALSE(meta(tables.machine, "n6"));
+  CHECK(meta(tables.machine, "n7") == 9);
+  CHECK(tables.machine.stats().rejected[PacketReject::malformed] == 2);
+  CHECK(tables.machine.stats().push_pulls[PushPullResult::in_ok] == 1);
+
+  // What goes beyond memberlist's bound is bounded in all.
+  Target many;
+  int taken = 0;
+  for (int i = 4; i < 1000; ++i) {
+    const std::string name = "m" + std::to_string(i), text(wire::kMetaTakenMax, 'm');
+    many.packet(labelled(wire::encoded(wire::Alive{1, name, address(4).view(), 7946, as_bytes(text), as_bytes(kVersions)})));
+    if (many.machine.find(name) != nullptr) ++taken;
+  }
+  CHECK(taken == 520);
+  CHECK(many.machine.stats().rejected[PacketReject::too_large] == 996 - 520);
+}
+
+TEST_CASE("members at addresses that nobody can dial are not taken, the rest of their table is", "[swim][hostile]") {
+  constexpr auto kVersions = std::string_view("\x01\x05\x02\x02\x05\x04");
+  const std::vector<std::string> bad{"0.0.0.0:7946", "224.0.0.1:7946", "239.1.2.3:7946", "240.0.0.1:7946", "255.255.255.255:7946",
+                                     "[::]:7946", "[ff02::1]:7946", "[fe80::1]:7946"};
+  const auto alive = [&](const std::string& name, const Endpoint& at) {
+    const Bytes address = at.raw();
+    return labelled(wire::encoded(wire::Alive{1, name, address.view(), at.port, {}, as_bytes(kVersions)}));
+  };
+  for (const std::string& text : bad)
+    expect_rejected({text.c_str(), alive("n4", *Endpoint::parse(text)), PacketReject::bad_address}, Target(),
+                    [&](Target& t) { t.packet(alive("n4", *Endpoint::parse(text))); });
+  // A member that is known keeps its address.
+  Target moved;
+  moved.packet(labelled(wire::encoded(wire::Alive{9, "n2", Endpoint::parse("224.0.0.1:7946")->raw().view(), 7946, {}, as_bytes(kVersions)})));
+  CHECK(moved.machine.find("n2")->endpoint() == Lone::at(2));
+
+  wire::Buffer table;
+  wire::encode(wire::PushPullHeader{static_cast<std::int64_t>(bad.size()) + 2, 0, true}, table);
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    const std::string name = "b" + std::to_string(i);
+    const Bytes address = Endpoint::parse(bad[i])->raw();
+    wire::encode(wire::PushNodeState{name, address.view(), 7946, {}, 1, 0, as_bytes(kVersions)}, table);
+  }
+  for (const std::string text : {"169.254.1.1:7946", "[fd00::1]:7946"}) {
+    const Bytes address = Endpoint::parse(text)->raw();
+    wire::encode(wire::PushNodeState{text, address.view(), 7946, {}, 1, 0, as_bytes(kVersions)}, table);
+  }
+  Target t;
+  std::size_t said = 0;
+  for (int round = 0; round < 2; ++round) {
+    const swim::StreamId id{++t.last_stream};
+    t.machine.stream_accepted(id, Lone::at(9), {});
+    t.machine.stream_received(id, labelled(Bytes::copy_of(table)).view(), {});
+    while (auto output = t.machine.poll_output())
+      if (const auto* log = std::get_if<swim::Log>(&*output); log != nullptr && log->record.code == "PV1125") ++said;
+  }
+  CHECK(t.machine.members().size() == 5);
+  CHECK(t.machine.stats().rejected[PacketReject::bad_address] == 2 * bad.size());
+  CHECK(t.machine.stats().push_pulls[PushPullResult::in_ok] == 2);
+  CHECK(said == bad.size());
 }
 
 TEST_CASE("with a key, only what it seals changes anything", "[swim][hostile]") {

@@ -49,6 +49,39 @@ TEST_CASE("an accusation of a later incarnation starts the clock again, once") {
   CHECK(s.deadline() == at(70s));
 }
 
+TEST_CASE("a member that talks over a link now and then is not suspected, and one that stops is, hardly later") {
+  SwimConfig config;
+  config.disable_tcp_pings = true;
+  test::Lone lone(config);
+  lone.alive(2);
+  lone.wait(100ms);
+  // Nothing else gets through. A link says something every 1.9 s, and would not be silent for two.
+  const auto talk = [&] { lone.machine.seen_alive("n2", lone.now + 2s, lone.now); };
+  for (int i = 0; i < 30; ++i) {
+    talk();
+    lone.wait(1900ms);
+    CHECK(lone.state(2) == MemberState::alive);
+  }
+  CHECK(lone.machine.stats().probes[ProbeResult::failed] == 0);
+  // It freezes: the probe under way, or the next one, finds that when the two seconds are over.
+  talk();
+  const auto time_to_suspect = [&] {
+    const Timestamp begin = lone.now;
+    while (lone.state(2) == MemberState::alive && lone.now - begin < 10s) lone.wait(10ms);
+    return lone.now - begin;
+  };
+  CHECK(time_to_suspect() <= 2s + 1s);
+  // Its link breaks off: nothing is waited for.
+  test::Lone broken(config);
+  broken.alive(2);
+  broken.wait(100ms);
+  broken.machine.seen_alive("n2", broken.now + 2s, broken.now);
+  broken.machine.broke_off("n2", broken.now);
+  broken.drain();
+  broken.wait(1500ms);
+  CHECK(broken.state(2) == MemberState::suspect);
+}
+
 TEST_CASE("a member that cannot be heard does not execute accusations that nobody confirms") {
   SwimConfig config;
   config.disable_tcp_pings = true;
@@ -152,7 +185,7 @@ TEST_CASE("a suspect that talks over another channel is not declared dead, as lo
     const Timestamp end = lone.now + time;
     while (lone.now < end) {
       lone.wait(100ms);
-      if (talks) lone.machine.seen_alive("n2", lone.now);
+      if (talks) lone.machine.seen_alive("n2", lone.now, lone.now);
       for (const test::Sent& datagram : std::exchange(lone.sent, {})) {
         const auto [sequence, name] = test::Lone::ping_in(datagram);
         if (!name.empty() && name != "n2") lone.ack(sequence, name[1] - '0');

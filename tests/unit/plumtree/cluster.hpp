@@ -126,6 +126,17 @@ class Cluster {
     return sequence;
   }
 
+  /// All of them at one time, as a run.
+  SequenceRange publish_run(std::uint32_t n, const std::vector<std::string>& texts, std::string topic = "default") {
+    std::vector<Bytes> payloads;
+    for (const std::string& text : texts) payloads.push_back(Bytes::copy_of(text));
+    const SequenceRange range{nodes[n].published + 1, nodes[n].published + texts.size()};
+    nodes[n].published = range.last;
+    nodes[n].tree->publish(range.first, std::move(topic), frame::join(payloads), false, now);
+    drain(n);
+    return range;
+  }
+
   /// Handles everything until `now + duration`.
   void run(Duration duration) {
     const Timestamp end = now + duration;
@@ -168,9 +179,14 @@ class Cluster {
           else transmit(n, static_cast<std::uint32_t>(to), send->frame);
         }
       } else if (auto* deliver = std::get_if<tree::Deliver>(&*output)) {
-        node.delivered[static_cast<std::uint64_t>(deliver->id.origin)].push_back(deliver->id.sequence);
-        node.messages.push_back(*deliver);
-        node.order.emplace_back(deliver->topic, deliver->id.sequence);
+        tree::Deliver one = *deliver;
+        one.run = {};
+        for (frame::RunCutter cutter{deliver->run, deliver->payload}; !cutter.done(); ++one.id.sequence) {
+          one.payload = cutter.next();
+          node.delivered[static_cast<std::uint64_t>(one.id.origin)].push_back(one.id.sequence);
+          node.messages.push_back(one);
+          node.order.emplace_back(one.topic, one.id.sequence);
+        }
       } else if (auto* judged = std::get_if<tree::Judge>(&*output)) {
         node.tree->judged(judged->message.id, judge ? judge(n, judged->message) : Verdict::accept, now);
       } else if (auto* receipt = std::get_if<tree::Receipted>(&*output)) {

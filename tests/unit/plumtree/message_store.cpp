@@ -197,3 +197,49 @@ TEST_CASE("with any mix of retentions the counts are those of what is there", "[
     CHECK(store.next_expiry() == kNever);
   }
 }
+
+namespace {
+StoredMessage run(Sequence first, std::uint32_t count, Timestamp arrived = {}) {
+  StoredMessage m = message(first, std::size_t{count} * 10, arrived);
+  m.run.count = count;
+  return m;
+}
+}  // namespace
+
+TEST_CASE("a run counts as its messages and goes as one", "[store]") {
+  TreeConfig config;
+  config.sync_max_messages = 10;
+  config.message_cache_max_size = 7;
+  MessageStore store(config);
+  std::vector<SequenceRange> evicted;
+  store.on_evict([&](const StoredMessage& m) { evicted.push_back(m.range()); });
+  store.put(run(1, 4));
+  store.put(message(5));
+  store.put(run(6, 4));
+  CHECK(store.messages() == 9);
+  CHECK(store.cache_messages() == 5);
+  CHECK(store.cache_evictions()[CacheEviction::count] == 4);
+  CHECK(store.bytes() == 90);
+  CHECK(store.held(1).front() == SequenceRange{1, 9});
+  for (Sequence s = 1; s <= 9; ++s) CHECK(store.find({InstanceId{1}, s})->range().first == (s < 5 ? 1 : s == 5 ? 5 : 6));
+  CHECK(store.find({InstanceId{1}, 10}) == nullptr);
+  CHECK(store.find({InstanceId{2}, 1}) == nullptr);
+  store.put(run(10, 3));
+  CHECK(evicted == std::vector<SequenceRange>{{1, 4}});
+  CHECK(store.messages() == 8);
+  CHECK(store.find({InstanceId{1}, 4}) == nullptr);
+  CHECK(store.floor_of(1, 12) == 4);
+  store.drop(*store.arrival_of({InstanceId{1}, 7}));
+  CHECK(store.find({InstanceId{1}, 6}) == nullptr);
+  CHECK(store.find({InstanceId{1}, 5}) != nullptr);
+  CHECK(store.messages() == 4);
+  // What alone is above the bounds stays.
+  store.put(run(20, 50));
+  CHECK(store.messages() == 50);
+  CHECK(store.cache_messages() == 50);
+  store.expire(Timestamp{} + config.sync_window);
+  CHECK(store.messages() == 0);
+  CHECK(store.bytes() == 0);
+  CHECK(store.cache_messages() == 0);
+  CHECK(store.cache_bytes() == 0);
+}

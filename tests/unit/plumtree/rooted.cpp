@@ -344,7 +344,7 @@ TEST_CASE("a second parent is taken where the setting asks for one", "[rooted]")
   CHECK(s.to<frame::Prune>() == (always ? Peers{} : Peers{1}));
 }
 
-TEST_CASE("duplicates never change the parent; in a row they clear a stale edge", "[rooted]") {
+TEST_CASE("duplicates never change the parent, in a row they clear a stale edge", "[rooted]") {
   TreeConfig config;
   config.optimization_threshold = 2;
   Single s(config);

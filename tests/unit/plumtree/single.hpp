@@ -51,7 +51,8 @@ struct Single {
         too_slow.push_back(static_cast<std::uint32_t>(slow->peer));
       } else if (std::holds_alternative<tree::Deliver>(*output)) {
         order += "d";
-        delivered.push_back(std::get<tree::Deliver>(*output).id.sequence);
+        const SequenceRange range = std::get<tree::Deliver>(*output).range();
+        for (Sequence sequence = range.first; sequence <= range.last; ++sequence) delivered.push_back(sequence);
         messages.push_back(std::get<tree::Deliver>(*output));
       } else if (auto* progress = std::get_if<tree::Progressed>(&*output)) {
         progressed.push_back(progress->progress);

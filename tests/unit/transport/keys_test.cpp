@@ -15,9 +15,10 @@ struct KeyCluster : TestCluster {
     for (const char* name : {"a", "b", "c"}) start(name, "10.0.0." + std::to_string(nodes.size() + 1) + ":7946", 'o');
     REQUIRE(run_until([&] { return settled(); }, 20s));
   }
-  TestNode& start(const std::string& name, const std::string& address, char key) {
+  TestNode& start(const std::string& name, const std::string& address, char key, const std::vector<std::string>& seeds = {}) {
     return add_at(address, name, [&](Config& c) {
       c.encrypt = key_text(key);
+      if (!seeds.empty()) c.seeds = seeds;
       c.keyring = "kept";
       if (!serf_) c.swim.delegate_protocol = {0, 0, 0};
     });
@@ -154,6 +155,26 @@ TEST_CASE("a member that was away with the old key comes back and learns the new
     CHECK(late.links().empty());
     CHECK(late.logged("PV1120"));
     CHECK(c[0].logged("PV1120"));
+  }
+}
+
+TEST_CASE("a member that was away comes back also if none of its seeds is there to answer", "[keys]") {
+  for (const bool serf : {true, false}) {
+    INFO((serf ? "serf" : "none"));
+    KeyCluster c(serf);
+    const std::string place = c[2].host.address().to_string();
+    c.net.kill(c[2].host);
+    REQUIRE(c.run_until([&] { return !c[0].snapshot()->unreachable.empty() && !c[1].snapshot()->unreachable.empty(); }, 60s));
+    CHECK(c.order(0, KeyCommand::install, 'n').ok);
+    CHECK(c.order(0, KeyCommand::use, 'n').ok);
+    c.run_for(5s);
+    // It knows nobody, and what the others send it is sealed with a key that it lacks: it can only say that.
+    TestNode& back = c.start("c", place, 'o', {"10.0.0.99:7946"});
+    REQUIRE(c.run_until([&] { return !back.saved_keys.empty() && back.saved_keys[0] == *parse_key(key_text('n')); }, 60s));
+    CHECK((c[0].logged("PV1123 c still seals") || c[1].logged("PV1123 c still seals")));
+    REQUIRE(c.run_until([&] { return back.links().size() == 2 && c[0].snapshot()->unreachable.empty(); }, 20s));
+    CHECK(having(c.order(1, KeyCommand::list), 'n', true) == 3);
+    CHECK(c.order(1, KeyCommand::remove, 'o').ok);
   }
 }
 

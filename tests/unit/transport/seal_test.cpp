@@ -164,7 +164,7 @@ TEST_CASE("a connection that greets in clear gets no answer where there is a key
   CHECK(a.logged("PV1213"));
 }
 
-TEST_CASE("keys change under live links; a link on a removed key is made anew", "[seal]") {
+TEST_CASE("keys change under live links, a link on a removed key is made anew", "[seal]") {
   TestCluster cluster;
   cluster.add("a", [](Config& c) { c.encrypt = key_text('o'); });
   cluster.add("b", [](Config& c) { c.encrypt = key_text('o'); });

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "cluster.hpp"
+#include "membership/serf/messages.hpp"
 
 using namespace plumvine;
 using namespace plumvine::test;
@@ -80,7 +81,7 @@ TEST_CASE("urgent messages overtake others at a neighbour that does not read, an
   c.check_invariants();
 }
 
-TEST_CASE("paced messages wait for a neighbour that does not read; none is lost", "[topics][overflow]") {
+TEST_CASE("paced messages wait for a neighbour that does not read, none is lost", "[topics][overflow]") {
   for (const Overflow policy : {Overflow::pace, Overflow::hold}) {
     INFO(to_string(policy));
     Pair c({{"t", with(policy)}});
@@ -96,7 +97,7 @@ TEST_CASE("paced messages wait for a neighbour that does not read; none is lost"
   }
 }
 
-TEST_CASE("the oldest, or the newest, give way at a neighbour that does not read; all is counted and can be pulled", "[topics][overflow]") {
+TEST_CASE("the oldest, or the newest, give way at a neighbour that does not read, all is counted and can be pulled", "[topics][overflow]") {
   for (const Overflow policy : {Overflow::drop_oldest, Overflow::drop_newest}) {
     INFO(to_string(policy));
     Pair c({{"t", with(policy)}});
@@ -294,6 +295,38 @@ TEST_CASE("a stranger's direct message is refused", "[direct]") {
   c.run_for(5s);
   CHECK(c[0].directs.empty());
   CHECK(raw.closed);
+}
+
+// ---- Serf's user events
+
+TEST_CASE("an event whose name makes no topic is named once by its bridge, and counted by all", "[topics][bridge]") {
+  TestCluster c;
+  c.add("a", [](Config& config) { config.serf_events = true; });
+  c.add("b");
+  REQUIRE(c.settle(1));
+  const auto bad = [&](std::size_t i) { return c[i].snapshot()->swim.serf_messages[SerfMessage::bad_name]; };
+  const auto send = [&](serf::LTime time, const std::string& name) {
+    const std::string event(serf::encode(serf::Event{time, name, as_bytes("x"), false}).text());
+    c[0].publish(event, "_serf");
+    c.run_for(1s);
+  };
+  send(1, std::string(123, 'n'));
+  CHECK(c[1].messages.size() == 1);
+  CHECK(bad(0) + bad(1) == 0);
+  const std::string longer(124, 'n');
+  send(2, longer);
+  send(3, longer);
+  send(4, "line\nfeed");
+  CHECK(c[1].messages.size() == 1);
+  CHECK(bad(0) == 3);
+  CHECK(bad(1) == 3);
+  CHECK(c[1].snapshot()->swim.serf_messages[SerfMessage::malformed] == 0);
+  const auto said = [](const TestNode& node, std::string_view part) {
+    return std::count_if(node.log.begin(), node.log.end(), [&](const std::string& line) { return line.find(part) != std::string::npos; });
+  };
+  CHECK(said(c[0], "PV1410 Serf's user event " + longer + " is not delivered: its topic would be serf.NAME, and a topic has 1 to 128 bytes, not 129") == 1);
+  CHECK(said(c[0], "PV1410") == 2);
+  CHECK(said(c[1], "PV1410") == 0);
 }
 
 // ---- Receipts

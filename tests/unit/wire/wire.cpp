@@ -75,6 +75,17 @@ Gossip a_large() {
   return gossip;
 }
 
+/// Of messages with these payloads.
+Gossip a_run(const std::vector<std::string>& texts) {
+  Gossip gossip = a_gossip();
+  std::vector<Bytes> payloads;
+  for (const std::string& text : texts) payloads.push_back(Bytes::copy_of(text));
+  Joined joined = join(payloads);
+  gossip.run = joined.run;
+  gossip.payload = std::move(joined.bytes);
+  return gossip;
+}
+
 }  // namespace
 
 TEST_CASE("every frame has the bytes that WIRE.md describes", "[wire]") {
@@ -108,11 +119,15 @@ TEST_CASE("every frame has the bytes that WIRE.md describes", "[wire]") {
       {"answers", Answers{InstanceId{9}, 2, {{InstanceId{8}, Bytes::copy_of("yes")}, {InstanceId{7}, {}}}},
        "94 16 09 02 92 92 08 c403 796573 92 07 c400"},
       {"described", a_large(), "9f 14 07 cd0102 03 02 fb c2 a46e657773 a26e31 00 ce00020005 ce00020005 07 c410 000102030405060708090a0b0c0d0e0f c400"},
+      {"a run of one size", a_run({"ab", "cd", "ef"}), "9c 17 07 cd0102 03 02 fb c2 a46e657773 a26e31 03 c3 c406 616263646566"},
+      {"a run of several", a_run({"abc", "", "d"}), "9c 17 07 cd0102 03 02 fb c2 a46e657773 a26e31 03 c2 c40a 0003 0000 0001 61626364"},
+      {"a run of nothing", a_run({"", ""}), "9c 17 07 cd0102 03 02 fb c2 a46e657773 a26e31 02 c3 c400"},
   };
-  REQUIRE(rows.size() == kKinds + 1);
+  REQUIRE(rows.size() == kKinds + 4);
   for (const auto& row : rows) {
     INFO(row.name);
-    CHECK(wire::name_of(row.frame) == (row.name == std::string_view{"described"} ? "gossip" : row.name));
+    const bool gossip = std::holds_alternative<Gossip>(row.frame);
+    CHECK(wire::name_of(row.frame) == (gossip ? "gossip" : row.name));
     const auto expected = from_hex(row.body);
     CHECK(hex(body_of(row.frame).view()) == hex(expected.view()));
     const auto back = wire::decode(expected, kMessageMax);
@@ -224,6 +239,19 @@ TEST_CASE("what breaks a bound is refused with its reason", "[wire]") {
       {"a hello of an instance with the bit of parts", "95 01 01 a163 a26e31 cf8000000000000001", malformed, "an instance with the bit of parts"},
       {"too large in parts", "9f 14 07 01 03 02 00 c2 a0 a0 00 ce40000000 ce40000000 01" + sum + "c400", FrameReject::too_large, "payload too large"},
       {"small, and decodes to too much", "9f 14 07 01 03 02 00 c2 a0 a0 01 cfffffffffffffffff 05 00" + sum + "c405 6161616161", FrameReject::too_large, "payload too large"},
+      {"a run without its fields", "9a 17 07 01 03 02 00 c2 a0 a0 c400", malformed, "wrong number of fields"},
+      {"a run of one", "9c 17 07 01 03 02 00 c2 a0 a0 01 c3 c401 61", malformed, "a run of fewer than two"},
+      {"a run of none", "9c 17 07 01 03 02 00 c2 a0 a0 00 c3 c400", malformed, "a run of fewer than two"},
+      {"a run of 1025", "9c 17 07 01 03 02 00 c2 a0 a0 cd0401 c3 c400", malformed, "a number is too large"},
+      {"a run of parts", "9c 17 07 cf8000000000000001 03 02 00 c2 a0 a0 02 c3 c400", malformed, "a run of parts"},
+      {"a run beyond the last sequence", "9c 17 07 01 cffffffffffffffffe 02 00 c2 a0 a0 03 c3 c400", malformed, "sequences beyond the last one"},
+      {"a run of one size that does not divide", "9c 17 07 01 03 02 00 c2 a0 a0 02 c3 c403 616263", malformed, "sizes that do not fit a run"},
+      {"a run whose sizes are cut short", "9c 17 07 01 03 02 00 c2 a0 a0 02 c2 c403 000161", malformed, "sizes that do not fit a run"},
+      {"a run whose sizes say too much", "9c 17 07 01 03 02 00 c2 a0 a0 02 c2 c405 0001 0002 61", malformed, "sizes that do not fit a run"},
+      {"a run whose sizes say too little", "9c 17 07 01 03 02 00 c2 a0 a0 02 c2 c407 0001 0000 616161", malformed, "sizes that do not fit a run"},
+      {"a run of one size in the longer form", "9c 17 07 01 03 02 00 c2 a0 a0 02 c2 c406 0001 0001 6161", malformed, "sizes that do not fit a run"},
+      {"a run with a message above 16 KiB", "9c 17 07 01 03 02 00 c2 a0 a0 02 c3 c58002" + list(0x8002, "61"), malformed, "sizes that do not fit a run"},
+      {"a run that claims 4 GiB", "9c 17 07 01 03 02 00 c2 a0 a0 02 c3 c6ffffffff", FrameReject::too_large, "payload too large"},
       {"a lone number among ranges", "92 08 91 92 09 91 05", malformed, "ranges come in pairs"},
       {"ranges that touch 0", "92 08 91 92 09 92 00 05", malformed, "ranges must ascend, be disjoint and start above 0"},
       {"ranges that overlap", "92 08 91 92 09 94 05 02 00 01", malformed, "ranges must ascend, be disjoint and start above 0"},
@@ -262,6 +290,14 @@ TEST_CASE("the largest of everything is accepted", "[wire]") {
   CHECK(wire::decode(body_of(gossip), kPartSize));
   CHECK(rejected(body_of(gossip), kPartSize - 1) == FrameReject::too_large);
   CHECK(wire::head_size(gossip) <= wire::kGossipHeadMax);
+  Gossip run = a_run(std::vector<std::string>(kPartSize / kRunMessageBytesMax, std::string(kRunMessageBytesMax, 'r')));
+  run.topic = gossip.topic;
+  run.origin = gossip.origin;
+  CHECK(wire::decode(body_of(run), kRunMessageBytesMax));
+  CHECK(rejected(body_of(run), kRunMessageBytesMax - 1) == FrameReject::too_large);
+  run.run.count = kRunMessagesMax;
+  CHECK(wire::head_size(run) <= wire::kGossipHeadMax);
+  CHECK(wire::decode(body_of(a_run(std::vector<std::string>(kRunMessagesMax, "r"))), 1));
   gossip.id.origin = InstanceId{INT64_MAX};
   gossip.payload = {};
   gossip.about = About{.size = kMessageMax, .encoded_size = kMessageMax, .first = UINT64_MAX};
@@ -318,7 +354,7 @@ TEST_CASE("the first bytes of a gossip tell where its payload lies", "[wire]") {
 TEST_CASE("gossip-head-max bytes are always enough to decide", "[wire]") {
   Rng rng{4};
   for (int i = 0; i < 20000; ++i) {
-    std::string bytes = i % 2 == 0 ? "\x9a\x02" : "\x9f\x14";
+    std::string bytes = i % 3 == 0 ? "\x9a\x02" : i % 3 == 1 ? "\x9f\x14" : "\x9c\x17";
     while (bytes.size() < wire::kGossipHeadMax) bytes += static_cast<char>(rng.below(256));
     if (wire::peek_gossip(as_bytes(bytes)).state == wire::GossipPeek::State::need_more) FAIL("undecided");
   }
@@ -351,8 +387,10 @@ TEST_CASE("head and payload in two blocks decode as one body does", "[wire]") {
     REQUIRE(reason == FrameReject::malformed);
     REQUIRE_FALSE(wire::decode_split(body.slice(0, head).view(), Bytes::copy_of(std::string(payload.text()) + 'x'), kMessageMax, &reason));
     REQUIRE(reason == FrameReject::malformed);
-    if (payload.empty()) continue;
-    REQUIRE_FALSE(wire::decode_split(body.slice(0, head).view(), payload, payload.size() - 1, &reason));
+    const Run run = std::get<Gossip>(frame).run;
+    const std::size_t most = run.count > 1 ? largest_in(run, payload.view()).value() : payload.size();
+    if (most == 0) continue;
+    REQUIRE_FALSE(wire::decode_split(body.slice(0, head).view(), payload, most - 1, &reason));
     REQUIRE(reason == FrameReject::too_large);
   }
   CHECK_FALSE(wire::decode_split(from_hex("92 05 01").view(), {}, kMessageMax));
