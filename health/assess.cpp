@@ -144,6 +144,7 @@ class Judge {
   void security() {
     stranger("PV2301", s_.other_key);
     stranger("PV2302", s_.in_clear);
+    certificate();
   }
 
   void tree() {
@@ -233,6 +234,18 @@ class Judge {
   void stranger(std::string_view code, const StrangerInfo& who) {
     if (who.count == 0 || who.age_s >= kStrangerShown) return;
     blame(code, {{"from", who.from}, {"refused", number(who.count)}, {"last_s", who.age_s}});
+  }
+
+  /// A certificate is due two weeks before its end, a short-lived one in the last fifth of its life.
+  void certificate() {
+    constexpr double kSoon = 14.0 * 24 * 3600;
+    const TlsStats& tls = s_.transport.tls;
+    if (!tls.on) return;
+    const double life = static_cast<double>(tls.certificate_expires_s - tls.certificate_from_s);
+    const Facts evidence{{"certificate", tls.certificate}, {"left_s", tls.certificate_left_s}};
+    if (tls.certificate_left_s <= 0) blame("PV2304", evidence);
+    else if (tls.certificate_left_s < std::min(kSoon, life / 5)) blame("PV2303", evidence);
+    if (!tls.problem.empty()) blame("PV2305", {{"problem", tls.problem}, {"certificate", tls.certificate}});
   }
 
   /// Where all neighbours' clocks are off alike it is this machine's that is wrong.

@@ -109,8 +109,13 @@ struct Core {
     return {.label = identity.label, .compress = config.enable_compression, .crc = crc,
             .keyring = seals() ? identity.keyring.get() : nullptr, .key = answer_key};
   }
+  /// Of streams.
   [[nodiscard]] wire::Opening opening() const {
-    return {identity.label, identity.keyring.get(), config.gossip_verify_incoming};
+    return {identity.label, identity.keyring.get(), config.gossip_verify_incoming && !identity.secure_streams};
+  }
+  /// Of packets; `secured` ones came inside TLS, where there is TLS no other may be in clear.
+  [[nodiscard]] wire::Opening opening_of_packet(bool secured) const {
+    return {identity.label, identity.keyring.get(), identity.secure_streams ? !secured : config.gossip_verify_incoming};
   }
   /// Takes news and user messages for one datagram with `room` bytes left, at most `count` of them.
   void take_news(std::size_t room, std::size_t members, std::size_t count, std::vector<Bytes>& news);

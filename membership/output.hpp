@@ -20,7 +20,8 @@ enum class StreamId : std::uint64_t {};
 inline constexpr std::uint64_t kOwnStream = 1ULL << 63;
 
 struct SendPacket { Endpoint to; Bytes packet; };
-struct OpenStream { StreamId id; Endpoint to; };
+/// `name`: only this member is meant; empty: whoever is there.
+struct OpenStream { StreamId id; Endpoint to; std::string name = {}; };
 struct SendStream { StreamId id; Bytes data; };
 /// Flush what was sent, then close.
 struct CloseStream { StreamId id; };

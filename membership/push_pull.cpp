@@ -104,9 +104,10 @@ bool Streams::open(const Endpoint& to, Stream stream, Timestamp deadline) {
   if (to.port == 0 || to.is_unspecified()) return false;
   const std::uint64_t id = kOwnStream | ++last_own_;
   ++opened_;
+  std::string name = stream.name;
   streams_.emplace(id, std::move(stream));
   core_.timers.set({TimerKind::stream, id}, deadline);
-  core_.outbox.push(OpenStream{StreamId{id}, to});
+  core_.outbox.push(OpenStream{StreamId{id}, to, std::move(name)});
   return true;
 }
 
@@ -201,7 +202,7 @@ void Streams::received(StreamId stream_id, BytesView data, Timestamp now) {
   const auto progress = stream.reader.feed(data);
   buffered_ += stream.reader.buffered() - stream.held;
   stream.held = stream.reader.buffered();
-  if (progress != wire::StreamReader::Progress::more && stream.reader.in_clear()) ++core_.stats.plaintext_frames;
+  if (progress != wire::StreamReader::Progress::more && stream.reader.in_clear() && !core_.identity.secure_streams) ++core_.stats.plaintext_frames;
   if (progress == wire::StreamReader::Progress::failed) return reject(it, stream.reader.failure(), now);
   if (progress == wire::StreamReader::Progress::done)
     return stream.purpose == StreamPurpose::accepted ? request_complete(it, now) : reply_complete(it, now);

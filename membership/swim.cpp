@@ -44,7 +44,7 @@ class Swim::Impl {
   /// Every input ends here: gossip is due while there is news, and the end of our leave is reported.
   void leave_input(Timestamp now);
 
-  void handle_packet(const Endpoint& from, BytesView packet, Timestamp now);
+  void handle_packet(const Endpoint& from, BytesView packet, Timestamp now, bool secured);
   void handle_part(const Endpoint& from, const wire::Part& part, Timestamp now);
   void on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now);
   void on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now);
@@ -184,13 +184,13 @@ void Swim::Impl::gossip(Timestamp now) {
 
 // --- packets -----------------------------------------------------------------------------------------------
 
-void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp now) {
+void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp now, bool secured) {
   const auto unopened = [&] { return core.stats.rejected[PacketReject::undecryptable] + core.stats.rejected[PacketReject::encrypted]; };
   const std::uint64_t strange = unopened();
   const std::uint64_t foreign = core.stats.rejected[PacketReject::wrong_label];
   const std::uint64_t clear = core.stats.rejected[PacketReject::plaintext];
-  const auto parts = unpacker.unpack(packet, core.opening(), core.stats.rejected);
-  if (unpacker.in_clear()) ++core.stats.plaintext_frames;
+  const auto parts = unpacker.unpack(packet, core.opening_of_packet(secured), core.stats.rejected);
+  if (unpacker.in_clear() && !secured) ++core.stats.plaintext_frames;
   if (core.stats.rejected[PacketReject::plaintext] != clear) core.in_clear = {from, now, core.in_clear.count + 1};
   if (core.stats.rejected[PacketReject::wrong_label] != foreign) core.label_differs(from, now);
   if (!parts.empty()) table.heard(now);
@@ -377,9 +377,9 @@ Swim& Swim::operator=(Swim&&) noexcept = default;
 
 void Swim::start(Timestamp now) { impl_->start(now); }
 
-void Swim::handle_packet(const Endpoint& from, BytesView packet, Timestamp now) {
+void Swim::handle_packet(const Endpoint& from, BytesView packet, Timestamp now, bool secured) {
   impl_->enter(now);
-  impl_->handle_packet(from, packet, now);
+  impl_->handle_packet(from, packet, now, secured);
   impl_->leave_input(now);
 }
 

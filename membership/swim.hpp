@@ -28,6 +28,7 @@ struct Identity {
   Bytes meta;                ///< at most 512 bytes
   std::string label;         ///< cluster label, empty = none
   std::shared_ptr<Keyring> keyring = {};  ///< null or empty: nothing is sealed; its keys may change at any time
+  bool secure_streams = false;            ///< nobody can read them on their way, sealed or not
 };
 
 /// What `Swim` answers about a member one by one, together.
@@ -56,7 +57,8 @@ class Swim {
   void start(Timestamp now);
 
   // Inputs.
-  void handle_packet(const Endpoint& from, BytesView packet, Timestamp now);
+  /// `secured`: it came the same way as `Identity::secure_streams`.
+  void handle_packet(const Endpoint& from, BytesView packet, Timestamp now, bool secured = false);
   void stream_accepted(StreamId id, const Endpoint& from, Timestamp now);
   void stream_connected(StreamId id, Timestamp now);
   void stream_received(StreamId id, BytesView data, Timestamp now);

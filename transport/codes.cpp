@@ -99,6 +99,32 @@ constexpr std::array kTable{
     Explanation{kFrame, {}, "a frame of a link",
                 "Level trace of the component link: each frame to or from a neighbour, with its first bytes as they are before sealing. "
                 "Many lines are held back, five a neighbour in ten seconds pass."},
+    Explanation{kTlsUnknownCa, security, "a certificate of an unknown CA",
+                "The other end shows a certificate that none of the CAs in tls_ca signed: it belongs to another installation, or its CA was "
+                "replaced there or here. Compare tls_ca on both; during a change put both CAs into the file."},
+    Explanation{kTlsExpired, security, "a certificate that is not valid now",
+                "The other end's certificate, or its CA, has expired or is not valid yet. Renew it there, it is taken over without a "
+                "restart; where it should be valid, compare the clocks."},
+    Explanation{kTlsWrongCluster, security, "a certificate of another cluster",
+                "The CA is ours, but the certificate names no member of this cluster: it needs the subject alternative name "
+                "URI:plumvine://LABEL/NAME with our label (`cluster`), or DNS:NAME where the cluster has none."},
+    Explanation{kTlsWrongName, security, "a certificate of another member",
+                "The other end calls itself, or was dialled as, a member that its certificate does not name. Somebody uses another member's "
+                "certificate, or two members have changed their addresses. Issue one with the member's own name."},
+    Explanation{kTlsNoCertificate, security, "no certificate, or one for another use",
+                "The other end shows none, or one that cannot be used: it must be for clients and servers where it has an extended key usage, "
+                "and its key and signature must not be weak."},
+    Explanation{kTlsPlaintext, security, "a connection in clear where TLS is on",
+                "The other end has no TLS, or is no member at all. Set tls_cert, tls_key and tls_ca there. A running cluster cannot be mixed."},
+    Explanation{kTlsRefusedByPeer, security, "the other end refuses our certificate",
+                "The line says what it has against it. Its own log has a line that says more."},
+    Explanation{kTlsClearPacket, security, "a packet in clear where TLS is on",
+                "Without a gossip key packets travel inside TLS, so one that comes outside is dropped. The sender has no TLS, or has a "
+                "gossip key that this node lacks."},
+    Explanation{kTlsFailed, security, "a TLS handshake failed",
+                "The other end speaks an older version, no TLS at all, or stopped halfway; the line says which. A port scanner perhaps."},
+    Explanation{kTlsNotHere, security, "a TLS connection where TLS is off",
+                "The other end has TLS and this node has none. Set tls_cert, tls_key and tls_ca here, or take them out there."},
     Explanation{"PV1301", delivery, "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},
@@ -148,6 +174,12 @@ constexpr std::array kTable{
     Explanation{kFewFiles, load, "fewer files may be open than the bounds need",
                 "With every link, half-open connection and HTTP client that the configuration allows, connections would be refused. Raise the limit "
                 "(LimitNOFILE of the unit, ulimit -n), or lower max_peers and half_open_max."},
+    Explanation{kCertificateTaken, security, "certificate, key and CA were taken over",
+                "At the start, or since a file changed or somebody asked for it. New connections use them; those that stand go on. CAs "
+                "that are no longer in tls_ca are trusted for tls_overlap yet."},
+    Explanation{kCertificateKept, security, "a changed certificate, key or CA was not taken over",
+                "The line says why. The one from before is used on. Files are looked at again when they change; write new ones aside and "
+                "rename them, the key before the certificate."},
 };
 }  // namespace
 

@@ -30,6 +30,16 @@ inline constexpr std::string_view kByeReceived = "PV1212";
 inline constexpr std::string_view kBadSeal = "PV1213";
 inline constexpr std::string_view kTooSlow = "PV1214";
 inline constexpr std::string_view kFrame = "PV1215";
+inline constexpr std::string_view kTlsUnknownCa = "PV1216";
+inline constexpr std::string_view kTlsExpired = "PV1217";
+inline constexpr std::string_view kTlsWrongCluster = "PV1218";
+inline constexpr std::string_view kTlsWrongName = "PV1219";
+inline constexpr std::string_view kTlsNoCertificate = "PV1220";
+inline constexpr std::string_view kTlsPlaintext = "PV1221";
+inline constexpr std::string_view kTlsRefusedByPeer = "PV1222";
+inline constexpr std::string_view kTlsClearPacket = "PV1223";
+inline constexpr std::string_view kTlsFailed = "PV1224";
+inline constexpr std::string_view kTlsNotHere = "PV1225";
 inline constexpr std::string_view kUndecodable = "PV1305";
 inline constexpr std::string_view kRoleChanged = "PV1306";
 inline constexpr std::string_view kPartition = "PV1401";
@@ -50,6 +60,8 @@ inline constexpr std::string_view kKeptKeys = "PV1506";
 inline constexpr std::string_view kRecalled = "PV1507";
 inline constexpr std::string_view kKeysReadable = "PV1508";
 inline constexpr std::string_view kFewFiles = "PV1509";
+inline constexpr std::string_view kCertificateTaken = "PV1510";
+inline constexpr std::string_view kCertificateKept = "PV1511";
 
 /// What a code means and what to do about it.
 struct Explanation {

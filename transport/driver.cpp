@@ -357,6 +357,14 @@ void Driver::on_accepted(ConnId conn, const Endpoint& from) {
   if (impl_->stopped()) return;
   impl_->enter([&](Engine& e) { e.accepted(conn, from); });
 }
+void Driver::on_identified(ConnId conn, const std::vector<std::string>& names) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.identified(conn, names); });
+}
+void Driver::on_private_packet(const Endpoint& from, BytesView packet) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.packet(from, packet, true); });
+}
 std::span<std::byte> Driver::read_buffer(ConnId conn) { return impl_->engine().read_buffer(conn); }
 void Driver::on_read(ConnId conn, std::size_t bytes) {
   if (impl_->stopped()) return;

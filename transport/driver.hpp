@@ -39,9 +39,15 @@ struct DriverIdentity {
   KeyHistory key_history = {};
   /// Where delivery begins.
   TreeStart start = {};
+  /// Streams are under TLS: links need no seal of their own, what a stream brings is private, and packets that are not sealed
+  /// must not come or go in clear. The transport sees to that.
+  bool tls = false;
   /// Members from before this process began, by name.
   std::vector<std::pair<std::string, Endpoint>> known_peers = {};
 };
+
+/// There is a gossip key now.
+bool has_keys(const DriverIdentity& identity);
 
 /// How gossip keys are used; see the configuration keys of these names.
 struct KeyRules {
@@ -189,6 +195,8 @@ class Driver final : public LoopEvents, public TransportEvents {
   void on_packet(const Endpoint& from, BytesView packet) override;
   void on_connected(ConnId conn) override;
   void on_accepted(ConnId conn, const Endpoint& from) override;
+  void on_identified(ConnId conn, const std::vector<std::string>& names) override;
+  void on_private_packet(const Endpoint& from, BytesView packet) override;
   std::span<std::byte> read_buffer(ConnId conn) override;
   void on_read(ConnId conn, std::size_t bytes) override;
   void on_writable(ConnId conn) override;

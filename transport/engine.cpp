@@ -23,6 +23,7 @@ swim::Identity swim_identity(const Config& config, const DriverIdentity& identit
   self.port = identity.advertise.port;
   self.label = config.cluster;
   self.keyring = identity.keyring;
+  self.secure_streams = identity.tls;
   return self;
 }
 }  // namespace
@@ -297,7 +298,7 @@ overloaded(Ts...) -> overloaded<Ts...>;
 void Engine::Impl::perform(swim::Output output) {
   std::visit(overloaded{
                  [&](swim::SendPacket& o) { actions_.push(engine::SendPacket{o.to, std::move(o.packet)}); },
-                 [&](swim::OpenStream& o) { open_stream(o.id, o.to); },
+                 [&](swim::OpenStream& o) { open_stream(o.id, o.to, std::move(o.name)); },
                  [&](swim::SendStream& o) {
                    const auto it = streams_.find(o.id);
                    Connection* conn = it == streams_.end() ? nullptr : find(it->second);
@@ -552,11 +553,10 @@ void Engine::pause_delivery(bool paused) {
 void Engine::bridge_refused(Bytes message) { impl_->bridge_refused(std::move(message)); }
 void Engine::stop() { impl_->stop(); }
 
-void Engine::packet(const Endpoint& from, BytesView packet) {
-  impl_->packet(from, packet);
-}
+void Engine::packet(const Endpoint& from, BytesView packet, bool secured) { impl_->packet(from, packet, secured); }
 void Engine::connected(ConnId conn) { impl_->connected(conn); }
 void Engine::accepted(ConnId conn, const Endpoint& from) { impl_->accepted(conn, from); }
+void Engine::identified(ConnId conn, const std::vector<std::string>& names) { impl_->identified(conn, names); }
 std::span<std::byte> Engine::read_buffer(ConnId conn) { return impl_->read_buffer(conn); }
 void Engine::read(ConnId conn, std::size_t bytes) { impl_->read(conn, bytes); }
 void Engine::writable(ConnId conn) { impl_->writable(conn); }

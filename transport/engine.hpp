@@ -98,9 +98,12 @@ class Engine {
   void stop();
 
   // Inputs from the transport.
-  void packet(const Endpoint& from, BytesView packet);
+  /// `secured`: it came inside TLS.
+  void packet(const Endpoint& from, BytesView packet, bool secured = false);
   void connected(ConnId conn);
   void accepted(ConnId conn, const Endpoint& from);
+  /// As of `TransportEvents::on_identified`.
+  void identified(ConnId conn, const std::vector<std::string>& names);
   std::span<std::byte> read_buffer(ConnId conn);
   void read(ConnId conn, std::size_t bytes);
   void writable(ConnId conn);

@@ -89,11 +89,12 @@ void Engine::Impl::accepted(ConnId id, const Endpoint& from) {
   conn_timers_.set(id, now_ + config_.link.handshake_timeout);
 }
 
-void Engine::Impl::open_stream(swim::StreamId stream, const Endpoint& to) {
+void Engine::Impl::open_stream(swim::StreamId stream, const Endpoint& to, std::string expected) {
   const ConnId id{next_conn_};
   next_conn_ += 2;
   Connection& conn = open(id, ConnKind::membership, to);
   conn.stream = stream;
+  conn.expected = std::move(expected);
   streams_[stream] = id;
   actions_.push(engine::Dial{id, to});
 }
@@ -121,9 +122,9 @@ std::span<std::byte> Engine::Impl::read_buffer(ConnId id) {
   return {scratch_.get(), ChunkPool::kChunkSize};
 }
 
-void Engine::Impl::packet(const Endpoint& from, BytesView packet) {
+void Engine::Impl::packet(const Endpoint& from, BytesView packet, bool secured) {
   heard_ = now_;
-  swim_->handle_packet(from, packet, now_);
+  swim_->handle_packet(from, packet, now_, secured);
   touch();
 }
 
@@ -152,6 +153,7 @@ void Engine::Impl::read(ConnId id, std::size_t bytes) {
 void Engine::Impl::classify(Connection& conn, BytesView first) {
   constexpr std::byte kLastStreamType{13};
   constexpr std::byte kLabelType{244};
+  constexpr std::byte kTlsHandshake{22};
   constexpr auto kDigestType = static_cast<std::byte>(swim::wire::MessageType::digest);
   const std::byte byte = first.front();
   if (byte == wire::kLinkMagic) {
@@ -159,11 +161,17 @@ void Engine::Impl::classify(Connection& conn, BytesView first) {
     conn.kind = ConnKind::link;
     conn.link = std::make_unique<Link>(config_.link, false, chunks_, config_.tree.max_message_size, now_);
     conn.link->set_deadline(deadline);
-    if (has_key()) seal_inbound(conn);
+    if (seals_links()) seal_inbound(conn);
     return;
   }
   if (byte > kLastStreamType && byte != kLabelType && byte != kDigestType) {
     rejected_.add(FrameReject::malformed);
+    if (byte == kTlsHandshake && !identity_.tls) {
+      const std::string where = conn.remote.to_string();
+      log(LogLevel::warn, "link", code::kTlsNotHere, conn.remote.host(),
+          "Closing a connection from " + where + ": it speaks TLS, and TLS is off here (tls_cert, tls_key, tls_ca)", {{"address", where}});
+      return close_now(conn, CloseMode::abort);
+    }
     log(LogLevel::info, "link", code::kStrangeStream, "", "Closing a connection that speaks neither protocol");
     close_now(conn, CloseMode::abort);
     return;

@@ -70,7 +70,7 @@ Connection& Engine::Impl::dial_visit(PeerId id) {
   conn.link->name = peer.name;
   conn.link->instance = peer.instance;
   conn.link->visit = true;
-  if (has_key() && config_.swim.gossip_verify_outgoing) seal_outbound(conn);
+  if (seals_links() && config_.swim.gossip_verify_outgoing) seal_outbound(conn);
   visits_[id] = conn_id;
   set_timer(conn);
   actions_.push(engine::Dial{conn_id, to});
@@ -90,6 +90,7 @@ void Engine::Impl::on_visit(Connection& conn, const frame::Visit& visit) {
   }
   const Greeting greeting = link.judge(visit.who, self_);
   if (greeting != Greeting::good) return refuse(conn, greeting, visit.who);
+  if (!may_be(conn, visit.who.name)) return;
   if (!link.outbound()) {
     const auto known = known_.find(visit.who.name);
     const bool member = known != known_.end() && known->second.instance == visit.who.instance && is_there(known->second.state);

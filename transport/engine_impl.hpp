@@ -57,6 +57,8 @@ struct Connection {
   bool dirty = false;       ///< listed for the next flush
   Endpoint remote;
   swim::StreamId stream{};
+  std::string expected;     ///< of a membership stream: the member that was dialled by name, or empty
+  std::optional<std::vector<std::string>> names;  ///< whom the certificate of the other end names; none: there is no certificate
   SendQueue queue;
   std::unique_ptr<Link> link;
   Directs directs;
@@ -118,11 +120,14 @@ class Engine::Impl {
   // engine_direct.cpp: messages for one member alone.
   Status send_direct(std::uint64_t ticket, std::string_view name, Bytes payload);
 
+  // engine_identity.cpp: whom certificates name.
+  void identified(ConnId id, const std::vector<std::string>& names);
+
   // engine_connections.cpp: connections of every kind.
   void accepted(ConnId id, const Endpoint& from);
   void connected(ConnId id);
   std::span<std::byte> read_buffer(ConnId id);
-  void packet(const Endpoint& from, BytesView packet);
+  void packet(const Endpoint& from, BytesView packet, bool secured);
   void read(ConnId id, std::size_t bytes);
   void writable(ConnId id);
   void closed(ConnId id, const Error& why);
@@ -223,7 +228,7 @@ class Engine::Impl {
   void key_changed(const KeySave& save);
   Status apply_key(const serf::KeyQuery& query, bool& changed);
   void on_other_key(const swim::OtherKey& other);
-  [[nodiscard]] bool in_clear(const Link& link) const { return has_key() && !(link.seal && link.seal->ready()); }
+  [[nodiscard]] bool in_clear(const Link& link) const { return seals_links() && !(link.seal && link.seal->ready()); }
   [[nodiscard]] bool is_stale(const Link& link) const;
   [[nodiscard]] bool is_superseded(const Bytes& key) const {
     return std::find(superseded_.begin(), superseded_.end(), key) != superseded_.end();
@@ -240,7 +245,7 @@ class Engine::Impl {
   void mark(Connection& conn);
   [[nodiscard]] std::size_t half_open() const;
   bool make_room();
-  void open_stream(swim::StreamId id, const Endpoint& to);
+  void open_stream(swim::StreamId id, const Endpoint& to, std::string expected);
   void classify(Connection& conn, BytesView first);
   void read_link(Connection& conn, std::size_t bytes);
   void read_sealed(Connection& conn, BytesView bytes);
@@ -255,11 +260,17 @@ class Engine::Impl {
   void on_deadline(ConnId id);
 
   // engine_seals.cpp
-  [[nodiscard]] bool has_key() const noexcept { return identity_.keyring != nullptr && !identity_.keyring->empty(); }
+  [[nodiscard]] bool has_key() const noexcept { return has_keys(identity_); }
+  /// Under TLS they need no seal.
+  [[nodiscard]] bool seals_links() const noexcept { return has_key() && !identity_.tls; }
   void seal_outbound(Connection& conn);
   void seal_inbound(Connection& conn);
   void seal_failed(Connection& conn);
   void put_bytes(Connection& conn, BytesView bytes);
+
+  // engine_identity.cpp
+  /// The other end may have this name. False: it may not, and the connection is closed.
+  [[nodiscard]] bool may_be(Connection& conn, std::string_view name);
 
   // engine_direct.cpp
   Connection& dial_visit(PeerId id);
@@ -381,6 +392,7 @@ class Engine::Impl {
   QueueStats queue_counts_;              ///< of connections that are gone, and what policies dropped
   CountedReasons<DirectResult> direct_counts_;
   CountedReasons<FrameReject> rejected_;
+  std::uint64_t wrong_names_ = 0;        ///< connections of members that their certificates do not name
   swim::Stranger other_cluster_link_;  ///< whose label at a link was another
   swim::Stranger other_key_link_, in_clear_link_;  ///< whose seal at a link we could not open, who had none
   std::uint64_t invariant_violations_ = 0;

@@ -333,7 +333,7 @@ Status Engine::Impl::set_keys(const std::vector<Bytes>& keys, const std::optiona
 /// It rests on a key that is gone, or is in clear and should not be any more. Or it was made with a replaced key just when the
 /// order came: then the next greeting shows whether the other end has heard of that.
 bool Engine::Impl::is_stale(const Link& link) const {
-  if (!has_key() || !link.greeted() || link.state() == LinkState::draining) return false;
+  if (!seals_links() || !link.greeted() || link.state() == LinkState::draining) return false;
   if (!in_clear(link)) {
     const Bytes& key = link.seal->secret();
     const bool just_then = now_ - keys_changed_ >= kSpreadTime && link.connected_at() - keys_changed_ < kSpreadTime &&

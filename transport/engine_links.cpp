@@ -45,7 +45,7 @@ void Engine::Impl::dial(PeerId id) {
   conn.link->name = peer.name;
   conn.link->instance = peer.instance;
   conn.link->peer = id;
-  if (has_key() && config_.swim.gossip_verify_outgoing) seal_outbound(conn);
+  if (seals_links() && config_.swim.gossip_verify_outgoing) seal_outbound(conn);
   peer.dialling = conn_id;
   set_timer(conn);
   actions_.push(engine::Dial{conn_id, to});
@@ -182,6 +182,7 @@ void Engine::Impl::on_hello(Connection& conn, frame::Hello hello) {
   Link& link = *conn.link;
   const Greeting greeting = link.judge(hello, self_);
   if (greeting != Greeting::good) return refuse(conn, greeting, hello);
+  if (!may_be(conn, hello.name)) return;
   if (!link.outbound()) {
     link.name = hello.name;
     link.instance = hello.instance;

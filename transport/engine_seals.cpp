@@ -6,6 +6,8 @@
 
 namespace plumvine {
 
+bool has_keys(const DriverIdentity& identity) { return identity.keyring != nullptr && !identity.keyring->empty(); }
+
 void Engine::Impl::seal_outbound(Connection& conn) {
   conn.link->seal = std::make_shared<LinkSeal>(identity_.keyring, true, false);
 }

@@ -66,6 +66,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   }
   s.transport = transport;
   s.transport.connections_refused += refused_;
+  s.transport.tls.rejected.add(TlsReject::wrong_name, wrong_names_);
   s.transport.queue_overflows += queues_overflowed_;
   s.transport.queues = queue_counts_;
   s.tree.gossip_sent -= queue_counts_.recalled;

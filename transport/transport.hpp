@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
@@ -49,6 +50,11 @@ class TransportEvents {
   virtual void on_packet(const Endpoint& from, BytesView packet) = 0;
   /// A dialled connection is up.
   virtual void on_connected(ConnId conn) = 0;
+  /// The names that the other end's certificate allows it, any of which it may have; right after
+  /// `on_accepted`, right before `on_connected`. Not called where connections have no certificates.
+  virtual void on_identified(ConnId /*conn*/, const std::vector<std::string>& /*names*/) {}
+  /// A packet that came from an authenticated member and that nobody could read on its way.
+  virtual void on_private_packet(const Endpoint& from, BytesView packet) { on_packet(from, packet); }
   /// Somebody dialled us.
   virtual void on_accepted(ConnId conn, const Endpoint& from) = 0;
   /// Where the next bytes of this connection shall be read to; never empty.

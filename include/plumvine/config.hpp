@@ -267,6 +267,16 @@ struct Config {
   /// File with several such keys, as Serf writes it: a JSON array, the first is primary. A key in `encrypt` goes before
   /// them. Read at start and by `Node::reload`.
   std::string keyring;
+  /// Files in PEM for TLS 1.3 on all streams: our certificate (its chain may follow), its key, and the CAs that are trusted. All three
+  /// or none. Who dials and who is dialled both show certificates, which name them: `URI:plumvine://LABEL/NAME` of the cluster's
+  /// label and the member's name, or `DNS:NAME` where the cluster has no label. Packets are sealed by the gossip key, or travel inside
+  /// TLS where there is none, so members that do not speak TLS cannot take part. The files are read at start, by `Node::reload`, and when
+  /// they change; files that others would refuse are not taken over. Turning TLS on or off needs a restart.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_ca;
+  /// For so long CAs are trusted yet that `tls_ca` no longer has, so that members can be changed one after another. 0 = they are cut off at once.
+  Duration tls_overlap = hours{1};
   /// Directory for what shall outlive the process: addresses of members, asked at the next start as seeds of lower rank,
   /// and keys that have changed, if `keyring` is empty. Made if missing; one node a directory. Empty = nothing is kept.
   std::string data_dir;

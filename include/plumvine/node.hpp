@@ -109,7 +109,8 @@ class Node {
   /// primary, keys more or less, the first ones of a node that had none; links that rest on a key that is gone, or are in clear
   /// and should not be, are made anew one after another.
   /// Waits for the loop. Errors, on which nothing changes: `invalid_config`, with every problem of `fresh` together with what cannot
-  /// change; of the keys `system`, `invalid_argument` (a node cannot lose its last key while it runs); `stopped`, `timed_out`.
+  /// change; of the keys and the files of TLS, which are read again as well, `system`, `invalid_argument` (a node cannot lose its last key,
+  /// or turn TLS on or off, while it runs); `stopped`, `timed_out`.
   Result<Config::Changes> reload(const Config& fresh);
 
   /// Gives an order about gossip keys to all members, Serf's too, and waits for their answers, up to half a minute

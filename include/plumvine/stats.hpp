@@ -189,6 +189,34 @@ struct MemoryStats {
   MemoryPart gaining = MemoryPart::count_;  ///< the part that gained most of it; `count_`: none of ours
 };
 
+/// Why a stream or packet was refused where TLS is on. `refused_by_peer`: the other end refused ours; `clear_packet`: a packet
+/// that no key sealed, outside of TLS.
+enum class TlsReject : std::uint8_t {
+  unknown_ca, expired, wrong_cluster, wrong_name, no_certificate, unusable, plaintext, protocol, timed_out, refused_by_peer,
+  clear_packet, limit,
+  count_,
+};
+std::string_view to_string(TlsReject reason) noexcept;
+
+/// What became of TLS handshakes: with certificates, or by a ticket of an earlier one.
+enum class TlsHandshake : std::uint8_t { full, resumed, count_ };
+std::string_view to_string(TlsHandshake kind) noexcept;
+
+/// Streams under TLS. All at 0 where it is off.
+struct TlsStats {
+  bool on = false;
+  CountedReasons<TlsHandshake> handshakes;
+  CountedReasons<TlsReject> rejected;
+  std::uint64_t sessions = 0;             ///< open now
+  std::uint64_t packet_streams = 0;       ///< of these for packets
+  std::uint64_t packets_dropped = 0;      ///< for streams that were not there in time, or full
+  std::int64_t certificate_expires_s = 0; ///< Unix time
+  std::int64_t certificate_from_s = 0;    ///< the same
+  std::string certificate;                ///< fingerprint of the one in use
+  double certificate_left_s = 0;          ///< until it expires, at the time of the snapshot; below 0: it has
+  std::string problem;                    ///< why changed files were not taken over; empty: they were, or nothing changed
+};
+
 /// Bytes and connections, by the driver and transport.
 struct TransportStats {
   std::uint64_t udp_sent_bytes = 0;
@@ -200,6 +228,7 @@ struct TransportStats {
   std::uint64_t queue_overflows = 0;      ///< links broken off because `queue_max_bytes` waited for them
   QueueStats queues;
   CountedReasons<DirectResult> direct;
+  TlsStats tls;
 };
 
 /// The loop's own health.

@@ -72,6 +72,16 @@ std::string_view to_string(DigestResult result) noexcept {
   static constexpr std::array<std::string_view, 3> names{"equal", "differing", "refused"};
   return pick(names, result);
 }
+std::string_view to_string(TlsReject reason) noexcept {
+  static constexpr std::array<std::string_view, CountedReasons<TlsReject>::kSize> names{
+      "unknown_ca", "expired",  "wrong_cluster", "wrong_name",      "no_certificate", "unusable",
+      "plaintext",  "protocol", "timed_out",     "refused_by_peer", "clear_packet",   "limit"};
+  return pick(names, reason);
+}
+std::string_view to_string(TlsHandshake kind) noexcept {
+  static constexpr std::array<std::string_view, 2> names{"full", "resumed"};
+  return pick(names, kind);
+}
 std::string_view to_string(Accusation source) noexcept {
   static constexpr std::array<std::string_view, 3> names{"probe", "gossip", "exchange"};
   return pick(names, source);

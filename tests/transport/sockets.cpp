@@ -3,85 +3,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <deque>
 
-#include "support/pch.hpp"
-#include "support/uv_fixture.hpp"
-#include "transport/uv/addresses.hpp"
-#include "transport/uv/uv_transport.hpp"
+#include "transport_pair.hpp"
 
 using namespace plumvine;
 using namespace std::chrono_literals;
-
-namespace {
-
-/// Records what a transport says; reads into a buffer of its own.
-struct Endpoints final : TransportEvents {
-  struct Stream {
-    bool up = false;
-    bool closed = false;
-    int writable = 0;
-    std::string received;
-    std::string why;
-  };
-  std::map<ConnId, Stream> streams;
-  std::vector<ConnId> accepted;
-  std::vector<std::pair<Endpoint, std::string>> packets;
-  std::vector<std::pair<HostPort, std::vector<Endpoint>>> resolved;
-  std::vector<std::byte> buffer = std::vector<std::byte>(64 * 1024);
-  std::function<void(ConnId)> after_read = {};
-
-  void on_packet(const Endpoint& from, BytesView packet) override { packets.emplace_back(from, as_text(packet)); }
-  void on_connected(ConnId conn) override { streams[conn].up = true; }
-  void on_accepted(ConnId conn, const Endpoint&) override {
-    streams[conn].up = true;
-    accepted.push_back(conn);
-  }
-  std::span<std::byte> read_buffer(ConnId) override { return buffer; }
-  void on_read(ConnId conn, std::size_t bytes) override {
-    streams[conn].received.append(as_text(BytesView{buffer.data(), bytes}));
-    if (after_read) after_read(conn);
-  }
-  void on_writable(ConnId conn) override { ++streams[conn].writable; }
-  void on_closed(ConnId conn, const Error& why) override {
-    streams[conn].closed = true;
-    streams[conn].why = why.message;
-  }
-  void on_resolved(const HostPort& name, const std::vector<Endpoint>& found) override {
-    resolved.emplace_back(name, found);
-  }
-};
-
-struct Side {
-  uv::UvLoop loop;
-  uv::UvTransport transport;
-  Endpoints events;
-  Side(uv_loop_t* raw, const std::string& where)
-      : loop(raw), transport(loop, std::move(*uv::bind_pair(*Endpoint::parse(where)))) {
-    REQUIRE(transport.start(&events));
-  }
-  [[nodiscard]] Endpoint address() const { return transport.address(); }
-};
-
-struct Pair : test::LoopFixture {
-  Side a{&loop, "127.0.0.1:0"};
-  Side b{&loop, "127.0.0.1:0"};
-  static constexpr ConnId kDial{1};
-
-  ConnId connect() {
-    a.transport.dial(kDial, b.address());
-    REQUIRE(run_until([&] { return a.events.streams[kDial].up && b.events.accepted.size() == 1; }));
-    return b.events.accepted.front();
-  }
-};
-
-std::string pattern(std::size_t size) {
-  std::string text(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i * 2654435761U) >> 13);
-  return text;
-}
-
-}  // namespace
+using namespace plumvine::test;
 
 TEST_CASE("packets and streams share one port, ephemeral or given", "[sockets]") {
   auto first = uv::bind_pair(*Endpoint::parse("127.0.0.1:0"));
@@ -131,7 +58,7 @@ TEST_CASE("a packet that cannot be sent is counted", "[sockets]") {
 
 TEST_CASE("a dual-stack socket speaks with IPv4 and names it so", "[sockets]") {
   if (!uv::ipv6_available()) return;
-  test::LoopFixture f;
+  LoopFixture f;
   Side any{&f.loop, "[::]:0"};
   Side four{&f.loop, "127.0.0.1:0"};
   Endpoint any_four = *Endpoint::parse("127.0.0.1:1");
@@ -145,102 +72,102 @@ TEST_CASE("a dual-stack socket speaks with IPv4 and names it so", "[sockets]") {
   REQUIRE(f.run_until([&] { return four.events.streams[ConnId{1}].up && any.events.accepted.size() == 1; }));
 }
 
-TEST_CASE("an accepted stream has an even number, and bytes flow both ways", "[sockets]") {
-  Pair f;
+TEMPLATE_TEST_CASE("an accepted stream has an even number, and bytes flow both ways", "[sockets]", Pair, TlsPair) {
+  TestType f;
   const ConnId other = f.connect();
   CHECK(static_cast<std::uint64_t>(other) % 2 == 0);
   const std::vector<Bytes> parts{Bytes::copy_of(std::string_view{"one "}), Bytes{},
                                  Bytes::copy_of(std::string_view{"two"})};
-  CHECK(f.a.transport.write(Pair::kDial, parts) == 7);
+  CHECK(f.a.transport.write(TestType::kDial, parts) == 7);
   CHECK(f.b.transport.write(other, std::vector<Bytes>{Bytes::copy_of(std::string_view{"back"})}) == 4);
   CHECK(f.run_until([&] {
-    return f.b.events.streams[other].received == "one two" && f.a.events.streams[Pair::kDial].received == "back";
+    return f.b.events.streams[other].received == "one two" && f.a.events.streams[TestType::kDial].received == "back";
   }));
 }
 
-TEST_CASE("a write takes what fits, and room is announced", "[sockets]") {
-  Pair f;
+TEMPLATE_TEST_CASE("a write takes what fits, and room is announced", "[sockets]", Pair, TlsPair) {
+  TestType f;
   const ConnId other = f.connect();
   f.b.transport.pause_reading(other, true);
   const std::string text = pattern(16 << 20);
   const Bytes whole = Bytes::copy_of(std::string_view{text});
   std::vector<Bytes> parts;
   for (std::size_t at = 0; at < text.size(); at += 100'003) parts.push_back(whole.slice(at, 100'003));
-  std::size_t sent = f.a.transport.write(Pair::kDial, parts);
+  std::size_t sent = f.a.transport.write(TestType::kDial, parts);
   REQUIRE(sent < text.size());
-  CHECK_FALSE(f.run_until([&] { return f.a.events.streams[Pair::kDial].writable != 0; }, 50ms));
+  CHECK_FALSE(f.run_until([&] { return f.a.events.streams[TestType::kDial].writable != 0; }, 50ms));
   f.b.transport.pause_reading(other, false);
   while (sent < text.size()) {
-    const int seen = f.a.events.streams[Pair::kDial].writable;
-    REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].writable > seen; }));
-    sent += f.a.transport.write(Pair::kDial, std::vector<Bytes>{whole.slice(sent)});
+    const int seen = f.a.events.streams[TestType::kDial].writable;
+    REQUIRE(f.run_until([&] { return f.a.events.streams[TestType::kDial].writable > seen; }));
+    sent += f.a.transport.write(TestType::kDial, std::vector<Bytes>{whole.slice(sent)});
   }
   REQUIRE(f.run_until([&] { return f.b.events.streams[other].received.size() == text.size(); }));
   CHECK((f.b.events.streams[other].received == text));
 }
 
-TEST_CASE("a paused stream is not read", "[sockets]") {
-  Pair f;
+TEMPLATE_TEST_CASE("a paused stream is not read", "[sockets]", Pair, TlsPair) {
+  TestType f;
   const ConnId other = f.connect();
   f.b.transport.pause_reading(other, true);
-  f.a.transport.write(Pair::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{"later"})});
+  f.a.transport.write(TestType::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{"later"})});
   CHECK_FALSE(f.run_until([&] { return !f.b.events.streams[other].received.empty(); }, 50ms));
   f.b.transport.pause_reading(other, false);
   CHECK(f.run_until([&] { return f.b.events.streams[other].received == "later"; }));
 }
 
-TEST_CASE("a dial that is refused is told later, not inside the call", "[sockets]") {
-  Pair f;
+TEMPLATE_TEST_CASE("a dial that is refused is told later, not inside the call", "[sockets]", Pair, TlsPair) {
+  TestType f;
   auto gone = uv::bind_pair(*Endpoint::parse("127.0.0.1:0"));
   const Endpoint nobody = gone->address;
   gone->stream.reset();
   gone->datagram.reset();
-  f.a.transport.dial(Pair::kDial, nobody);
-  CHECK_FALSE(f.a.events.streams[Pair::kDial].closed);
-  REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].closed; }));
-  CHECK(f.a.events.streams[Pair::kDial].why.find("refused") != std::string::npos);
+  f.a.transport.dial(TestType::kDial, nobody);
+  CHECK_FALSE(f.a.events.streams[TestType::kDial].closed);
+  REQUIRE(f.run_until([&] { return f.a.events.streams[TestType::kDial].closed; }));
+  CHECK(f.a.events.streams[TestType::kDial].why.find("refused") != std::string::npos);
 }
 
-TEST_CASE("closing with flush delivers what was accepted, even with unread bytes on our side", "[sockets]") {
-  Pair f;
+TEMPLATE_TEST_CASE("closing with flush delivers what was accepted, even with unread bytes on our side", "[sockets]", Pair, TlsPair) {
+  TestType f;
   const ConnId other = f.connect();
   f.b.transport.pause_reading(other, true);
-  f.a.transport.write(Pair::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{pattern(100'000)})});
+  f.a.transport.write(TestType::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{pattern(100'000)})});
   const std::string answer = pattern(50'000);
   REQUIRE(f.b.transport.write(other, std::vector<Bytes>{Bytes::copy_of(std::string_view{answer})}) == answer.size());
   f.b.transport.close(other, CloseMode::flush);
-  REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].closed; }));
-  CHECK((f.a.events.streams[Pair::kDial].received == answer));
+  REQUIRE(f.run_until([&] { return f.a.events.streams[TestType::kDial].closed; }));
+  CHECK((f.a.events.streams[TestType::kDial].received == answer));
   CHECK_FALSE(f.b.events.streams[other].closed);
 }
 
-TEST_CASE("an abort resets the other side and is silent on ours", "[sockets]") {
-  Pair f;
+TEMPLATE_TEST_CASE("an abort resets the other side and is silent on ours", "[sockets]", Pair, TlsPair) {
+  TestType f;
   const ConnId other = f.connect();
   f.b.transport.close(other, CloseMode::abort);
-  REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].closed; }));
-  CHECK(f.a.events.streams[Pair::kDial].why.find("reset") != std::string::npos);
+  REQUIRE(f.run_until([&] { return f.a.events.streams[TestType::kDial].closed; }));
+  CHECK(f.a.events.streams[TestType::kDial].why.find("reset") != std::string::npos);
   CHECK_FALSE(f.b.events.streams[other].closed);
 }
 
-TEST_CASE("a stream may be closed inside its own event", "[sockets]") {
-  Pair f;
+TEMPLATE_TEST_CASE("a stream may be closed inside its own event", "[sockets]", Pair, TlsPair) {
+  TestType f;
   const ConnId other = f.connect();
   f.b.events.after_read = [&](ConnId conn) { f.b.transport.close(conn, CloseMode::abort); };
-  f.a.transport.write(Pair::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{"x"})});
-  REQUIRE(f.run_until([&] { return f.a.events.streams[Pair::kDial].closed; }));
+  f.a.transport.write(TestType::kDial, std::vector<Bytes>{Bytes::copy_of(std::string_view{"x"})});
+  REQUIRE(f.run_until([&] { return f.a.events.streams[TestType::kDial].closed; }));
   CHECK(f.b.events.streams[other].received == "x");
 }
 
-TEST_CASE("writing to a stream that broke is told as closed", "[sockets]") {
-  Pair f;
+TEMPLATE_TEST_CASE("writing to a stream that broke is told as closed", "[sockets]", Pair, TlsPair) {
+  TestType f;
   const ConnId other = f.connect();
-  f.a.transport.pause_reading(Pair::kDial, true);  // so that only writing can notice
+  f.a.transport.pause_reading(TestType::kDial, true);  // so that only writing can notice
   f.b.transport.close(other, CloseMode::abort);
   const std::vector<Bytes> text{Bytes::copy_of(std::string_view{"anybody?"})};
   CHECK(f.run_until([&] {
-    f.a.transport.write(Pair::kDial, text);
-    return f.a.events.streams[Pair::kDial].closed;
+    f.a.transport.write(TestType::kDial, text);
+    return f.a.events.streams[TestType::kDial].closed;
   }));
 }
 
@@ -283,7 +210,7 @@ TEST_CASE("literals and host names are answered after the call", "[resolver]") {
 }
 
 TEST_CASE("a transport may be destroyed with look-ups, dials and streams open", "[sockets]") {
-  test::LoopFixture f;
+  LoopFixture f;
   {
     Side a{&f.loop, "127.0.0.1:0"};
     Side b{&f.loop, "127.0.0.1:0"};

@@ -17,6 +17,7 @@
 #include "flags.hpp"
 #include "health/json_text.hpp"
 #include "transport/uv/keys.hpp"
+#include "transport/uv/tls_files.hpp"
 
 extern char** environ;
 
@@ -195,6 +196,21 @@ std::optional<Refusal> check_keys(const Config& config) {
   return Refusal{keys.error().code == Errc::system ? 1 : 2, {(message.starts_with("keyring") ? "--" : "") + message}};
 }
 
+/// The same for certificate, key and CA.
+std::optional<Refusal> check_tls(const Config& config) {
+  if (config.tls_cert.empty()) return std::nullopt;
+  const auto loaded = uv::load_tls(config);
+  if (loaded) return std::nullopt;
+  std::string flag = loaded.error().message;
+  if (flag.starts_with("tls_")) flag = "--tls-" + flag.substr(4);
+  return Refusal{loaded.error().code == Errc::system ? 1 : 2, {std::move(flag)}};
+}
+
+std::optional<Refusal> check_secrets(const Config& config) {
+  auto refusal = check_keys(config);
+  return refusal ? refusal : check_tls(config);
+}
+
 std::string chosen(const std::string& flag, const char* variable) {
   if (!flag.empty()) return flag;
   const char* value = std::getenv(variable);
@@ -290,7 +306,7 @@ std::optional<Refusal> read_options(const std::vector<std::string>& arguments, O
   if (auto problems = apply_flags(*typed, options); !problems.empty()) return Refusal{2, std::move(problems)};
   if (auto problems = resolve_names(options.config); !problems.empty()) return Refusal{1, std::move(problems)};
   if (auto problems = check(options, *typed); !problems.empty()) return Refusal{2, std::move(problems)};
-  return check_keys(options.config);
+  return check_secrets(options.config);
 }
 
 std::optional<Refusal> validate_file(const std::string& path) {
@@ -300,7 +316,7 @@ std::optional<Refusal> validate_file(const std::string& path) {
   auto problems = refusal ? std::move(refusal->problems) : std::vector<std::string>{};
   for (auto& name : resolve_names(options.config)) problems.push_back(std::move(name));
   for (auto& problem : check(options, {})) problems.push_back(std::move(problem));
-  if (problems.empty()) return check_keys(options.config);
+  if (problems.empty()) return check_secrets(options.config);
   return Refusal{2, std::move(problems)};
 }
 

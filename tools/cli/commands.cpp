@@ -398,6 +398,7 @@ const std::map<std::string, Command>& commands() {
       {"forget", forget},
       {"keys", keys},
       {"config", config},
+      {"tls", tls},
       {"leave", [](const Call& c) { return operation(c, "/leave", ""); }},
       {"rejoin", [](const Call& c) { return operation(c, "/rejoin", ""); }}};
   return table;
@@ -420,7 +421,7 @@ int run(const Call& call) {
     return complain(kUsage,
                     fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
   }
-  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config", "explain", "promote", "trace", "reachability", "analyze", "state"};
+  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config", "explain", "promote", "trace", "reachability", "analyze", "state", "tls"};
   const bool takes =
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())

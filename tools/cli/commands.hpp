@@ -37,6 +37,7 @@ struct Call {
   std::string since;         ///< events --since
   std::string window;        ///< events --window, stats --window
   std::string data_dir;      ///< state --data-dir
+  std::string label;         ///< tls dev-ca --label
 };
 
 int run(const Call& call);
@@ -56,6 +57,7 @@ int analyze(const Call& call);
 int state(const Call& call);
 int subscribe(const Call& call);
 int resync(const Call& call);
+int tls(const Call& call);
 
 /// What `explain` knows of one code.
 struct Explained {

@@ -37,6 +37,7 @@ constexpr std::array kUsages{
     Usage{"stats", "", "rates and latencies over the last hour, or over --window"},
     Usage{"subscribe", "TOPIC", "print the messages of a topic as JSON lines; --from begins earlier"},
     Usage{"test-delivery", "", "send probes and say who got them, how late, over how many hops"},
+    Usage{"tls", "dev-ca|verify DIR|CERT [NAME...|CA]", "make a private CA and certificates for a trial (DIR NAME...); ask all members whether they take a new one (CERT [CA])"},
     Usage{"top", "", "a live view: health, rates, latency, links, memory; --once prints it once"},
     Usage{"trace", "ID", "the way of one message across the members"},
     Usage{"tree", "", "the broadcast trees as seen from here"},

@@ -41,10 +41,13 @@ target_link_libraries(plumvine_runtime PUBLIC PkgConfig::LZ4)
 plumvine_object(plumvine_health health)
 target_link_libraries(plumvine_health PRIVATE nlohmann_json::nlohmann_json)
 
-# The one place that knows a crypto library. Not part of the core archive: the machines get it injected.
+# The two places that know a crypto library. Not part of the core archive: the machines get them injected.
 plumvine_object(plumvine_crypto transport/crypto)
 target_include_directories(plumvine_crypto PRIVATE ${root})
 target_link_libraries(plumvine_crypto PUBLIC PkgConfig::GNUTLS)
+plumvine_object(plumvine_tls transport/tls)
+target_include_directories(plumvine_tls PRIVATE ${root})
+target_link_libraries(plumvine_tls PUBLIC PkgConfig::GNUTLS)
 
 # Everything without sockets, clocks and random devices, as one archive: the simulator and the tests link it.
 add_library(plumvine_core STATIC)
@@ -66,7 +69,7 @@ add_custom_command(OUTPUT ${dashboard_source}
   DEPENDS ${dashboard_files} ${root}/tools/cmake/EmbedDashboard.cmake VERBATIM)
 add_library(plumvine ${uv_sources} ${dashboard_source}
   $<TARGET_OBJECTS:plumvine_base> $<TARGET_OBJECTS:plumvine_membership> $<TARGET_OBJECTS:plumvine_plumtree>
-  $<TARGET_OBJECTS:plumvine_runtime> $<TARGET_OBJECTS:plumvine_crypto> $<TARGET_OBJECTS:plumvine_health>)
+  $<TARGET_OBJECTS:plumvine_runtime> $<TARGET_OBJECTS:plumvine_crypto> $<TARGET_OBJECTS:plumvine_tls> $<TARGET_OBJECTS:plumvine_health>)
 add_library(plumvine::plumvine ALIAS plumvine)
 target_include_directories(plumvine PUBLIC $<BUILD_INTERFACE:${root}/include> $<INSTALL_INTERFACE:include> PRIVATE ${root})
 target_link_libraries(plumvine PRIVATE $<BUILD_INTERFACE:plumvine_options> fmt::fmt PkgConfig::UV PkgConfig::MHD

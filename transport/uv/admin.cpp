@@ -18,6 +18,7 @@
 #include "health/dump.hpp"
 #include "links_inquiry.hpp"
 #include "reachability.hpp"
+#include "tls_inquiry.hpp"
 #include "views_inquiry.hpp"
 
 namespace plumvine::uv {
@@ -218,6 +219,7 @@ class Admin::Impl {
   HttpResponse list_keys(const HttpRequest&, std::string_view) { return order({}); }
   HttpResponse keys(const HttpRequest&, std::string_view command);
   HttpResponse order(KeyOrder order);
+  HttpResponse verify_tls(const HttpRequest&, std::string_view);
 
   HealthReport judge(const Snapshot& snapshot) const { return assess(snapshot, host_.config().health); }
 
@@ -261,6 +263,7 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"POST", "/resync", "/resync", true, &Impl::resync},
       Route{"GET", "/keys", "/keys", true, &Impl::list_keys},  // shows secrets
       Route{"POST", "/keys/", "/keys/COMMAND", true, &Impl::keys},
+      Route{"POST", "/tls/verify", "/tls/verify", true, &Impl::verify_tls},
   };
   return table;
 }
@@ -624,6 +627,25 @@ HttpResponse Admin::Impl::order(KeyOrder order) {
   return response;
 }
 
+/// `{"cert": PEM}`, with `"ca": PEM` where CAs are to change.
+HttpResponse Admin::Impl::verify_tls(const HttpRequest& request, std::string_view) {
+  const auto body = nlohmann::json::parse(request.body, nullptr, false);
+  const bool good = body.is_object() && body.contains("cert") && body["cert"].is_string() && (!body.contains("ca") || body["ca"].is_string());
+  if (!good) return fail(400, "bad_request", "the body names a certificate", R"({"cert": "PEM", "ca": "PEM"})");
+  const Config& config = host_.config();
+  if (config.tls_cert.empty()) return fail(409, "no_tls", "this member has no TLS", "start it with tls_cert, tls_key and tls_ca");
+  const auto plan = read_plan(body["cert"].get_ref<const std::string&>(), body.value("ca", std::string{}), {config.name, config.cluster});
+  if (!plan) return fail(plan.error().code == Errc::too_large ? 413 : 400, to_string(plan.error().code), plan.error().message, "give certificates in PEM");
+  HttpResponse response;
+  response.later = [this, plan = *plan](const std::function<void(HttpResponse)>& give) {
+    const std::string question = tls_question(plan);
+    host_.ask(Asking::certificate, question, kTraceTime, [this, plan, question, give](const Answered& answered) {
+      give(json(200, tls_report(plan, host_.config().name, host_.own_answer(Asking::certificate, question), answered).json));
+    });
+  };
+  return response;
+}
+
 void Admin::Impl::observe(const std::string& path, int status) {
   const Route* route = find(path);
   const bool known = std::find(kStatuses.begin(), kStatuses.end(), status) != kStatuses.end();
@@ -636,7 +658,7 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   for (const auto& route : routes()) {
     counts.try_emplace({route.label, 405}, 0);
     if (route.method == "GET") counts.try_emplace({route.label, 200}, 0);
-    if (route.method == "POST" && route.label != "/keys/COMMAND" && route.label != "/trim" && route.label != "/test-delivery") counts.try_emplace({route.label, 202}, 0);
+    if (route.method == "POST" && route.label != "/keys/COMMAND" && route.label != "/trim" && route.label != "/tls/verify" && route.label != "/test-delivery") counts.try_emplace({route.label, 202}, 0);
     if (route.guarded) counts.try_emplace({route.label, 400}, 0), counts.try_emplace({route.label, 403}, 0);
   }
   for (const char* path : {"/readyz", "/healthz", "/publish/TOPIC"}) counts.try_emplace({path, 503}, 0);

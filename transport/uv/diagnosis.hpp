@@ -22,6 +22,7 @@ enum class Asking : std::uint8_t {
   views = 4,  ///< who believes what of whom: views_inquiry.hpp
   reachability = 5,  ///< which ways lead from member to member: reachability.hpp
   events = 6,  ///< what happened there in a span of time: events_inquiry.hpp
+  certificate = 7,  ///< would it take this certificate: tls_inquiry.hpp
 };
 /// Ids in one question.
 inline constexpr std::size_t kPathsMax = 16;

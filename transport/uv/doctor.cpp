@@ -15,9 +15,10 @@ namespace plumvine::uv {
 namespace {
 
 /// Causes first: what stands below may follow from what stands above.
-constexpr std::array<std::string_view, 29> kOrder{
+constexpr std::array<std::string_view, 32> kOrder{
     "PV2011",                                // two processes of one name
-    "PV2301", "PV2302", "PV2010", "PV2008",  // who cannot belong together
+    "PV2304", "PV2301", "PV2302", "PV2010", "PV2008",  // who cannot belong together
+    "PV2303", "PV2305",                      // who soon cannot any more
     "PV2012", "PV2013", "PV2105",            // a process, a clock, a disk
     "PV2109", "PV2203", "PV2201",            // too much work, too much memory
     "PV2106", "PV2104", "PV2107",            // settings
@@ -114,7 +115,7 @@ std::size_t rank_of(std::string_view code) noexcept {
 }
 
 std::string findings_answer(const HealthReport& report, const Config& config) {
-  Json out{{"version", report.version}, {"label", !config.cluster.empty()}, {"key", !config.encrypt.empty() || !config.keyring.empty()}};
+  Json out{{"version", report.version}, {"label", !config.cluster.empty()}, {"key", !config.encrypt.empty() || !config.keyring.empty() || !config.tls_cert.empty()}};
   Json& settings = out["settings"] = Json::object();
   for (const auto& [key, value] : config.describe())
     if (std::find(kShared.begin(), kShared.end(), key) != kShared.end()) settings[key] = value;

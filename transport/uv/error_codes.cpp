@@ -28,6 +28,7 @@ constexpr std::array kTable{
     ErrorCode{"cross_origin", "A page of another origin asked for something that changes state.", "Call it from a program, or from a page of this node."},
     ErrorCode{"rate_limited", "This client's address asks more often than http_rate_limit_per_second allows.", "Wait a second, as Retry-After says; or raise the limit."},
     ErrorCode{"not_ready", "The node has not joined, or its first sync is not done.", "GET /healthz says what to look at."},
+    ErrorCode{"no_tls", "The question is about certificates, and this member has none.", "Start it with tls_cert, tls_key and tls_ca."},
     ErrorCode{"not_subscribed", "This node does not subscribe to the topic.",
               "Ask another member, or set topics.NAME.subscribe = true and start it again."},
 };

@@ -42,7 +42,8 @@ std::uint64_t random_number() {
 
 Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
     : loop(uv_loop), transport(loop, std::move(bound)), admin(node), keyring_file(uv_loop, std::move(node.keyring_path_)),
-      driver(node.driver_config(), node.identity_, loop, transport, node.wrapped_handlers(),
+      tls(node.make_tls(*this)),
+      driver(node.driver_config(), node.identity_, loop, tls ? static_cast<Transport&>(tls->transport) : transport, node.wrapped_handlers(),
              DriverHooks{.on_acked = [&node](const tree::Acked& acked) { node.mailbox_.acked(acked.up_to, acked.large_up_to); },
                          .on_leave_done =
                              [&node] {
@@ -120,6 +121,7 @@ Status Node::Impl::prepare() {
     recall_peers();
   }
   if (auto keyed = prepare_keys(); !keyed) return keyed;
+  if (auto good = prepare_tls(); !good) return good;
   check_files();
   auto where = uv::bind_address(config_.bind);
   if (!where) return where.error();
@@ -185,7 +187,8 @@ void Node::Impl::check_files() {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return;
   const std::uint64_t wanted = kOthers + config_.tree.max_peers + config_.link.half_open_max + config_.link.parallel_dials +
-                               (config_.http.empty() ? 0 : uv::HttpServer::Limits{}.connections_max);
+                               (config_.http.empty() ? 0 : uv::HttpServer::Limits{}.connections_max) +
+                               (identity_.tls && !has_keys(identity_) ? tls::TlsTransport::kPacketStreamsMax : 0);
   if (files.rlim_cur >= wanted) return;
   notes_.push_back({LogLevel::warn, "node", code::kFewFiles,
                     "This process may open " + std::to_string(files.rlim_cur) + " files, its bounds allow for " + std::to_string(wanted) +
@@ -303,7 +306,9 @@ Status Node::Impl::build(uv::BoundPair bound) {
   core_ = std::make_unique<Core>(*this, loop_, std::move(bound));
   core_->http = std::move(http);
   core_->transport.use_family(config_.ip_family);
-  if (auto started = core_->transport.start(&core_->driver); !started) return started;
+  if (core_->tls) core_->tls->transport.bind(&core_->driver);
+  TransportEvents* const events = core_->tls ? static_cast<TransportEvents*>(&core_->tls->transport) : &core_->driver;
+  if (auto started = core_->transport.start(events); !started) return started;
   if (auto opened = mailbox_.open(loop_, [this] { on_mail(); }); !opened) return opened;
   auto first = std::make_shared<Snapshot>();
   first->version = PLUMVINE_VERSION;
@@ -361,6 +366,11 @@ void Node::Impl::begin() {
     log(LogLevel::warn, "PV1503", std::move(warning));
   if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
   core_->driver.start();
+  if (core_->tls) {
+    (void)core_->tls_watcher.init(this, [this](uv_timer_t* timer) { return uv_timer_init(loop_, timer); });
+    (void)uv_timer_start(core_->tls_watcher.get(), [](uv_timer_t* timer) { uv::self<Impl>(timer)->watch_tls(); }, uv::TlsWatch::kIntervalMs,
+                         uv::TlsWatch::kIntervalMs);
+  }
   if (!events_) return;  // nobody could read what is noted
   (void)core_->sampler.init(this, [this](uv_timer_t* timer) { return uv_timer_init(loop_, timer); });
   (void)uv_timer_start(core_->sampler.get(), [](uv_timer_t* timer) { uv::self<Impl>(timer)->sample(); }, uv::MetricHistory::kIntervalMs,
@@ -454,13 +464,27 @@ Result<Config::Changes> Node::Impl::reload(const Config& fresh) {
   auto source = uv::find_keys(fresh.encrypt, fresh.keyring, config_.data_dir);
   if (!source) return source.error();
   if (source->broken) return Error{Errc::invalid_argument, source->note};
+  std::shared_ptr<const tls::Credentials> credentials;
+  if (fresh.tls_cert.empty() == identity_.tls)
+    return Error{Errc::invalid_argument, "tls_cert: TLS is turned on and off by a restart only"};
+  if (identity_.tls) {
+    Config named = fresh;  // a name and a label change by a restart only
+    named.name = config_.name;
+    named.cluster = config_.cluster;
+    auto loaded = uv::load_tls(named);
+    if (!loaded) return loaded.error();
+    credentials = std::move(*loaded);
+  }
   auto changes = std::make_shared<Config::Changes>();
-  auto taken = change([this, fresh, source = std::move(*source), changes](Driver& driver) { return take_over(driver, fresh, source, *changes); });
+  auto taken = change([this, fresh, source = std::move(*source), credentials = std::move(credentials), changes](Driver& driver) {
+    return take_over(driver, fresh, source, credentials, *changes);
+  });
   if (!taken) return taken.error();
   return std::move(*changes);
 }
 
-Status Node::Impl::take_over(Driver& driver, const Config& fresh, const uv::KeySource& keys, Config::Changes& changes) {
+Status Node::Impl::take_over(Driver& driver, const Config& fresh, const uv::KeySource& keys,
+                             const std::shared_ptr<const tls::Credentials>& credentials, Config::Changes& changes) {
   Config merged = config_;
   changes = merged.take_over(fresh);
   if (auto good = check(merged); !good) {
@@ -482,6 +506,10 @@ Status Node::Impl::take_over(Driver& driver, const Config& fresh, const uv::KeyS
   core_->memory_audit.configure(config_);
   core_->clients.configure(config_);
   driver.configure(driver_config());
+  if (credentials) {
+    tls_watch_->follow(config_);
+    take_tls(credentials);
+  }
   return other_seeds && !config_.seeds.empty() ? join_seeds(config_.seeds) : Status{};
 }
 
@@ -541,6 +569,11 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   made->bounds.push_back({"mailbox_max_bytes", fill.bytes, config_.mailbox_max_bytes});
   made->bounds.push_back({"mailbox_max_messages", fill.messages, config_.mailbox_max_messages});
   made->history = core_->history->info();
+  if (auto& tls = made->transport.tls; tls.on) {
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    tls.certificate_left_s = static_cast<double>(tls.certificate_expires_s) - std::chrono::duration<double>(wall).count();
+    tls.problem = tls_problem_;
+  }
   if (events_) made->events = events_->stats();
   made->recorded_samples = core_->metric_history.samples();
   made->recorded_bytes = core_->metric_history.bytes();

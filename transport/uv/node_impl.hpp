@@ -29,6 +29,8 @@
 #include "metric_history.hpp"
 #include "node_history.hpp"
 #include "peers_file.hpp"
+#include "tls_files.hpp"
+#include "tls_layer.hpp"
 #include "transport/driver.hpp"
 #include "uv_transport.hpp"
 
@@ -115,8 +117,10 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     uv::UvTransport transport;
     uv::Admin admin;
     uv::AtomicFile keyring_file;  ///< without a path: changed keys are not kept
+    std::unique_ptr<uv::TlsLayer> tls;  ///< between sockets and driver; null: TLS is off
     Driver driver;
     std::unique_ptr<uv::HttpServer> http;
+    uv::Handle<uv_timer_t> tls_watcher;
     std::unique_ptr<uv::AtomicFile> key_history_file;  ///< null: nor is what they replaced
     std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
     std::unique_ptr<uv::NodeHistory> history;
@@ -130,6 +134,11 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   };
   Status prepare();
   Status prepare_keys();
+  Status prepare_tls();
+  std::unique_ptr<uv::TlsLayer> make_tls(Core& core);
+  /// Looks whether a file of TLS has changed, and takes it over if it is good.
+  void watch_tls();
+  void take_tls(const std::shared_ptr<const tls::Credentials>& credentials);
   void check_files();
   void recall_peers();
   void recall_key_history();
@@ -160,7 +169,8 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   void checked(const ReachCheck& found);
   Config driver_config();
   [[nodiscard]] LogLevel driver_log_level() const;
-  Status take_over(Driver& driver, const Config& fresh, const uv::KeySource& keys, Config::Changes& changes);
+  Status take_over(Driver& driver, const Config& fresh, const uv::KeySource& keys,
+                   const std::shared_ptr<const tls::Credentials>& credentials, Config::Changes& changes);
   template <class Event>
   std::function<void(const Event&)> timed(const char* name, std::function<void(const Event&)> handler);
   void observe_handler(const char* handler, std::uint64_t started_ns, std::uint32_t calls = 1);
@@ -186,6 +196,9 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::string advertise_reason_;
   std::unique_ptr<uv::DataDir> data_dir_;
   std::string keyring_path_;  ///< until the loop takes it
+  std::shared_ptr<const tls::Credentials> tls_credentials_;  ///< those in use; null: TLS is off
+  std::unique_ptr<uv::TlsWatch> tls_watch_;
+  std::string tls_problem_;  ///< why changed files were not taken over
   std::vector<uv::KnownPeer> recalled_;
   std::unique_ptr<uv::History> history_file_;  ///< until the loop takes it
   std::vector<LogRecord> notes_;  ///< of the preparation, for the log

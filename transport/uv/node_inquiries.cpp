@@ -10,6 +10,7 @@
 #include "links_inquiry.hpp"
 #include "node_impl.hpp"
 #include "reachability.hpp"
+#include "tls_inquiry.hpp"
 #include "transport/engine.hpp"
 #include "views_inquiry.hpp"
 
@@ -38,6 +39,7 @@ std::string Node::Impl::own_answer(uv::Asking kind, std::string_view text) {
     case uv::Asking::links: return uv::links_answer(*fresh_snapshot());
     case uv::Asking::views: return uv::views_answer(*fresh_snapshot(), text);
     case uv::Asking::events: return uv::events_answer(events_.get(), *fresh_snapshot(), text, uv::http::wall_ms(), uv::kTheirEvents);
+    case uv::Asking::certificate: return uv::tls_answer(core_->tls ? &core_->tls->transport.trust() : nullptr, text);
     case uv::Asking::reachability: break;  // takes its time: `on_question`
   }
   return {};

@@ -303,7 +303,6 @@ scrape "${classic[@]}"
 [ "$(sum plumtree_prune_sent_total "${classic[@]}")" -gt 0 ] && [ "$(sum plumtree_peer_demotions_total "${classic[@]}")" -gt 0 ] || fail "links were swapped, and nothing was counted"
 
 # --- every name, with its type and each known label value ---------------------------------------------------------------
-# `plumvine_certificate_expiry_seconds` belongs to TLS.
 scrape a
 while read -r type metric label values; do
   grep -q "^# TYPE $metric $type\$" "$work/a.metrics" || fail "there is no $type $metric"
@@ -384,6 +383,9 @@ histogram plumvine_handler_seconds
 gauge plumvine_mailbox_length
 gauge plumvine_memory_bytes what resident store queues members
 gauge plumvine_clock_offset_seconds
+gauge plumvine_certificate_expiry_seconds
+counter plumvine_tls_handshakes_total kind full resumed
+counter plumvine_tls_rejected_total reason unknown_ca expired wrong_cluster wrong_name plaintext clear_packet
 counter plumvine_http_requests_total path /metrics /healthz /members /peers other
 counter plumvine_http_requests_total code 200 404 503
 NAMES

@@ -126,12 +126,14 @@ TEST_CASE("a bad flag or value is refused in one line that names it and what is 
   }
 }
 
-TEST_CASE("a flag whose part is not built is refused, never passed over", "[agent]") {
-  for (const char* flag : {"--tls-cert", "--tls-key", "--tls-ca"}) {
-    CHECK(has(refusal({flag, "x"}), flag));
-    CHECK(has(refusal({std::string(flag) + "=x"}), flag));
-  }
-  CHECK(has(refusal({"--serf-events=yes"}), "takes none"));
+TEST_CASE("a switch takes no value", "[agent]") { CHECK(has(refusal({"--serf-events=yes"}), "takes none")); }
+
+TEST_CASE("files of TLS are checked before anything starts", "[agent]") {
+  CHECK(has(refusal({"--tls-cert", "x"}), "tls_key is missing: TLS needs tls_cert, tls_key and tls_ca"));
+  const File junk("junk");
+  const std::vector<std::string> bad{"--tls-cert", junk.path(), "--tls-key", junk.path(), "--tls-ca", junk.path()};
+  CHECK(has(refusal(bad), "--tls-cert: '" + junk.path() + "': it holds no certificate in PEM"));
+  CHECK(has(refusal({"--tls-cert", "/nonexistent/c", "--tls-key", junk.path(), "--tls-ca", junk.path()}, 1), "--tls-cert: cannot read '/nonexistent/c'"));
 }
 
 TEST_CASE("keys are checked before anything starts, and never shown", "[agent]") {

@@ -207,6 +207,27 @@ TEST_CASE("strangers without our key are shown for a minute", "[health]") {
   CHECK(judged(s).status == HealthStatus::healthy);
 }
 
+TEST_CASE("a certificate is due before it expires", "[health]") {
+  constexpr double kDay = 24 * 3600;
+  auto s = cluster();
+  s.transport.tls.certificate_left_s = -1;  // without TLS nothing expires
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.transport.tls = {.on = true, .certificate_expires_s = 365 * 86400, .certificate_from_s = 0, .certificate = "ab", .certificate_left_s = 15 * kDay};
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.transport.tls.certificate_left_s = 13 * kDay;
+  CHECK(codes_of(judged(s)) == Codes{"PV2303"});
+  s.transport.tls.certificate_expires_s = 30 * 86400;  // of a month the last six days
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.transport.tls.certificate_left_s = 5 * kDay;
+  CHECK(codes_of(judged(s)) == Codes{"PV2303"});
+  s.transport.tls.certificate_left_s = -1;
+  CHECK(codes_of(judged(s)) == Codes{"PV2304"});
+  CHECK(judged(s).status == HealthStatus::unhealthy);
+  s.transport.tls.certificate_left_s = 20 * kDay;
+  s.transport.tls.problem = "tls_key: it is not the key";
+  CHECK(codes_of(judged(s)) == Codes{"PV2305"});
+}
+
 TEST_CASE("memory that grows is blamed on the part that gains it", "[health]") {
   auto s = cluster();
   s.memory = {.resident = 1 << 30, .gained = (64 << 20) - 1, .gained_s = 30, .gaining = MemoryPart::store};

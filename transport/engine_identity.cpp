@@ -1,0 +1,37 @@
+// Certificates: who is at the other end of a connection must be whom its certificate names.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "codes.hpp"
+#include "engine_impl.hpp"
+
+namespace plumvine {
+
+void Engine::Impl::identified(ConnId id, const std::vector<std::string>& names) {
+  Connection* conn = find(id);
+  if (!conn) return;
+  conn->names = names;
+  // Somebody was dialled by name; who is accepted tells its own when it greets.
+  if (conn->link && conn->link->outbound()) (void)may_be(*conn, conn->link->name);
+  else if (!conn->expected.empty()) (void)may_be(*conn, conn->expected);
+}
+
+bool Engine::Impl::may_be(Connection& conn, std::string_view name) {
+  if (!conn.names || std::find(conn.names->begin(), conn.names->end(), name) != conn.names->end()) return true;
+  ++wrong_names_;
+  const std::string where = conn.remote.to_string();
+  const bool dialled = conn.link ? conn.link->outbound() : true;
+  const std::string theirs = conn.names->empty() ? "nobody" : fmt::format("{}", fmt::join(*conn.names, ", "));
+  const std::string text = dialled ? "its certificate names " + theirs
+                                   : "it calls itself " + std::string(name) + ", and its certificate names " + theirs;
+  log(LogLevel::warn, "link", code::kTlsWrongName, conn.remote.host(),
+      (dialled ? "No connection to " + std::string(name) + " at " : "Closing a connection from ") + where + ": " + text,
+      {{"peer", std::string(name)}, {"address", where}, {"names", theirs}});
+  if (conn.link) dial_over(conn, text);
+  else if (conn.kind == ConnKind::membership && !conn.closing) swim_->stream_closed(conn.stream, now_);
+  close_now(conn, CloseMode::abort);
+  return false;
+}
+
+}  // namespace plumvine
