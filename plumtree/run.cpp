@@ -45,7 +45,7 @@ void RunBuilder::put(BytesView payload) {
   ++count_;
 }
 
-void RunBuilder::add(Bytes payload) {
+void RunBuilder::add(Bytes payload, const BlockSource& source) {
   if (count_ == 0) {
     first_ = std::move(payload);
     count_ = 1;
@@ -53,7 +53,7 @@ void RunBuilder::add(Bytes payload) {
     return;
   }
   if (count_ == 1) {
-    block_ = std::make_shared_for_overwrite<std::byte[]>(kBlock);
+    block_ = source(kBlock);
     count_ = 0;
     bytes_ = 0;
     put(first_.view());

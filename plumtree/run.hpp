@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -32,6 +33,10 @@ struct Joined {
   Bytes bytes;
 };
 
+/// Gives memory of at least so many bytes, in which anything may be.
+using BlockSource = std::function<std::shared_ptr<std::byte[]>(std::size_t)>;
+inline std::shared_ptr<std::byte[]> heap_block(std::size_t bytes) { return std::make_shared_for_overwrite<std::byte[]>(bytes); }
+
 /// What publishers put into one run at most. A relay hands a run on when it has all of it, so it is less than a frame can have.
 struct RunBounds {
   std::uint32_t messages = kRunMessagesMax;
@@ -47,7 +52,7 @@ class RunBuilder {
   [[nodiscard]] bool fits(std::size_t bytes, const RunBounds& bounds) const noexcept {
     return count_ == 0 || (count_ < bounds.messages && kSizes * (count_ + 1) + bytes_ + bytes <= bounds.bytes);
   }
-  void add(Bytes payload);
+  void add(Bytes payload, const BlockSource& source = heap_block);
   /// What was added, as one; it is empty again.
   [[nodiscard]] Joined take();
 

@@ -33,6 +33,8 @@ struct DriverIdentity {
   std::shared_ptr<Keyring> keyring = {};
   /// For large payloads. The sum is the same in all of a cluster.
   frame::LargeTools large = {};
+  /// Memory for what is read from links.
+  frame::BlockSource blocks = frame::heap_block;
   /// Changed keys are written down: `DriverHooks::save_keys` does it.
   bool keeps_keys = false;
   /// Of the last run.

@@ -38,7 +38,8 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
       log_(config_.log, config_.log_level),
       overlay_(config_.tree, config_.link, identity_.instance, config_.name, rng_.fork()),
       tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level, config_.topics, identity_.large),
-      peers_(std::size_t{config_.swim.members_max} * 2) {
+      peers_(std::size_t{config_.swim.members_max} * 2),
+      chunks_(identity_.blocks) {
   const Result<Bytes> meta = make_metadata(config_, identity_.instance, user_tags_);
   PLUMVINE_CHECK(meta.has_value(), "a configuration is validated before it is used");
   swim::Identity self = swim_identity(config_, identity_);

@@ -13,7 +13,7 @@ namespace plumvine {
 
 std::shared_ptr<std::byte[]> ChunkPool::take() {
   if (spare_) return std::exchange(spare_, nullptr);
-  return std::make_shared_for_overwrite<std::byte[]>(kChunkSize);
+  return source_(kChunkSize);
 }
 
 void ChunkPool::give(std::shared_ptr<std::byte[]> chunk) {
@@ -47,7 +47,7 @@ std::span<std::byte> FrameDecoder::buffer() {
   const bool shared = chunk_ && chunk_.use_count() > 1;
   if (!chunk_ || shared || wanted > chunk_size_) {
     const std::size_t size = std::max(ChunkPool::kChunkSize, wanted);
-    auto fresh = size == ChunkPool::kChunkSize ? pool_->take() : std::make_shared_for_overwrite<std::byte[]>(size);
+    auto fresh = size == ChunkPool::kChunkSize ? pool_->take() : pool_->block(size);
     if (rest != 0) std::memcpy(fresh.get(), at(0), rest);
     chunk_ = std::move(fresh);
     chunk_size_ = size;
@@ -133,7 +133,7 @@ std::optional<Result<Frame>> FrameDecoder::partial(std::size_t length, FrameReje
   }
   if (peek.payload_size < kOwnBlock || here < peek.payload_offset) return std::nullopt;
   head_ = Bytes::copy_of(body.first(peek.payload_offset));
-  block_ = std::make_shared_for_overwrite<std::byte[]>(peek.payload_size);
+  block_ = pool_->block(peek.payload_size);
   block_size_ = peek.payload_size;
   block_filled_ = here - peek.payload_offset;
   if (block_filled_ != 0) std::memcpy(block_.get(), body.data() + peek.payload_offset, block_filled_);

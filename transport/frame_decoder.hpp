@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include <plumvine/bytes.hpp>
 #include <plumvine/result.hpp>
@@ -13,16 +14,21 @@
 
 namespace plumvine {
 
-/// Keeps one spare read chunk for all connections of a node: an idle connection holds none.
+/// Memory to read to. Keeps one spare read chunk for all connections of a node: an idle connection holds none.
 class ChunkPool {
  public:
   static constexpr std::size_t kChunkSize = 64 * 1024;
+  /// `source` gives blocks of at least so many bytes.
+  explicit ChunkPool(frame::BlockSource source = frame::heap_block) : source_(std::move(source)) {}
   /// A chunk of `kChunkSize` bytes that nobody else refers to.
   std::shared_ptr<std::byte[]> take();
+  /// For one payload.
+  std::shared_ptr<std::byte[]> block(std::size_t bytes) { return source_(bytes); }
   /// Takes a chunk of `kChunkSize` back. Ignored while somebody else refers to it.
   void give(std::shared_ptr<std::byte[]> chunk);
 
  private:
+  frame::BlockSource source_;
   std::shared_ptr<std::byte[]> spare_;
 };
 

@@ -12,9 +12,9 @@ namespace {
 Timestamp monotonic_now() { return {static_cast<std::int64_t>(uv_hrtime())}; }
 }  // namespace
 
-Mailbox::Mailbox(const Config& config)
+Mailbox::Mailbox(const Config& config, frame::BlockSource blocks)
     : waiting_bytes_max_(config.mailbox_max_bytes), waiting_messages_max_(config.mailbox_max_messages),
-      run_bounds_(run_bounds(config.tree)),
+      run_bounds_(run_bounds(config.tree)), blocks_(std::move(blocks)),
       windows_{Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}},
                Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}}} {}
 
@@ -79,7 +79,7 @@ void Mailbox::put(Publish broadcast) {
   if (last == nullptr || !last->joins || last->topic != broadcast.topic || !last->run.fits(payload.size(), run_bounds_)) {
     last = &std::get<Publish>(items_.emplace_back(std::move(broadcast)));
   }
-  last->run.add(std::move(payload));
+  last->run.add(std::move(payload), blocks_);
 }
 
 Status Mailbox::post(Command command) {

@@ -23,6 +23,10 @@ namespace {
 constexpr std::int64_t kSnapshotAgeNs = 250'000'000;
 constexpr std::string_view kKeyHistoryFile = "key-history.json";
 
+frame::BlockSource block_source(const uv::BlockPool& pool) {
+  return [pool](std::size_t bytes) { return pool.take(bytes); };
+}
+
 Status check(const Config& config) {
   std::string all;
   for (const auto& problem : config.validate()) all += (all.empty() ? "" : "; ") + problem.field + ": " + problem.message;
@@ -96,7 +100,7 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
 }
 
 Node::Impl::Impl(Config config, Handlers handlers)
-    : config_(std::move(config)), handlers_(std::move(handlers)), mailbox_(config_) {}
+    : config_(std::move(config)), handlers_(std::move(handlers)), mailbox_(config_, block_source(blocks_)) {}
 
 Node::Impl::~Impl() = default;
 
@@ -168,6 +172,7 @@ Status Node::Impl::prepare_keys() {
   if (!ring) return ring.error().with("keyring");
   identity_.keyring = std::move(*ring);
   identity_.large = {gmac_checksum, uv::large_block};
+  identity_.blocks = block_source(blocks_);
   identity_.keeps_keys = !source->file.empty();
   if (auto problem = uv::rights_problem(source->file); !problem.empty())
     notes_.push_back({LogLevel::warn, "node", code::kKeysReadable, std::move(problem)});

@@ -17,6 +17,7 @@
 #include "addresses.hpp"
 #include "admin.hpp"
 #include "atomic_file.hpp"
+#include "block_pool.hpp"
 #include "client_limiter.hpp"
 #include "data_dir.hpp"
 #include "diagnosis.hpp"
@@ -205,6 +206,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::uint16_t seed_port_ = 7946;
   Endpoint bind_address_;
   Endpoint http_address_;
+  uv::BlockPool blocks_;
   uv::Mailbox mailbox_;
   /// Calls of `on_message` that are timed together; the first one began then.
   static constexpr std::uint32_t kTimedTogether = 16;
