@@ -26,6 +26,11 @@ inline constexpr std::size_t kRunMessageBytesMax = 16 * 1024;
 /// Bytes of the largest message of the run. Nothing: these bytes are none of such a run.
 [[nodiscard]] std::optional<std::size_t> largest_in(const Run& run, BytesView bytes) noexcept;
 
+/// What of the bytes of a run is of one message.
+[[nodiscard]] std::size_t bytes_of(const Run& run, const Bytes& bytes, std::uint32_t index) noexcept;
+/// What is of those behind the first `passed`, which are not all.
+[[nodiscard]] std::size_t bytes_behind(const Run& run, const Bytes& bytes, std::uint32_t passed) noexcept;
+
 /// Bytes of a run of these payloads, in order. There are 2 to `kRunMessagesMax` of them, of at most `kRunMessageBytesMax` bytes each.
 struct Joined {
   Run run;
