@@ -100,18 +100,37 @@ void MessageStore::unshelve(const StoredMessage& message) {
 }
 
 void MessageStore::trim_cache() {
-  const auto several = [this] { return cached_ > 1 && cache_first_ + 1 < end(); };  // a run may be all there is
-  while (several() && cached_ > std::max<std::uint64_t>(1, config_->message_cache_max_size)) uncache_front(CacheEviction::count);
-  while (several() && cache_bytes_ > config_->message_cache_max_bytes) uncache_front(CacheEviction::bytes);
+  const std::uint64_t most = std::max<std::uint64_t>(1, config_->message_cache_max_size);
+  while (cached_ > most) {
+    const StoredMessage& message = place(cache_first_);
+    if (message.gone || message.run.count - cache_passed_ <= cached_ - most) uncache_place(CacheEviction::count);
+    else uncache_front(CacheEviction::count);
+  }
+  while (cached_ > 1 && cache_bytes_ > config_->message_cache_max_bytes) uncache_front(CacheEviction::bytes);
+}
+
+MessageStore::Cached MessageStore::cached_of(const StoredMessage& message, Arrival arrival) const {
+  if (arrival != cache_first_ || cache_passed_ == 0) return {message.run.count, message.payload.size()};
+  return {message.run.count - cache_passed_, frame::bytes_behind(message.run, message.payload, cache_passed_)};
 }
 
 void MessageStore::uncache_front(CacheEviction reason) {
-  const StoredMessage& message = place(cache_first_++);
-  if (message.gone) return;
-  cache_bytes_ -= message.payload.size();
-  cached_ -= message.run.count;
-  cache_evictions_.add(reason, message.run.count);
-  if (reason == CacheEviction::ttl) expired_ += message.run.count;
+  const StoredMessage& message = place(cache_first_);
+  if (message.gone || message.run.count - cache_passed_ == 1) return uncache_place(reason);
+  cache_bytes_ -= frame::bytes_of(message.run, message.payload, cache_passed_++);
+  --cached_;
+  cache_evictions_.add(reason);
+}
+
+void MessageStore::uncache_place(CacheEviction reason) {
+  const StoredMessage& message = place(cache_first_);
+  const Cached cached = message.gone ? Cached{} : cached_of(message, cache_first_);
+  cache_bytes_ -= cached.bytes;
+  cached_ -= cached.messages;
+  if (!message.gone) cache_evictions_.add(reason, cached.messages);
+  if (reason == CacheEviction::ttl) expired_ += cached.messages;
+  ++cache_first_;
+  cache_passed_ = 0;
 }
 
 StoredMessage MessageStore::remove(Arrival arrival) {
@@ -131,16 +150,18 @@ void MessageStore::drop(Arrival arrival, std::optional<CacheEviction> reason) {
   if (at(arrival) == nullptr) return;
   const StoredMessage gone = remove(arrival);
   if (arrival >= cache_first_) {
-    cache_bytes_ -= gone.payload.size();
-    cached_ -= gone.run.count;
-    if (reason) cache_evictions_.add(*reason, gone.run.count);
-    if (reason == CacheEviction::ttl) expired_ += gone.run.count;
+    const Cached cached = cached_of(gone, arrival);
+    cache_bytes_ -= cached.bytes;
+    cached_ -= cached.messages;
+    if (arrival == cache_first_) cache_passed_ = 0;
+    if (reason) cache_evictions_.add(*reason, cached.messages);
+    if (reason == CacheEviction::ttl) expired_ += cached.messages;
   }
   if (evicted_) evicted_(gone);
 }
 
 void MessageStore::evict_front() {
-  if (cache_first_ == first_) uncache_front(too_many() ? CacheEviction::count : CacheEviction::bytes);
+  if (cache_first_ == first_) uncache_place(too_many() ? CacheEviction::count : CacheEviction::bytes);
   const bool here = !place(first_).gone;
   const StoredMessage gone = here ? remove(first_) : StoredMessage{};
   place(first_) = StoredMessage{};
@@ -152,7 +173,7 @@ void MessageStore::evict_front() {
 }
 
 void MessageStore::expire(Timestamp now) {
-  while (cache_first_ < end() && place(cache_first_).arrived + config_->message_cache_ttl <= now) uncache_front(CacheEviction::ttl);
+  while (cache_first_ < end() && place(cache_first_).arrived + config_->message_cache_ttl <= now) uncache_place(CacheEviction::ttl);
   for (auto& [number, shelf] : shelves_) {
     while (!shelf.arrivals.empty()) {
       const StoredMessage& oldest = *at(shelf.arrivals.front());
@@ -162,7 +183,7 @@ void MessageStore::expire(Timestamp now) {
     }
   }
   while (count_ > 0 && (place(first_).gone || place(first_).arrived + config_->sync_window <= now)) {
-    if (cache_first_ == first_) uncache_front(CacheEviction::ttl);
+    if (cache_first_ == first_) uncache_place(CacheEviction::ttl);
     evict_front();
   }
   if (by_id_.bucket_count() > kBucketsMin && by_id_.size() * 8 < by_id_.bucket_count()) by_id_.rehash(0);

@@ -67,7 +67,7 @@ struct StoredMessage {
 /// `retention_bytes`; the cache by `message_cache_ttl`,
 /// `message_cache_max_bytes` and `message_cache_max_size`. Leaving the cache is counted by reason; leaving the store is told
 /// to the owner. The newest message always stays, even if it alone is above a bound of bytes; on a shelf that goes for all its parts.
-/// A run comes and goes as one, and counts as its messages.
+/// A run counts as its messages; it leaves the store as one, the cache message by message.
 /// Not thread-safe; owned by `Tree`.
 class MessageStore {
  public:
@@ -136,13 +136,21 @@ class MessageStore {
   /// Takes the message out of store and counts, not out of the cache's; its place stays.
   StoredMessage remove(Arrival arrival);
   void evict_front();
+  /// Takes the oldest message out of the cache, of a run one after the other.
   void uncache_front(CacheEviction reason);
+  void uncache_place(CacheEviction reason);
+  /// What of a place at or behind `cache_first_` is in the cache.
+  struct Cached {
+    std::uint64_t messages = 0, bytes = 0;
+  };
+  [[nodiscard]] Cached cached_of(const StoredMessage& message, Arrival arrival) const;
   void trim_cache();
 
   const TreeConfig* config_;
   std::deque<std::vector<StoredMessage>> runs_;  // by arrival, from that of `first_`; what is stored is not moved as more comes
   Arrival first_ = 1;
   Arrival cache_first_ = 1;
+  std::uint32_t cache_passed_ = 0;  // messages of the run there that have left the cache
   std::uint64_t count_ = 0;   // places from the first message to the last
   std::uint64_t live_ = 0;    // messages in them
   std::uint64_t cached_ = 0;

@@ -79,6 +79,16 @@ Joined RunBuilder::take() {
   return out;
 }
 
+std::size_t bytes_of(const Run& run, const Bytes& bytes, std::uint32_t index) noexcept {
+  return run.alike ? bytes.size() / run.count : kSize + size_at(bytes.data(), index);
+}
+
+std::size_t bytes_behind(const Run& run, const Bytes& bytes, std::uint32_t passed) noexcept {
+  std::size_t sum = 0;
+  for (std::uint32_t i = passed; i < run.count; ++i) sum += bytes_of(run, bytes, i);
+  return sum;
+}
+
 RunCutter::RunCutter(const Run& run, const Bytes& bytes) noexcept
     : run_(run), bytes_(&bytes), offset_(run.alike ? 0 : kSize * run.count), each_(run.alike ? bytes.size() / run.count : 0) {}
 

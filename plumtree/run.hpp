@@ -27,6 +27,11 @@ inline constexpr std::size_t kRunMessageBytesMax = 16 * 1024;
 /// Bytes of the largest message of the run. Nothing: these bytes are none of such a run.
 [[nodiscard]] std::optional<std::size_t> largest_in(const Run& run, BytesView bytes) noexcept;
 
+/// What of the bytes of a run is of one message.
+[[nodiscard]] std::size_t bytes_of(const Run& run, const Bytes& bytes, std::uint32_t index) noexcept;
+/// What is of those behind the first `passed`, which are not all.
+[[nodiscard]] std::size_t bytes_behind(const Run& run, const Bytes& bytes, std::uint32_t passed) noexcept;
+
 /// A run and its bytes; or one message, of a run of one.
 struct Joined {
   Run run;

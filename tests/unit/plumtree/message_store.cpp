@@ -206,7 +206,7 @@ StoredMessage run(Sequence first, std::uint32_t count, Timestamp arrived = {}) {
 }
 }  // namespace
 
-TEST_CASE("a run counts as its messages and goes as one", "[store]") {
+TEST_CASE("a run counts as its messages, and leaves the store as one and the cache one by one", "[store]") {
   TreeConfig config;
   config.sync_max_messages = 10;
   config.message_cache_max_size = 7;
@@ -217,8 +217,9 @@ TEST_CASE("a run counts as its messages and goes as one", "[store]") {
   store.put(message(5));
   store.put(run(6, 4));
   CHECK(store.messages() == 9);
-  CHECK(store.cache_messages() == 5);
-  CHECK(store.cache_evictions()[CacheEviction::count] == 4);
+  CHECK(store.cache_messages() == 7);
+  CHECK(store.cache_bytes() == 70);
+  CHECK(store.cache_evictions()[CacheEviction::count] == 2);
   CHECK(store.bytes() == 90);
   CHECK(store.held(1).front() == SequenceRange{1, 9});
   for (Sequence s = 1; s <= 9; ++s) CHECK(store.find({InstanceId{1}, s})->range().first == (s < 5 ? 1 : s == 5 ? 5 : 6));
@@ -233,13 +234,55 @@ TEST_CASE("a run counts as its messages and goes as one", "[store]") {
   CHECK(store.find({InstanceId{1}, 6}) == nullptr);
   CHECK(store.find({InstanceId{1}, 5}) != nullptr);
   CHECK(store.messages() == 4);
-  // What alone is above the bounds stays.
+  // What alone is above the store's bounds stays.
   store.put(run(20, 50));
   CHECK(store.messages() == 50);
-  CHECK(store.cache_messages() == 50);
+  CHECK(store.cache_messages() == 7);
+  CHECK(store.cache_bytes() == 70);
   store.expire(Timestamp{} + config.sync_window);
   CHECK(store.messages() == 0);
   CHECK(store.bytes() == 0);
   CHECK(store.cache_messages() == 0);
   CHECK(store.cache_bytes() == 0);
+}
+
+TEST_CASE("the cache's counts are right whatever leaves it, runs of several sizes included", "[store]") {
+  Rng rng{7};
+  for (int round = 0; round < 40; ++round) {
+    TreeConfig config;
+    config.message_cache_max_size = 1 + rng.below(60);
+    config.message_cache_max_bytes = 50 + rng.below(800);
+    config.sync_max_messages = 100;
+    MessageStore store(config);
+    Sequence next = 1;
+    std::vector<std::uint64_t> sizes{0};  // by sequence, of what it counts for
+    for (int i = 0; i < 200; ++i) {
+      std::vector<Bytes> payloads(1 + rng.below(20));
+      for (Bytes& payload : payloads) payload = Bytes::copy_of(std::string(rng.below(20), 'x'));
+      StoredMessage m = message(next);
+      if (payloads.size() > 1) {
+        frame::Joined joined = test::join(payloads);
+        m.run = joined.run;
+        m.payload = joined.bytes;
+      } else {
+        m.payload = payloads[0];
+      }
+      for (std::uint32_t k = 0; k < m.run.count; ++k) sizes.push_back(m.run.count > 1 ? frame::bytes_of(m.run, m.payload, k) : m.payload.size());
+      next = m.range().last + 1;
+      store.put(std::move(m));
+      if (rng.chance(0.1)) {
+        if (const auto arrival = store.arrival_of({InstanceId{1}, 1 + rng.below(next - 1)})) store.drop(*arrival);
+      }
+      std::uint64_t messages = 0, bytes = 0;
+      for (Sequence s = next; s-- > 1 && messages < store.cache_messages();) {
+        if (store.find({InstanceId{1}, s}) == nullptr) continue;
+        ++messages;
+        bytes += sizes[s];
+      }
+      REQUIRE(store.cache_messages() == messages);
+      REQUIRE(store.cache_bytes() == bytes);
+      REQUIRE(store.cache_messages() <= config.message_cache_max_size);
+      REQUIRE((store.cache_bytes() <= config.message_cache_max_bytes || store.cache_messages() <= 1));
+    }
+  }
 }
