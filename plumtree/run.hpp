@@ -57,6 +57,7 @@ class RunBuilder {
   [[nodiscard]] bool fits(std::size_t bytes, const RunBounds& bounds) const noexcept {
     return count_ == 0 || (count_ < bounds.messages && kSizes * (count_ + 1) + bytes_ + bytes <= bounds.bytes);
   }
+  /// It fits.
   void add(Bytes payload, const BlockSource& source = heap_block);
   /// What was added, as one; it is empty again.
   [[nodiscard]] Joined take();

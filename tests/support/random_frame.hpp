@@ -7,6 +7,8 @@
 #include <plumtree/wire.hpp>
 #include <plumvine/detail/rng.hpp>
 
+#include "runs.hpp"
+
 /// Random frames that keep every bound of the wire format, edges included.
 namespace plumvine::test {
 

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "plumtree/message_store.hpp"
+#include "support/runs.hpp"
 
 using namespace plumvine;
 using namespace plumvine::tree;

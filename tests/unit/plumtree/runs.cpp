@@ -41,8 +41,8 @@ TEST_CASE("what is joined is cut into the same", "[run]") {
   for (int i = 0; i < 300; ++i) {
     std::vector<std::string> texts(2 + rng.below(i % 10 == 0 ? frame::kRunMessagesMax - 1 : 20));
     const bool alike = rng.chance(0.5);
-    const std::size_t size = rng.below(90);
-    for (std::size_t k = 0; k < texts.size(); ++k) texts[k] = varied(alike ? size : rng.below(90), k + 1);
+    const std::size_t size = rng.below(60);
+    for (std::size_t k = 0; k < texts.size(); ++k) texts[k] = varied(alike ? size : rng.below(60), k + 1);
     frame::RunBuilder builder;
     for (const std::string& text : texts) builder.add(Bytes::copy_of(text));
     const frame::Joined joined = builder.take();

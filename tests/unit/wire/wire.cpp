@@ -2,6 +2,7 @@
 
 #include "support/pch.hpp"
 #include "support/random_frame.hpp"
+#include "support/runs.hpp"
 
 using namespace plumvine;
 using namespace plumvine::frame;
