@@ -18,14 +18,14 @@ Pacing::Paced& Pacing::at(OriginIndex origin) {
   return origins_[origin];
 }
 
-void Pacing::mark(OriginIndex origin, Timestamp now) {
+void Pacing::mark(OriginIndex origin, Timestamp now, bool at_once) {
   Paced& paced = at(origin);
   if (core_.is_own(origin)) {
     acked_at_ = std::min(acked_at_, now + kReportDelay);
     return;
   }
   if (paced.upstream == kNoSlot) return;
-  const bool due = paced.bytes >= kReportBytes || paced.messages >= kReportMessages;
+  const bool due = at_once || paced.bytes >= kReportBytes || paced.messages >= kReportMessages;
   report_at_ = std::min(report_at_, due ? now : now + kReportDelay);
   if (paced.marked) return;
   paced.marked = true;
@@ -173,7 +173,7 @@ void Pacing::on_progress(Slot from, const frame::Progress& progress, Timestamp n
     if (core_.is_own(*origin)) {
       ours = true;
     } else {
-      mark(*origin, now);
+      mark(*origin, now, true);
     }
   }
   if (ours) acknowledge(now);

@@ -11,7 +11,7 @@ namespace plumvine::tree {
 /// Tells publishers how far delivery has come, hop by hop, so that they never run ahead of members that keep up.
 ///
 /// Every node reports, to the neighbour that feeds it with an origin's messages, the smallest of its own delivered watermark and
-/// of the reports it got itself. A member whose oldest undelivered message is older than `lag_grace` does not
+/// of the reports it got itself; those it hands on at once, since who made them has waited for more already. A member whose oldest undelivered message is older than `lag_grace` does not
 /// count: it is served from the repair stores later. Messages of topics with the policy `hold` count however old they are,
 /// those of topics that drop or disconnect never. At the origin the same minimum gives `Acked`. Parts of payloads count apart, as
 /// another origin's.
@@ -58,7 +58,8 @@ class Pacing {
     std::vector<Report> reports;   ///< of neighbours that we feed
   };
   Paced& at(OriginIndex origin);
-  void mark(OriginIndex origin, Timestamp now);
+  /// A report on the origin is due: at once, where enough came for one, or with what comes in the next moment.
+  void mark(OriginIndex origin, Timestamp now, bool at_once = false);
   /// The least of `own` and of all that count.
   [[nodiscard]] Sequence behind(OriginIndex origin, Sequence own, const std::vector<Slot>& owing, Timestamp now);
   /// Links of the tree that wait for credit.

@@ -46,6 +46,7 @@ void PublishWindow::published(Sequence sequence, std::uint64_t bytes, Timestamp 
   last_ = sequence;
   if (!metered) return;
   cost_ += cost(bytes);
+  peak_ = std::max(peak_, cost_);
   if (measuring() && cost_ > std::max(limit(), cost(bytes))) measure_from_ = std::max(measure_from_, now + Duration{1});
   largest_ = std::max(largest_, bytes);
   burst_left_ -= std::min(burst_left_, bytes);
@@ -108,18 +109,23 @@ void PublishWindow::adapt(Timestamp now) {
   const Duration target = std::max(kTarget, least_ / 4);
   const Duration waiting = std::max(Duration{0}, standing_ - least_);
   if (waiting > target) {
+    grown_ = 0;
+    slow_start_ = false;
+  }
+  if (waiting > target && peak_ >= floor()) {
     const double over = std::min(1.0, static_cast<double>((waiting - target).count()) / static_cast<double>(target.count()));
     window_ = static_cast<std::uint64_t>(static_cast<double>(window_) * (1 - over / 2));
     burst_ = std::min(burst_, std::max(kBurst, window_));
-    slow_start_ = false;
-  } else if (limited_) {
-    window_ += slow_start_ ? window_ : std::max(kStep, window_ / 16);
+  } else if (waiting <= target && limited_) {
+    const std::uint64_t step = std::max(kStep, window_ / 16) << (std::min(std::max(++grown_, kPatience), kPatience + 4) - kPatience);
+    window_ += slow_start_ ? window_ : std::min(step, window_);
     burst_ = std::min(2 * burst_, std::max(kBurst, window_));
   }
   burst_ = std::min(burst_, bytes_max_);
   window_ = std::clamp(window_, floor(), most());
   limited_ = false;
   largest_ = taken_ = 0;
+  peak_ = cost_;
   next_change_ = last_ + 1;
   changed_ = now;
   standing_ = Duration{INT64_MAX};

@@ -13,8 +13,8 @@ namespace plumvine {
 /// grow where everybody's messages wait.
 ///
 /// The time from admission to acknowledgement shows how long queues are: what it takes above the least time is waiting. While that
-/// is above `kTarget` and a quarter of the least time the window shrinks, by half at most in a round trip; below it grows, by
-/// `kStep` or a sixteenth. That is congestion control by delay (RFC 6817, section 2.4), with members instead of one receiver.
+/// is above `kTarget` and a quarter of the least time the window shrinks, by half at most in a round trip, unless less than its least
+/// was under way, which is not what they wait behind; below it grows, by `kStep` or a sixteenth, and by twice as much each time after `kPatience` times in a row. That is congestion control by delay (RFC 6817, section 2.4), with members instead of one receiver.
 /// The least time is measured with little under way: for `kSettle` at first, until reports from everywhere have come in, and
 /// again each `kMemory`, since a queue that always stands would be taken for the way itself (as BBR does, draft-cardwell-iccrg-bbr, section 4.3.4).
 /// After the first time the window doubles until something waits (slow start, RFC 5681, section 3.1).
@@ -33,6 +33,7 @@ class PublishWindow {
   static constexpr Duration kInterval = std::chrono::milliseconds{50};
   static constexpr std::uint64_t kLeastCost = 64;
   static constexpr std::uint64_t kStep = 32 << 10;
+  static constexpr unsigned kPatience = 4;
   /// Eight reports of progress on their way (`tree::Pacing`), so that the window never waits for a report's timer, and enough for runs of
   /// small messages on a machine that is busy for longer than the target.
   static constexpr std::uint64_t kFloor = 256 << 10;
@@ -100,6 +101,8 @@ class PublishWindow {
   std::uint64_t taken_ = 0;          ///< cost of what was acknowledged since the last change
   double rate_ = 0;                  ///< cost a second between changes, a running mean: after a stop all comes at once
   std::uint64_t largest_ = 0;        ///< message since the last change of the window
+  std::uint64_t peak_ = 0;           ///< cost under way since then
+  unsigned grown_ = 0;               ///< times in a row
   bool limited_ = false;
   bool slow_start_ = false;
   Duration delay_{0};
