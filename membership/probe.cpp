@@ -268,6 +268,8 @@ void Probe::fail(Timestamp now) {
   if (stream_tried_) why += ", no answer over TCP";
   finish(now);
   table_.suspect({incarnation, target, core_.identity.name}, now, Accusation::probe, std::move(why));
+  // The member's time to answer has begun, and that of others begins when they hear of it: the next gossip is brought forward.
+  if (!core_.queue.empty() && core_.config.gossip_interval > Duration{0}) core_.timers.set({TimerKind::gossip}, now);
 }
 
 void Probe::finish(Timestamp now) {
@@ -296,8 +298,12 @@ void Relays::request(const wire::IndirectPing& request, const Endpoint& answer_t
   if (relays_.size() >= kRelaysMax) return;
   const std::uint32_t sequence = core_.next_sequence();
   relays_.emplace(sequence, Relay{answer_to, request.sequence, request.nack});
-  // Lifeguard, section IV-A: what we heard nothing of is told while the asker still listens.
-  core_.timers.set({TimerKind::relay, sequence}, now + core_.config.probe_timeout * 4 / 5);
+  // Lifeguard, section IV-A: what we heard nothing of is told while the asker still listens, who has spent `probe_timeout` of its interval
+  // before it asked.
+  const SwimConfig& config = core_.config;
+  const Duration left = config.probe_interval - config.probe_timeout;
+  const Duration listens = left > Duration{0} ? std::min(config.probe_timeout, left) : config.probe_timeout;
+  core_.timers.set({TimerKind::relay, sequence}, now + listens * 4 / 5);
   const Identity& self = core_.identity;
   core_.send_with_news(*endpoint, wire::Ping{sequence, request.node, self.address.view(), self.port, self.name}, table_.size());
 }

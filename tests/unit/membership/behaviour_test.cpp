@@ -28,8 +28,8 @@ std::uint64_t total_deaths(Cluster& c) {
 
 /// A machine alone, for single packets.
 struct Lone {
-  explicit Lone(std::string label = "") : self(*Endpoint::parse("10.0.0.1:7946")),
-      swim({}, {"a", self.raw(), self.port, {}, std::move(label)}, Rng{3}) {
+  explicit Lone(std::string label = "", SwimConfig config = {}) : self(*Endpoint::parse("10.0.0.1:7946")),
+      swim(config, {"a", self.raw(), self.port, {}, std::move(label)}, Rng{3}) {
     swim.start(now);
     drain();
   }
@@ -433,6 +433,59 @@ TEST_CASE("a relayed ping is answered with the asker's number, or refused in tim
     REQUIRE(wire::decode_body(part.body, nack, scratch));
     CHECK(nack.sequence == 77);
   }
+}
+
+TEST_CASE("a helper says no while the asker listens, however long a ping may take", "[swim]") {
+  SwimConfig config;
+  config.probe_interval = 5s;
+  config.probe_timeout = 3s;
+  Lone lone("", config);
+  const Endpoint asker = *Endpoint::parse("10.0.0.2:7946");
+  const Endpoint target = *Endpoint::parse("10.0.0.3:7946");
+  lone.learn("b", asker);
+  lone.learn("c", target);
+  const Bytes address = target.raw();
+  lone.receive(wire::IndirectPing{77, address.view(), target.port, "c", true, {}, 0, {}}, asker);
+  // The asker has spent 3 of its 5 s before it asked.
+  lone.now = lone.now + 1900ms;
+  lone.swim.handle_timeout(lone.now);
+  wire::Unpacker unpacker;
+  CountedReasons<PacketReject> rejected;
+  bool said_no = false;
+  for (const auto& output : lone.drain()) {
+    const auto* send = std::get_if<swim::SendPacket>(&output);
+    if (send == nullptr || !(send->to == asker)) continue;
+    for (const wire::Part& part : unpacker.unpack(send->packet.view(), "", rejected)) said_no = said_no || part.type == wire::MessageType::nack;
+  }
+  CHECK(said_no);
+}
+
+TEST_CASE("an accusation goes out in the moment it is made", "[swim]") {
+  Lone lone;
+  for (int i = 2; i < 7; ++i) lone.learn("m" + std::to_string(i), *Endpoint::parse("10.0.0." + std::to_string(i) + ":7946"));
+  int accusations = 0;
+  for (const Timestamp end = lone.now + 60s; lone.now < end && accusations < 4;) {
+    lone.now = std::max(lone.now, lone.swim.next_timeout());
+    lone.swim.handle_timeout(lone.now);
+    const auto outputs = lone.drain();
+    const bool accuses = std::any_of(outputs.begin(), outputs.end(), [](const swim::Output& output) {
+      const auto* told_us = std::get_if<swim::Notify>(&output);
+      return told_us != nullptr && told_us->event.kind == MemberEvent::Kind::suspected;
+    });
+    if (!accuses) continue;
+    ++accusations;
+    wire::Unpacker unpacker;
+    CountedReasons<PacketReject> rejected;
+    int told = 0;  // by gossip, beside the ping that comes next
+    for (const auto& output : outputs) {
+      const auto* send = std::get_if<swim::SendPacket>(&output);
+      if (send == nullptr) continue;
+      const auto parts = unpacker.unpack(send->packet.view(), "", rejected);
+      told += std::any_of(parts.begin(), parts.end(), [](const wire::Part& part) { return part.type == wire::MessageType::suspect; }) ? 1 : 0;
+    }
+    CHECK(told >= 3);
+  }
+  CHECK(accusations == 4);
 }
 
 TEST_CASE("a member that announces an old incarnation is told what we hold, once a second", "[swim]") {
