@@ -7,14 +7,11 @@
 
 namespace plumvine::uv {
 
-namespace {
-/// Not the loop's time, which stands still within a turn.
-Timestamp monotonic_now() { return {static_cast<std::int64_t>(uv_hrtime())}; }
-}  // namespace
+Timestamp Mailbox::monotonic_now() { return {static_cast<std::int64_t>(uv_hrtime())}; }
 
-Mailbox::Mailbox(const Config& config, frame::BlockSource blocks)
+Mailbox::Mailbox(const Config& config, frame::BlockSource blocks, Clock clock)
     : waiting_bytes_max_(config.mailbox_max_bytes), waiting_messages_max_(config.mailbox_max_messages),
-      run_bounds_(run_bounds(config.tree)), blocks_(std::move(blocks)),
+      run_bounds_(run_bounds(config.tree)), blocks_(std::move(blocks)), clock_(std::move(clock)),
       windows_{Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}},
                Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}}} {}
 
@@ -45,11 +42,11 @@ void Mailbox::refuse(std::uint64_t bytes) {
 Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   const std::uint64_t bytes = broadcast.payload.bytes.size();
   std::unique_lock lock{mutex_};
-  Timestamp now = monotonic_now();
+  Timestamp now = clock_();
   if (wait > Duration::zero() && !closed_ && !room_for(bytes, now)) {
     ++waiters_;
     refuse(bytes);
-    room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes, now = monotonic_now()); });
+    room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes, now = clock_()); });
     --waiters_;
   }
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
@@ -127,8 +124,9 @@ std::vector<Mailbox::Item> Mailbox::take() {
 
 void Mailbox::acked(Sequence sequence, Sequence large) {
   const std::lock_guard lock{mutex_};
-  windows_[0].room.acked(sequence, monotonic_now());
-  windows_[1].room.acked(large, monotonic_now());
+  const Timestamp now = clock_();
+  windows_[0].room.acked(sequence, now);
+  windows_[1].room.acked(large, now);
   note_room();
 }
 
@@ -136,7 +134,7 @@ void Mailbox::note_room() {
   if (waiters_ != 0) room_.notify_all();
   if (waiting_bytes_ > waiting_bytes_max_ / 2 || waiting_messages_ > waiting_messages_max_ / 2) return;
   for (Window& window : windows_) {
-    if (!window.refused || !window.room.half_free(monotonic_now())) continue;
+    if (!window.refused || !window.room.half_free(clock_())) continue;
     window.refused = waiters_ != 0;
     writable_ = true;
     wake_locked();

@@ -44,8 +44,11 @@ class Mailbox {
   using Command = std::function<void(bool run)>;
   using Item = std::variant<Publish, Command>;
 
+  /// The time now, on any thread. Not the loop's, which stands still within a turn.
+  using Clock = std::function<Timestamp()>;
+  static Timestamp monotonic_now();
   /// Runs are put together in memory of `blocks`.
-  explicit Mailbox(const Config& config, frame::BlockSource blocks = frame::heap_block);
+  explicit Mailbox(const Config& config, frame::BlockSource blocks = frame::heap_block, Clock clock = monotonic_now);
 
   /// Ties the mailbox to a loop; `on_mail` runs there soon after something came in. Loop thread.
   Status open(uv_loop_t* loop, std::function<void()> on_mail);
@@ -98,6 +101,7 @@ class Mailbox {
   const std::uint64_t waiting_bytes_max_, waiting_messages_max_;
   const frame::RunBounds run_bounds_;
   const frame::BlockSource blocks_;
+  const Clock clock_;
   mutable std::mutex mutex_;
   std::condition_variable room_;
   std::deque<Item> items_;
