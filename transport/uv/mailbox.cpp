@@ -39,7 +39,7 @@ void Mailbox::refuse(std::uint64_t bytes) {
   window.room.refused();
 }
 
-Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
+Result<Sequence> Mailbox::publish(Publish&& broadcast, Duration wait) {
   const std::uint64_t bytes = broadcast.payload.bytes.size();
   std::unique_lock lock{mutex_};
   Timestamp now = clock_();
@@ -66,15 +66,15 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   return sequence;
 }
 
-void Mailbox::put(Publish broadcast) {
+void Mailbox::put(Publish&& broadcast) {
   if (!broadcast.joins) {
-    items_.emplace_back(std::move(broadcast));
+    items_.push_back(std::move(broadcast));
     return;
   }
   Bytes payload = std::exchange(broadcast.payload.bytes, Bytes{});
   auto* last = items_.empty() ? nullptr : std::get_if<Publish>(&items_.back());
   if (last == nullptr || !last->joins || last->topic != broadcast.topic || !last->run.fits(payload.size(), run_bounds_)) {
-    last = &std::get<Publish>(items_.emplace_back(std::move(broadcast)));
+    last = &std::get<Publish>(items_.push_back(std::move(broadcast)));
   }
   last->run.add(std::move(payload), blocks_);
 }
@@ -84,7 +84,7 @@ Status Mailbox::post(Command command) {
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
   if (waiting_commands_ >= kCommandsMax)
     return Error{Errc::limit_reached, std::to_string(kCommandsMax) + " commands wait for the loop"};
-  items_.emplace_back(std::move(command));
+  items_.push_back(std::move(command));
   ++waiting_commands_;
   wake_locked();
   return {};
@@ -114,8 +114,7 @@ std::vector<Mailbox::Item> Mailbox::take() {
     } else {
       --waiting_commands_;
     }
-    out.push_back(std::move(items_.front()));
-    items_.pop_front();
+    out.push_back(items_.pop_front());
   }
   if (!items_.empty()) wake_locked();
   note_room();
@@ -147,17 +146,18 @@ bool Mailbox::take_writable() {
 }
 
 void Mailbox::close() {
-  std::deque<Item> dropped;
+  Ring<Item> dropped;
   {
     const std::lock_guard lock{mutex_};
     closed_ = true;
-    dropped.swap(items_);
+    std::swap(dropped, items_);
     for (Window& window : windows_) window.room.clear();
     waiting_bytes_ = waiting_messages_ = waiting_commands_ = 0;
     room_.notify_all();
   }
-  for (Item& item : dropped) {
-    if (auto* command = std::get_if<Command>(&item)) (*command)(false);
+  while (!dropped.empty()) {
+    const Item item = dropped.pop_front();
+    if (const auto* command = std::get_if<Command>(&item)) (*command)(false);
     else if (const auto& tell = std::get<Publish>(item).on_receipt) tell(Receipt{});
   }
 }
