@@ -52,24 +52,40 @@ void* take(std::size_t bytes, std::size_t alignment) {
     }
   }
   if (bytes == 0) bytes = 1;
-  void* memory = alignment <= alignof(std::max_align_t) ? std::malloc(bytes) : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  void* memory = alignment <= alignof(std::max_align_t)
+                     ? std::malloc(bytes)
+                     : std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   if (memory == nullptr) throw std::bad_alloc{};
   return memory;
 }
 }  // namespace
 
-void AllocationMeter::start() noexcept { counts.on = true; }
-void AllocationMeter::stop() noexcept { counts.on = false; }
-std::uint64_t AllocationMeter::count() const noexcept { return counts.count; }
-std::uint64_t AllocationMeter::bytes() const noexcept { return counts.bytes; }
-void AllocationMeter::clear() noexcept { counts.count = counts.bytes = 0; }
-void AllocationMeter::trace(bool on) noexcept { counts.tracing = on; }
+void AllocationMeter::start() noexcept {
+  counts.on = true;
+}
+void AllocationMeter::stop() noexcept {
+  counts.on = false;
+}
+std::uint64_t AllocationMeter::count() const noexcept {
+  return counts.count;
+}
+std::uint64_t AllocationMeter::bytes() const noexcept {
+  return counts.bytes;
+}
+void AllocationMeter::clear() noexcept {
+  counts.count = counts.bytes = 0;
+}
+void AllocationMeter::trace(bool on) noexcept {
+  counts.tracing = on;
+}
 
 void AllocationMeter::print_places() {
-  std::sort(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(places_used), [](const Place& a, const Place& b) { return a.count > b.count; });
+  std::sort(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(places_used),
+            [](const Place& a, const Place& b) { return a.count > b.count; });
   for (std::size_t i = 0; i < std::min<std::size_t>(places_used, 40); ++i) {
     std::fprintf(stderr, "%8llu ", static_cast<unsigned long long>(places[i].count));
-    for (int frame = 2; frame < places[i].depth; ++frame) std::fprintf(stderr, " %p", places[i].frames[static_cast<std::size_t>(frame)]);
+    for (int frame = 2; frame < places[i].depth; ++frame)
+      std::fprintf(stderr, " %p", places[i].frames[static_cast<std::size_t>(frame)]);
     std::fputc('\n', stderr);
   }
   places_used = 0;
@@ -77,15 +93,39 @@ void AllocationMeter::print_places() {
 
 }  // namespace plumvine::perf
 
-void* operator new(std::size_t bytes) { return plumvine::perf::take(bytes, 0); }
-void* operator new[](std::size_t bytes) { return plumvine::perf::take(bytes, 0); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) { return plumvine::perf::take(bytes, static_cast<std::size_t>(alignment)); }
-void* operator new[](std::size_t bytes, std::align_val_t alignment) { return plumvine::perf::take(bytes, static_cast<std::size_t>(alignment)); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void* operator new(std::size_t bytes) {
+  return plumvine::perf::take(bytes, 0);
+}
+void* operator new[](std::size_t bytes) {
+  return plumvine::perf::take(bytes, 0);
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return plumvine::perf::take(bytes, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t bytes, std::align_val_t alignment) {
+  return plumvine::perf::take(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}

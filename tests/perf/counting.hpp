@@ -6,8 +6,9 @@
 
 namespace plumvine::perf {
 
-/// Counts what goes through operator new on this thread while it runs. The program must link `counting.cpp`, which takes the place of the
-/// library's operators. What libraries in C get from malloc is not seen; the machines use none on the way of a message.
+/// Counts what goes through operator new on this thread while it runs. The program must link `counting.cpp`, which
+/// takes the place of the library's operators. What libraries in C get from malloc is not seen; the machines use none
+/// on the way of a message.
 class AllocationMeter final : public Meter {
  public:
   void start() noexcept override;

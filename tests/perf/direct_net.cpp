@@ -19,8 +19,12 @@ void Pipe::take(std::byte* to, std::size_t bytes) noexcept {
   read += bytes;
 }
 
-Timestamp DirectHost::now() { return net_.now_; }
-std::int64_t DirectHost::wall_us() { return 1'700'000'000'000'000 + net_.now_.ns / 1000; }
+Timestamp DirectHost::now() {
+  return net_.now_;
+}
+std::int64_t DirectHost::wall_us() {
+  return 1'700'000'000'000'000 + net_.now_.ns / 1000;
+}
 
 void DirectHost::send_packet(const Endpoint& to, Bytes packet) {
   const Paused paused{*this};
@@ -34,7 +38,8 @@ void DirectHost::send_packet(const Endpoint& to, Bytes packet) {
 void DirectHost::dial(ConnId conn, const Endpoint& to) {
   const Paused paused{*this};
   net_.work_.push_back([this, conn, to] {
-    const auto host = std::find_if(net_.hosts_.begin(), net_.hosts_.end(), [&](const auto& h) { return h->address_ == to; });
+    const auto host =
+        std::find_if(net_.hosts_.begin(), net_.hosts_.end(), [&](const auto& h) { return h->address_ == to; });
     if (host == net_.hosts_.end() || net_.refused(address_, to)) {
       return enter([&] { transport_events_->on_closed(conn, {Errc::system, "connection refused"}); });
     }
@@ -76,7 +81,8 @@ void DirectHost::close(ConnId conn, CloseMode /*mode*/) {
   ends_.erase(end);
   net_.work_.push_back([&far, id] {
     far.read_all();  // what was written before
-    if (far.ends_.erase(id) != 0) far.enter([&] { far.transport_events_->on_closed(id, {Errc::system, "end of stream"}); });
+    if (far.ends_.erase(id) != 0)
+      far.enter([&] { far.transport_events_->on_closed(id, {Errc::system, "end of stream"}); });
   });
 }
 

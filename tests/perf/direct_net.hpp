@@ -74,10 +74,15 @@ class DirectHost final : public Loop, public Transport {
   /// The network's own work inside of a call of the driver.
   class Paused {
    public:
-    explicit Paused(DirectHost& host) : host_(host) { if (host_.metered_) host_.meter_->stop(); }
-    ~Paused() { if (host_.metered_) host_.meter_->start(); }
+    explicit Paused(DirectHost& host) : host_(host) {
+      if (host_.metered_) host_.meter_->stop();
+    }
+    ~Paused() {
+      if (host_.metered_) host_.meter_->start();
+    }
     Paused(const Paused&) = delete;
     Paused& operator=(const Paused&) = delete;
+
    private:
     DirectHost& host_;
   };
@@ -103,13 +108,15 @@ class DirectHost final : public Loop, public Transport {
   bool deferred_ = false;
 };
 
-/// Drivers joined in memory under virtual time, for counting what they cost: streams are rings of bytes, nothing is allocated for what they
-/// carry, and a run is the same each time. No losses, no latency but a turn.
+/// Drivers joined in memory under virtual time, for counting what they cost: streams are rings of bytes, nothing is
+/// allocated for what they carry, and a run is the same each time. No losses, no latency but a turn.
 class DirectNet {
  public:
   DirectHost& add_host(const std::string& address);
   /// Dials between hosts for which it is true are refused; packets pass.
-  std::function<bool(const Endpoint&, const Endpoint&)> refused = [](const Endpoint&, const Endpoint&) { return false; };
+  std::function<bool(const Endpoint&, const Endpoint&)> refused = [](const Endpoint&, const Endpoint&) {
+    return false;
+  };
   [[nodiscard]] Timestamp now() const noexcept { return now_; }
   /// Every host reads what has come, writes, and runs its handlers; `step` passes before.
   void turn(Duration step);

@@ -31,8 +31,8 @@ class InstructionMeter final : public Meter {
 };
 }  // namespace
 
-/// `hot_path` prints allocations; `hot_path callgrind` leaves the counting to callgrind, one dump for each part and case; `hot_path places
-/// CASE PART` prints where memory is taken, by the numbers of case and part.
+/// `hot_path` prints allocations; `hot_path callgrind` leaves the counting to callgrind, one dump for each part and
+/// case; `hot_path places CASE PART` prints where memory is taken, by the numbers of case and part.
 int main(int argc, char** argv) {
   const bool counts = argc > 1 && std::strcmp(argv[1], "callgrind") == 0;
   const bool places = argc > 3 && std::strcmp(argv[1], "places") == 0;
@@ -54,7 +54,9 @@ int main(int argc, char** argv) {
       if (places) AllocationMeter::print_places();
       const std::string name = std::string{name_of(part)} + ", " + one.name;
       std::printf("%s: %llu messages", name.c_str(), static_cast<unsigned long long>(one.messages));
-      if (!counts) std::printf(", %.3f allocations a message", static_cast<double>(allocations.count()) / static_cast<double>(one.messages));
+      if (!counts)
+        std::printf(", %.3f allocations a message",
+                    static_cast<double>(allocations.count()) / static_cast<double>(one.messages));
       std::printf("\n");
       if (counts) CALLGRIND_DUMP_STATS_AT(name.c_str());
     }

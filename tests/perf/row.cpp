@@ -1,9 +1,8 @@
 #include "row.hpp"
 
 #include <algorithm>
-#include <stdexcept>
-
 #include <plumvine/detail/rng.hpp>
+#include <stdexcept>
 
 #include "transport/runs.hpp"
 
@@ -31,10 +30,13 @@ Config config_of(Part part) {
 }  // namespace
 
 Row::Row() {
-  const auto end = [](const Endpoint& e) { return e.to_string() == "10.0.0.1:7946" ? 0 : e.to_string() == "10.0.0.3:7946" ? 2 : 1; };
+  const auto end = [](const Endpoint& e) {
+    return e.to_string() == "10.0.0.1:7946" ? 0 : e.to_string() == "10.0.0.3:7946" ? 2 : 1;
+  };
   net_.refused = [end](const Endpoint& a, const Endpoint& b) { return std::abs(end(a) - end(b)) == 2; };
   for (const Part part : kParts) add(part);
-  if (!net_.run_until([this] { return settled(); }, 1ms, 60s)) throw std::runtime_error("the row did not come together: " + state());
+  if (!net_.run_until([this] { return settled(); }, 1ms, 60s))
+    throw std::runtime_error("the row did not come together: " + state());
 }
 
 void Row::add(Part part) {
@@ -49,11 +51,12 @@ void Row::add(Part part) {
     node.told += messages.size();
     for (const Message& message : messages) node.bytes += message.payload.size();
   };
-  DriverIdentity identity{frame::publisher_of(InstanceId{mix64(static_cast<std::uint64_t>(part) + 1)}), node.host->address(),
-                          static_cast<std::uint64_t>(part) + 1};
+  DriverIdentity identity{frame::publisher_of(InstanceId{mix64(static_cast<std::uint64_t>(part) + 1)}),
+                          node.host->address(), static_cast<std::uint64_t>(part) + 1};
   identity.blocks = source;
-  node.driver = std::make_unique<Driver>(std::move(config), std::move(identity), *node.host, *node.host, std::move(handlers),
-                                         DriverHooks{.on_acked = [&node](const tree::Acked& a) { node.mailbox->acked(a.up_to, a.large_up_to); }});
+  node.driver = std::make_unique<Driver>(
+      std::move(config), std::move(identity), *node.host, *node.host, std::move(handlers),
+      DriverHooks{.on_acked = [&node](const tree::Acked& a) { node.mailbox->acked(a.up_to, a.large_up_to); }});
   node.host->attach(*node.driver);
   node.driver->start();
   nodes_.push_back(std::move(owned));
@@ -62,8 +65,10 @@ void Row::add(Part part) {
 bool Row::settled() const {
   return std::all_of(nodes_.begin(), nodes_.end(), [this](const auto& node) {
     const auto seen = node->driver->make_snapshot();
-    const auto up = std::count_if(seen->links.begin(), seen->links.end(), [](const LinkInfo& link) { return link.state == LinkState::up; });
-    return seen->synced && seen->members.size() == kParts.size() && up == (node == nodes_[1] ? 2 : 1) && !seen->trees.empty() &&
+    const auto up = std::count_if(seen->links.begin(), seen->links.end(),
+                                  [](const LinkInfo& link) { return link.state == LinkState::up; });
+    return seen->synced && seen->members.size() == kParts.size() && up == (node == nodes_[1] ? 2 : 1) &&
+           !seen->trees.empty() &&
            std::all_of(seen->trees.begin(), seen->trees.end(), [](const TreeInfo& tree) { return tree.settled; });
   });
 }
@@ -72,14 +77,18 @@ std::string Row::state() const {
   std::string out;
   for (const auto& node : nodes_) {
     const auto seen = node->driver->make_snapshot();
-    out += seen->name + " knows " + std::to_string(seen->members.size()) + " members, has " + std::to_string(seen->links.size()) + " links";
-    for (const TreeInfo& tree : seen->trees) out += ", tree of " + tree.root + (tree.settled ? "" : " not") + " settled";
+    out += seen->name + " knows " + std::to_string(seen->members.size()) + " members, has " +
+           std::to_string(seen->links.size()) + " links";
+    for (const TreeInfo& tree : seen->trees)
+      out += ", tree of " + tree.root + (tree.settled ? "" : " not") + " settled";
     out += "; ";
   }
   return out;
 }
 
-void Row::watch(Part part, Meter* meter) { at(part).host->set_meter(meter != nullptr ? *meter : none_); }
+void Row::watch(Part part, Meter* meter) {
+  at(part).host->set_meter(meter != nullptr ? *meter : none_);
+}
 
 void Row::run(const Load& load, std::uint64_t messages) {
   Node& node = at(Part::publisher);
@@ -90,7 +99,8 @@ void Row::run(const Load& load, std::uint64_t messages) {
     for (std::uint32_t i = 0; i < load.together && sent < messages; ++i) {
       bool admitted = false;
       node.host->enter([&] {
-        admitted = node.mailbox->publish({.topic = std::string(kTopic), .payload = payload, .joins = true}, Duration{0}).has_value();
+        admitted = node.mailbox->publish({.topic = std::string(kTopic), .payload = payload, .joins = true}, Duration{0})
+                       .has_value();
       });
       if (!admitted) break;
       ++sent;

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
-
 #include <plumvine/config.hpp>
 #include <plumvine/handlers.hpp>
+#include <string>
+#include <vector>
 
 #include "direct_net.hpp"
 #include "transport/driver.hpp"
@@ -27,9 +26,10 @@ struct Load {
   std::uint32_t together = 1;
 };
 
-/// Three members in a row, with links between neighbours only: what the first publishes, through a mailbox as a node does, the second hands
-/// on and the third only takes. Both tell handlers that want messages together. Stores are small, so they are soon full, as those of a
-/// node that has run for a while are. Everything is a function of what is called: a run is the same each time.
+/// Three members in a row, with links between neighbours only: what the first publishes, through a mailbox as a node
+/// does, the second hands on and the third only takes. Both tell handlers that want messages together. Stores are
+/// small, so they are soon full, as those of a node that has run for a while are. Everything is a function of what is
+/// called: a run is the same each time.
 class Row {
  public:
   Row();
