@@ -1,6 +1,5 @@
 // What the parts of the hot path cost beside the simplest thing that does the same work: ratios of times from one run,
-// so that they mean something on any machine. `perf_micro` prints them; ratios.txt has those of a quiet one. `--short`
-// runs each part for a moment.
+// so that they mean something on any machine. `perf_micro` prints them; `--short` runs each part for a moment.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
