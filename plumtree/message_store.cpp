@@ -106,7 +106,20 @@ void MessageStore::trim_cache() {
     if (message.gone || message.run.count - cache_passed_ <= cached_ - most) uncache_place(CacheEviction::count);
     else uncache_front(CacheEviction::count);
   }
-  while (cached_ > 1 && cache_bytes_ > config_->message_cache_max_bytes) uncache_front(CacheEviction::bytes);
+  while (cached_ > 1 && cache_bytes_ > config_->message_cache_max_bytes) uncache_bytes(cache_bytes_ - config_->message_cache_max_bytes);
+}
+
+void MessageStore::uncache_bytes(std::uint64_t over) {
+  const StoredMessage& message = place(cache_first_);
+  const std::size_t each = message.gone || !message.run.alike ? 0 : message.payload.size() / message.run.count;
+  if (each == 0) return uncache_front(CacheEviction::bytes);
+  const std::uint64_t left = message.run.count - cache_passed_;
+  const std::uint64_t passed = std::min({(over + each - 1) / each, left, cached_ - 1});
+  if (passed == left) return uncache_place(CacheEviction::bytes);
+  cache_bytes_ -= passed * each;
+  cached_ -= passed;
+  cache_passed_ += static_cast<std::uint32_t>(passed);
+  cache_evictions_.add(CacheEviction::bytes, passed);
 }
 
 MessageStore::Cached MessageStore::cached_of(const StoredMessage& message, Arrival arrival) const {

@@ -139,6 +139,8 @@ class MessageStore {
   /// Takes the oldest message out of the cache, of a run one after the other.
   void uncache_front(CacheEviction reason);
   void uncache_place(CacheEviction reason);
+  /// Takes out what has so many bytes, or a part of that; more than one message is in the cache.
+  void uncache_bytes(std::uint64_t over);
   /// What of a place at or behind `cache_first_` is in the cache.
   struct Cached {
     std::uint64_t messages = 0, bytes = 0;

@@ -161,10 +161,9 @@ void Driver::Impl::tell(const tree::Deliver& messages) {
   Message message = message_of(messages);
   frame::RunCutter cutter{messages.run, messages.payload};
   if (handlers_.on_messages) {
-    for (; !cutter.done(); ++message.id.sequence) {
-      message.payload = cutter.next();
-      together_.push_back(message);
-    }
+    message.payload = Bytes{};
+    together_.reserve(messages.run.count);
+    for (; !cutter.done(); ++message.id.sequence) together_.emplace_back(message).payload = cutter.next();
     handlers_.on_messages(together_);
     together_.clear();
   } else if (handlers_.on_message) {

@@ -8,6 +8,7 @@ bool PublishWindow::has_room(std::uint64_t bytes, Timestamp now, bool metered) c
   if (unacked_.empty()) return true;
   if (unacked_.size() >= messages_max_ || bytes_ + bytes > bytes_max_) return false;
   if (metered && measuring() && bytes <= burst_left_) return true;
+  if (metered && cost_ + cost(bytes) <= limit() && bytes_ + bytes <= burst_) return true;
   const std::uint64_t more = metered ? carried_on(now) : most();
   return cost_ + cost(bytes) <= limit() + more && bytes_ + bytes <= burst_ + more;
 }
@@ -58,13 +59,13 @@ void PublishWindow::acked(Sequence sequence, Timestamp now) {
   moved_ = now;
   Timestamp since = kNever;
   while (!unacked_.empty() && unacked_.front().sequence <= sequence) {
-    since = unacked_.front().since;
-    bytes_ -= unacked_.front().bytes;
+    const Unacked first = unacked_.pop_front();
+    since = first.since;
+    bytes_ -= first.bytes;
     if (since != kNever) {
-      cost_ -= cost(unacked_.front().bytes);
-      taken_ += cost(unacked_.front().bytes);
+      cost_ -= cost(first.bytes);
+      taken_ += cost(first.bytes);
     }
-    unacked_.pop_front();
   }
   if (unacked_.empty()) idle_since_ = now;
   if (since == kNever) return;

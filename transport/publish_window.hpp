@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 
+#include <plumvine/detail/ring.hpp>
 #include <plumvine/time.hpp>
 #include <plumvine/types.hpp>
 
@@ -71,8 +71,8 @@ class PublishWindow {
 
  private:
   struct Unacked {
-    Sequence sequence;
-    std::uint64_t bytes;
+    Sequence sequence = 0;
+    std::uint64_t bytes = 0;
     Timestamp since;  ///< kNever: not metered
   };
   [[nodiscard]] std::uint64_t most() const noexcept {
@@ -92,7 +92,7 @@ class PublishWindow {
   [[nodiscard]] std::uint64_t carried_on(Timestamp now) const;
 
   std::uint64_t bytes_max_, messages_max_;
-  std::deque<Unacked> unacked_;
+  Ring<Unacked> unacked_;
   std::uint64_t bytes_ = 0;
   std::uint64_t cost_ = 0;
   std::uint64_t window_;

@@ -34,17 +34,16 @@ std::vector<MessageId> SendQueue::make_room(Lane where, std::uint32_t topic, std
   auto& lane = lanes_[static_cast<std::size_t>(where)];
   const auto of_topic = [topic](const Waiting& waiting) { return waiting.payload && waiting.payload->topic == topic; };
   std::uint64_t room = 0;
-  auto end = lane.begin();
-  for (; end != lane.end() && room < bytes; ++end) room += of_topic(*end) ? end->frame.size() : 0;
+  std::size_t end = 0;
+  for (; end != lane.size() && room < bytes; ++end) room += of_topic(lane[end]) ? lane[end].frame.size() : 0;
   std::vector<MessageId> gone;
   if (room < bytes) return gone;
-  std::deque<Waiting> rest;
-  for (auto it = lane.begin(); it != end; ++it) {
-    if (of_topic(*it)) gone.push_back(it->payload->id);
-    else rest.push_back(std::move(*it));
-  }
-  lane.erase(lane.begin(), end);
-  for (; !rest.empty(); rest.pop_back()) lane.push_front(std::move(rest.back()));
+  std::size_t looked_at = 0;
+  lane.erase_if([&](const Waiting& waiting) {
+    if (looked_at++ >= end || !of_topic(waiting)) return false;
+    gone.push_back(waiting.payload->id);
+    return true;
+  });
   bytes_ -= room;
   messages_ -= gone.size();
   dropped_.add(priority_of(static_cast<std::size_t>(where)), gone.size());
@@ -54,7 +53,7 @@ std::vector<MessageId> SendQueue::make_room(Lane where, std::uint32_t topic, std
 std::size_t SendQueue::take_out(std::span<const MessageId> ids) {
   std::size_t taken = 0;
   for (std::size_t lane = kFirst; lane < kLast; ++lane) {
-    const auto gone = std::erase_if(lanes_[lane], [&](const Waiting& waiting) {
+    const auto gone = lanes_[lane].erase_if([&](const Waiting& waiting) {
       if (!waiting.payload || std::ranges::find(ids, waiting.payload->id) == ids.end()) return false;
       bytes_ -= waiting.frame.size();
       return true;
@@ -77,8 +76,7 @@ std::optional<std::size_t> SendQueue::next_lane() const {
 }
 
 SendQueue::Waiting SendQueue::pop(std::size_t lane) {
-  Waiting waiting = std::move(lanes_[lane].front());
-  lanes_[lane].pop_front();
+  Waiting waiting = lanes_[lane].pop_front();
   if (lane < kFirst || lane >= kLast) return waiting;
   serving_ = served_[lane];
   // In units of the largest weight, so that small frames count too.

@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include <plumvine/bytes.hpp>
+#include <plumvine/detail/ring.hpp>
 #include <plumvine/stats.hpp>
 #include <plumvine/types.hpp>
 
@@ -83,7 +83,7 @@ class SendQueue {
   void consume(std::size_t bytes);
 
   std::function<Bytes(std::span<const Bytes>)> seal_;
-  std::array<std::deque<Waiting>, kLanes> lanes_;
+  std::array<Ring<Waiting>, kLanes> lanes_;
   std::array<std::uint64_t, kLanes> served_{};  ///< bytes by weight that a lane has had; the one with least is next
   std::uint64_t serving_ = 0;                   ///< the same of the lane served last: where one begins that was empty
   CountedReasons<Priority> enqueued_, dequeued_, dropped_;

@@ -94,6 +94,9 @@ refused 2 "unknown command 'walk'" walk
 refused 2 "report needs a file" report
 refused 2 "unknown flag '--png'" report --png x
 refused 2 "--svg needs a value" report x --svg
+refused 2 "--over 'time': must be size or members" report x --over time
+refused 2 "--netns 'a/b'" --netns a/b
+refused 2 "leave --threads out" --netns pv --threads
 refused 1 "cannot read '$work/none'" report "$work/none"
 "$bench" --help | grep -q "Exit status" || fail "--help"
 "$bench" --version | grep -Eq '^plumvine-bench [0-9]+\.[0-9]+\.[0-9]+$' || fail "--version"
@@ -134,6 +137,12 @@ if command -v xmllint >/dev/null; then xmllint --noout "$work/plot.svg" || fail 
 y() { grep -F "$1" "$work/plot.svg" | sed -n 's/.*cy="\([0-9.]*\)".*/\1/p' | head -n 1; }
 awk -v a="$(y 'plumvine tree: 400k')" -v b="$(y 'a&lt;b&gt;&amp;&quot;c&quot;|d: 3M')" 'BEGIN { d = a - b; exit !(d > 66.9 && d < 67.3) }' ||
   fail "3M is at $(y '|d: 3M'), 400k at $(y 'plumvine tree: 400k')"
+# Over the number of members: 4 and 16 are a line, 16 of another size is a dot.
+{ line plumvine tree one 4 64 1000000 0.5; line plumvine tree one 16 64 900000 0.6; line plumvine tree one 16 1024 90000 6; } >"$work/members.jsonl"
+"$bench" report "$work/members.jsonl" --svg "$work/members.svg" --over members >/dev/null || fail "report --over members"
+has '64 B, mode one: deliveries/s' "$work/members.svg"
+has '>members</text>' "$work/members.svg"
+[ "$(grep -c '<polyline' "$work/members.svg")" -eq 2 ] || fail "the plot over members has $(grep -c '<polyline' "$work/members.svg") lines, not 2"
 "$bench" report "$work/ours.jsonl" "$work/lines.jsonl" >"$work/table" 2>/dev/null || fail "report of our own lines"
 has '### All publish, 4 members' "$work/table"
 echo '{"mode":"one","peer":"x"}' >"$work/bad.jsonl"

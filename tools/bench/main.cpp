@@ -31,7 +31,7 @@ int report(const std::vector<std::string>& arguments) {
   if (!points) return refuse(points.error(), kFailed);
   if (!options->svg.empty()) {
     std::ofstream svg{options->svg, std::ios::binary};
-    svg << bench::plot(*points);
+    svg << bench::plot(*points, options->over_members ? bench::Over::members : bench::Over::size);
     svg.close();
     if (!svg) return refuse({Errc::system, "cannot write '" + options->svg + "'"}, kFailed);
   }

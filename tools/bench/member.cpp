@@ -1,10 +1,13 @@
 // One member: a node on a loop of its own, which publishes on the loop's thread and counts what it is told.
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -29,11 +32,16 @@ constexpr std::uint64_t kLookNs = 50'000'000;
 constexpr std::size_t kBurstBytes = 65536;
 constexpr std::size_t kBurstMax = 1024;
 
+/// Where a member is: on loopback, or in its network namespace.
+std::string address_of(const Options& options, unsigned number) {
+  return options.netns.empty() ? "127.0.0.1" : "10.97.0." + std::to_string(number + 1);
+}
+
 Config config_of(const Options& options, unsigned number, unsigned seed_port) {
   Config config = Config::local("n" + std::to_string(number));
-  config.bind = "127.0.0.1:" + std::to_string(options.port == 0 ? 0 : options.port + number);
+  config.bind = address_of(options, number) + ":" + std::to_string(options.port == 0 ? 0 : options.port + number);
   config.tree.max_message_size = std::max<std::uint64_t>(config.tree.max_message_size, options.size);
-  if (number != 0) config.seeds = {"127.0.0.1:" + std::to_string(seed_port)};
+  if (number != 0) config.seeds = {address_of(options, 0) + ":" + std::to_string(seed_port)};
   if (options.topology == Topology::full) {
     const unsigned others = options.members - 1;
     // A member dials half of the links that it wants, and shall dial everybody.
@@ -120,7 +128,22 @@ class Member {
   bool writable_ = true;
 };
 
+/// This process goes into the network namespace that `ip netns add` made.
+Status enter_netns(const std::string& name) {
+  const std::string path = "/run/netns/" + name;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Error{Errc::system, std::strerror(errno)}.with(path);
+  const int status = ::setns(fd, CLONE_NEWNET);
+  const int why = errno;
+  ::close(fd);
+  if (status < 0) return Error{Errc::system, std::strerror(why)}.with("entering " + path);
+  return {};
+}
+
 Status Member::open() {
+  if (!options_.netns.empty()) {
+    if (Status entered = enter_netns(options_.netns + std::to_string(number_)); !entered) return entered;
+  }
   if (number_ != 0) {
     while (control_.seed_port.load() == 0 && phase() != Phase::stop) ::usleep(1000);
     if (phase() == Phase::stop) return {Errc::stopped, "member 0 did not start"};

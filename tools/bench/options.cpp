@@ -62,6 +62,11 @@ Status set(Options& options, const std::string& flag, const std::string& text) {
   if (flag == "--port") return read_number(flag, text, std::uint16_t{0}, std::uint16_t{65535}, options.port);
   if (flag == "--run") return read_number(flag, text, std::uint64_t{0}, UINT64_MAX, options.run);
   if (flag == "--quiet-wait") return read_number(flag, text, 0.0, 600.0, options.quiet_wait);
+  if (flag == "--netns") {
+    if (text.empty() || text.find('/') != std::string::npos)
+      return {Errc::invalid_argument, fmt::format("--netns '{}': must be what the names of the members' network namespaces begin with", text)};
+    return options.netns = text, Status{};
+  }
   if (flag == "--mode") {
     for (const Mode mode : {Mode::one, Mode::all, Mode::lat})
       if (text == to_string(mode)) return options.mode = mode, Status{};
@@ -89,7 +94,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
       continue;
     }
     bool known = false;
-    for (const char* flag : {"--n", "--size", "--secs", "--rate", "--port", "--run", "--quiet-wait", "--mode", "--topology"})
+    for (const char* flag : {"--n", "--size", "--secs", "--rate", "--port", "--run", "--quiet-wait", "--mode", "--topology", "--netns"})
       known = known || name == flag;
     if (!known) {
       return Error{Errc::invalid_argument, name.starts_with('-') ? fmt::format("unknown flag '{}'; see plumvine-bench --help", name)
@@ -107,6 +112,8 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   }
   if (options.port != 0 && options.port + options.members - 1 > 65535)
     return Error{Errc::invalid_argument, fmt::format("--port {}: {} members need as many ports, and the last is 65535", options.port, options.members)};
+  if (options.threads && !options.netns.empty())
+    return Error{Errc::invalid_argument, "--netns: threads of one process are in one network namespace; leave --threads out"};
   if (rated && options.mode != Mode::lat) return Error{Errc::invalid_argument, "--rate: only --mode lat has one"};
   return options;
 }
@@ -120,8 +127,13 @@ Result<ReportOptions> parse_report(const std::vector<std::string>& arguments) {
       if (!value) return value.error();
       if (value->empty()) return Error{Errc::invalid_argument, "--svg needs a file"};
       options.svg = *value;
+    } else if (flags.name() == "--over") {
+      auto value = flags.value();
+      if (!value) return value.error();
+      if (*value != "size" && *value != "members") return Error{Errc::invalid_argument, fmt::format("--over '{}': must be size or members", *value)};
+      options.over_members = *value == "members";
     } else if (flags.name().starts_with('-') && flags.name().size() > 1) {
-      return Error{Errc::invalid_argument, fmt::format("unknown flag '{}'; report takes files and --svg", flags.name())};
+      return Error{Errc::invalid_argument, fmt::format("unknown flag '{}'; report takes files, --svg and --over", flags.name())};
     } else {
       options.files.push_back(flags.name());
     }

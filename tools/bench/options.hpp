@@ -30,6 +30,7 @@ struct Options {
   std::uint64_t run = 0;        ///< repeated in the result
   double quiet_wait = 0;        ///< seconds to wait at most until the machine is idle
   bool threads = false;         ///< members are threads of this process instead of processes
+  std::string netns;            ///< each member is in the network namespace of this name with its number behind it; empty: all are in ours
 };
 
 const char* to_string(Mode mode) noexcept;
@@ -42,6 +43,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments);
 struct ReportOptions {
   std::vector<std::string> files;
   std::string svg;              ///< where to write the plot; empty: none
+  bool over_members = false;    ///< plots go over the number of members instead of sizes
 };
 Result<ReportOptions> parse_report(const std::vector<std::string>& arguments);
 

@@ -6,6 +6,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string_view>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -74,6 +76,8 @@ struct Axis {
   [[nodiscard]] double at(double value) const { return from + (to - from) * std::log(value / low) / std::log(high / low); }
 };
 
+double place_of(const Point& point, Over over) { return static_cast<double>(over == Over::size ? point.size : point.members); }
+
 struct Style {
   std::string colour;
   std::string dash;
@@ -99,19 +103,19 @@ std::map<std::string, Style> styles_of(const std::vector<Point>& points, std::ve
   return styles;
 }
 
-/// One plot; `points` are of one mode and number of members. Empty where nobody has the value.
-std::string panel(const std::vector<Point>& points, const std::string& title, const Value& value, double left, double top,
+/// One plot; `points` are of one mode, and of one number of members or one size. Empty where nobody has the value.
+std::string panel(const std::vector<Point>& points, Over over, const std::string& title, const Value& value, double left, double top,
                   const std::map<std::string, Style>& styles, const std::vector<std::string>& order) {
-  std::vector<double> sizes, values;
+  std::vector<double> places, values;
   for (const Point& point : points) {
     if (const auto known = value(point)) {
-      sizes.push_back(static_cast<double>(point.size));
+      places.push_back(place_of(point, over));
       values.push_back(*known);
     }
   }
   if (values.empty()) return {};
   const double bottom = top + kPlotHeight, right = left + kPlotWidth;
-  const Axis x = Axis::around(sizes, 2, false, left, right);
+  const Axis x = Axis::around(places, 2, false, left, right);
   const Axis y = Axis::around(values, 10, true, bottom, top);
   std::string out = label(left, top - 10, "start", title, R"( font-weight="bold")");
   for (double power = y.low; power <= y.high * 1.0001; power *= 10) {
@@ -124,18 +128,18 @@ std::string panel(const std::vector<Point>& points, const std::string& title, co
     }
     out += label(left - 6, y.at(power) + 4, "end", short_number(power));
   }
-  std::sort(sizes.begin(), sizes.end());
-  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+  std::sort(places.begin(), places.end());
+  places.erase(std::unique(places.begin(), places.end()), places.end());
   double labelled = left - kPlotWidth;
-  for (const double size : sizes) {
+  for (const double place : places) {
     out += fmt::format(R"(<line x1="{0:.1f}" y1="{1:.1f}" x2="{0:.1f}" y2="{2:.1f}" stroke="#bbb"/>)"
                        "\n",
-                       x.at(size), top, bottom + 4);
-    if (x.at(size) - labelled < 48) continue;  // two labels would overlap
-    out += label(x.at(size), bottom + 18, "middle", bytes_text(size));
-    labelled = x.at(size);
+                       x.at(place), top, bottom + 4);
+    if (x.at(place) - labelled < 48) continue;  // two labels would overlap
+    out += label(x.at(place), bottom + 18, "middle", over == Over::size ? bytes_text(place) : fmt::format("{:.0f}", place));
+    labelled = x.at(place);
   }
-  out += label(left + kPlotWidth / 2, bottom + 36, "middle", "size of a payload");
+  out += label(left + kPlotWidth / 2, bottom + 36, "middle", over == Over::size ? "size of a payload" : "members");
   // Ours last, above the others.
   for (auto who = order.rbegin(); who != order.rend(); ++who) {
     const Style& style = styles.at(*who);
@@ -143,7 +147,7 @@ std::string panel(const std::vector<Point>& points, const std::string& title, co
     for (const Point& point : points) {
       const auto known = point.who == *who ? value(point) : std::nullopt;
       if (!known) continue;
-      const double px = x.at(static_cast<double>(point.size)), py = y.at(*known);
+      const double px = x.at(place_of(point, over)), py = y.at(*known);
       line += fmt::format("{}{:.1f},{:.1f}", line.empty() ? "" : " ", px, py);
       // Hollow where the line is dashed: the colour is another's, too.
       dots += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="{}" fill="{}" stroke="{}"><title>{}: {}</title></circle>)"
@@ -171,20 +175,25 @@ Value field(std::optional<Spread> Point::*member) {
 
 }  // namespace
 
-std::string plot(const std::vector<Point>& points) {
+std::string plot(std::vector<Point> points, Over over) {
+  const auto group_of = [over](const Point& point) { return over == Over::size ? point.members : point.size; };
+  std::stable_sort(points.begin(), points.end(), [&](const Point& a, const Point& b) {
+    return std::tuple(std::string_view{a.mode}, group_of(a), place_of(a, over)) < std::tuple(std::string_view{b.mode}, group_of(b), place_of(b, over));
+  });
   std::vector<std::string> order;
   const auto styles = styles_of(points, order);
   std::string body;
   double top = kTop;
   for (auto from = points.begin(); from != points.end();) {
-    const auto to = std::find_if(from, points.end(), [&](const Point& p) { return p.mode != from->mode || p.members != from->members; });
+    const auto to = std::find_if(from, points.end(), [&](const Point& p) { return p.mode != from->mode || group_of(p) != group_of(*from); });
     const std::vector<Point> group(from, to);
-    const std::string where = fmt::format("{} members, mode {}: ", from->members, from->mode);
+    const std::string what = over == Over::size ? fmt::format("{} members", from->members) : bytes_text(static_cast<double>(from->size));
+    const std::string where = fmt::format("{}, mode {}: ", what, from->mode);
     const bool paced = from->mode == "lat";
-    const std::string left = paced ? panel(group, where + "latency p50, µs", field(&Point::p50_us), kLeft, top, styles, order)
-                                   : panel(group, where + "deliveries/s", field(&Point::deliveries_per_s), kLeft, top, styles, order);
-    const std::string right = paced ? panel(group, where + "latency p99, µs", field(&Point::p99_us), kRight, top, styles, order)
-                                    : panel(group, where + "CPU s per million deliveries", field(&Point::cpu_per_million), kRight, top, styles, order);
+    const std::string left = paced ? panel(group, over, where + "latency p50, µs", field(&Point::p50_us), kLeft, top, styles, order)
+                                   : panel(group, over, where + "deliveries/s", field(&Point::deliveries_per_s), kLeft, top, styles, order);
+    const std::string right = paced ? panel(group, over, where + "latency p99, µs", field(&Point::p99_us), kRight, top, styles, order)
+                                    : panel(group, over, where + "CPU s per million deliveries", field(&Point::cpu_per_million), kRight, top, styles, order);
     if (!left.empty() || !right.empty()) {
       body += left + right;
       top += kRowHeight;

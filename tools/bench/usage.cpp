@@ -19,11 +19,13 @@ Flags of a measurement:
   --topology tree|full      links as the preset has them, or between any two, each member the root of its own tree; full
                             is for up to 16 members (tree)
   --port PORT               of the first member, the others follow; 0: the system chooses (0)
+  --netns NAME              member I is in the network namespace NAMEI (as root), where it has the address 10.97.0.(I+1)
   --run R                   a number that the line repeats (0)
   --quiet-wait T            wait so many seconds at most until the machine is idle (0)
 
 Flags of report:
   --svg FILE                write a plot of the same as SVG: rates, processor time and latencies over the size of payloads
+  --over size|members       what the plots go over (size)
 
   --help                    this text
   --version                 the version

@@ -7,14 +7,11 @@
 
 namespace plumvine::uv {
 
-namespace {
-/// Not the loop's time, which stands still within a turn.
-Timestamp monotonic_now() { return {static_cast<std::int64_t>(uv_hrtime())}; }
-}  // namespace
+Timestamp Mailbox::monotonic_now() { return {static_cast<std::int64_t>(uv_hrtime())}; }
 
-Mailbox::Mailbox(const Config& config, frame::BlockSource blocks)
+Mailbox::Mailbox(const Config& config, frame::BlockSource blocks, Clock clock)
     : waiting_bytes_max_(config.mailbox_max_bytes), waiting_messages_max_(config.mailbox_max_messages),
-      run_bounds_(run_bounds(config.tree)), blocks_(std::move(blocks)),
+      run_bounds_(run_bounds(config.tree)), blocks_(std::move(blocks)), clock_(std::move(clock)),
       windows_{Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}},
                Window{{config.tree.pace_window_bytes, config.tree.pace_window_messages}}} {}
 
@@ -42,14 +39,14 @@ void Mailbox::refuse(std::uint64_t bytes) {
   window.room.refused();
 }
 
-Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
+Result<Sequence> Mailbox::publish(Publish&& broadcast, Duration wait) {
   const std::uint64_t bytes = broadcast.payload.bytes.size();
   std::unique_lock lock{mutex_};
-  Timestamp now = monotonic_now();
+  Timestamp now = clock_();
   if (wait > Duration::zero() && !closed_ && !room_for(bytes, now)) {
     ++waiters_;
     refuse(bytes);
-    room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes, now = monotonic_now()); });
+    room_.wait_for(lock, wait, [&] { return closed_ || room_for(bytes, now = clock_()); });
     --waiters_;
   }
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
@@ -69,15 +66,15 @@ Result<Sequence> Mailbox::publish(Publish broadcast, Duration wait) {
   return sequence;
 }
 
-void Mailbox::put(Publish broadcast) {
+void Mailbox::put(Publish&& broadcast) {
   if (!broadcast.joins) {
-    items_.emplace_back(std::move(broadcast));
+    items_.push_back(std::move(broadcast));
     return;
   }
   Bytes payload = std::exchange(broadcast.payload.bytes, Bytes{});
   auto* last = items_.empty() ? nullptr : std::get_if<Publish>(&items_.back());
   if (last == nullptr || !last->joins || last->topic != broadcast.topic || !last->run.fits(payload.size(), run_bounds_)) {
-    last = &std::get<Publish>(items_.emplace_back(std::move(broadcast)));
+    last = &std::get<Publish>(items_.push_back(std::move(broadcast)));
   }
   last->run.add(std::move(payload), blocks_);
 }
@@ -87,7 +84,7 @@ Status Mailbox::post(Command command) {
   if (closed_) return Error{Errc::stopped, "the node was stopped"};
   if (waiting_commands_ >= kCommandsMax)
     return Error{Errc::limit_reached, std::to_string(kCommandsMax) + " commands wait for the loop"};
-  items_.emplace_back(std::move(command));
+  items_.push_back(std::move(command));
   ++waiting_commands_;
   wake_locked();
   return {};
@@ -117,8 +114,7 @@ std::vector<Mailbox::Item> Mailbox::take() {
     } else {
       --waiting_commands_;
     }
-    out.push_back(std::move(items_.front()));
-    items_.pop_front();
+    out.push_back(items_.pop_front());
   }
   if (!items_.empty()) wake_locked();
   note_room();
@@ -127,8 +123,9 @@ std::vector<Mailbox::Item> Mailbox::take() {
 
 void Mailbox::acked(Sequence sequence, Sequence large) {
   const std::lock_guard lock{mutex_};
-  windows_[0].room.acked(sequence, monotonic_now());
-  windows_[1].room.acked(large, monotonic_now());
+  const Timestamp now = clock_();
+  windows_[0].room.acked(sequence, now);
+  windows_[1].room.acked(large, now);
   note_room();
 }
 
@@ -136,7 +133,7 @@ void Mailbox::note_room() {
   if (waiters_ != 0) room_.notify_all();
   if (waiting_bytes_ > waiting_bytes_max_ / 2 || waiting_messages_ > waiting_messages_max_ / 2) return;
   for (Window& window : windows_) {
-    if (!window.refused || !window.room.half_free(monotonic_now())) continue;
+    if (!window.refused || !window.room.half_free(clock_())) continue;
     window.refused = waiters_ != 0;
     writable_ = true;
     wake_locked();
@@ -149,17 +146,18 @@ bool Mailbox::take_writable() {
 }
 
 void Mailbox::close() {
-  std::deque<Item> dropped;
+  Ring<Item> dropped;
   {
     const std::lock_guard lock{mutex_};
     closed_ = true;
-    dropped.swap(items_);
+    std::swap(dropped, items_);
     for (Window& window : windows_) window.room.clear();
     waiting_bytes_ = waiting_messages_ = waiting_commands_ = 0;
     room_.notify_all();
   }
-  for (Item& item : dropped) {
-    if (auto* command = std::get_if<Command>(&item)) (*command)(false);
+  while (!dropped.empty()) {
+    const Item item = dropped.pop_front();
+    if (const auto* command = std::get_if<Command>(&item)) (*command)(false);
     else if (const auto& tell = std::get<Publish>(item).on_receipt) tell(Receipt{});
   }
 }

@@ -3,7 +3,6 @@
 #include <array>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include <plumvine/bytes.hpp>
 #include <plumvine/config.hpp>
+#include <plumvine/detail/ring.hpp>
 #include <plumvine/handlers.hpp>
 #include <plumvine/result.hpp>
 #include <plumvine/types.hpp>
@@ -44,14 +44,17 @@ class Mailbox {
   using Command = std::function<void(bool run)>;
   using Item = std::variant<Publish, Command>;
 
+  /// The time now, on any thread. Not the loop's, which stands still within a turn.
+  using Clock = std::function<Timestamp()>;
+  static Timestamp monotonic_now();
   /// Runs are put together in memory of `blocks`.
-  explicit Mailbox(const Config& config, frame::BlockSource blocks = frame::heap_block);
+  explicit Mailbox(const Config& config, frame::BlockSource blocks = frame::heap_block, Clock clock = monotonic_now);
 
   /// Ties the mailbox to a loop; `on_mail` runs there soon after something came in. Loop thread.
   Status open(uv_loop_t* loop, std::function<void()> on_mail);
 
   /// Admits a broadcast, whose sequence it sets, or waits at most `wait` for room.
-  Result<Sequence> publish(Publish broadcast, Duration wait);
+  Result<Sequence> publish(Publish&& broadcast, Duration wait);
   Status post(Command command);
   /// Runs `on_mail` soon. Ignored once closed.
   void wake();
@@ -91,16 +94,17 @@ class Mailbox {
   [[nodiscard]] bool is_metered(std::uint64_t bytes) const { return window_of(bytes) == 0 && windows_[1].room.messages() == 0; }
   void refuse(std::uint64_t bytes);
   [[nodiscard]] bool room_for(std::uint64_t bytes, Timestamp now) const;
-  void put(Publish broadcast);
+  void put(Publish&& broadcast);
   void note_room();
   void wake_locked();
 
   const std::uint64_t waiting_bytes_max_, waiting_messages_max_;
   const frame::RunBounds run_bounds_;
   const frame::BlockSource blocks_;
+  const Clock clock_;
   mutable std::mutex mutex_;
   std::condition_variable room_;
-  std::deque<Item> items_;
+  Ring<Item> items_;
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t waiting_messages_ = 0;
   std::uint64_t waiting_commands_ = 0;

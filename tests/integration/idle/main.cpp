@@ -159,14 +159,17 @@ int measure(const Options& options) {
     for (std::size_t i = 0; i < after.size(); ++i) sum += after[i].*field - before[i].*field;
     return sum / span / static_cast<double>(after.size());
   };
+  rusage usage{};
+  (void)::getrusage(RUSAGE_SELF, &usage);
+  const long peak_kb = usage.ru_maxrss;  // of the whole process
   fmt::print("{{\"nodes\":{},\"preset\":\"{}\",\"joined_s\":{:.1f},\"seconds\":{:.1f},\"sent_bytes_s\":{:.0f},\"sent_udp_bytes_s\":{:.0f},"
              "\"sent_max_bytes_s\":{:.0f},\"received_bytes_s\":{:.0f},\"received_udp_bytes_s\":{:.0f},\"received_max_bytes_s\":{:.0f},"
              "\"cpu_cores\":{:.3f},\"cpu_percent_per_node\":{:.4f},\"links_up_s\":{:.3f},\"beacons_s\":{:.3f},\"prunes_s\":{:.3f},"
-             "\"table_rows_s\":{:.3f},\"exchanges_s\":{:.3f},\"syncs_s\":{:.3f},\"deaths\":{}}}\n",
+             "\"table_rows_s\":{:.3f},\"exchanges_s\":{:.3f},\"syncs_s\":{:.3f},\"rss_kb_per_node\":{},\"deaths\":{}}}\n",
              options.nodes, options.preset, joined, span, mean(sent), mean(udp_sent), *std::max_element(sent.begin(), sent.end()),
              mean(received), mean(udp_received), *std::max_element(received.begin(), received.end()), cpu / span,
              cpu / span / static_cast<double>(options.nodes) * 100, rate(&Bytes::links_up), rate(&Bytes::beacons), rate(&Bytes::prunes),
-             rate(&Bytes::rows), rate(&Bytes::exchanges), rate(&Bytes::syncs), deaths);
+             rate(&Bytes::rows), rate(&Bytes::exchanges), rate(&Bytes::syncs), peak_kb / static_cast<long>(options.nodes), deaths);
   // Everybody pings and is pinged, by packets and over links.
   const auto flows = [](const std::vector<double>& v) { return std::all_of(v.begin(), v.end(), [](double x) { return x > 0; }); };
   const bool counted = flows(sent) && flows(received) && flows(udp_sent) && flows(udp_received);

@@ -1,5 +1,7 @@
 #include "transport/publish_window.hpp"
 
+#include <deque>
+
 #include "support/pch.hpp"
 
 using namespace plumvine;
