@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::byte kHandshakeRecord{22};
 constexpr std::size_t kScratchSize = std::size_t{64} * 1024;
-constexpr std::size_t kRecordMax = 16384;
+constexpr std::size_t kReadMax = 16384;
 /// Ciphertext that one write below gets.
 constexpr std::size_t kBurst = std::size_t{64} * 1024;
 /// The rest of a closed connection goes out within this time, or not at all.
@@ -85,18 +85,18 @@ void TlsTransport::dial(ConnId id, const Endpoint& to) {
 std::size_t TlsTransport::write(ConnId id, std::span<const Bytes> batch) {
   const ConnPtr conn = find(id);
   if (!conn || !conn->up || conn->closing || conn->session->state() != Session::State::up) return 0;
-  std::array<std::byte, kRecordMax> joined;
+  std::array<std::byte, kReadMax> joined;
   std::size_t joined_size = 0, taken = 0, next = 0, offset = 0;
   bool good = flush_pending(*conn);
   while (good && next < batch.size()) {
     // Whole records of a large piece as they are; the rest is joined.
     const BytesView rest = batch[next].view().subspan(offset);
-    if (joined_size == 0 && rest.size() >= kRecordMax) {
-      good = conn->session->write(rest.first(kRecordMax));
-      offset += kRecordMax;
-      taken += kRecordMax;
+    if (joined_size == 0 && rest.size() >= kReadMax) {
+      good = conn->session->write(rest.first(kReadMax));
+      offset += kReadMax;
+      taken += kReadMax;
     } else {
-      const std::size_t n = std::min(rest.size(), kRecordMax - joined_size);
+      const std::size_t n = std::min(rest.size(), kReadMax - joined_size);
       if (n > 0) std::memcpy(joined.data() + joined_size, rest.data(), n);
       joined_size += n;
       offset += n;
@@ -106,7 +106,7 @@ std::size_t TlsTransport::write(ConnId id, std::span<const Bytes> batch) {
       ++next;
       offset = 0;
     }
-    if (joined_size == kRecordMax || (joined_size > 0 && next == batch.size())) good = conn->session->write({joined.data(), std::exchange(joined_size, 0)});
+    if (joined_size == kReadMax || (joined_size > 0 && next == batch.size())) good = conn->session->write({joined.data(), std::exchange(joined_size, 0)});
     if (good && sink_.size() >= kBurst) {
       flush_sink(*conn);
       good = conn->pending.empty();
