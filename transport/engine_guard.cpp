@@ -38,8 +38,15 @@ std::string Engine::Impl::kept_out(std::string_view name, const Endpoint& at) co
   return {};
 }
 
+const std::string* Engine::Impl::block_of(std::string_view name) {
+  if (!guard_.any_blocks()) return nullptr;
+  if (const std::string* block = guard_.blocks_name(name, Blocked::link, now_)) return block;
+  const Member* member = swim_->find(name);
+  return member ? guard_.blocks(member->endpoint(), Blocked::link, now_) : nullptr;
+}
+
 bool Engine::Impl::turn_away(Connection& conn, std::string_view name) {
-  const std::string* block = guard_.any_blocks() ? guard_.blocks_name(name, Blocked::link, now_) : nullptr;
+  const std::string* block = block_of(name);
   const bool gray = !block && guard_.is_gray(name, now_);
   if (!block && !gray) return false;
   const std::string where = conn.remote.to_string();
@@ -108,7 +115,7 @@ Status Engine::Impl::unblock(std::string_view what) {
 void Engine::Impl::enforce_blocks() {
   std::vector<ConnId> doomed;
   for (const auto& [id, conn] : conns_) {
-    const bool named = conn->link && !conn->link->name.empty() && guard_.blocks_name(conn->link->name, Blocked::link, now_);
+    const bool named = conn->link && !conn->link->name.empty() && block_of(conn->link->name);
     if (named || guard_.blocks(conn->remote, Blocked::connection, now_) ||
         (conn->names && guard_.blocks_identity(*conn->names, Blocked::connection, now_)))
       doomed.push_back(id);

@@ -281,6 +281,8 @@ class Engine::Impl {
   void graylist(Peer& peer, const std::string& what);
   /// What keeps this member out: a block, or that it broke the protocol; empty: nothing.
   [[nodiscard]] std::string kept_out(std::string_view name, const Endpoint& at) const;
+  /// The block that a member falls under by its name or by the address that it is known at: who dials may come from another. Counted.
+  const std::string* block_of(std::string_view name);
   /// The same for a connection that has told its name, counted and said. True: it is closed.
   bool turn_away(Connection& conn, std::string_view name);
   /// Closes it at once, whatever it is.

@@ -231,6 +231,7 @@ void Engine::Impl::try_accept(Connection& conn) {
   const auto known = known_.find(link.name);
   if (known == known_.end() || known->second.instance != link.instance || !known->second.peer) return;
   if (!is_there(known->second.state)) return;
+  if (turn_away(conn, link.name)) return;  // its address is known only now
   const PeerId id = *known->second.peer;
   Peer& peer = peers_[id];
   link.peer = id;

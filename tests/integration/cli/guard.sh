@@ -45,11 +45,11 @@ within 5 links_are a c
 at a block add name:b >/dev/null || fail "cannot block a name"
 at b publish t from-b >/dev/null
 within 10 got c from-b 1
-above a 'plumvine_blocked_total{what="broadcast"}' 0 || within 5 above a 'plumvine_blocked_total{what="broadcast"}' 0
+above a 'plumvine_blocked_total.what="broadcast".' 0 || within 5 above a 'plumvine_blocked_total.what="broadcast".' 0
 got a from-b 0 || fail "a blocked member's broadcast was delivered"
-within 10 above a 'plumvine_blocked_total{what="packet"}' 0
+within 10 above a 'plumvine_blocked_total.what="packet".' 0
 at a block list | grep -q '^127.0.0.2/32 ' || fail "not listed: $(at a block list)"
-at a --json events | jq -e 'select(.code == "PV1512" and .kind == "security")' >/dev/null || fail "no event"
+at a --json events | jq -es 'any(.code == "PV1512" and .kind == "security")' >/dev/null || fail "no event"
 at a block add nonsense 2>"$work/answer" && fail "nonsense is taken"
 grep -q "'nonsense' is neither an address" "$work/answer" || fail "not a clear error: $(cat "$work/answer")"
 at a block rm name:nobody 2>/dev/null && fail "what is not blocked was taken back"
@@ -86,7 +86,6 @@ joined() { ours_is d a alive && ours_is a d alive; }
 within 30 joined
 wait "$flooder"
 for ((i = 0; i < 20; ++i)); do within 10 got a "flooded-$i" 1; done
-above a plumvine_connections_refused_total 100 || echo "note: few of the connections were refused"
 exec {loris}<>"/dev/tcp/${place%:*}/${place##*:}"
 printf '\x06' >&"$loris"
 http=$(field a http)
