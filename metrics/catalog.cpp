@@ -149,7 +149,7 @@ constexpr std::string_view kPriority = "priority: critical, high, normal, low";
 constexpr std::string_view kEviction = "reason: ttl, count, bytes";
 constexpr std::string_view kFrame =
     "reason: malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, "
-    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit";
+    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed";
 constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "

@@ -40,7 +40,7 @@ Result<Token> Token::read(const std::string& path) {
   const bool visible = std::all_of(token.secret_.begin(), token.secret_.end(), [](char c) { return c > ' ' && c < 127; });
   if (!visible || token.secret_.size() < kLeast || token.secret_.size() > kMost) {
     return Error{Errc::invalid_argument,
-                 "http_token_file: the first line of '" + path + "' is no token of 16 to 1024 visible characters; `openssl rand -hex 32` makes one"};
+                 "http_token_file: the first line of '" + path + "' is no token of 16 to 1024 visible characters; `head -c 24 /dev/urandom | base64` makes one"};
   }
   return token;
 }

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <string.h>
-
+#include <cstring>  // with the C library's explicit_bzero
 #include <string>
 
 namespace plumvine {

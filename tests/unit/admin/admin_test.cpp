@@ -696,7 +696,8 @@ TEST_CASE("probes show who gets messages, and how fast", "[admin]") {
 
 TEST_CASE("blocks are given and taken back in the body, and listed by anybody", "[admin]") {
   Fixture f;
-  f.host.state.blocks = {{"10.0.0.0/8", -1, 7}, {"name:mad", 12.5, 0}};
+  f.host.state.blocks.push_back(BlockInfo{.what = "10.0.0.0/8", .left_s = -1, .refused = 7});
+  f.host.state.blocks.push_back(BlockInfo{.what = "name:mad", .left_s = 12.5, .refused = 0});
   auto list = f.get("/block");
   CHECK(list.status == 200);
   CHECK(json::parse(list.body) == json::parse(R"([{"what":"10.0.0.0/8","left_s":null,"refused":7},{"what":"name:mad","left_s":12.5,"refused":0}])"));

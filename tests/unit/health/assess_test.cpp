@@ -209,8 +209,9 @@ TEST_CASE("strangers without our key are shown for a minute", "[health]") {
 
 TEST_CASE("who breaks the protocol and who accuses everybody is named, and forgotten after a while", "[health]") {
   auto s = cluster();
-  s.graylist = {{"mad", "10.0.0.9:4711", "unexpected", 2, 40, 20}, {"tame", "10.0.0.8:1", "rate", 1, 0, 700}};
-  s.accusers = {{"liar", 4, 12, 5}};
+  s.graylist.push_back(GraylistInfo{"mad", "10.0.0.9:4711", "unexpected", 2, 40, 20});
+  s.graylist.push_back(GraylistInfo{"tame", "10.0.0.8:1", "rate", 1, 0, 700});
+  s.accusers.push_back(AccuserInfo{"liar", 4, 12, 5});
   const auto report = judged(s);
   CHECK(codes_of(report) == Codes{"PV2306", "PV2307"});
   CHECK(std::get<std::string>(report.reasons[0].evidence[1].second) == "mad (at 10.0.0.9:4711, unexpected, 2 times)");
