@@ -37,7 +37,8 @@ Result<Wish> wish_of(const std::string& body) {
 
 HttpResponse blocks_response(AdminHost& host) {
   Json blocks = Json::array();
-  for (const BlockInfo& block : host.fresh_snapshot()->blocks)
+  const auto own = host.fresh_snapshot();
+  for (const BlockInfo& block : own->blocks)
     blocks.push_back({{"what", block.what}, {"left_s", block.left_s < 0 ? Json(nullptr) : Json(block.left_s)}, {"refused", block.refused}});
   return http::json(200, text_of(blocks));
 }
