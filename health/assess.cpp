@@ -144,6 +144,7 @@ class Judge {
   void security() {
     stranger("PV2301", s_.other_key);
     stranger("PV2302", s_.in_clear);
+    abuse();
     certificate();
   }
 
@@ -234,6 +235,18 @@ class Judge {
   void stranger(std::string_view code, const StrangerInfo& who) {
     if (who.count == 0 || who.age_s >= kStrangerShown) return;
     blame(code, {{"from", who.from}, {"refused", number(who.count)}, {"last_s", who.age_s}});
+  }
+
+  /// Who breaks the protocol, as long as it is kept out for that and ten minutes on; who accuses everybody.
+  void abuse() {
+    constexpr double kShown = 600;
+    Names gray, accusers;
+    for (const GraylistInfo& one : s_.graylist) {
+      if (one.left_s > 0 || one.ago_s < kShown) gray.add(one.peer, fmt::format("at {}, {}, {} times", one.address, one.reason, one.times));
+    }
+    for (const AccuserInfo& one : s_.accusers) accusers.add(one.name, fmt::format("{} members within a minute", one.accused));
+    if (gray.count() > 0) blame("PV2306", {{"members", number(gray.count())}, {"who", gray.text()}});
+    if (accusers.count() > 0) blame("PV2307", {{"members", number(accusers.count())}, {"who", accusers.text()}});
   }
 
   /// A certificate is due two weeks before its end, a short-lived one in the last fifth of its life.

@@ -92,6 +92,11 @@ constexpr std::array kCodes{
          "issue a new one and write it over tls_cert and tls_key: it is taken over without a restart"},
     Code{"PV2305", degraded, "security", "changed files of TLS are not taken over: the old ones are used on",
          "the evidence says what is wrong with them; mend the files, they are looked at again when they change"},
+    Code{"PV2306", degraded, "security", "a member breaks the protocol again and again, so it gets no link here for a time",
+         "look at that member's process and version (the evidence says what it did last, PV1226); plumvine block add name:NAME keeps its "
+         "broadcasts out, too. It is forgiven an hour after the last time"},
+    Code{"PV2307", degraded, "security", "a member accuses more others than can be; it is not believed",
+         "look at that member: stalled, cut off, or somebody's tool; stop it, or plumvine block add its address on all members"},
     Code{"PV2901", healthy, "security", "there is no cluster label, so clusters that share an address are not kept apart by it",
          "set cluster = \"NAME\" alike on all members (Serf agents know no labels; among them a key does it)"},
     Code{"PV2902", healthy, "security", "there is no key: who reaches the port can join and read along",

@@ -63,6 +63,19 @@ Json links(const Snapshot& s, bool up) {
   return out;
 }
 
+Json graylist(const Snapshot& s) {
+  auto out = Json::array();
+  for (const GraylistInfo& one : s.graylist) {
+    out.push_back({{"peer", one.peer},
+                   {"address", one.address},
+                   {"reason", one.reason},
+                   {"times", one.times},
+                   {"left_s", rounded(one.left_s)},
+                   {"ago_s", rounded(one.ago_s)}});
+  }
+  return out;
+}
+
 Json tags_json(const Tags& tags) {
   auto out = Json::object();
   for (const auto& [key, value] : tags) out[key] = value;
@@ -160,7 +173,8 @@ Json peers(const Snapshot& s) {
           {"lazy", names(s, [](const LinkInfo& l) { return l.role == PeerRole::lazy; })},
           {"protected", names(s, [](const LinkInfo& l) { return l.is_protected; })},
           {"links", links(s, true)},
-          {"unestablished", links(s, false)}};
+          {"unestablished", links(s, false)},
+          {"graylist", graylist(s)}};
 }
 
 Json trees(const Snapshot& s) {

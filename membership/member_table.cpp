@@ -259,10 +259,21 @@ void MemberTable::accept_alive(Record& record, const wire::Alive& news, bool rep
 void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation source, std::string why) {
   Record* record = find(news.node);
   if (record == nullptr || news.incarnation < static_cast<std::uint32_t>(record->member.incarnation)) return;
+  const bool over = record->member.state == MemberState::dead || record->member.state == MemberState::left;
+  if (!over && source == Accusation::gossip && !believable(news.from, news.node, now)) {
+    // It says nothing about the accused, who may have to answer nevertheless: others may believe it.
+    if (record == self_ && now - answered_doubted_ >= core_.config.probe_interval) {
+      answered_doubted_ = now;
+      refute(news.incarnation, false);
+    }
+    return;
+  }
+  if (!over && source == Accusation::exchange && record != self_ && !tellers_.note(why, news.node, order_.size(), now))
+    return core_.stats.doubted.add(Doubted::too_many);
   if (record->suspicion) {
     const bool confirmed = record->suspicion->confirm(news.from, now);
     const bool refuted = record->suspicion->accuse(news.incarnation, now);
-    if (confirmed) core_.queue.queue(record->member.name, wire::encoded(news));
+    if (confirmed && may_accuse(news.from)) core_.queue.queue(record->member.name, wire::encoded(news));
     if (confirmed || refuted) core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->due());
     return;
   }
@@ -271,7 +282,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
     return answer_accusation(news.incarnation, news.from, source == Accusation::exchange ? why : std::string{}, "suspected");
   }
   if (settle_claim(*record, now)) return;
-  core_.queue.queue(record->member.name, wire::encoded(news));
+  if (may_accuse(news.from)) core_.queue.queue(record->member.name, wire::encoded(news));
   record->member.incarnation = Incarnation{news.incarnation};
   set_state(*record, MemberState::suspect, now);
   start_suspicion(*record, news.from, now);
@@ -288,6 +299,19 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
 void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   Record* record = find(news.node);
   if (record == nullptr || news.incarnation < static_cast<std::uint32_t>(record->member.incarnation)) return;
+  const bool alive = record->member.state == MemberState::alive || record->member.state == MemberState::suspect;
+  if (alive && news.from != news.node && news.from != core_.identity.name && record != self_) {
+    // Another member's word. Whom we hear ourselves, or who is accused by one that accuses everybody, gets the time to refute it.
+    const bool heard = now - record->seen_at < core_.config.probe_interval && record->seen_until > now;
+    if (heard) core_.stats.doubted.add(Doubted::heard);
+    if (!believable(news.from, news.node, now)) return;
+    if (heard) return suspect({news.incarnation, news.node, news.from}, now, Accusation::gossip, "declared dead, although we hear it");
+  }
+  if (record == self_ && !left_ && news.from != news.node && !believable(news.from, news.node, now)) {
+    if (now - answered_doubted_ < core_.config.probe_interval) return;
+    answered_doubted_ = now;
+    return refute(news.incarnation, false);
+  }
   end_suspicion(*record);
   const MemberState before = record->member.state;
   if (before == MemberState::dead || before == MemberState::left) return;
@@ -296,7 +320,7 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   }
   if (settle_claim(*record, now)) return;
   // Our farewell under another's name would end that member.
-  if (record != self_ || !name_taken()) {
+  if ((record != self_ || !name_taken()) && (record == self_ || may_accuse(news.from))) {
     const auto ticket = core_.queue.queue(record->member.name, wire::encoded(news));
     if (record == self_) {
       leave_ticket_ = ticket;
@@ -399,11 +423,20 @@ void MemberTable::answer_accusation(std::uint32_t accused, std::string_view accu
   refute(accused);
 }
 
-void MemberTable::refute(std::uint32_t accused) {
+bool MemberTable::believable(std::string_view accuser, std::string_view accused, Timestamp now) {
+  if (accuser == core_.identity.name || accusers_.note(accuser, accused, order_.size(), now)) return true;
+  core_.stats.doubted.add(Doubted::too_many);
+  core_.log(LogLevel::warn, "PV1126",
+            fmt::format("Member {} accuses more members than can be, {} among them: it is not believed", accuser, accused),
+            {{"member", std::string(accuser)}, {"accused", std::string(accused)}});
+  return false;
+}
+
+void MemberTable::refute(std::uint32_t accused, bool troubled) {
   ++incarnation_;
   if (accused >= incarnation_) incarnation_ = accused + 1;
   self_->member.incarnation = Incarnation{incarnation_};
-  core_.awareness.apply(1);
+  if (troubled) core_.awareness.apply(1);
   ++core_.stats.refutations;
   ++version_;
   core_.queue.queue(self_->member.name, encode_alive(self_->member));

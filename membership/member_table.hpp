@@ -13,6 +13,7 @@
 #include <plumvine/handlers.hpp>
 #include <plumvine/types.hpp>
 
+#include "accusers.hpp"
 #include "core.hpp"
 #include "departed.hpp"
 #include "name_index.hpp"
@@ -108,6 +109,9 @@ class MemberTable {
   /// Handles only what `row` says about us, so that an answer can already carry the refutation.
   void merge_own(const wire::PushNodeState& row, Timestamp now, std::string_view teller = {});
 
+  /// Who accused too many of late.
+  [[nodiscard]] std::vector<AccuserInfo> accusers(Timestamp now) const { return accusers_.infos(now); }
+
   /// Whether `cidrs_allowed` lets members be at this address.
   [[nodiscard]] bool allowed(const Endpoint& endpoint) const;
 
@@ -182,7 +186,8 @@ class MemberTable {
   void conflict(Record& record, const wire::Alive& news, Timestamp now);
 
   [[nodiscard]] bool shown(const Record& record) const;
-  void refute(std::uint32_t accused);
+  /// `troubled`: it may be this member's own fault that it was accused (Lifeguard, section IV-A).
+  void refute(std::uint32_t accused, bool troubled = true);
   /// Says what is claimed of us and refutes it. In a table it is not told who began with that, only whose table it is.
   void answer_accusation(std::uint32_t accused, std::string_view accuser, std::string_view teller, std::string_view of);
   void broadcast_self();
@@ -225,6 +230,14 @@ class MemberTable {
   BroadcastQueue::Ticket leave_ticket_ = 0;
   Endpoint name_holder_;           ///< port 0: nobody but us
   Timestamp name_held_since_;
+  /// Whether others are told what `accuser` says: an observer accuses nobody itself.
+  [[nodiscard]] bool may_accuse(std::string_view accuser) const { return !core_.config.observe || accuser != core_.identity.name; }
+  /// An accusation by another member. False: it has accused too many to be believed.
+  bool believable(std::string_view accuser, std::string_view accused, Timestamp now);
+
+  Timestamp answered_doubted_{INT64_MIN / 2};  ///< when we last refuted one who is not believed
+  Accusers accusers_;       ///< by the author that messages name
+  Accusers tellers_;        ///< by whose table it is; nobody is named for it, a partition that heals makes such tables
   Timestamp heard_{INT64_MIN};
   bool left_ = false;
   bool spread_ = true;

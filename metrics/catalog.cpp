@@ -149,7 +149,7 @@ constexpr std::string_view kPriority = "priority: critical, high, normal, low";
 constexpr std::string_view kEviction = "reason: ttl, count, bytes";
 constexpr std::string_view kFrame =
     "reason: malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, "
-    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit";
+    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed";
 constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "
@@ -193,8 +193,9 @@ constexpr std::array kRows{
         COUNT(tree.sync_recovered)},
     Row{"plumtree_frames_rejected_total", counter, "", kFrame, "Link frames refused.",
         [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.frames_rejected); }},
-    Row{"plumtree_rate_limited_total", counter, "", "what: graft, ack, ask",
-        "Requests of peers held back: grafts by a token bucket, requests for acknowledgements and questions by number and pace.",
+    Row{"plumtree_rate_limited_total", counter, "", "what: graft, ack, ask, control, origin",
+        "Requests of peers held back: grafts by a token bucket, requests for acknowledgements and questions by number and pace, all frames beside "
+        "payloads, and origins that are no members, by token buckets of each link.",
         [](const Source& s, Out& out) { by_reason(out, "what", s.snapshot.tree.rate_limited); }},
     Row{"plumtree_priority_enqueued_total", counter, "", kPriority, "Payloads put into send queues, by the priority of their topic.",
         [](const Source& s, Out& out) { by_reason(out, "priority", s.snapshot.transport.queues.enqueued); }},
@@ -283,6 +284,9 @@ constexpr std::array kRows{
     Row{"swim_deaths_total", counter, "", "", "Members declared dead.", COUNT(swim.deaths)},
     Row{"swim_false_positives_total", counter, "", "", "Deaths that the member refuted later.",
         COUNT(swim.false_positives)},
+    Row{"swim_accusations_doubted_total", counter, "", "why: too_many, heard",
+        "Others' claims that a member is suspect or dead, not simply believed: their author accuses too many, or the accused is heard here.",
+        [](const Source& s, Out& out) { by_reason(out, "why", s.snapshot.swim.doubted); }},
     Row{"swim_health_score", gauge, "", "", "Lifeguard's local health multiplier, 0 is well.",
         [](const Source& s, Out& out) { one(out, std::uint64_t{s.snapshot.swim.health_score}); }},
     Row{"swim_probe_rtt_seconds", Type::histogram, "seconds", "", "Round trips of direct probes.",
@@ -408,6 +412,12 @@ constexpr std::array kRows{
         [](const Source& s, Out& out) { one(out, s.snapshot.transport.tls.certificate_left_s); }},
     Row{"plumvine_tls_handshakes_total", counter, "", "kind: full, resumed", "TLS handshakes that both ends agreed to: with certificates, or by a ticket.",
         [](const Source& s, Out& out) { by_reason(out, "kind", s.snapshot.transport.tls.handshakes); }},
+    Row{"plumvine_blocked_total", counter, "", "what: packet, connection, link, broadcast", "What orders to block kept out.",
+        [](const Source& s, Out& out) { by_reason(out, "what", s.snapshot.transport.blocked); }},
+    Row{"plumvine_graylisted_total", counter, "", "", "Times that a neighbour lost its link for a time since it broke the protocol again and again.",
+        COUNT(transport.graylisted)},
+    Row{"plumvine_accepts_limited_total", counter, "", "", "Connections refused since their address opens too many (accept_rate_limit_per_second).",
+        COUNT(transport.accepts_limited)},
     Row{"plumvine_tls_rejected_total", counter, "",
         "reason: unknown_ca, expired, wrong_cluster, wrong_name, no_certificate, unusable, plaintext, protocol, timed_out, refused_by_peer, "
         "clear_packet, limit",

@@ -31,6 +31,22 @@ using OriginSets = std::map<OriginIndex, IntervalSet>;
 
 inline constexpr std::size_t kPriorities = static_cast<std::size_t>(Priority::count_);
 
+/// A token bucket that is full at first. `per_second` 0: no limit.
+struct Bucket {
+  double used = 0;
+  Timestamp at{INT64_MIN / 2};
+  [[nodiscard]] bool take(double per_second, double burst, Timestamp now) {
+    if (per_second <= 0) return true;
+    used = std::max(0.0, used - per_second * to_seconds(now - at));
+    at = now;
+    if (used + 1 > burst) return false;
+    used += 1;
+    return true;
+  }
+};
+/// So many frames or origins above a limit are one mark against the neighbour.
+inline constexpr std::uint64_t kOverMark = 256;
+
 /// One neighbour's link.
 struct Link {
   PeerId peer{};
@@ -57,6 +73,10 @@ struct Link {
   LazyQueue lazy;
   Arrival marked_from = UINT64_MAX;  ///< no older message has this link's bit
   std::vector<Sequence> has;       ///< by origin: the far end has everything up to here
+  std::vector<Sequence> claims;    ///< by origin: the highest sequence that the far end has ever said exists
+  Bucket control;                  ///< frames beside payloads
+  Bucket strangers;                ///< origins that are no members, heard of through it for the first time
+  std::uint64_t over = 0;          ///< frames and origins above these; each `kOverMark`th is a mark against the neighbour
   double graft_tokens = 0;
   Timestamp tokens_at;
   Timestamp replied_at{INT64_MIN / 2};  ///< last digest sent because it was asked for
@@ -78,7 +98,14 @@ struct Link {
     use(link.owed_pulls);
     use(link.dropped);
   }
+  void note_claim(OriginIndex origin, Sequence highest) {
+    if (claims.size() <= origin) claims.resize(origin + std::size_t{1});
+    claims[origin] = std::max(claims[origin], highest);
+  }
   [[nodiscard]] Sequence has_upto(OriginIndex origin) const noexcept { return origin < has.size() ? has[origin] : 0; }
+  [[nodiscard]] Sequence claimed(OriginIndex origin) const noexcept {
+    return std::max(has_upto(origin), origin < claims.size() ? claims[origin] : 0);
+  }
   void note_has(OriginIndex origin, Sequence upto) {
     if (upto == 0) return;
     if (has.size() <= origin) has.resize(origin + 1);
@@ -125,6 +152,24 @@ class Core {
   void reject(Slot from, FrameReject what) {
     stats.frames_rejected.add(what);
     out.push(Misbehaved{links[from].peer, what});
+  }
+
+  /// More than a neighbour may send came from it.
+  void over_limit(Slot from, RateLimited what) {
+    stats.rate_limited.add(what);
+    if (++links[from].over % kOverMark == 0) reject(from, FrameReject::rate);
+  }
+  /// How far others bear out what is said of an origin: the second highest claim of neighbours, or the only neighbour's, or what
+  /// the origin itself says. What only one neighbour claims may never have existed.
+  [[nodiscard]] Sequence attested(OriginIndex origin) const {
+    Sequence best = 0, second = 0;
+    for (const Slot slot : up) {
+      const Sequence claim = links[slot].claimed(origin);
+      if (links[slot].traits.instance == seen[origin].instance) second = std::max(second, claim);
+      if (claim > best) second = std::max(second, std::exchange(best, claim));
+      else second = std::max(second, claim);
+    }
+    return up.size() < 2 ? UINT64_MAX : second;
   }
 
   [[nodiscard]] std::optional<Slot> slot_of(PeerId peer) const {

@@ -202,6 +202,22 @@ void Exchange::forget(OriginIndex origin) {
   core_.in_flight(origin).clear();
 }
 
+void Exchange::retract(OriginIndex origin, SequenceRange range) {
+  next_.reset();
+  for (Neighbour& neighbour : neighbours_) {
+    for (OriginSets* sets : {&neighbour.offers, &neighbour.gone, &neighbour.asked}) {
+      const auto it = sets->find(origin);
+      if (it == sets->end()) continue;
+      const std::uint64_t before = it->second.count();
+      it->second.remove(range);
+      if (sets == &neighbour.asked) neighbour.asked_count -= before - it->second.count();
+      if (it->second.empty()) sets->erase(it);
+    }
+    if (neighbour.asked_count == 0) neighbour.ask_deadline = kNever;
+  }
+  core_.in_flight(origin).remove(range);
+}
+
 IntervalSet Exchange::hopeless(OriginIndex origin) const {
   IntervalSet out;
   for (const Slot slot : core_.up) {
@@ -293,10 +309,17 @@ std::vector<LossWatch::Loss> LossWatch::check(const Exchange& exchange, Timestam
       continue;
     }
     any = true;
+    const Sequence attested = frame::is_parts(seen.instance) ? UINT64_MAX : core_.attested(origin);
+    const Sequence believed = std::max(attested, seen.above.empty() ? seen.watermark : seen.above.back().last);
+    const auto lose = [&](SequenceRange range, LossReason reason) {
+      range.last = std::min(range.last, believed);
+      if (range.first <= range.last) lost.push_back({origin, range, reason});
+    };
+    watch_claims(origin, watched, believed, now);
     auto& marks = watched.marks;
     while (!marks.empty() && now - marks.front().first > core_.config.sync_window) {
       for (const auto& range : core_.seen.missing_in(origin, {seen.watermark + 1, marks.front().second})) {
-        lost.push_back({origin, range, LossReason::expired});
+        lose(range, LossReason::expired);
       }
       marks.erase(marks.begin());
     }
@@ -309,13 +332,31 @@ std::vector<LossWatch::Loss> LossWatch::check(const Exchange& exchange, Timestam
     } else if (now - watched.hopeless_at > 2 * core_.config.sync_interval) {
       const IntervalSet still = exchange.hopeless(origin);
       for (const SequenceRange& range : watched.hopeless.list()) {
-        for (const SequenceRange& part : common(still, range)) lost.push_back({origin, part, LossReason::evicted});
+        for (const SequenceRange& part : common(still, range)) lose(part, LossReason::evicted);
       }
       watched.hopeless.clear();
     }
   }
   check_at_ = any ? now + core_.config.sync_interval : kNever;
   return lost;
+}
+
+void LossWatch::watch_claims(OriginIndex origin, Watched& watched, Sequence attested, Timestamp now) {
+  const Sequence highest = core_.seen[origin].highest;
+  if (watched.unattested <= attested) {
+    watched.unattested = highest > attested ? highest : 0;
+    watched.unattested_since = now;
+    return;
+  }
+  const Duration interval = core_.config.sync_interval;
+  if (now - watched.unattested_since <= 2 * interval) return;
+  const bool witnessed = std::any_of(core_.up.begin(), core_.up.end(), [&](Slot slot) {
+    const Link& link = core_.links[slot];
+    return link.claimed(origin) < watched.unattested && link.digest_at && *link.digest_at > watched.unattested_since + interval;
+  });
+  if (!witnessed) return;
+  unattested_.push_back(origin);
+  watched.unattested = 0;
 }
 
 Timestamp LossWatch::oldest() const {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core.hpp"
@@ -37,6 +38,8 @@ class Exchange {
   [[nodiscard]] bool asks(Slot slot, OriginIndex origin, Sequence sequence) const;
   void peer_down(Slot slot, Timestamp now);
   void forget(OriginIndex origin);
+  /// These do not exist after all: nobody is asked for them.
+  void retract(OriginIndex origin, SequenceRange range);
 
   /// Whom else could hold it? What some neighbour says is gone, and no neighbour is known to have.
   [[nodiscard]] IntervalSet hopeless(OriginIndex origin) const;
@@ -86,7 +89,10 @@ class LossWatch {
   void hole(OriginIndex origin, Timestamp now);
   [[nodiscard]] Timestamp next_timeout() const { return check_at_; }
   /// What is lost as of now: missing for longer than `sync_window`, or hopeless for more than two `sync_interval`.
+  /// What no second neighbour bears out (`Core::attested`) is not lost.
   std::vector<Loss> check(const Exchange& exchange, Timestamp now);
+  /// Origins of which that has been so for two `sync_interval`, although another neighbour has told since what it knows.
+  [[nodiscard]] std::vector<OriginIndex> take_unattested() { return std::exchange(unattested_, {}); }
   void forget(OriginIndex origin) {
     if (origin < watched_.size()) watched_[origin] = Watched{};
   }
@@ -100,10 +106,15 @@ class LossWatch {
     std::vector<std::pair<Timestamp, Sequence>> marks;
     IntervalSet hopeless;
     Timestamp hopeless_at;
+    Sequence unattested = 0;              ///< only one neighbour tells of messages up to here; 0: of none
+    Timestamp unattested_since;
     bool used = false;
   };
+  void watch_claims(OriginIndex origin, Watched& watched, Sequence attested, Timestamp now);
+
   Core& core_;
   std::vector<Watched> watched_;  // by origin
+  std::vector<OriginIndex> unattested_;
   Timestamp check_at_ = kNever;
 };
 

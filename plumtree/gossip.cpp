@@ -102,6 +102,7 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
   if (!origin) return;
   const SequenceRange range = gossip.range();
   if (!plausible(*origin, range.last)) return core.reject(from, FrameReject::sequence_jump);
+  core.links[from].note_claim(*origin, range.last);
   const tree::Topic& agreed = core.topics.agreed(gossip.topic);
   if (!gossip.pulled) {
     const Priority lane = core.lane_of(agreed, frame::is_parts(gossip.id.origin));

@@ -87,7 +87,7 @@ class Tree::Impl {
   /// Makes room for a new one if it must; `keep` stays then.
   [[nodiscard]] std::optional<OriginIndex> origin_of(Slot from, InstanceId instance, std::string_view name, Timestamp now,
                                                      OriginIndex keep = tree::kSelf);
-  bool make_room_for_origin(OriginIndex keep);
+  bool make_room_for_origin(OriginIndex keep, bool stranger);
   /// May `sequence` exist, as far as we can tell?
   [[nodiscard]] bool plausible(OriginIndex origin, Sequence sequence) const;
 
@@ -198,6 +198,7 @@ class Tree::Impl {
   void take_start(Slot from, const frame::DigestEntry& entry, Timestamp now);
   void periodic_digest(Timestamp now);
   void check_loss(Timestamp now);
+  void disbelieve(OriginIndex origin, Timestamp now);
   void lose(OriginIndex origin, SequenceRange range, LossReason reason, Timestamp now);
   /// Counts as seen, and nobody is asked for it.
   void no_longer_missing(OriginIndex origin, SequenceRange range);

@@ -64,6 +64,7 @@ void Tree::Impl::on_ihave(Slot from, const frame::IHave& ihave, Timestamp now) {
           (core.is_own(*origin) && range.last > core.seen[*origin].watermark)) {
         return core.reject(from, FrameReject::sequence_jump);
       }
+      core.links[from].note_claim(*origin, range.last);
       on_announced(from, ihave, *origin, range, now);
     }
   }
@@ -396,6 +397,7 @@ void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
         continue;
       }
       core.seen.heard_of(*origin, top, now);
+      core.links[from].note_claim(*origin, top);
       core.links[from].note_has(*origin, entry.watermark);
       exchange_.compare(from, *origin, entry);
       if (core.seen.missing(*origin) > 0) losses_.hole(*origin, now);
@@ -514,6 +516,31 @@ void Tree::Impl::finish_sync(Timestamp now) {
 
 void Tree::Impl::check_loss(Timestamp now) {
   for (const auto& loss : losses_.check(exchange_, now)) lose(loss.origin, loss.range, loss.reason, now);
+  for (const OriginIndex origin : losses_.take_unattested()) disbelieve(origin, now);
+}
+
+/// Messages that a single neighbour has told of for long, that it does not send, and that nobody else knows: they never were. Taken
+/// for lost they would silence those that the origin publishes next.
+void Tree::Impl::disbelieve(OriginIndex origin, Timestamp now) {
+  const Sequence attested = core.attested(origin), highest = core.seen[origin].highest;
+  if (highest <= attested) return;
+  const InstanceId instance = core.seen[origin].instance;
+  for (const Slot slot : core.up) {
+    Link& link = core.links[slot];
+    if (link.claimed(origin) <= attested) continue;
+    for (auto* told : {&link.claims, &link.has}) {
+      if (origin < told->size()) (*told)[origin] = std::min((*told)[origin], attested);
+    }
+    const std::string whose = core.seen[origin].name.empty() ? to_string(instance) : core.seen[origin].name;
+    core.log(LogLevel::warn, "PV1307", "Neighbour " + link.traits.name + " told of messages up to " + std::to_string(highest) + " of " + whose +
+             ", and nobody else knows any above " + std::to_string(attested) + ": not believed",
+             {{"peer", link.traits.name}, {"origin", whose}});
+    core.reject(slot, FrameReject::unconfirmed);
+  }
+  for (const MessageId& id : missing_.drop(instance, {attested + 1, highest})) core.in_flight(origin).remove(id.sequence);
+  exchange_.retract(origin, {attested + 1, highest});
+  core.seen.retract(origin, attested);
+  pacing_.progressed(origin, now);
 }
 
 void Tree::Impl::lose(OriginIndex origin, SequenceRange range, LossReason reason, Timestamp now) {

@@ -116,6 +116,12 @@ void SeenSet::heard_of(OriginIndex index, Sequence sequence, Timestamp now) {
   origin.active = now;
 }
 
+void SeenSet::retract(OriginIndex index, Sequence upto) {
+  Origin& origin = origins_[index];
+  const Sequence seen = origin.above.empty() ? origin.watermark : origin.above.back().last;
+  origin.highest = std::min(origin.highest, std::max(upto, seen));
+}
+
 std::vector<SequenceRange> SeenSet::missing_in(OriginIndex index, SequenceRange range, std::size_t limit) const {
   const Origin& origin = origins_[index];
   if (range.first <= origin.watermark) range.first = origin.watermark + 1;

@@ -53,6 +53,9 @@ class SeenSet {
   /// `sequence` is known to exist.
   void heard_of(OriginIndex index, Sequence sequence, Timestamp now);
 
+  /// What was heard of above `upto` and never seen does not exist after all.
+  void retract(OriginIndex index, Sequence upto);
+
   [[nodiscard]] bool contains(OriginIndex index, Sequence sequence) const {
     const Origin& origin = origins_[index];
     return sequence <= origin.watermark || (!origin.above.empty() && origin.above.contains(sequence));

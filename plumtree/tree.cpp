@@ -201,19 +201,32 @@ std::optional<Tree::Impl::OriginIndex> Tree::Impl::origin_of(Slot from, Instance
     core.reject(from, FrameReject::malformed);
     return std::nullopt;
   }
-  if (core.seen.full() && !make_room_for_origin(keep)) {
+  const double rate = core.config.origin_rate_limit_per_second;
+  const double burst = std::max(256.0, core.config.origins_max / 2.0);  // a joiner hears of all who left at once
+  const bool stranger = !std::binary_search(core.alive.begin(), core.alive.end(), frame::publisher_of(instance));
+  if (stranger && !core.links[from].strangers.take(rate, burst, now)) {
+    core.over_limit(from, RateLimited::origin);
+    return std::nullopt;
+  }
+  if (core.seen.full() && !make_room_for_origin(keep, stranger)) {
     core.stats.frames_rejected.add(FrameReject::origin_limit);
     return std::nullopt;
   }
   return core.seen.add(instance, name, now);
 }
 
-bool Tree::Impl::make_room_for_origin(OriginIndex keep) {
-  // The one silent for longest, but none that is still in the store: its old messages would come back as new.
+bool Tree::Impl::make_room_for_origin(OriginIndex keep, bool stranger) {
+  // The one silent for longest, but none that is still in the store: its old messages would come back as new. Members give
+  // way to members only, and last, so that forged origins push each other out.
   std::optional<OriginIndex> silent;
+  bool silent_lives = false;
   for (OriginIndex i = tree::kSelf + 1; i < core.seen.end(); ++i) {
     if (!core.seen[i].used || core.is_own(i) || i == keep || !core.store.held(i).empty() || !assemblies_.overlapping(i, {1, kSequenceMax}).empty()) continue;
-    if (!silent || core.seen[i].active < core.seen[*silent].active) silent = i;
+    const bool lives = std::binary_search(core.alive.begin(), core.alive.end(), frame::publisher_of(core.seen[i].instance));
+    if (lives && stranger) continue;
+    if (silent && lives != silent_lives ? lives : silent && core.seen[i].active >= core.seen[*silent].active) continue;
+    silent = i;
+    silent_lives = lives;
   }
   if (!silent) return false;
   missing_.drop(core.seen[*silent].instance, {1, kSequenceMax});
@@ -232,6 +245,7 @@ bool Tree::Impl::make_room_for_origin(OriginIndex keep) {
       }
     });
     if (*silent < link.has.size()) link.has[*silent] = 0;
+    if (*silent < link.claims.size()) link.claims[*silent] = 0;
   }
   core.seen.forget(*silent);
   ++core.stats.seen_evictions;
@@ -248,6 +262,9 @@ void Tree::Impl::handle_frame(PeerId from, Frame frame, Timestamp now) {
     return;
   }
   const Slot slot = *found;
+  const double rate = core.config.control_rate_limit_per_second;
+  if (!std::holds_alternative<frame::Gossip>(frame) && !core.links[slot].control.take(rate, 2 * rate, now))
+    return core.over_limit(slot, RateLimited::control);
   std::visit(Overloaded{
                  [&](frame::Gossip& f) { on_gossip(slot, std::move(f), now); },
                  [&](frame::IHave& f) { on_ihave(slot, f, now); },

@@ -67,6 +67,9 @@ constexpr std::array kTable{
     Explanation{"PV1125", member, "a member's address cannot be dialled",
                 "News of a member names a wildcard, multicast, broadcast, reserved or link-local IPv6 address. It is not taken, the rest of the "
                 "message is. Set the advertised address there. swim_packets_rejected_total{reason=\"bad_address\"} counts all."},
+    Explanation{"PV1126", security, "a member accuses more others than can be",
+                "Within a minute it called more than half of the members suspect or dead. None of that is believed any more until the minute is "
+                "over, and those it accused need not answer it. It is stalled, cut off, or somebody's tool: look at it, or block it."},
     Explanation{kLinkUp, link, "a link came up", "A connection to this member was greeted and carries broadcasts now."},
     Explanation{kLinkDown, link, "a link went down",
                 "The connection to this member ended; the line says why. Other links take over, and the member is "
@@ -125,6 +128,15 @@ constexpr std::array kTable{
                 "The other end speaks an older version, no TLS at all, or stopped halfway; the line says which. A port scanner perhaps."},
     Explanation{kTlsNotHere, security, "a TLS connection where TLS is off",
                 "The other end has TLS and this node has none. Set tls_cert, tls_key and tls_ca here, or take them out there."},
+    Explanation{kGraylisted, security, "a member broke the protocol again and again",
+                "16 marks within a minute: frames against the rules, more of them than control_rate_limit_per_second allows, messages that nobody "
+                "else knows; a frame that cannot be read counts eight. It gets no link for graylist_time, twice as long each time, up to an "
+                "hour. Its broadcasts still come by other members; plumvine block add name:NAME ends that, too."},
+    Explanation{kBlocked, security, "somebody who is blocked was turned away",
+                "`plumvine block list` has the blocks and what each kept out. Few of these lines are written; plumvine_blocked_total counts all."},
+    Explanation{kAcceptRate, security, "an address opens too many connections",
+                "More in a second than accept_rate_limit_per_second, and five times that in one go: a flood, or many members behind one "
+                "address; then raise it."},
     Explanation{"PV1301", delivery, "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},
@@ -138,6 +150,9 @@ constexpr std::array kTable{
                 "(corrupt). The publisher's build is broken, or a member changes what it forwards."},
     Explanation{kRoleChanged, tree, "a neighbour became eager or lazy",
                 "Eager neighbours get payloads at once, lazy ones announcements. The line says why; trees change by themselves."},
+    Explanation{"PV1307", security, "a neighbour told of messages that nobody else knows",
+                "It did not send them when asked, and after two sync_interval no other neighbour had heard of them. They are forgotten, so "
+                "that what the origin really publishes next is not taken for old. The neighbour is mad, or was the only one that knew them."},
     Explanation{kPartition, member, "members cannot be reached",
                 "Members that carry broadcasts are dead and have not left. They are contacted again; what they miss is "
                 "repaired if they come back before it leaves the repair store."},
@@ -180,6 +195,11 @@ constexpr std::array kTable{
     Explanation{kCertificateKept, security, "a changed certificate, key or CA was not taken over",
                 "The line says why. The one from before is used on. Files are looked at again when they change; write new ones aside and "
                 "rename them, the key before the certificate."},
+    Explanation{kBlockChanged, security, "a block was given, taken back, or is over",
+                "`plumvine block add` and `plumvine block rm` at this member, or the time that was given with it. Blocks are kept in the data directory "
+                "where there is one."},
+    Explanation{kTokenRead, security, "the token for HTTP was read",
+                "From http_token_file, at the start or on reload. Where others may read the file the line warns: chmod 600 FILE, owned by the agent's user."},
 };
 }  // namespace
 

@@ -257,6 +257,19 @@ void Driver::ask(std::uint64_t number, std::uint8_t kind, Bytes text, Duration t
   if (impl_->stopped()) return;
   impl_->enter([&](Engine& e) { e.ask(number, kind, std::move(text), timeout); });
 }
+Status Driver::block(std::string_view what, std::optional<Duration> left) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.block(what, left); });
+}
+Status Driver::unblock(std::string_view what) {
+  if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
+  return impl_->enter([&](Engine& e) { return e.unblock(what); });
+}
+std::vector<BlockOrder> Driver::blocks() const { return impl_->engine().blocks(); }
+bool Driver::admits(const Endpoint& from) {
+  if (impl_->stopped()) return false;
+  return impl_->enter([&](Engine& e) { return e.admits(from); });
+}
 void Driver::doubt(std::string_view member) {
   if (impl_->stopped()) return;
   impl_->enter([&](Engine& e) { e.doubt(member); });

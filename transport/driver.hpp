@@ -16,6 +16,7 @@
 
 #include "plumtree/tree.hpp"
 
+#include "guard.hpp"
 #include "key_history.hpp"
 #include "loop.hpp"
 #include "transport.hpp"
@@ -44,6 +45,8 @@ struct DriverIdentity {
   /// Streams are under TLS: links need no seal of their own, what a stream brings is private, and packets that are not sealed
   /// must not come or go in clear. The transport sees to that.
   bool tls = false;
+  /// Blocks of the last run.
+  std::vector<BlockOrder> block_orders = {};
   /// Members from before this process began, by name.
   std::vector<std::pair<std::string, Endpoint>> known_peers = {};
 };
@@ -153,6 +156,13 @@ class Driver final : public LoopEvents, public TransportEvents {
   /// Compares what is here with this neighbour, or with all where the name is empty, now; what we lack is pulled. Errc::not_found without
   /// such a link, Errc::limit_reached before the first sync.
   Status resync(std::string_view peer);
+  /// Keeps somebody out, or no longer; as of `Guard`. Connections that stand are closed. The log says it.
+  Status block(std::string_view what, std::optional<Duration> left);
+  Status unblock(std::string_view what);
+  /// What is blocked now.
+  [[nodiscard]] std::vector<BlockOrder> blocks() const;
+  /// A transport that accepts connections asks whether this one may go on; see `Engine::admits`.
+  bool admits(const Endpoint& from);
   /// What `Node::trim` drops.
   Trimmed trim();
   /// Takes the keys that can change (`Config::changes_while_running`) from `fresh`, whose others are those that it was started with;

@@ -106,6 +106,11 @@ void Engine::Impl::start() {
   started_ = now_;
   tree_.start_from(std::move(identity_.start), now_);
   self_check_due_ = now_ + kSelfCheckPeriod;
+  for (const BlockOrder& order : identity_.block_orders) {
+    if (auto made = guard_.block(order.what, order.left, now_); !made)
+      log(LogLevel::warn, "node", code::kBlockChanged, order.what, "A block that was kept is not taken over: " + made.error().message);
+  }
+  guard_due_ = guard_.next(now_);
   window_.start(now_);
   swim_->start(now_);
   if (serf_) serf_->start();
@@ -184,6 +189,7 @@ Timestamp Engine::Impl::next_timeout() const {
   if (members_changed_) next = std::min(next, members_due_);
   if (forgets_wanted_) next = std::min(next, forgets_due_);
   if (links_stale_) next = std::min(next, renew_due_);
+  next = std::min(next, guard_due_);
   if (serf_) next = std::min(next, serf_->next_timeout());
   if (bridge_) next = std::min(next, bridge_->next_timeout());
   next = std::min(next, key_queries_->next_timeout());
@@ -198,6 +204,7 @@ void Engine::Impl::handle_timeout() {
   if (overlay_.next_timeout() <= now_) overlay_.handle_timeout(now_);
   if (tree_.next_timeout() <= now_) tree_.handle_timeout(now_);
   while (auto conn = conn_timers_.pop_due(now_)) on_deadline(*conn);
+  if (guard_due_ <= now_) guard_due();
   touch();
 }
 
@@ -363,6 +370,7 @@ void Engine::Impl::perform(tree::Output output) {
                  [&](tree::Send& o) { send(o); },
                  [&](tree::Deliver& o) {
                    if (!decode(o)) return tree_.undecodable(o.id, now_);
+                   if (guard_.any_blocks() && guard_.blocks_name(o.origin, Blocked::broadcast, now_)) return;
                    if (take_delivery(o)) events_.push(std::move(o));
                  },
                  [&](tree::Progressed& o) { events_.push(std::move(o.progress)); },
@@ -480,18 +488,7 @@ Answered Engine::Impl::answered(tree::Inquired& inquired) const {
 }
 
 void Engine::Impl::misbehaved(PeerId id, FrameReject what) {
-  if (!peers_.valid(id)) return;
-  Peer& peer = peers_[id];
-  if (now_ - peer.offences_since > std::chrono::minutes{1}) {
-    peer.offences = 0;
-    peer.offences_since = now_;
-  }
-  Connection* conn = find(peer.link);
-  if (++peer.offences < kOffencesMax || !conn) return;
-  peer.offences = 0;
-  const std::string why = "broke the protocol too often, last: " + std::string{to_string(what)};
-  log(LogLevel::warn, "link", code::kBadFrame, peer.name, "Closing the link to " + peer.name + ": it " + why, {{"peer", peer.name}, {"reason", why}});
-  end_link(*conn, frame::Bye::Why::misbehaved, why);
+  if (peers_.valid(id)) mark_offence(peers_[id], 1, std::string{to_string(what)});
 }
 
 /// Without another member that speaks links there is no neighbour to learn from.
@@ -539,6 +536,10 @@ Trimmed Engine::trim() {
   impl_->touch();
   return impl_->tree().trim(impl_->now_);
 }
+Status Engine::block(std::string_view what, std::optional<Duration> left) { return impl_->block(what, left); }
+Status Engine::unblock(std::string_view what) { return impl_->unblock(what); }
+std::vector<BlockOrder> Engine::blocks() const { return impl_->blocks(); }
+bool Engine::admits(const Endpoint& from) { return impl_->admits(from); }
 Status Engine::set_meta(Bytes meta) {
   return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
 }

@@ -17,6 +17,7 @@
 
 #include "driver.hpp"
 #include "plumtree/output.hpp"
+#include "guard.hpp"
 #include "transport.hpp"
 
 namespace plumvine {
@@ -84,6 +85,12 @@ class Engine {
   Status resync(std::string_view peer);
   [[nodiscard]] std::optional<Timestamp> digest_at(std::string_view peer) const;
   Trimmed trim();
+  /// As of `Guard`.
+  Status block(std::string_view what, std::optional<Duration> left);
+  Status unblock(std::string_view what);
+  [[nodiscard]] std::vector<BlockOrder> blocks() const;
+  /// Whether a connection from there is taken: it is not blocked, and its address does not open too many.
+  bool admits(const Endpoint& from);
   /// As of `Driver`.
   void configure(const Config& fresh);
   Status set_meta(Bytes meta);

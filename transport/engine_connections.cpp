@@ -75,6 +75,11 @@ bool Engine::Impl::make_room() {
 
 void Engine::Impl::accepted(ConnId id, const Endpoint& from) {
   touch();
+  if (guard_.any_blocks() && guard_.blocks(from, Blocked::connection, now_)) {  // of a transport that did not ask `admits`
+    ++refused_;
+    actions_.push(engine::Close{id, CloseMode::abort});
+    return;
+  }
   if (half_open() >= config_.link.half_open_max && !make_room()) {
     ++refused_;
     log(LogLevel::warn, "link", code::kHalfOpenLimit, "half_open_max",
@@ -123,6 +128,7 @@ std::span<std::byte> Engine::Impl::read_buffer(ConnId id) {
 }
 
 void Engine::Impl::packet(const Endpoint& from, BytesView packet, bool secured) {
+  if (guard_.any_blocks() && guard_.blocks(from, Blocked::packet, now_)) return;
   heard_ = now_;
   swim_->handle_packet(from, packet, now_, secured);
   touch();

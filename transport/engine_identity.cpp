@@ -12,6 +12,14 @@ void Engine::Impl::identified(ConnId id, const std::vector<std::string>& names) 
   Connection* conn = find(id);
   if (!conn) return;
   conn->names = names;
+  if (guard_.any_blocks()) {
+    if (const std::string* block = guard_.blocks_identity(names, Blocked::connection, now_)) {
+      log(LogLevel::info, "link", code::kBlocked, *block,
+          "Closing a connection with " + conn->remote.to_string() + ": its certificate is blocked (" + *block + ")",
+          {{"address", conn->remote.to_string()}, {"block", *block}});
+      return shut_out(*conn, "blocked");
+    }
+  }
   // Somebody was dialled by name; who is accepted tells its own when it greets.
   if (conn->link && conn->link->outbound()) (void)may_be(*conn, conn->link->name);
   else if (!conn->expected.empty()) (void)may_be(*conn, conn->expected);
@@ -28,9 +36,7 @@ bool Engine::Impl::may_be(Connection& conn, std::string_view name) {
   log(LogLevel::warn, "link", code::kTlsWrongName, conn.remote.host(),
       (dialled ? "No connection to " + std::string(name) + " at " : "Closing a connection from ") + where + ": " + text,
       {{"peer", std::string(name)}, {"address", where}, {"names", theirs}});
-  if (conn.link) dial_over(conn, text);
-  else if (conn.kind == ConnKind::membership && !conn.closing) swim_->stream_closed(conn.stream, now_);
-  close_now(conn, CloseMode::abort);
+  shut_out(conn, text);
   return false;
 }
 

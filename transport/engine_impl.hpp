@@ -18,6 +18,7 @@
 
 #include "engine.hpp"
 #include "event_bridge.hpp"
+#include "guard.hpp"
 #include "link.hpp"
 #include "log_limiter.hpp"
 #include "membership/keyring.hpp"
@@ -119,6 +120,12 @@ class Engine::Impl {
 
   // engine_direct.cpp: messages for one member alone.
   Status send_direct(std::uint64_t ticket, std::string_view name, Bytes payload);
+
+  // engine_guard.cpp: who is kept out.
+  Status block(std::string_view what, std::optional<Duration> left);
+  Status unblock(std::string_view what);
+  [[nodiscard]] std::vector<BlockOrder> blocks() const { return guard_.orders(now_); }
+  bool admits(const Endpoint& from);
 
   // engine_identity.cpp: whom certificates name.
   void identified(ConnId id, const std::vector<std::string>& names);
@@ -268,6 +275,22 @@ class Engine::Impl {
   void seal_failed(Connection& conn);
   void put_bytes(Connection& conn, BytesView bytes);
 
+  // engine_guard.cpp
+  /// More marks against a neighbour; with `kOffencesMax` in a minute it loses its link and gets none for a time.
+  void mark_offence(Peer& peer, std::uint32_t weight, const std::string& what);
+  void graylist(Peer& peer, const std::string& what);
+  /// What keeps this member out: a block, or that it broke the protocol; empty: nothing.
+  [[nodiscard]] std::string kept_out(std::string_view name, const Endpoint& at) const;
+  /// The block that a member falls under by its name or by the address that it is known at: who dials may come from another. Counted.
+  const std::string* block_of(std::string_view name);
+  /// The same for a connection that has told its name, counted and said. True: it is closed.
+  bool turn_away(Connection& conn, std::string_view name);
+  /// Closes it at once, whatever it is.
+  void shut_out(Connection& conn, const std::string& why);
+  /// Closes what falls under the blocks.
+  void enforce_blocks();
+  void guard_due();
+
   // engine_identity.cpp
   /// The other end may have this name. False: it may not, and the connection is closed.
   [[nodiscard]] bool may_be(Connection& conn, std::string_view name);
@@ -327,8 +350,9 @@ class Engine::Impl {
   static constexpr Duration kLeaveGrace = std::chrono::seconds{2};
   /// What the last attempt to make a link failed with is shown for so long; where it is wanted it is made again sooner.
   static constexpr Duration kNoLinkShown = std::chrono::minutes{1};
-  /// So many broken rules in a minute, and the link is closed.
+  /// So many broken rules in a minute, and the link is closed; a frame that cannot be read counts for several.
   static constexpr std::uint32_t kOffencesMax = 16;
+  static constexpr std::uint32_t kBadFrameWeight = 8;
 
   Config config_;
   DriverIdentity identity_;
@@ -361,6 +385,8 @@ class Engine::Impl {
   Overlay overlay_;
   Tree tree_;
 
+  Guard guard_;
+  Timestamp guard_due_ = kNever;         ///< when a block ends, or a time on the graylist
   PeerRegistry peers_;
   std::map<std::string, KnownMember, std::less<>> known_;
   std::array<std::size_t, 4> known_by_state_{};
@@ -387,6 +413,7 @@ class Engine::Impl {
   ChunkPool chunks_;
   std::shared_ptr<std::byte[]> scratch_;  ///< where streams and ungreeted connections are read to
 
+  std::uint64_t accepts_limited_ = 0;    ///< of `refused_`: their address opens too many
   std::uint64_t refused_ = 0;            ///< connections over a limit of number or time
   std::uint64_t queues_overflowed_ = 0;
   QueueStats queue_counts_;              ///< of connections that are gone, and what policies dropped

@@ -34,7 +34,7 @@ void Engine::Impl::dial(PeerId id) {
   const bool there = known != known_.end() && known->second.peer == id && is_there(known->second.state);
   const Member* member = there ? swim_->find(peer.name) : nullptr;
   const Endpoint to = member ? member->endpoint() : Endpoint{};
-  if (to.port == 0 || to.is_unspecified()) {
+  if (to.port == 0 || to.is_unspecified() || !kept_out(peer.name, to).empty()) {
     overlay_.dial_failed(id, now_);
     return;
   }
@@ -104,6 +104,8 @@ void Engine::Impl::on_bad_frame(Connection& conn, FrameReject reason, const Erro
   const std::string who = link.name.empty() ? conn.remote.to_string() : link.name;
   log(LogLevel::warn, "link", code::kBadFrame, who, "Closing the link to " + who + ": " + error.message,
       {{"peer", who}, {"reason", error.message}});
+  if (link.peer && peers_.valid(*link.peer)) mark_offence(peers_[*link.peer], kBadFrameWeight, std::string{to_string(reason)});
+  if (conn.closed) return;
   if (link.state() == LinkState::up) {
     link_down(conn, "it broke the protocol: " + error.message);
   } else {
@@ -182,7 +184,7 @@ void Engine::Impl::on_hello(Connection& conn, frame::Hello hello) {
   Link& link = *conn.link;
   const Greeting greeting = link.judge(hello, self_);
   if (greeting != Greeting::good) return refuse(conn, greeting, hello);
-  if (!may_be(conn, hello.name)) return;
+  if (!may_be(conn, hello.name) || turn_away(conn, hello.name)) return;
   if (!link.outbound()) {
     link.name = hello.name;
     link.instance = hello.instance;
@@ -229,6 +231,7 @@ void Engine::Impl::try_accept(Connection& conn) {
   const auto known = known_.find(link.name);
   if (known == known_.end() || known->second.instance != link.instance || !known->second.peer) return;
   if (!is_there(known->second.state)) return;
+  if (turn_away(conn, link.name)) return;  // its address is known only now
   const PeerId id = *known->second.peer;
   Peer& peer = peers_[id];
   link.peer = id;

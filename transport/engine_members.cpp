@@ -150,6 +150,7 @@ void Engine::Impl::apply_members() {
     if (known.state == MemberState::dead) ++members.dead;
     if (!is_there(known.state)) continue;
     add(known.instance, known.zone);
+    if (const Member* member = swim_->find(name); !member || !kept_out(name, member->endpoint()).empty()) continue;
     if (known.peer && !byes_sent_ && !left_) candidates.push_back({*known.peer, known.instance, name});
   }
   std::sort(alive.begin(), alive.end());

@@ -66,6 +66,12 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   }
   s.transport = transport;
   s.transport.connections_refused += refused_;
+  s.transport.accepts_limited = accepts_limited_;
+  s.transport.graylisted = guard_.punished();
+  s.transport.blocked = guard_.blocked();
+  s.graylist = guard_.graylist(now_);
+  s.blocks = guard_.block_infos(now_);
+  s.accusers = swim_->accusers(now_);
   s.transport.tls.rejected.add(TlsReject::wrong_name, wrong_names_);
   s.transport.queue_overflows += queues_overflowed_;
   s.transport.queues = queue_counts_;
@@ -158,6 +164,8 @@ std::vector<LinkInfo> Engine::Impl::link_infos() const {
       info.clock_offset_s = to_seconds(best.wall_offset);
     }
     info.score = link.score(now_, info.congested);
+    if (link.peer && peers_.valid(*link.peer) && now_ - peers_[*link.peer].offences_since <= std::chrono::minutes{1})
+      info.score *= 1.0 - static_cast<double>(std::min(peers_[*link.peer].offences, kOffencesMax)) / kOffencesMax;
     info.queue_bytes = conn->queue.bytes();
     info.queue_messages = conn->queue.messages();
     info.sent_bytes = link.sent_bytes;

@@ -85,6 +85,9 @@ struct SwimConfig {
   /// A member that comes and goes is suspected this many times longer at most, before others hear that it is dead.
   /// Counted from its fourth flap on; one flap is forgiven every five minutes. 0 = off. 3.
   std::uint32_t flap_damping_max = 3;
+  /// Takes part as a listener only: it is a member, receives and passes on, but accuses nobody whom it cannot reach, and refuses to
+  /// broadcast, also what comes over HTTP. Needs a restart.
+  bool observe = false;
   /// A wake-up that late means that this process was stalled: it must not accuse others for it.
   Duration stall_threshold = seconds{1};
 };
@@ -147,6 +150,12 @@ struct TreeConfig {
   [[nodiscard]] std::uint64_t store_bytes() const noexcept {
     return sync_max_bytes != 0 ? sync_max_bytes : std::max<std::uint64_t>(64ULL << 20, 2 * max_message_size);
   }
+  /// Frames beside payloads that one neighbour may send in a second, and twice that in one go. What is above is dropped, counted
+  /// (`plumtree_rate_limited_total`) and a mark against the neighbour; a full link of small messages has some thousands. 0 = no limit.
+  std::uint32_t control_rate_limit_per_second = 20000;
+  /// Origins that are no members here, of which one neighbour may make us hear for the first time in a second, and half of `origins_max`
+  /// (256 at least) in one go: who left, and who is forged. Dropped, counted and marked alike. 0 = no limit.
+  std::uint32_t origin_rate_limit_per_second = 10;
   /// How many messages the repair store keeps.
   std::uint64_t sync_max_messages = 1ULL << 20;
   /// A publisher waits for members whose oldest undelivered message is younger than this. 2 s.
@@ -197,6 +206,12 @@ struct LinkConfig {
   std::uint32_t half_open_max = 128;
   /// Connections that the kernel holds until we take them (listen's backlog); the kernel's own bound is net.core.somaxconn.
   std::uint32_t accept_backlog = 512;
+  /// Connections that one address may open in a second, and five times that in one go; others are refused at once and counted. Addresses of
+  /// this machine are exempt, since all its processes share them. 0 = no limit.
+  std::uint32_t accept_rate_limit_per_second = 100;
+  /// A neighbour that breaks the protocol again and again loses its link, and gets none for so long; twice as long with each repetition,
+  /// up to an hour. An hour without a complaint is forgiven.
+  Duration graylist_time = seconds{30};
 };
 
 /// When health becomes degraded. Rates are over 60 s and judged from 100 messages up.
@@ -295,6 +310,10 @@ struct Config {
   /// (`plumvine_http_rate_limited_total`). 0 = no limit.
   std::uint32_t http_rate_limit_per_second = 0;
   std::uint32_t http_rate_limit_burst = 100;
+  /// File with a token: who shows it (`Authorization: Bearer TOKEN`) may do over HTTP what changes state, from any address; without it
+  /// only this machine may, which need not show it. Only its owner may read the file. 16 to 1024 visible characters. Read at start and by
+  /// `Node::reload`. Empty = no token.
+  std::string http_token_file;
   /// Which preset this came from, for `describe()`.
   std::string preset = "lan";
   /// Where keys have their values from, if not from the preset, as programs that read files and flags tell it; for `GET /config?origin=1`.

@@ -52,7 +52,7 @@ struct LinkInfo {
   double rtt_s = -1;
   double clock_offset_s = 0;        ///< peer's wall clock minus ours
   double graft_timeout_s = 0;       ///< so long what it announces may take to come before it is pulled; follows measured lateness
-  double score = 1;                 ///< 1 = well; falls with lateness and failed grafts
+  double score = 1;                 ///< 1 = well; falls with silence, a full queue, and marks for breaking the protocol
   std::uint64_t queue_bytes = 0;
   std::uint64_t queue_messages = 0;
   std::uint64_t sent_bytes = 0;
@@ -130,6 +130,31 @@ struct SeedInfo {
   std::string problem;              ///< what its last contact failed with; empty where none has failed since it answered
 };
 
+/// A member that broke the protocol again and again: it gets no link for a time.
+struct GraylistInfo {
+  std::string peer;
+  std::string address;              ///< of the link that it lost
+  std::string reason;               ///< what it did last
+  std::uint64_t times = 0;          ///< without an hour of peace between them
+  double left_s = 0;                ///< until it may have a link again; 0: it may now
+  double ago_s = 0;                 ///< since it lost its link
+};
+
+/// What an operator keeps out.
+struct BlockInfo {
+  std::string what;                 ///< as it was given: an address or network, `name:NAME`, `identity:SAN`
+  double left_s = -1;               ///< until it ends; below 0: it does not
+  std::uint64_t refused = 0;        ///< packets, connections, links and broadcasts
+};
+
+/// A member that accuses more others than can be.
+struct AccuserInfo {
+  std::string name;
+  std::uint64_t accused = 0;        ///< members, within the last minute or until it was noticed
+  std::uint64_t doubted = 0;        ///< its accusations that were not believed
+  double age_s = 0;                 ///< since the last of these
+};
+
 /// Somebody was heard who is none of us: another cluster label, another key, or none.
 struct StrangerInfo {
   std::string from;                 ///< address of the last one
@@ -187,6 +212,9 @@ struct Snapshot {
   StrangerInfo other_cluster;       ///< carries another cluster label
   StrangerInfo other_key;           ///< none of our keys opens what it sends
   StrangerInfo in_clear;            ///< speaks in clear though that is not taken
+  std::vector<GraylistInfo> graylist;    ///< by name
+  std::vector<BlockInfo> blocks;         ///< as they were given
+  std::vector<AccuserInfo> accusers;     ///< by name
   std::string name_holder;          ///< the address that the others know under our name; empty where that is ours
 
   SwimStats swim;

@@ -28,6 +28,10 @@ std::string_view to_string(ProbeResult result) noexcept;
 enum class Accusation : std::uint8_t { probe, gossip, exchange, count_ };
 std::string_view to_string(Accusation source) noexcept;
 
+/// Accusations of others that were not simply believed: their author accuses too many, or we hear the accused ourselves.
+enum class Doubted : std::uint8_t { too_many, heard, count_ };
+std::string_view to_string(Doubted why) noexcept;
+
 enum class PushPullResult : std::uint8_t { in_ok, in_failed, out_ok, out_failed, count_ };
 
 /// What came of a digest of our table: the tables are equal, some rows differed, or the other side does not know digests.
@@ -67,12 +71,13 @@ struct SwimStats {
   std::uint64_t gossip_queue_length = 0;
   CountedReasons<SerfMessage> serf_messages;
   std::uint64_t user_dropped = 0;     ///< user messages that had to leave the full queue early
+  CountedReasons<Doubted> doubted;    ///< accusations that were not simply believed
 };
 
 /// Why a link frame was refused.
 enum class FrameReject : std::uint8_t {
   malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, sequence_jump,
-  undecryptable, plaintext, invalid, part_mismatch, part_limit,
+  undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed,
   count_,
 };
 std::string_view to_string(FrameReject reason) noexcept;
@@ -81,7 +86,7 @@ enum class CacheEviction : std::uint8_t { ttl, count, bytes, count_ };
 std::string_view to_string(CacheEviction reason) noexcept;
 
 /// What a token bucket held back.
-enum class RateLimited : std::uint8_t { graft, ack, ask, count_ };
+enum class RateLimited : std::uint8_t { graft, ack, ask, control, origin, count_ };
 std::string_view to_string(RateLimited what) noexcept;
 
 /// Mirror of `LossReason` for counting.
@@ -217,6 +222,10 @@ struct TlsStats {
   std::string problem;                    ///< why changed files were not taken over; empty: they were, or nothing changed
 };
 
+/// What an operator's block kept out.
+enum class Blocked : std::uint8_t { packet, connection, link, broadcast, count_ };
+std::string_view to_string(Blocked what) noexcept;
+
 /// Bytes and connections, by the driver and transport.
 struct TransportStats {
   std::uint64_t udp_sent_bytes = 0;
@@ -225,6 +234,9 @@ struct TransportStats {
   std::uint64_t tcp_received_bytes = 0;
   std::uint64_t udp_send_errors = 0;
   std::uint64_t connections_refused = 0;  ///< over a limit of number or time
+  std::uint64_t accepts_limited = 0;      ///< of these: their address opened too many in a second
+  std::uint64_t graylisted = 0;           ///< times that a neighbour lost its link since it broke the protocol again and again
+  CountedReasons<Blocked> blocked;        ///< what orders to block kept out
   std::uint64_t queue_overflows = 0;      ///< links broken off because `queue_max_bytes` waited for them
   QueueStats queues;
   CountedReasons<DirectResult> direct;

@@ -292,6 +292,7 @@ std::vector<Key> make_catalogue() {
       key("http", &Config::http),
       live("http_rate_limit_per_second", &Config::http_rate_limit_per_second),
       live("http_rate_limit_burst", &Config::http_rate_limit_burst),
+      live("http_token_file", &Config::http_token_file),
       key("cluster", &Config::cluster),
       {"encrypt", [](Config& c, std::string_view text) { return assign(c.encrypt, text); },
        [](const Config& c) { return std::string(c.encrypt.empty() ? std::string_view{} : Config::kHidden); },
@@ -325,6 +326,8 @@ std::vector<Key> make_catalogue() {
       live("graft_max_retries", &TreeConfig::graft_max_retries),
       live("graft_rate_limit_per_second", &TreeConfig::graft_rate_limit_per_second),
       live("graft_rate_limit_burst", &TreeConfig::graft_rate_limit_burst),
+      live("control_rate_limit_per_second", &TreeConfig::control_rate_limit_per_second),
+      live("origin_rate_limit_per_second", &TreeConfig::origin_rate_limit_per_second),
       live("message_cache_ttl", &TreeConfig::message_cache_ttl),
       live("message_cache_max_size", &TreeConfig::message_cache_max_size),
       live("message_cache_max_bytes", &TreeConfig::message_cache_max_bytes),
@@ -390,6 +393,7 @@ std::vector<Key> make_catalogue() {
       key("members_max", &SwimConfig::members_max),
       live("flap_damping_max", &SwimConfig::flap_damping_max),
       live("stall_threshold", &SwimConfig::stall_threshold),
+      key("observe", &SwimConfig::observe),
       // Links.
       live("queue_high_bytes", &LinkConfig::queue_high_bytes),
       live("queue_low_bytes", &LinkConfig::queue_low_bytes),
@@ -402,6 +406,8 @@ std::vector<Key> make_catalogue() {
       live("parallel_dials", &LinkConfig::parallel_dials),
       live("half_open_max", &LinkConfig::half_open_max),
       key("accept_backlog", &LinkConfig::accept_backlog),
+      live("accept_rate_limit_per_second", &LinkConfig::accept_rate_limit_per_second),
+      live("graylist_time", &LinkConfig::graylist_time),
       // Health.
       live("duplicate_rate_degraded", &HealthConfig::duplicate_rate_degraded),
       live("graft_failure_rate_degraded", &HealthConfig::graft_failure_rate_degraded),

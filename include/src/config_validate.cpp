@@ -205,6 +205,9 @@ void check_link(const LinkConfig& l, Rules& rules) {
   rules.between(l.parallel_dials, 1, 64, "parallel_dials");
   rules.between(l.half_open_max, 1, 65536, "half_open_max");
   rules.between(l.accept_backlog, 1, 65536, "accept_backlog");
+  rules.positive(l.graylist_time, "graylist_time", "30s");
+  rules.require(l.graylist_time <= std::chrono::hours{1}, "graylist_time",
+                fmt::format("is {}, must be at most 1h", format_duration(l.graylist_time)));
 }
 
 void check_health(const HealthConfig& h, Rules& rules) {

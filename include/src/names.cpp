@@ -82,6 +82,14 @@ std::string_view to_string(TlsHandshake kind) noexcept {
   static constexpr std::array<std::string_view, 2> names{"full", "resumed"};
   return pick(names, kind);
 }
+std::string_view to_string(Blocked what) noexcept {
+  static constexpr std::array<std::string_view, 4> names{"packet", "connection", "link", "broadcast"};
+  return pick(names, what);
+}
+std::string_view to_string(Doubted why) noexcept {
+  static constexpr std::array<std::string_view, 2> names{"too_many", "heard"};
+  return pick(names, why);
+}
 std::string_view to_string(Accusation source) noexcept {
   static constexpr std::array<std::string_view, 3> names{"probe", "gossip", "exchange"};
   return pick(names, source);
@@ -185,7 +193,8 @@ std::string_view to_string(ProbeResult result) noexcept {
 std::string_view to_string(FrameReject reason) noexcept {
   static constexpr std::array<std::string_view, CountedReasons<FrameReject>::kSize> names{
       "malformed", "too_large", "unknown_type", "unexpected", "wrong_label",
-      "bad_hello", "origin_limit", "tree_limit", "sequence_jump", "undecryptable", "plaintext", "invalid", "part_mismatch", "part_limit"};
+      "bad_hello", "origin_limit", "tree_limit", "sequence_jump", "undecryptable", "plaintext", "invalid", "part_mismatch", "part_limit",
+      "rate", "unconfirmed"};
   return pick(names, reason);
 }
 
@@ -195,7 +204,7 @@ std::string_view to_string(CacheEviction reason) noexcept {
 }
 
 std::string_view to_string(RateLimited what) noexcept {
-  static constexpr std::array<std::string_view, 3> names{"graft", "ack", "ask"};
+  static constexpr std::array<std::string_view, 5> names{"graft", "ack", "ask", "control", "origin"};
   return pick(names, what);
 }
 

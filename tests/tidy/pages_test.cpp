@@ -130,7 +130,7 @@ TEST_CASE("the continuous integration runs tools/test") {
 }
 
 TEST_CASE("the front pages are there and name the two commands") {
-  for (const char* page : {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"}) {
+  for (const char* page : {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"}) {
     CHECK(file_at(page).lines.size() > 5);
   }
   CHECK(fs::file_size(tidy::root() / "LICENSE") > 10'000);

@@ -1,9 +1,13 @@
 #include "client.hpp"
 
+#include <algorithm>
+#include <fstream>
 #include <memory>
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+
+#include <plumvine/detail/wipe.hpp>
 
 namespace plumvine::cli {
 namespace {
@@ -38,7 +42,22 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return 0;
 }
 
+/// The header that carries the token; empty: there is none.
+std::string authorization;
+
 }  // namespace
+
+std::string Client::use_token_file(const std::string& path) {
+  std::ifstream file(path);
+  std::string token;
+  if (!file || !std::getline(file, token)) return fmt::format("'{}' cannot be read", path);
+  const Wiped line(token);
+  if (!token.empty() && token.back() == '\r') token.pop_back();
+  const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 127; });
+  if (token.empty() || !visible) return fmt::format("the first line of '{}' is no token of visible characters", path);
+  authorization = "Authorization: Bearer " + token;
+  return {};
+}
 
 Client::Client(std::string host_port) : curl_(curl_easy_init()), base_("http://" + std::move(host_port)) {}
 Client::~Client() {
@@ -63,8 +82,9 @@ std::optional<Answer> Client::perform(const std::string& path, const std::string
   Answer answer;
   Sink target{curl, &answer, &sink, &tick};
   const std::string url = base_ + path;
-  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(curl_slist_append(nullptr, "Expect:"),
-                                                                            curl_slist_free_all);
+  curl_slist* list = curl_slist_append(nullptr, "Expect:");
+  if (!authorization.empty()) list = curl_slist_append(list, authorization.c_str());
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list, curl_slist_free_all);
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);

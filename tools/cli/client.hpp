@@ -15,6 +15,8 @@ struct Answer {
 /// HTTP to one agent (libcurl).
 class Client {
  public:
+  /// All clients of this process show the token in the first line of this file from now on. What is wrong with it, or nothing.
+  static std::string use_token_file(const std::string& path);
   explicit Client(std::string host_port);
   ~Client();
   Client(const Client&) = delete;

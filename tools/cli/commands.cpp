@@ -99,6 +99,13 @@ int peers(const Call& call) {
                    fmt::format("{:.1f}", l["last_frame_s"].get<double>())});
       }
     say(table.text());
+    if (const Json gray = json.value("graylist", Json::array()); !gray.empty()) {
+      Table kept_out({"KEPT OUT", "ADDRESS", "TIMES", "LEFT s", "REASON"});
+      for (const auto& g : gray)
+        kept_out.row({g["peer"].get<std::string>(), g["address"].get<std::string>(), g["times"].dump(), fmt::format("{:.0f}", g["left_s"].get<double>()),
+                      g["reason"].get<std::string>()});
+      say("\n" + kept_out.text());
+    }
     return kGood;
   });
 }
@@ -369,6 +376,28 @@ int config(const Call& call) {
   });
 }
 
+int block(const Call& call) {
+  static constexpr const char* usage = "block list, block add WHAT [--ttl DURATION], or block rm WHAT; WHAT is an address, a network, name:NAME or identity:SAN";
+  const auto& typed = call.arguments;
+  if (typed.empty() || typed.size() != (typed[0] == "list" ? 1u : 2u)) return complain(kUsage, usage);
+  if (typed[0] == "list") {
+    return fetch(call, "/block", [](const Json& json) {
+      Table table({"BLOCKED", "LEFT", "KEPT OUT"});
+      for (const auto& b : json) {
+        const std::string left = b["left_s"].is_number() ? fmt::format("{:.0f} s", b["left_s"].get<double>()) : "until it is removed";
+        table.row({b["what"].get<std::string>(), left, b["refused"].dump()});
+      }
+      say(table.text());
+      return kGood;
+    });
+  }
+  if (typed[0] != "add" && typed[0] != "rm") return complain(kUsage, usage);
+  if (typed[0] == "rm" && !call.ttl.empty()) return complain(kUsage, "--ttl goes with block add");
+  Json order{{"what", typed[1]}};
+  if (!call.ttl.empty()) order["ttl"] = call.ttl;
+  return operation(call, "/block/" + typed[0], order.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
 using Command = int (*)(const Call&);
 const std::map<std::string, Command>& commands() {
   static const std::map<std::string, Command> table{
@@ -397,6 +426,7 @@ const std::map<std::string, Command>& commands() {
       {"join", join},
       {"forget", forget},
       {"keys", keys},
+      {"block", block},
       {"config", config},
       {"tls", tls},
       {"leave", [](const Call& c) { return operation(c, "/leave", ""); }},
@@ -421,7 +451,7 @@ int run(const Call& call) {
     return complain(kUsage,
                     fmt::format("unknown command '{}' (allowed: {})", call.command, fmt::join(command_names(), ", ")));
   }
-  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "config", "explain", "promote", "trace", "reachability", "analyze", "state", "tls"};
+  static constexpr std::string_view with_arguments[] = {"publish", "subscribe", "join", "forget", "keys", "block", "config", "explain", "promote", "trace", "reachability", "analyze", "state", "tls"};
   const bool takes =
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())

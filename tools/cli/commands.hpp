@@ -38,6 +38,8 @@ struct Call {
   std::string window;        ///< events --window, stats --window
   std::string data_dir;      ///< state --data-dir
   std::string label;         ///< tls dev-ca --label
+  std::string ttl;           ///< block add --ttl
+  std::string token_file;    ///< whose first line is shown as the bearer token
 };
 
 int run(const Call& call);

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "client.hpp"
 #include "commands.hpp"
 
 namespace {
@@ -23,10 +24,12 @@ int main(int argc, char** argv) {
   Call call;
   const char* from_environment = std::getenv("PLUMVINE_HTTP");
   call.http = from_environment != nullptr ? from_environment : "127.0.0.1:9090";
+  if (const char* file = std::getenv("PLUMVINE_TOKEN_FILE"); file != nullptr) call.token_file = file;
   CLI::App app{"plumvine: asks and steers a running plumvined", "plumvine"};
   app.footer(commands_text());
   app.set_version_flag("--version", std::string("plumvine ") + PLUMVINE_VERSION);
   app.add_option("--http", call.http, "the agent's HTTP address (127.0.0.1:9090)")->type_name("HOST:PORT");
+  app.add_option("--token-file", call.token_file, "a file with the agent's token, for what changes state from another machine")->type_name("FILE");
   app.add_flag("--json", call.json, "print what the agent answers");
   app.add_option("--component", call.component, "health: one component only")
       ->type_name("membership|tree|delivery|cache|security|loop");
@@ -51,6 +54,7 @@ int main(int argc, char** argv) {
   app.add_option("--since", call.since, "events: from so long ago on")->type_name("DURATION");
   app.add_option("--window", call.window, "events: only so long from --since on; stats: over so long, at most 1h (1h)")->type_name("DURATION");
   app.add_option("--data-dir", call.data_dir, "state: the member's data directory")->type_name("DIR");
+  app.add_option("--ttl", call.ttl, "block add: for so long; without it until it is removed")->type_name("DURATION");
   app.add_option("--label", call.label, "tls dev-ca: the cluster label that the certificates are for")->type_name("LABEL");
   app.add_option("command", call.command)->group("");  // the footer says more
   app.add_option("arguments", call.arguments)->group("");
@@ -69,7 +73,10 @@ int main(int argc, char** argv) {
     return complain(text + " (see plumvine --help)");
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --cluster, --since, --window, --data-dir, --label, --help, --version)");
+    return complain(unknown[0] + ": unknown flag (allowed: --http, --token-file, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --cluster, --since, --window, --data-dir, --label, --ttl, --help, --version)");
+  }
+  if (!call.token_file.empty()) {
+    if (const std::string problem = Client::use_token_file(call.token_file); !problem.empty()) return complain("--token-file: " + problem);
   }
   if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
   return run(call);

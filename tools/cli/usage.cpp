@@ -14,6 +14,7 @@ struct Usage {
 
 constexpr std::array kUsages{
     Usage{"analyze", "FILE|-", "log lines of plumvined by code, the worst first, with what to do; asks no agent"},
+    Usage{"block", "list|add|rm [WHAT]", "keep out an address, a network, name:NAME or identity:SAN, for a time (--ttl) or until it is removed"},
     Usage{"bundle", "", "an archive for support (-o FILE): state, configuration, metrics of the last hour, events; --redact hides addresses"},
     Usage{"config", "validate|show [FILE]", "check a FILE and name every problem, or show what is in force (--origin: and why)"},
     Usage{"doctor", "", "what is wrong in the cluster, causes first; --config and --bind: why no agent runs here"},

@@ -10,6 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "admin_access.hpp"
+#include "admin_block.hpp"
 #include "admin_events.hpp"
 #include "admin_http.hpp"
 #include "admin_resync.hpp"
@@ -28,7 +30,7 @@ constexpr std::size_t kSeedsMax = 256;
 /// A history is read on when less than this waits for the client.
 constexpr std::size_t kStreamFull = std::size_t{1} << 20;
 /// Statuses that are counted by their number; any other counts as 500.
-constexpr std::array kStatuses{200, 202, 304, 400, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503, 504};
+constexpr std::array kStatuses{200, 202, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503, 504};
 
 using http::fail;
 using http::header;
@@ -55,24 +57,6 @@ HttpResponse refused(const Error& error) {
     default:
       return fail(400, to_string(error.code), error.message, "change what the message names, and send it again");
   }
-}
-
-/// An address or `localhost`: not a name that somebody's DNS may point here.
-bool is_local_host(std::string_view host) {
-  if (host.starts_with('[')) return true;
-  host = host.substr(0, host.rfind(':'));
-  return host == "localhost" || (!host.empty() && host.find_first_not_of("0123456789.") == std::string_view::npos);
-}
-
-/// A browser page of another origin asks. Browsers send Origin with every POST, and Sec-Fetch-Site with everything.
-bool is_cross_origin(const HttpRequest& request) {
-  const std::string origin = header(request, "origin");
-  const std::string site = header(request, "sec-fetch-site");
-  if (origin.empty() && site.empty()) return false;
-  const std::string host = header(request, "host");
-  if (!is_local_host(host)) return true;
-  if (!origin.empty()) return origin != "http://" + host;
-  return site != "same-origin" && site != "none";
 }
 
 /// Seeds as a JSON array of strings, or as words between blanks and commas. nullopt: neither.
@@ -216,6 +200,8 @@ class Admin::Impl {
   HttpResponse trim(const HttpRequest&, std::string_view);
   HttpResponse resync(const HttpRequest& request, std::string_view) { return resync_response(host_, request); }
   HttpResponse sync(const HttpRequest&, std::string_view) { return sync_response(host_); }
+  HttpResponse list_blocks(const HttpRequest&, std::string_view) { return blocks_response(host_); }
+  HttpResponse block(const HttpRequest& request, std::string_view command) { return block_response(host_, request, command); }
   HttpResponse list_keys(const HttpRequest&, std::string_view) { return order({}); }
   HttpResponse keys(const HttpRequest&, std::string_view command);
   HttpResponse order(KeyOrder order);
@@ -262,6 +248,8 @@ std::span<const Admin::Impl::Route> Admin::Impl::routes() {
       Route{"POST", "/trim", "/trim", true, &Impl::trim},
       Route{"POST", "/resync", "/resync", true, &Impl::resync},
       Route{"GET", "/keys", "/keys", true, &Impl::list_keys},  // shows secrets
+      Route{"GET", "/block", "/block", false, &Impl::list_blocks},
+      Route{"POST", "/block/", "/block/COMMAND", true, &Impl::block},
       Route{"POST", "/keys/", "/keys/COMMAND", true, &Impl::keys},
       Route{"POST", "/tls/verify", "/tls/verify", true, &Impl::verify_tls},
   };
@@ -289,14 +277,7 @@ HttpResponse Admin::Impl::handle(const HttpRequest& request) {
     return response;
   }
   if (route->guarded) {
-    if (!request.from.is_loopback()) {
-      return fail(403, "forbidden", "this path is for clients on the node's own machine",
-                  "call it there, for example through ssh");
-    }
-    if (is_cross_origin(request)) {
-      return fail(403, "cross_origin", "pages of other origins may not use this path",
-                  "call it from a program, or from a page of this node");
-    }
+    if (auto refusal = access_refusal(host_, request)) return std::move(*refusal);
   }
   return (this->*route->answer)(
       request, std::string_view(request.path).substr(std::min(route->path.size(), request.path.size())));

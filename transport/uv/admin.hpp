@@ -20,6 +20,7 @@
 #include "http_server.hpp"
 #include "metric_history.hpp"
 #include "subscribers.hpp"
+#include "token.hpp"
 
 namespace plumvine::uv {
 
@@ -30,6 +31,11 @@ class AdminHost {
   /// Made now, not the published one.
   virtual std::shared_ptr<const Snapshot> fresh_snapshot() = 0;
   virtual const Config& config() const = 0;
+  /// What admits clients of other machines; null or empty: nothing does.
+  [[nodiscard]] virtual const Token* token() const { return nullptr; }
+  /// Keeps somebody out, or no longer; as of `Driver`.
+  virtual Status block(std::string_view what, std::optional<Duration> left) = 0;
+  virtual Status unblock(std::string_view what) = 0;
   /// With `options.acks` above 0 `on_receipt` is called once, later.
   virtual Result<MessageId> publish(std::string_view topic, Bytes payload, BroadcastOptions options,
                                     std::function<void(const Receipt&)> on_receipt) = 0;

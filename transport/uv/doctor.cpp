@@ -15,9 +15,10 @@ namespace plumvine::uv {
 namespace {
 
 /// Causes first: what stands below may follow from what stands above.
-constexpr std::array<std::string_view, 32> kOrder{
+constexpr std::array<std::string_view, 34> kOrder{
     "PV2011",                                // two processes of one name
     "PV2304", "PV2301", "PV2302", "PV2010", "PV2008",  // who cannot belong together
+    "PV2306", "PV2307",                      // who harms the others
     "PV2303", "PV2305",                      // who soon cannot any more
     "PV2012", "PV2013", "PV2105",            // a process, a clock, a disk
     "PV2109", "PV2203", "PV2201",            // too much work, too much memory

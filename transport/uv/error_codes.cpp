@@ -25,6 +25,8 @@ constexpr std::array kTable{
     ErrorCode{"bad_request", "The HTTP request is not well-formed, or a value in it is none.", "The hint of the answer says what is read."},
     ErrorCode{"method_not_allowed", "The path is there, but not for this method.", "Use the method that the header Allow names."},
     ErrorCode{"forbidden", "The path is for clients on the node's own machine.", "Call it there, for example through ssh."},
+    ErrorCode{"unauthorized", "The path needs the token in http_token_file, and none or another one was shown.",
+              "plumvine --token-file FILE, or the header Authorization: Bearer TOKEN."},
     ErrorCode{"cross_origin", "A page of another origin asked for something that changes state.", "Call it from a program, or from a page of this node."},
     ErrorCode{"rate_limited", "This client's address asks more often than http_rate_limit_per_second allows.", "Wait a second, as Retry-After says; or raise the limit."},
     ErrorCode{"not_ready", "The node has not joined, or its first sync is not done.", "GET /healthz says what to look at."},

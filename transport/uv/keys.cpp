@@ -78,12 +78,12 @@ Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::stri
   return keys;
 }
 
-std::string rights_problem(const std::string& path) {
+std::string rights_problem(const std::string& path, const char* holds) {
   struct stat file {};
   if (path.empty() || stat(path.c_str(), &file) != 0 || (file.st_mode & 077) == 0) return {};
   std::string mode;
   for (const int shift : {6, 3, 0}) mode += static_cast<char>('0' + (file.st_mode >> shift & 7));
-  return "Others than its owner can use '" + path + "' (mode 0" + mode + "), which holds keys: chmod 600 it";
+  return "Others than its owner can use '" + path + "' (mode 0" + mode + "), which holds " + holds + ": chmod 600 it";
 }
 
 Result<KeySource> find_keys(const std::string& encrypt, const std::string& keyring_file, const std::string& data_dir) {

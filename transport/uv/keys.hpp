@@ -35,7 +35,7 @@ struct KeySource {
 Result<KeySource> find_keys(const std::string& encrypt, const std::string& keyring_file, const std::string& data_dir);
 
 /// What is wrong with the rights of a file that holds keys: somebody else can read or write it. Empty: nothing, or there is no such file.
-std::string rights_problem(const std::string& path);
+std::string rights_problem(const std::string& path, const char* holds = "keys");
 
 /// The gossip keys that `encrypt` (base64) and `keyring` (a file of Serf's format) name, primary first; none if both are
 /// empty. The single key goes before those of the file. Errc::system if the file cannot be read, else

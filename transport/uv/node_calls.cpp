@@ -35,6 +35,7 @@ Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, B
 
 Result<MessageId> Node::Impl::broadcast_checked(std::string_view topic, Bytes payload, BroadcastOptions options,
                                                 std::function<void(const Receipt&)> on_receipt) {
+  if (config_.swim.observe) return Error{Errc::invalid_argument, "this member only listens (observe = true)"};
   if (payload.size() > config_.tree.max_message_size)
     return Error{Errc::too_large, std::to_string(payload.size()) + " bytes, max_message_size is " +
                                       std::to_string(config_.tree.max_message_size)};

@@ -12,6 +12,7 @@
 #include <plumvine/detail/check.hpp>
 #include <plumvine/uv.hpp>
 
+#include "blocks_file.hpp"
 #include "large_block.hpp"
 #include "transport/codes.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
@@ -93,6 +94,7 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
   });
   if (node.data_dir_) {
     key_history_file = std::make_unique<uv::AtomicFile>(uv_loop, node.data_dir_->file(kKeyHistoryFile));
+    blocks_file = std::make_unique<uv::AtomicFile>(uv_loop, node.data_dir_->file(uv::kBlocksFile));
     peers_file = std::make_unique<uv::PeersFile>(
         uv_loop, node.data_dir_->file("peers.json"), node.config_.cluster, node.recalled_, [&node] { return node.living_peers(); },
         [&node](std::string why) { node.log(LogLevel::warn, code::kDataNotKept, "Members are not remembered: " + std::move(why)); });
@@ -123,7 +125,9 @@ Status Node::Impl::prepare() {
     if (const std::string& why = data_dir_->read_only(); !why.empty())
       notes_.push_back({LogLevel::warn, "node", code::kDataNotKept, why + "; nothing is kept"});
     recall_peers();
+    recall_blocks();
   }
+  if (auto good = prepare_token(); !good) return good;
   if (auto keyed = prepare_keys(); !keyed) return keyed;
   if (auto good = prepare_tls(); !good) return good;
   check_files();
@@ -311,6 +315,7 @@ Status Node::Impl::build(uv::BoundPair bound) {
   core_ = std::make_unique<Core>(*this, loop_, std::move(bound));
   core_->http = std::move(http);
   core_->transport.use_family(config_.ip_family);
+  core_->transport.admit([this](const Endpoint& from) { return core_->driver.admits(from); });
   if (core_->tls) core_->tls->transport.bind(&core_->driver);
   TransportEvents* const events = core_->tls ? static_cast<TransportEvents*>(&core_->tls->transport) : &core_->driver;
   if (auto started = core_->transport.start(events); !started) return started;
@@ -480,16 +485,22 @@ Result<Config::Changes> Node::Impl::reload(const Config& fresh) {
     if (!loaded) return loaded.error();
     credentials = std::move(*loaded);
   }
+  auto token = std::make_shared<uv::Token>();
+  if (!fresh.http_token_file.empty()) {
+    auto read = uv::Token::read(fresh.http_token_file);
+    if (!read) return read.error();
+    *token = std::move(*read);
+  }
   auto changes = std::make_shared<Config::Changes>();
-  auto taken = change([this, fresh, source = std::move(*source), credentials = std::move(credentials), changes](Driver& driver) {
-    return take_over(driver, fresh, source, credentials, *changes);
+  auto taken = change([this, fresh, source = std::move(*source), credentials = std::move(credentials), token, changes](Driver& driver) {
+    return take_over(driver, fresh, source, credentials, *token, *changes);
   });
   if (!taken) return taken.error();
   return std::move(*changes);
 }
 
 Status Node::Impl::take_over(Driver& driver, const Config& fresh, const uv::KeySource& keys,
-                             const std::shared_ptr<const tls::Credentials>& credentials, Config::Changes& changes) {
+                             const std::shared_ptr<const tls::Credentials>& credentials, uv::Token& token, Config::Changes& changes) {
   Config merged = config_;
   changes = merged.take_over(fresh);
   if (auto good = check(merged); !good) {
@@ -510,6 +521,7 @@ Status Node::Impl::take_over(Driver& driver, const Config& fresh, const uv::KeyS
   config_.origins = fresh.origins;
   core_->memory_audit.configure(config_);
   core_->clients.configure(config_);
+  take_token(std::move(token));
   driver.configure(driver_config());
   if (credentials) {
     tls_watch_->follow(config_);

@@ -82,6 +82,9 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   [[nodiscard]] Endpoint http_address() const { return http_address_; }
 
   // AdminHost
+  [[nodiscard]] const uv::Token* token() const override { return &token_; }
+  Status block(std::string_view what, std::optional<Duration> left) override;
+  Status unblock(std::string_view what) override;
   std::shared_ptr<const Snapshot> fresh_snapshot() override;
   const Config& config() const override { return config_; }
   Result<MessageId> publish(std::string_view topic, Bytes payload, BroadcastOptions options,
@@ -123,6 +126,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     std::unique_ptr<uv::HttpServer> http;
     uv::Handle<uv_timer_t> tls_watcher;
     std::unique_ptr<uv::AtomicFile> key_history_file;  ///< null: nor is what they replaced
+    std::unique_ptr<uv::AtomicFile> blocks_file;   ///< null: blocks are not kept
     std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
     std::unique_ptr<uv::NodeHistory> history;
     uv::MetricHistory metric_history;
@@ -136,6 +140,11 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status prepare();
   Status prepare_keys();
   Status prepare_tls();
+  Status prepare_token();
+  void take_token(uv::Token token);
+  /// Blocks of the last run. Nothing here stops a start.
+  void recall_blocks();
+  void save_blocks();
   std::unique_ptr<uv::TlsLayer> make_tls(Core& core);
   /// Looks whether a file of TLS has changed, and takes it over if it is good.
   void watch_tls();
@@ -171,7 +180,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Config driver_config();
   [[nodiscard]] LogLevel driver_log_level() const;
   Status take_over(Driver& driver, const Config& fresh, const uv::KeySource& keys,
-                   const std::shared_ptr<const tls::Credentials>& credentials, Config::Changes& changes);
+                   const std::shared_ptr<const tls::Credentials>& credentials, uv::Token& token, Config::Changes& changes);
   template <class Event>
   std::function<void(const Event&)> timed(const char* name, std::function<void(const Event&)> handler);
   void observe_handler(const char* handler, std::uint64_t started_ns, std::uint32_t calls = 1);
@@ -199,6 +208,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::string keyring_path_;  ///< until the loop takes it
   std::shared_ptr<const tls::Credentials> tls_credentials_;  ///< those in use; null: TLS is off
   std::unique_ptr<uv::TlsWatch> tls_watch_;
+  uv::Token token_;  ///< loop thread only, once the node runs
   std::string tls_problem_;  ///< why changed files were not taken over
   std::vector<uv::KnownPeer> recalled_;
   std::unique_ptr<uv::History> history_file_;  ///< until the loop takes it

@@ -38,6 +38,12 @@ void tune(int fd) noexcept {
   set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
+/// Closing it leaves no state with the kernel: who floods must not fill that.
+void reset(int fd) noexcept {
+  const linger at_once{1, 0};
+  (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 int pending_error(int fd) noexcept {
   int error = 0;
   socklen_t size = sizeof error;
@@ -111,6 +117,11 @@ void TcpStreams::accept_some() {
     SockAddr from;
     Fd fd{accept4(listener_.get(), from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (fd) {
+      const Endpoint where = to_endpoint(from.get());
+      if (admit_ && !admit_(where)) {
+        reset(fd.get());
+        continue;
+      }
       adopt(std::move(fd), to_endpoint(from.get()));
       continue;
     }

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -26,6 +27,8 @@ class TcpStreams {
   TcpStreams(const TcpStreams&) = delete;
   TcpStreams& operator=(const TcpStreams&) = delete;
 
+  using Admit = std::function<bool(const Endpoint& from)>;
+  void admit(Admit admit) { admit_ = std::move(admit); }
   void bind(TransportEvents* events) noexcept { events_ = events; }
   Status start();
 
@@ -55,6 +58,7 @@ class TcpStreams {
 
   UvLoop& loop_;
   TransportEvents* events_ = nullptr;
+  Admit admit_;
   TransportStats& stats_;
   Fd listener_;
   Fd spare_;  ///< given up for a moment when descriptors run out

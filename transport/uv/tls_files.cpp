@@ -7,6 +7,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <plumvine/detail/wipe.hpp>
+
 #include "atomic_file.hpp"
 
 namespace plumvine::uv {
@@ -30,6 +32,7 @@ Result<std::shared_ptr<const tls::Credentials>> load_tls(const Config& config) {
     if (!text) return Error{Errc::system, text.error().message}.with(file.key);
     *file.text = std::move(*text);
   }
+  const Wiped key(pem.key);
   auto loaded = tls::Credentials::load(pem, {config.name, config.cluster});
   if (loaded) return loaded;
   std::string message = loaded.error().message;

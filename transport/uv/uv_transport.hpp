@@ -21,6 +21,9 @@ class UvTransport final : public Transport {
   /// Names give addresses of this kind only.
   void use_family(IpFamily family) { resolver_.use_family(family); }
 
+  /// Asked for each connection that was accepted; the ones it does not want are reset. Without it all are taken.
+  void admit(TcpStreams::Admit admit) { tcp_.admit(std::move(admit)); }
+
   void send_packet(const Endpoint& to, Bytes packet) override { udp_.send(to, packet.view()); }
   void dial(ConnId conn, const Endpoint& to) override { tcp_.dial(conn, to); }
   std::size_t write(ConnId conn, std::span<const Bytes> batch) override { return tcp_.write(conn, batch); }

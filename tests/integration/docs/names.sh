@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$source_dir" || exit 1
-pages=(README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md docs/*.md */README.md */*/README.md)
+pages=(README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md SECURITY.md docs/*.md */README.md */*/README.md)
 # A page of misspelt names, one a line: each must be found, or a check below finds nothing any more.
 misspelt=tests/integration/docs/misspelt.txt
 pages+=("$misspelt")

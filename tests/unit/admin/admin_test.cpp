@@ -34,6 +34,12 @@ class FakeHost final : public AdminHost {
     calls.push_back("publish " + std::string(topic) + " " + std::string(payload.text()));
     return MessageId{InstanceId{0xab}, 7};
   }
+  Token secret;
+  const Token* token() const override { return &secret; }
+  Status block(std::string_view what, std::optional<Duration> left) override {
+    return answer("block " + std::string(what) + (left ? " for " + format_duration(*left) : ""));
+  }
+  Status unblock(std::string_view what) override { return answer("unblock " + std::string(what)); }
   Status join(std::vector<std::string> seeds) override {
     std::string call = "join";
     for (const auto& seed : seeds) call += " " + seed;
@@ -686,4 +692,27 @@ TEST_CASE("probes show who gets messages, and how fast", "[admin]") {
   f.host.refuse = Error{Errc::overloaded, "too much"};
   f.post("/test-delivery").later([&](HttpResponse later) { given = std::move(later); });
   CHECK(given->status == 429);
+}
+
+TEST_CASE("blocks are given and taken back in the body, and listed by anybody", "[admin]") {
+  Fixture f;
+  f.host.state.blocks.push_back(BlockInfo{.what = "10.0.0.0/8", .left_s = -1, .refused = 7});
+  f.host.state.blocks.push_back(BlockInfo{.what = "name:mad", .left_s = 12.5, .refused = 0});
+  auto list = f.get("/block");
+  CHECK(list.status == 200);
+  CHECK(json::parse(list.body) == json::parse(R"([{"what":"10.0.0.0/8","left_s":null,"refused":7},{"what":"name:mad","left_s":12.5,"refused":0}])"));
+  CHECK(f.post("/block/list").body == list.body);
+  CHECK(f.post("/block/add", R"({"what": "10.1.0.0/16", "ttl": "10m"})").status == 200);
+  CHECK(f.post("/block/add", " name:mad \n").status == 200);
+  CHECK(f.post("/block/rm", R"({"what": "identity:plumvine://blue/eve"})").status == 200);
+  CHECK(f.host.calls == std::vector<std::string>{"block 10.1.0.0/16 for 10m", "block name:mad", "unblock identity:plumvine://blue/eve"});
+  for (const char* bad : {"", "{}", R"({"what": 1})", R"({"what": "x", "until": "10m"})", R"({"what": "x", "ttl": "10"})"}) {
+    INFO(bad);
+    CHECK(f.post("/block/add", bad).status == 400);
+  }
+  CHECK(f.post("/block/mv", "x").status == 404);
+  f.host.refuse = Error{Errc::not_found, "'name:x' is not blocked"};
+  CHECK(f.post("/block/rm", "name:x").status == 404);
+  f.host.refuse = Error{Errc::limit_reached, "there are 1024 blocks already"};
+  CHECK(f.post("/block/add", "name:x").status == 503);
 }

@@ -207,6 +207,21 @@ TEST_CASE("strangers without our key are shown for a minute", "[health]") {
   CHECK(judged(s).status == HealthStatus::healthy);
 }
 
+TEST_CASE("who breaks the protocol and who accuses everybody is named, and forgotten after a while", "[health]") {
+  auto s = cluster();
+  s.graylist.push_back(GraylistInfo{"mad", "10.0.0.9:4711", "unexpected", 2, 40, 20});
+  s.graylist.push_back(GraylistInfo{"tame", "10.0.0.8:1", "rate", 1, 0, 700});
+  s.accusers.push_back(AccuserInfo{"liar", 4, 12, 5});
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2306", "PV2307"});
+  CHECK(std::get<std::string>(report.reasons[0].evidence[1].second) == "mad (at 10.0.0.9:4711, unexpected, 2 times)");
+  CHECK(std::get<std::string>(report.reasons[1].evidence[1].second) == "liar (4 members within a minute)");
+  s.accusers.clear();
+  s.graylist[0].left_s = 0;
+  s.graylist[0].ago_s = 601;
+  CHECK(judged(s).status == HealthStatus::healthy);
+}
+
 TEST_CASE("a certificate is due before it expires", "[health]") {
   constexpr double kDay = 24 * 3600;
   auto s = cluster();

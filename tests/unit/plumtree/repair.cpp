@@ -505,6 +505,7 @@ TEST_CASE("origins are bounded: the silent go first, those in the store stay", "
 
 TEST_CASE("any frame in any order breaks nothing", "[repair]") {
   for (const auto rule : {TreeConfig::Rule::rooted, TreeConfig::Rule::classic}) {
+    std::uint64_t parts = 0;
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
       TreeConfig config;
       config.tree_rule = rule;
@@ -571,9 +572,10 @@ TEST_CASE("any frame in any order breaks nothing", "[repair]") {
         s.drain();  // checks the invariants
       }
       const auto& stats = s.tree.stats(s.now);
-      CHECK(stats.large_parts > 3);
+      parts += stats.large_parts;
       CHECK(stats.store_messages <= 50);
       CHECK(stats.seen_origins <= 6);
     }
+    CHECK(parts > 100);  // of all seeds: one whose few origins are all in the store takes none
   }
 }
