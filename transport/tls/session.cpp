@@ -45,7 +45,6 @@ struct Session::Library {
 namespace {
 
 constexpr const char* kPriorities = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-FFDHE2048:-GROUP-FFDHE3072:-GROUP-FFDHE4096:-GROUP-FFDHE6144:-GROUP-FFDHE8192";
-constexpr std::size_t kRecordMax = 16384;
 
 /// Parsed once; the library's object is for reading only.
 gnutls_priority_t priorities() {

@@ -4,13 +4,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <plumvine/bytes.hpp>
+#include <plumvine/stats.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <plumvine/bytes.hpp>
-#include <plumvine/stats.hpp>
 
 #include "credentials.hpp"
 
@@ -52,17 +51,17 @@ struct SessionOptions {
   /// What the connection is for (ALPN): a client offers the first, a server knows all.
   std::vector<std::string> protocols;
   const TicketKey* tickets = nullptr;  ///< server; outlives the session
-  Bytes resume = {};                   ///< client: `Session::ticket` of an earlier session with the same end, or nothing
+  Bytes resume = {};  ///< client: `Session::ticket` of an earlier session with the same end, or nothing
   Judge judge;
 };
 
-/// One TLS 1.3 connection as a filter, without its connection: ciphertext in by `feed`, out through the sink; plaintext out by
-/// `read`, in by `write`. Both ends show certificates, also where a ticket shortens the handshake: what the ticket remembers
-/// of the other end is judged anew.
+/// One TLS 1.3 connection as a filter, without its connection: ciphertext in by `feed`, out through the sink; plaintext
+/// out by `read`, in by `write`. Both ends show certificates, also where a ticket shortens the handshake: what the
+/// ticket remembers of the other end is judged anew.
 ///
-/// A client is not `up` when its own handshake is done, for then the server has not judged it yet, but when the server's first
-/// ticket has come, which is that judgement. Not thread-safe. Bounds: one record of 16 KiB beside what `feed` was given and
-/// `advance` and `read` have not used up.
+/// A client is not `up` when its own handshake is done, for then the server has not judged it yet, but when the
+/// server's first ticket has come, which is that judgement. Not thread-safe. Bounds: one record of 16 KiB beside what
+/// `feed` was given and `advance` and `read` have not used up.
 class Session {
  public:
   enum class State : std::uint8_t {
@@ -71,6 +70,9 @@ class Session {
     ended,   ///< the other end said that nothing follows
     failed,  ///< `failure` says why; an alert is in the sink
   };
+
+  /// Bytes of plaintext in one record at most (RFC 8446, section 5.1).
+  static constexpr std::size_t kRecordMax = 16384;
 
   Session(std::shared_ptr<const Credentials> credentials, SessionOptions options, Sink& sink);
   ~Session();
@@ -119,11 +121,11 @@ class Session {
   SessionOptions options_;
   Sink& sink_;
   std::unique_ptr<Library> library_;
-  std::vector<std::byte> kept_;   ///< ciphertext from before the last `feed`
+  std::vector<std::byte> kept_;  ///< ciphertext from before the last `feed`
   std::size_t kept_at_ = 0;
   BytesView fresh_;
   State state_ = State::handshaking;
-  bool shaken_ = false;           ///< our part of the handshake is done
+  bool shaken_ = false;  ///< our part of the handshake is done
   bool judged_ = false;
   bool ticket_came_ = false;
   bool resumed_ = false;

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::byte kHandshakeRecord{22};
 constexpr std::size_t kScratchSize = std::size_t{64} * 1024;
-constexpr std::size_t kRecordMax = 16384;
 /// Ciphertext that one write below gets.
 constexpr std::size_t kBurst = std::size_t{64} * 1024;
 /// The rest of a closed connection goes out within this time, or not at all.
@@ -22,26 +21,42 @@ constexpr Duration kCloseTime = std::chrono::seconds{5};
 /// The code of a refusal, for `plumvine explain`.
 std::string_view code_of(TlsReject why) {
   switch (why) {
-    case TlsReject::unknown_ca: return code::kTlsUnknownCa;
-    case TlsReject::expired: return code::kTlsExpired;
-    case TlsReject::wrong_cluster: return code::kTlsWrongCluster;
-    case TlsReject::wrong_name: return code::kTlsWrongName;
+    case TlsReject::unknown_ca:
+      return code::kTlsUnknownCa;
+    case TlsReject::expired:
+      return code::kTlsExpired;
+    case TlsReject::wrong_cluster:
+      return code::kTlsWrongCluster;
+    case TlsReject::wrong_name:
+      return code::kTlsWrongName;
     case TlsReject::no_certificate:
-    case TlsReject::unusable: return code::kTlsNoCertificate;
-    case TlsReject::plaintext: return code::kTlsPlaintext;
-    case TlsReject::refused_by_peer: return code::kTlsRefusedByPeer;
-    case TlsReject::clear_packet: return code::kTlsClearPacket;
-    default: return code::kTlsFailed;
+    case TlsReject::unusable:
+      return code::kTlsNoCertificate;
+    case TlsReject::plaintext:
+      return code::kTlsPlaintext;
+    case TlsReject::refused_by_peer:
+      return code::kTlsRefusedByPeer;
+    case TlsReject::clear_packet:
+      return code::kTlsClearPacket;
+    default:
+      return code::kTlsFailed;
   }
 }
 
 }  // namespace
 
-TlsTransport::TlsTransport(Transport& below, std::shared_ptr<const Credentials> credentials, TransportOptions options, TransportHost host)
-    : below_(below), trust_(std::move(credentials)), options_(std::move(options)), host_(std::move(host)), log_(host_.log, host_.log_level),
+TlsTransport::TlsTransport(Transport& below, std::shared_ptr<const Credentials> credentials, TransportOptions options,
+                           TransportHost host)
+    : below_(below),
+      trust_(std::move(credentials)),
+      options_(std::move(options)),
+      host_(std::move(host)),
+      log_(host_.log, host_.log_level),
       scratch_(std::make_shared_for_overwrite<std::byte[]>(kScratchSize)) {}
 
-TlsTransport::~TlsTransport() { *alive_ = false; }
+TlsTransport::~TlsTransport() {
+  *alive_ = false;
+}
 
 TlsTransport::ConnPtr TlsTransport::find(ConnId id) const {
   const auto it = conns_.find(id);
@@ -64,13 +79,17 @@ void TlsTransport::drop(Conn& conn) {
 }
 
 std::size_t TlsTransport::half_open() const {
-  return static_cast<std::size_t>(std::count_if(conns_.begin(), conns_.end(), [](const auto& entry) { return !entry.second->dialled && !entry.second->up; }));
+  return static_cast<std::size_t>(std::count_if(
+      conns_.begin(), conns_.end(), [](const auto& entry) { return !entry.second->dialled && !entry.second->up; }));
 }
 
 void TlsTransport::complain(const Endpoint& who, bool dialled, TlsReject why, const std::string& text) {
   counts_.rejected.add(why);
   const std::string where = who.to_string();
-  LogRecord line{LogLevel::warn, "link", code_of(why), (dialled ? "No TLS with " : "Refusing a connection from ") + where + ": " + text,
+  LogRecord line{LogLevel::warn,
+                 "link",
+                 code_of(why),
+                 (dialled ? "No TLS with " : "Refusing a connection from ") + where + ": " + text,
                  {{"address", where}, {"reason", std::string(to_string(why))}}};
   log_.write(std::move(line), who.host(), host_.now());
 }
@@ -85,18 +104,18 @@ void TlsTransport::dial(ConnId id, const Endpoint& to) {
 std::size_t TlsTransport::write(ConnId id, std::span<const Bytes> batch) {
   const ConnPtr conn = find(id);
   if (!conn || !conn->up || conn->closing || conn->session->state() != Session::State::up) return 0;
-  std::array<std::byte, kRecordMax> joined;
+  std::array<std::byte, Session::kRecordMax> joined;
   std::size_t joined_size = 0, taken = 0, next = 0, offset = 0;
   bool good = flush_pending(*conn);
   while (good && next < batch.size()) {
     // Whole records of a large piece as they are; the rest is joined.
     const BytesView rest = batch[next].view().subspan(offset);
-    if (joined_size == 0 && rest.size() >= kRecordMax) {
-      good = conn->session->write(rest.first(kRecordMax));
-      offset += kRecordMax;
-      taken += kRecordMax;
+    if (joined_size == 0 && rest.size() >= Session::kRecordMax) {
+      good = conn->session->write(rest.first(Session::kRecordMax));
+      offset += Session::kRecordMax;
+      taken += Session::kRecordMax;
     } else {
-      const std::size_t n = std::min(rest.size(), kRecordMax - joined_size);
+      const std::size_t n = std::min(rest.size(), Session::kRecordMax - joined_size);
       if (n > 0) std::memcpy(joined.data() + joined_size, rest.data(), n);
       joined_size += n;
       offset += n;
@@ -106,7 +125,8 @@ std::size_t TlsTransport::write(ConnId id, std::span<const Bytes> batch) {
       ++next;
       offset = 0;
     }
-    if (joined_size == kRecordMax || (joined_size > 0 && next == batch.size())) good = conn->session->write({joined.data(), std::exchange(joined_size, 0)});
+    if (joined_size == Session::kRecordMax || (joined_size > 0 && next == batch.size()))
+      good = conn->session->write({joined.data(), std::exchange(joined_size, 0)});
     if (good && sink_.size() >= kBurst) {
       flush_sink(*conn);
       good = conn->pending.empty();
@@ -163,9 +183,10 @@ const TransportStats& TlsTransport::stats() const {
   stats_ = below_.stats();
   stats_.tls = counts_;
   stats_.tls.on = true;
-  stats_.tls.sessions = static_cast<std::uint64_t>(std::count_if(conns_.begin(), conns_.end(), [](const auto& entry) { return entry.second->up; }));
-  stats_.tls.packet_streams = static_cast<std::uint64_t>(
-      std::count_if(conns_.begin(), conns_.end(), [](const auto& entry) { return entry.second->up && entry.second->lane; }));
+  stats_.tls.sessions = static_cast<std::uint64_t>(
+      std::count_if(conns_.begin(), conns_.end(), [](const auto& entry) { return entry.second->up; }));
+  stats_.tls.packet_streams = static_cast<std::uint64_t>(std::count_if(
+      conns_.begin(), conns_.end(), [](const auto& entry) { return entry.second->up && entry.second->lane; }));
   stats_.tls.certificate_expires_s = trust_.current()->expires_s();
   stats_.tls.certificate_from_s = trust_.current()->valid_from_s();
   stats_.tls.certificate = trust_.current()->fingerprint();
@@ -182,7 +203,8 @@ bool TlsTransport::drop_silent() {
     if (conn->dialled || conn->session || conn->closing) continue;
     if (silent == nullptr || timers_.deadline(id) < timers_.deadline(silent->id)) silent = conn.get();
   }
-  if (silent == nullptr || host_.now() + options_.handshake_timeout - timers_.deadline(silent->id) < kSilentMin) return false;
+  if (silent == nullptr || host_.now() + options_.handshake_timeout - timers_.deadline(silent->id) < kSilentMin)
+    return false;
   const ConnPtr conn = find(silent->id);
   complain(conn->remote, false, TlsReject::timed_out, "it says nothing, and others wait (half_open_max)");
   shut(*conn, CloseMode::abort);
@@ -191,7 +213,8 @@ bool TlsTransport::drop_silent() {
 
 void TlsTransport::on_accepted(ConnId id, const Endpoint& from) {
   if (half_open() >= options_.half_open_max && !drop_silent()) {
-    complain(from, false, TlsReject::limit, std::to_string(options_.half_open_max) + " others have not finished their handshake (half_open_max)");
+    complain(from, false, TlsReject::limit,
+             std::to_string(options_.half_open_max) + " others have not finished their handshake (half_open_max)");
     below_.close(id, CloseMode::abort);
     return;
   }
@@ -208,7 +231,9 @@ void TlsTransport::on_connected(ConnId id) {
 }
 
 void TlsTransport::begin_session(Conn& conn, Role role) {
-  SessionOptions wanted{.role = role, .judge = [this](const std::vector<std::string>& chain, Role peer) { return trust_.judge(chain, peer); }};
+  SessionOptions wanted{.role = role, .judge = [this](const std::vector<std::string>& chain, Role peer) {
+                          return trust_.judge(chain, peer);
+                        }};
   if (role == Role::server) {
     wanted.protocols = {std::string(kStreams), std::string(kPackets)};
     wanted.tickets = &ticket_key_;
@@ -222,14 +247,17 @@ void TlsTransport::begin_session(Conn& conn, Role role) {
   conn.session = std::make_unique<Session>(trust_.current(), std::move(wanted), sink_);
 }
 
-std::span<std::byte> TlsTransport::read_buffer(ConnId) { return {scratch_.get(), kScratchSize}; }
+std::span<std::byte> TlsTransport::read_buffer(ConnId) {
+  return {scratch_.get(), kScratchSize};
+}
 
 void TlsTransport::on_read(ConnId id, std::size_t bytes) {
   const ConnPtr conn = find(id);
   if (!conn || conn->closing || bytes == 0) return;
   if (!conn->session) {
     if (scratch_[0] != kHandshakeRecord)
-      return refuse(*conn, TlsReject::plaintext, "it speaks in clear, and TLS is on here: set tls_cert, tls_key and tls_ca there, too");
+      return refuse(*conn, TlsReject::plaintext,
+                    "it speaks in clear, and TLS is on here: set tls_cert, tls_key and tls_ca there, too");
     begin_session(*conn, Role::server);
   }
   conn->session->feed({scratch_.get(), bytes});
@@ -247,12 +275,15 @@ void TlsTransport::pump(const ConnPtr& conn) {
     settled(*conn);
     if (conn->gone) return;
   }
-  if (conn->lane) lane_read(conn);
-  else deliver(conn);
+  if (conn->lane)
+    lane_read(conn);
+  else
+    deliver(conn);
   if (conn->gone || conn->closing) return;
   flush_sink(*conn);
   if (conn->session->state() == Session::State::failed) return failed(*conn);
-  if (conn->session->state() == Session::State::ended) finish(*conn, {Errc::system, "connection closed by the other side"});
+  if (conn->session->state() == Session::State::ended)
+    finish(*conn, {Errc::system, "connection closed by the other side"});
 }
 
 /// The session has come up: whose it is becomes known.
@@ -328,7 +359,9 @@ void TlsTransport::finish(Conn& conn, const Error& why) {
   if (told) events_->on_closed(id, why);
 }
 
-void TlsTransport::failed(Conn& conn) { refuse(conn, conn.session->failure(), conn.session->failure_text()); }
+void TlsTransport::failed(Conn& conn) {
+  refuse(conn, conn.session->failure(), conn.session->failure_text());
+}
 
 void TlsTransport::refuse(Conn& conn, TlsReject why, const std::string& text) {
   complain(conn.remote, conn.dialled, why, text);
@@ -375,7 +408,8 @@ void TlsTransport::judge_all() {
     if (conn->up && !conn->closing) open.push_back(conn);
   for (const ConnPtr& conn : open) {
     if (conn->gone || conn->session->state() != Session::State::up) continue;
-    const Judgement judgement = trust_.judge(conn->session->peer_chain(), conn->session->role() == Role::server ? Role::client : Role::server);
+    const Judgement judgement =
+        trust_.judge(conn->session->peer_chain(), conn->session->role() == Role::server ? Role::client : Role::server);
     // An end that let its certificate run out is not cut off: it will find nobody else to talk to.
     if (judgement.good() || judgement.why == TlsReject::expired) continue;
     conn->session->revoke(judgement);
@@ -384,7 +418,9 @@ void TlsTransport::judge_all() {
   }
 }
 
-void TlsTransport::arm() { host_.wake_at(std::min(timers_.next(), trust_.next_expiry())); }
+void TlsTransport::arm() {
+  host_.wake_at(std::min(timers_.next(), trust_.next_expiry()));
+}
 
 void TlsTransport::due() {
   const Timestamp now = host_.now();
