@@ -38,6 +38,7 @@ struct Call {
   std::string window;        ///< events --window, stats --window
   std::string data_dir;      ///< state --data-dir
   std::string label;         ///< tls dev-ca --label
+  std::string life = "8760h";  ///< tls dev-ca --life
 };
 
 int run(const Call& call);

@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   app.add_option("--window", call.window, "events: only so long from --since on; stats: over so long, at most 1h (1h)")->type_name("DURATION");
   app.add_option("--data-dir", call.data_dir, "state: the member's data directory")->type_name("DIR");
   app.add_option("--label", call.label, "tls dev-ca: the cluster label that the certificates are for")->type_name("LABEL");
+  app.add_option("--life", call.life, "tls dev-ca: for how long the certificates are good (8760h)")->type_name("TIME");
   app.add_option("command", call.command)->group("");  // the footer says more
   app.add_option("arguments", call.arguments)->group("");
   app.allow_extras();
@@ -69,7 +70,7 @@ int main(int argc, char** argv) {
     return complain(text + " (see plumvine --help)");
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --cluster, --since, --window, --data-dir, --label, --help, --version)");
+    return complain(unknown[0] + ": unknown flag (allowed: --http, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --cluster, --since, --window, --data-dir, --label, --life, --help, --version)");
   }
   if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
   return run(call);
