@@ -147,6 +147,8 @@ class Swim {
   /// The address of that member; nothing where the name is ours, or where that may be our own run before this one.
   [[nodiscard]] std::optional<Endpoint> name_holder(Timestamp now) const;
   [[nodiscard]] const SwimStats& stats() const;
+  /// Deadlines that are set.
+  [[nodiscard]] std::size_t timers() const;
 
  private:
   class Impl;

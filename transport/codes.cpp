@@ -138,6 +138,13 @@ constexpr std::array kTable{
                 "(corrupt). The publisher's build is broken, or a member changes what it forwards."},
     Explanation{kRoleChanged, tree, "a neighbour became eager or lazy",
                 "Eager neighbours get payloads at once, lazy ones announcements. The line says why; trees change by themselves."},
+    Explanation{kSlowDelivery, delivery, "a message took long to get here",
+                "Longer than slow_delivery from the publisher's call; the line names message, origin, hops and delay. `plumvine trace ID` shows "
+                "where the time went while stores hold it. A member that was stopped or cut off gets many when it is back. "
+                "plumtree_slow_deliveries_total counts all."},
+    Explanation{"PV1308", delivery, "a message from the future",
+                "Its time of publishing, carried over the clocks of the links that it took, lies more than a second ahead: the origin, or a "
+                "member on the way, told a wrong time. It is delivered, its delay counts as 0. plumtree_messages_from_future_total counts all."},
     Explanation{kPartition, member, "members cannot be reached",
                 "Members that carry broadcasts are dead and have not left. They are contacted again; what they miss is "
                 "repaired if they come back before it leaves the repair store."},

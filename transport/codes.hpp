@@ -42,6 +42,7 @@ inline constexpr std::string_view kTlsFailed = "PV1224";
 inline constexpr std::string_view kTlsNotHere = "PV1225";
 inline constexpr std::string_view kUndecodable = "PV1305";
 inline constexpr std::string_view kRoleChanged = "PV1306";
+inline constexpr std::string_view kSlowDelivery = "PV1307";
 inline constexpr std::string_view kPartition = "PV1401";
 inline constexpr std::string_view kPartitionHealed = "PV1402";
 inline constexpr std::string_view kStartAlone = "PV1403";
