@@ -105,6 +105,8 @@ constexpr std::array kCodes{
     Code{"PV2904", healthy, "membership", "members differ in a setting that is to be alike", "set it alike on all members"},
     Code{"PV2905", healthy, "membership", "members answered what this one cannot read, or know no such question",
          "upgrade them; run plumvine health against each of them meanwhile"},
+    Code{"PV2906", healthy, "security", "a gossip key has been primary for longer than key_age_warning",
+         "rotate it: plumvine keys install, use, remove; docs/runbooks.md, rotation, has the steps"},
 };
 
 }  // namespace

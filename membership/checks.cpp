@@ -16,6 +16,9 @@ Status Checks::begin(std::string_view name, Timestamp now) {
   check.found.member = name;
   check.to = record->endpoint;
   check.started = now;
+  check.sizes.insert(kSizes.begin(), kSizes.end());
+  check.sizes.insert(core_.config.udp_buffer_size);
+  check.found.packet_bytes_tried = *check.sizes.rbegin();
   check.stream_open = streams_.ping(check.to, name, number, StreamPurpose::check_ping, number, now + kStreamTime);
   if (!check.stream_open) check.found.tcp_problem = "too many streams are open already";
   ping(number, check, now);
@@ -24,17 +27,43 @@ Status Checks::begin(std::string_view name, Timestamp now) {
 
 void Checks::ping(std::uint64_t id, Check& check, Timestamp now) {
   const Identity& self = core_.identity;
-  const std::uint32_t sequence = core_.next_sequence();
-  check.pings.emplace_back(sequence, now);
-  core_.send_with_news(check.to, wire::Ping{sequence, check.found.member, self.address.view(), self.port, self.name}, table_.size());
+  ++check.rounds;
+  if (!check.found.udp) {
+    const std::uint32_t sequence = core_.next_sequence();
+    check.pings.push_back({sequence, now});
+    core_.send_with_news(check.to, wire::Ping{sequence, check.found.member, self.address.view(), self.port, self.name}, table_.size());
+  }
+  for (const std::uint32_t size : check.sizes) ping_padded(check, size, now);
   core_.timers.set({TimerKind::check, id}, now + kTime / static_cast<std::int64_t>(kPings));
+}
+
+/// A packet of exactly so many bytes, with all that is around the ping; of noise, which no compression makes smaller.
+void Checks::ping_padded(Check& check, std::uint32_t size, Timestamp now) {
+  constexpr std::size_t kLeast = 256;  // from there on each byte more is one byte more of the packet
+  const Identity& self = core_.identity;
+  const std::uint32_t sequence = core_.next_sequence();
+  std::vector<std::byte> noise(kLeast);
+  wire::Ping ping{sequence, check.found.member, self.address.view(), self.port, self.name, noise};
+  wire::Buffer plain;
+  wire::encode(ping, plain);
+  const std::size_t around = core_.config.udp_buffer_size - core_.packet_room() - Core::kCompoundOverhead;
+  if (const std::size_t least = around + plain.size(); size > least) noise.resize(kLeast + size - least);
+  for (std::byte& byte : noise) byte = static_cast<std::byte>(core_.rng.below(256));
+  ping.padding = noise;
+  check.pings.push_back({sequence, now, size});
+  core_.send_alone(check.to, ping);
 }
 
 bool Checks::answered(std::uint32_t sequence, const Endpoint& from, Timestamp now) {
   for (auto& [id, check] : checks_) {
-    const auto ping = std::find_if(check.pings.begin(), check.pings.end(), [&](const auto& p) { return p.first == sequence; });
+    const auto ping = std::find_if(check.pings.begin(), check.pings.end(), [&](const auto& p) { return p.sequence == sequence; });
     if (ping == check.pings.end()) continue;
-    if (from == check.to && !check.found.udp) check.found.udp = std::max(now - ping->second, Duration{1});
+    if (from == check.to) {
+      if (!check.found.udp) check.found.udp = std::max(now - ping->at, Duration{1});
+      // What passed as a large packet passes as a smaller one.
+      check.sizes.erase(check.sizes.begin(), check.sizes.upper_bound(ping->size));
+      check.found.packet_bytes = std::max(check.found.packet_bytes, ping->size);
+    }
     end_if_done(id, check, now);
     return true;
   }
@@ -61,7 +90,7 @@ void Checks::due(std::uint64_t id, Timestamp now) {
   if (it == checks_.end()) return;
   Check& check = it->second;
   if (now - check.started < kTime && !is_done(check)) {
-    if (!check.found.udp && check.pings.size() < kPings) return ping(id, check, now);
+    if (check.rounds < kPings && (!check.found.udp || !check.sizes.empty())) return ping(id, check, now);
     core_.timers.set({TimerKind::check, id}, check.started + kTime);
     return;
   }

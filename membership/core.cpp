@@ -5,8 +5,6 @@ namespace {
 
 /// Cost of a message inside a compound: its length field.
 constexpr std::size_t kPartOverhead = 2;
-/// Type and count of a compound.
-constexpr std::size_t kCompoundOverhead = 2;
 
 }  // namespace
 

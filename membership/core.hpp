@@ -119,6 +119,8 @@ struct Core {
   }
   /// Takes news and user messages for one datagram with `room` bytes left, at most `count` of them.
   void take_news(std::size_t room, std::size_t members, std::size_t count, std::vector<Bytes>& news);
+  /// Type and count in front of several messages in one datagram.
+  static constexpr std::size_t kCompoundOverhead = 2;
   /// Bytes of a datagram that messages may fill.
   [[nodiscard]] std::size_t packet_room() const;
 };

@@ -619,6 +619,8 @@ bool Swim::name_taken() const { return impl_->table.name_taken(); }
 std::optional<Endpoint> Swim::name_holder(Timestamp now) const { return impl_->table.name_holder(now); }
 
 std::vector<AccuserInfo> Swim::accusers(Timestamp now) const { return impl_->table.accusers(now); }
+std::size_t Swim::timers() const { return impl_->core.timers.size(); }
+
 const SwimStats& Swim::stats() const {
   impl_->core.stats.health_score = impl_->core.awareness.score();
   impl_->core.stats.tombstones = impl_->table.tombstones().size();

@@ -149,6 +149,8 @@ class Swim {
   [[nodiscard]] const SwimStats& stats() const;
   /// Members that accuse more others than can be, and are not believed.
   [[nodiscard]] std::vector<AccuserInfo> accusers(Timestamp now) const;
+  /// Deadlines that are set.
+  [[nodiscard]] std::size_t timers() const;
 
  private:
   class Impl;

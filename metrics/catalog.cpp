@@ -22,6 +22,21 @@ void buckets(Out& out, const FixedHistogram<N>& h) {
   out.push_back({{}, h.sum(), h.bounds(), h.counts()});
 }
 
+void read_operations(const Source& s, Out& out) {
+  const auto& operations = s.snapshot.loop.operations;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const auto& h = operations[i];
+    out.push_back({{{"operation", std::string(to_string(static_cast<LoopOperation>(i)))}}, h.sum(), h.bounds(), h.counts()});
+  }
+}
+
+void read_phases(const Source& s, Out& out) {
+  for (std::size_t i = 0; i < CountedReasons<LoopPhase>::kSize; ++i) {
+    const auto phase = static_cast<LoopPhase>(i);
+    out.push_back({{{"phase", std::string(to_string(phase))}}, static_cast<double>(s.snapshot.loop.phases[phase]) / 1e9});
+  }
+}
+
 template <class Enum>
 void by_reason(Out& out, const char* label, const CountedReasons<Enum>& counts) {
   for (std::size_t i = 0; i < CountedReasons<Enum>::kSize; ++i) {
@@ -165,6 +180,9 @@ constexpr std::array kRows{
     Row{"plumtree_messages_broadcast_total", counter, "", "", "Messages published here.", COUNT(tree.broadcast)},
     Row{"plumtree_messages_delivered_total", counter, "", "",
         "Messages handed to handlers. Own echoes and reserved topics are not counted.", COUNT(tree.delivered)},
+    Row{"plumtree_slow_deliveries_total", counter, "", "", "Delivered messages that took longer than slow_delivery (PV1309).", COUNT(tree.slow)},
+    Row{"plumtree_messages_from_future_total", counter, "", "",
+        "Messages whose time of publishing lay more than a second ahead when they came (PV1308).", COUNT(tree.from_future)},
     Row{"plumtree_messages_duplicate_total", counter, "", "", "Payloads received again.", COUNT(tree.duplicate)},
     Row{"plumtree_messages_partitioned_total", counter, "", "",
         "Own messages that left the repair store while a member that had not left was dead.", COUNT(tree.partitioned)},
@@ -357,6 +375,28 @@ constexpr std::array kRows{
         HISTOGRAM(loop.stalls)},
     Row{"plumvine_handler_seconds", Type::histogram, "seconds", "", "Time inside the user's handlers. Calls of on_message for messages that came together count with their mean, 16 at most.",
         HISTOGRAM(loop.handlers)},
+    Row{"plumvine_loop_seconds_total", counter, "seconds", "phase: packets, links, timers, sending, mailbox, handlers, http, store, other",
+        "Busy time of the event loop by what it did: packets taken in, links read, timers, what was decided sent at the end of a turn, "
+        "broadcasts and commands taken over, the user's handlers, HTTP requests answered, the message store written, the rest. Of all nodes on the loop.",
+        read_phases},
+    Row{"plumvine_operation_seconds", Type::histogram, "seconds", "operation: mailbox, store, http, snapshot",
+        "Times of single operations on the loop: a batch taken from the mailbox, a write of the message store, an HTTP request, a snapshot for "
+        "metrics and health.",
+        read_operations},
+    Row{"plumvine_mailbox_wait_seconds", Type::histogram, "seconds", "",
+        "From the call of broadcast until the loop took it; small messages that were joined count with the first of them.", HISTOGRAM(loop.mailbox_wait)},
+    Row{"plumvine_timers", gauge, "timers", "", "Deadlines of membership and of connections that are set.", COUNT(loop.timers)},
+    Row{"plumvine_blocks_in_use", gauge, "blocks", "",
+        "Blocks of memory for payloads of 16 to 132 KiB, and for runs of small ones, that are in use.", COUNT(memory.blocks.in_use)},
+    Row{"plumvine_blocks_total", counter, "", "from: pool, system", "Such blocks by where they came from: used again, or new.",
+        [](const Source& s, Out& out) {
+          out.push_back({{{"from", "pool"}}, static_cast<double>(s.snapshot.memory.blocks.reused)});
+          out.push_back({{{"from", "system"}}, static_cast<double>(s.snapshot.memory.blocks.made)});
+        }},
+    Row{"plumvine_blocks_spare_bytes", gauge, "bytes", "", "Bytes of such blocks that wait in the pool; at most 4 MiB.", COUNT(memory.blocks.spare_bytes)},
+    Row{"plumvine_gossip_key_age_seconds", gauge, "seconds", "",
+        "Since the primary gossip key was first in this node's keyring; without a data directory since the start at most. 0 without keys.",
+        [](const Source& s, Out& out) { one(out, s.snapshot.keys.empty() ? 0.0 : s.snapshot.keys.front().age_s); }},
     Row{"plumvine_mailbox_length", gauge, "messages", "", "Broadcasts waiting to be taken over by the loop.",
         COUNT(loop.mailbox_messages)},
     Row{"plumvine_publish_window_bytes", gauge, "bytes", "",
@@ -435,6 +475,10 @@ constexpr std::array kRows{
         "Connections of HTTP clients ended here: the longest idle one to make room, or a client that took too long.", read_http_closed},
     Row{"plumvine_http_rate_limited_total", counter, "", "", "HTTP requests refused with 429 for their client's rate (http_rate_limit_per_second).",
         COUNT(http.rate_limited)},
+    Row{"plumvine_http_publish_repeated_total", counter, "", "",
+        "Publishes over HTTP whose Idempotency-Key was known: answered as before, not sent again.", COUNT(http.repeated)},
+    Row{"plumvine_http_publish_keys_forgotten_total", counter, "", "",
+        "Such keys that went before ten minutes were over, since 4,096 newer ones came.", COUNT(http.keys_forgotten)},
 };
 
 #undef COUNT

@@ -9,6 +9,8 @@ namespace plumvine {
 namespace {
 using tree::Arrival;
 using tree::take;
+/// Clocks of links are compared to within a round trip or so: only what is further ahead is wrong.
+constexpr std::int64_t kFutureMarginUs = 1'000'000;
 constexpr std::int64_t kLatencyMax = std::int64_t{86400} * 1'000'000;
 
 }  // namespace
@@ -61,7 +63,7 @@ void Tree::Impl::release(OriginIndex origin, Timestamp now) {
     // A run is waited for as a whole and is all above or all below.
     const SequenceRange free{set.front().first, std::min(set.front().last, upto)};
     set.remove(free);
-    core.each_held(origin, free, [&](Arrival arrival, const StoredMessage& message) {
+    core.each_held(origin, free, [&](Arrival arrival, StoredMessage& message) {
       deliver_next(message, arrival, now);
       return true;
     });
@@ -71,7 +73,7 @@ void Tree::Impl::release(OriginIndex origin, Timestamp now) {
 
 // ---- Delivery
 
-void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestamp now) {
+void Tree::Impl::deliver(StoredMessage& message, Arrival arrival, Timestamp now) {
   if (is_former_self(message.id.origin)) return;
   if (!message.agreed->policy.subscribe) return receipts_.skipped(message.origin, message.range());
   if (message.whole && message.whole->state != tree::Whole::State::complete) return;
@@ -86,7 +88,7 @@ void Tree::Impl::deliver(const StoredMessage& message, Arrival arrival, Timestam
   deliver_next(message, arrival, now);
 }
 
-void Tree::Impl::deliver_next(const StoredMessage& message, Arrival arrival, Timestamp now) {
+void Tree::Impl::deliver_next(StoredMessage& message, Arrival arrival, Timestamp now) {
   if (!paused_ && backlog_.empty()) return emit(message, now);
   while (!backlog_.empty() && backlog_.front() < core.store.first()) backlog_.pop_front();
   if (message.agreed->drops() && !make_backlog_room(message)) return;
@@ -130,13 +132,25 @@ tree::Deliver Tree::Impl::delivery_of(const StoredMessage& message, Timestamp no
   return out;
 }
 
-void Tree::Impl::emit(const StoredMessage& message, Timestamp now) {
+void Tree::Impl::note_future(const StoredMessage& message, Timestamp now) {
+  const std::int64_t ahead_us = message.published_us - now.ns / 1000;
+  if (ahead_us <= kFutureMarginUs) return;
+  core.stats.from_future += message.run.count;
+  const std::string& origin = core.seen[message.origin].name;
+  core.log(LogLevel::warn, "PV1308",
+           "Message " + to_string(message.id) + " of " + origin + " says that it was published " + std::to_string(ahead_us / 1000) + " ms from now",
+           {{"message", to_string(message.id)}, {"origin", origin}});
+}
+
+void Tree::Impl::emit(StoredMessage& message, Timestamp now) {
   tree::Deliver out = delivery_of(message, now);
+  message.handed = now;
   if (message.origin != tree::kSelf) {
     if (!message.topic.starts_with('_')) core.stats.delivered += message.run.count;
     core.stats.message_hops.observe(message.round, message.run.count);
     core.stats.delivery_latency.observe(to_seconds(out.latency), message.run.count);
     receipts_.delivered(message.id.origin, message.range(), now);
+    note_future(message, now);
   }
   core.out.push(std::move(out));
 }
@@ -159,7 +173,7 @@ void Tree::Impl::deliver_backlog() {
   }
   while (!backlog_.empty()) {
     const Arrival arrival = backlog_.front();
-    const StoredMessage* message = core.store.at(arrival);
+    StoredMessage* message = core.store.at(arrival);
     backlog_.pop_front();
     if (message == nullptr || !take(core.undelivered, message->origin, message->range())) continue;
     emit(*message, now_);

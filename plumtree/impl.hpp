@@ -123,9 +123,10 @@ class Tree::Impl {
 
   // delivery.cpp
   void judge(const StoredMessage& message, Timestamp now);
-  void deliver(const StoredMessage& message, tree::Arrival arrival, Timestamp now);
-  void deliver_next(const StoredMessage& message, tree::Arrival arrival, Timestamp now);
-  void emit(const StoredMessage& message, Timestamp now);
+  void deliver(StoredMessage& message, tree::Arrival arrival, Timestamp now);
+  void deliver_next(StoredMessage& message, tree::Arrival arrival, Timestamp now);
+  void emit(StoredMessage& message, Timestamp now);
+  void note_future(const StoredMessage& message, Timestamp now);
   [[nodiscard]] tree::Deliver delivery_of(const StoredMessage& message, Timestamp now) const;
   void deliver_backlog();
   /// While delivery is paused, on a topic that drops: room for this one, or it is given up. True: it may wait.

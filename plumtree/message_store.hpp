@@ -42,6 +42,7 @@ struct StoredMessage {
   TreeId tree{};
   std::int64_t published_us = 0;  ///< on our own clock
   Timestamp arrived;
+  Timestamp handed;               ///< when it went on to the user; 0: it has not
   Timestamp announced;            ///< when it was first announced, if that was before it came by a pull; else 0
   std::uint64_t known = 0;        ///< links whose far end announced it or sent it
   std::uint64_t sent = 0;         ///< links that it was sent on

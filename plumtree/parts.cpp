@@ -141,7 +141,7 @@ void Tree::Impl::complete_if_all_here(const std::shared_ptr<Whole>& whole, Times
     return report_lost(whole->origin, {whole->sequence, whole->sequence}, LossReason::corrupt);
   }
   ++core.stats.large_completed;
-  const StoredMessage& message = *core.store.at(arrival);
+  StoredMessage& message = *core.store.at(arrival);
   if (message.judging) return judge(message, now);
   deliver(message, arrival, now);
 }

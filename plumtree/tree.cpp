@@ -490,6 +490,7 @@ PathInfo Tree::Impl::path(const MessageId& id) const {
   path.hops = message->round;
   path.published_us = message->published_us;
   path.arrived = message->arrived;
+  if (message->handed != Timestamp{}) path.waited = message->handed - message->arrived;
   for (const Slot slot : core.up) {
     const PeerId peer = core.links[slot].peer;
     if (slot == message->upstream) path.from = peer;

@@ -65,6 +65,7 @@ struct PathInfo {
   Round hops = 0;
   std::int64_t published_us = 0;       ///< on our own clock
   Timestamp arrived{};
+  std::optional<Duration> waited;      ///< from its arrival until it went on to the user; none: it has not
   std::optional<PeerId> from;          ///< none for our own, and where that link is gone
   std::vector<PeerId> sent, known;     ///< links that it was sent on, and whose far end had it first
 };

@@ -153,6 +153,13 @@ constexpr std::array kTable{
     Explanation{"PV1307", security, "a neighbour told of messages that nobody else knows",
                 "It did not send them when asked, and after two sync_interval no other neighbour had heard of them. They are forgotten, so "
                 "that what the origin really publishes next is not taken for old. The neighbour is mad, or was the only one that knew them."},
+    Explanation{"PV1308", delivery, "a message from the future",
+                "Its time of publishing, carried over the clocks of the links that it took, lies more than a second ahead: the origin, or a "
+                "member on the way, told a wrong time. It is delivered, its delay counts as 0. plumtree_messages_from_future_total counts all."},
+    Explanation{kSlowDelivery, delivery, "a message took long to get here",
+                "Longer than slow_delivery from the publisher's call; the line names message, origin, hops and delay. `plumvine trace ID` shows "
+                "where the time went while stores hold it. A member that was stopped or cut off gets many when it is back. "
+                "plumtree_slow_deliveries_total counts all."},
     Explanation{kPartition, member, "members cannot be reached",
                 "Members that carry broadcasts are dead and have not left. They are contacted again; what they miss is "
                 "repaired if they come back before it leaves the repair store."},

@@ -45,6 +45,7 @@ inline constexpr std::string_view kBlocked = "PV1227";
 inline constexpr std::string_view kAcceptRate = "PV1228";
 inline constexpr std::string_view kUndecodable = "PV1305";
 inline constexpr std::string_view kRoleChanged = "PV1306";
+inline constexpr std::string_view kSlowDelivery = "PV1309";
 inline constexpr std::string_view kPartition = "PV1401";
 inline constexpr std::string_view kPartitionHealed = "PV1402";
 inline constexpr std::string_view kStartAlone = "PV1403";

@@ -39,6 +39,7 @@ class Driver::Impl {
     if (!stopped_) engine_.begin(loop_.now(), loop_.wall_us());
     auto snapshot = std::make_shared<Snapshot>(engine_.snapshot(transport_.stats()));
     snapshot->loop = loop_stats_;
+    snapshot->loop.timers = engine_.timers();
     return snapshot;
   }
 

@@ -96,6 +96,7 @@ struct MessagePath {
   bool delivered = false;
   Round hops = 0;
   Duration latency{0};                ///< from publishing to here, the origin's clock offset removed
+  std::optional<Duration> waited;     ///< from its arrival here until it went on to the handler; none: it has not
   std::string from;                   ///< empty: ourselves, or a link that is gone
   std::vector<std::string> sent, known;
 };

@@ -104,6 +104,7 @@ void Engine::Impl::begin(Timestamp now, std::int64_t wall_us) {
 
 void Engine::Impl::start() {
   started_ = now_;
+  note_keys();
   tree_.start_from(std::move(identity_.start), now_);
   self_check_due_ = now_ + kSelfCheckPeriod;
   for (const BlockOrder& order : identity_.block_orders) {
@@ -577,6 +578,7 @@ Cursor Engine::position() const { return impl_->position(); }
 std::vector<MessageId> Engine::held_ids() const { return impl_->held_ids(); }
 std::optional<HeldMessage> Engine::held(const MessageId& id) const { return impl_->held(id); }
 MessagePath Engine::path(const MessageId& id) const { return impl_->path(id); }
+std::size_t Engine::timers() const { return impl_->timers(); }
 void Engine::ask(std::uint64_t number, std::uint8_t kind, Bytes text, Duration timeout) {
   impl_->touch();
   impl_->tree().ask(number, kind, std::move(text), timeout, impl_->now_);

@@ -127,6 +127,8 @@ class Engine {
   [[nodiscard]] std::optional<engine::Event> poll_event();
   /// There is something to settle, do, flush or tell.
   [[nodiscard]] bool pending() const;
+  /// Deadlines that are set.
+  [[nodiscard]] std::size_t timers() const;
   [[nodiscard]] Timestamp next_timeout() const;
 
   // Queries.

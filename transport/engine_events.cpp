@@ -63,7 +63,7 @@ bool Engine::Impl::decode(tree::Deliver& message) {
 
 MessagePath Engine::Impl::path(const MessageId& id) const {
   const PathInfo known = tree_.path(id);
-  MessagePath path{known.state, known.delivered, known.hops, Duration{0}, {}, {}, {}};
+  MessagePath path{known.state, known.delivered, known.hops, Duration{0}, known.waited, {}, {}, {}};
   if (known.state != PathInfo::State::held) return path;
   path.latency = std::max<Duration>(Duration{0}, std::chrono::microseconds{known.arrived.ns / 1000 - known.published_us});
   if (known.from) path.from = peers_[*known.from].name;
@@ -81,7 +81,18 @@ std::optional<HeldMessage> Engine::Impl::held(const MessageId& id) const {
   return held;
 }
 
+void Engine::Impl::note_slow(const tree::Deliver& message) {
+  const Duration limit = config_.health.slow_delivery;
+  if (limit <= Duration::zero() || message.latency <= limit || message.topic.starts_with('_')) return;
+  slow_deliveries_ += message.run.count;
+  log(LogLevel::info, "tree", code::kSlowDelivery, message.origin,
+      "Slow delivery of message " + to_string(message.id) + " of " + message.origin + " on topic " + message.topic + ": " +
+          std::to_string(message.latency / std::chrono::milliseconds{1}) + " ms, " + std::to_string(message.round) + " hops",
+      {{"message", to_string(message.id)}, {"origin", message.origin}, {"topic", message.topic}});
+}
+
 bool Engine::Impl::take_delivery(tree::Deliver& message) {
+  note_slow(message);
   if (message.topic == kSerfTopic) return unwrap_event(message);
   if (message.topic == engine::kProbeTopic) return false;
   // Our own broadcasts were seen when they were published.

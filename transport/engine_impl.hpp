@@ -144,6 +144,8 @@ class Engine::Impl {
   // engine_snapshot.cpp: what others may see.
   Snapshot snapshot(const TransportStats& transport);
   [[nodiscard]] bool synced() const { return tree_.synced(); }
+  /// Deadlines that are set, of membership and of connections.
+  [[nodiscard]] std::size_t timers() const { return swim_->timers() + conn_timers_.size(); }
   [[nodiscard]] Cursor position() const;
   [[nodiscard]] std::vector<MessageId> held_ids() const;
   [[nodiscard]] std::optional<HeldMessage> held(const MessageId& id) const;
@@ -177,6 +179,7 @@ class Engine::Impl {
   /// False: it could not be decoded, and the log says so.
   [[nodiscard]] bool decode(tree::Deliver& message);
   bool unwrap_event(tree::Deliver& message);
+  void note_slow(const tree::Deliver& message);
   void bad_event_name(std::string_view name, const std::string& problem);
   void perform(tree::Output output);
   void send(const tree::Send& send);
@@ -231,6 +234,8 @@ class Engine::Impl {
   void compare_with_preset();
   void recall_key_history();
   void save_key_history();
+  void note_keys();
+  [[nodiscard]] std::vector<KeyInfo> key_infos() const;
   void change_keys(serf::KeyQuery query, bool own);
   void key_changed(const KeySave& save);
   Status apply_key(const serf::KeyQuery& query, bool& changed);
@@ -376,6 +381,7 @@ class Engine::Impl {
   std::deque<KeySave> key_saves_;
   std::vector<Bytes> superseded_;     ///< keys that were primary until an order came, and are still there
   std::uint64_t keys_used_at_ = 0;    ///< wall clock at the last such order, microseconds; 0 = none is known
+  std::map<std::string, std::uint64_t> keys_since_;  ///< as of `KeyHistory`
   std::uint64_t key_time_ = 0;        ///< counts our queries where Serf's clock does not run
   Timestamp keys_changed_;
   bool links_stale_ = false;          ///< some links are to be made anew
@@ -414,6 +420,7 @@ class Engine::Impl {
   std::shared_ptr<std::byte[]> scratch_;  ///< where streams and ungreeted connections are read to
 
   std::uint64_t accepts_limited_ = 0;    ///< of `refused_`: their address opens too many
+  std::uint64_t slow_deliveries_ = 0;
   std::uint64_t refused_ = 0;            ///< connections over a limit of number or time
   std::uint64_t queues_overflowed_ = 0;
   QueueStats queue_counts_;              ///< of connections that are gone, and what policies dropped

@@ -252,6 +252,7 @@ Status Engine::Impl::apply_key(const serf::KeyQuery& query, bool& changed) {
   changed = changed && status;
   if (!changed) return status;
   keys_changed_ = now_;
+  note_keys();
   key_queries_->end_lessons();
   if (query.command == KeyCommand::use) {
     links_stale_ = true;
@@ -267,6 +268,7 @@ Status Engine::Impl::apply_key(const serf::KeyQuery& query, bool& changed) {
 /// What the last run knew. If the keys were changed by hand meanwhile, it is worth nothing.
 void Engine::Impl::recall_key_history() {
   const KeyHistory& history = identity_.key_history;
+  keys_since_ = history.since;
   if (!has_key() || history.primary.empty()) return;
   const std::vector<Bytes> keys = identity_.keyring->secrets();
   if (identity_.keyring->name_of(keys.front()) != history.primary) return;
@@ -275,8 +277,35 @@ void Engine::Impl::recall_key_history() {
                [&](const Bytes& key) { return has(history.superseded, identity_.keyring->name_of(key)); });
 }
 
+/// Notes when keys came, for their age, and forgets those that are gone.
+void Engine::Impl::note_keys() {
+  if (!has_key()) return;
+  std::map<std::string, std::uint64_t> since;
+  for (const Bytes& key : identity_.keyring->secrets()) {
+    const std::string name = identity_.keyring->name_of(key);
+    const auto known = keys_since_.find(name);
+    since[name] = known != keys_since_.end() ? known->second : static_cast<std::uint64_t>(std::max<std::int64_t>(0, wall_us_));
+  }
+  if (since == keys_since_) return;
+  keys_since_ = std::move(since);
+  save_key_history();
+}
+
+std::vector<KeyInfo> Engine::Impl::key_infos() const {
+  std::vector<KeyInfo> infos;
+  if (!has_key()) return infos;
+  for (const Bytes& key : identity_.keyring->secrets()) {
+    KeyInfo info{.name = identity_.keyring->name_of(key), .primary = infos.empty()};
+    if (const auto since = keys_since_.find(info.name); since != keys_since_.end())
+      info.age_s = std::max(0.0, static_cast<double>(wall_us_ - static_cast<std::int64_t>(since->second)) / 1e6);
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
 void Engine::Impl::save_key_history() {
   KeyHistory history;
+  history.since = keys_since_;
   if (keys_used_at_ != 0) {
     history.primary = identity_.keyring->name_of(identity_.keyring->secrets().front());
     history.used_at = keys_used_at_;
@@ -325,6 +354,7 @@ Status Engine::Impl::set_keys(const std::vector<Bytes>& keys, const std::optiona
     keys_used_at_ = 0;
     save_key_history();
   }
+  note_keys();
   want_renewal();
   touch();
   return {};

@@ -60,6 +60,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   for (const auto what : {SerfMessage::malformed, SerfMessage::too_large, SerfMessage::repeated, SerfMessage::bad_name})
     s.swim.serf_messages.add(what, bridge_counts_[what]);
   s.tree = tree_.stats(now_);
+  s.tree.slow = slow_deliveries_;
   for (std::size_t i = 0; i < CountedReasons<FrameReject>::kSize; ++i) {
     const auto reason = static_cast<FrameReject>(i);
     s.tree.frames_rejected.add(reason, rejected_[reason]);
@@ -78,6 +79,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.tree.gossip_sent -= queue_counts_.recalled;
   for (const auto& [id, conn] : conns_) add_counts(s.transport.queues, conn->queue);
   s.transport.direct = direct_counts_;
+  s.keys = key_infos();
   s.window = window_.sums(now_, RateWindow::Totals::of(s.tree));
 
   s.joined = swim_->joined();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ struct KeyHistory {
   std::string primary = {};                  ///< it means something only while this key is primary; empty: there was no order
   std::uint64_t used_at = 0;                 ///< wall clock at the order that made it so, microseconds
   std::vector<std::string> superseded = {};  ///< keys that were primary until an order came, and are still in the ring
+  std::map<std::string, std::uint64_t> since = {};  ///< when each key was first in the ring, wall clock, microseconds
   friend bool operator==(const KeyHistory&, const KeyHistory&) = default;
 };
 

@@ -237,6 +237,11 @@ struct HealthConfig {
   /// lag, and as bad lag.
   Duration lag_warning = seconds{10};
   Duration lag_critical = seconds{60};
+  /// A delivery that took longer from the publisher's call than this is told: a line (PV1309) and an event, some of many, and
+  /// `plumtree_slow_deliveries_total` counts all. 0 = none. A member that was away has many.
+  Duration slow_delivery = seconds{10};
+  /// A gossip key that has been primary here for longer is a note of the doctor. 0 = no key is too old.
+  Duration key_age_warning = hours{24 * 365};
 };
 
 enum class LogLevel : std::uint8_t { error, warn, info, debug, trace };
@@ -352,6 +357,9 @@ struct Config {
   [[nodiscard]] LogLevel log_level_of(std::string_view component) const;
   /// Called on the loop thread. Empty = nothing is logged.
   LogSink log;
+  /// Lines that are events of kind security go to `log` whatever the levels are, for an audit log of their own. Not a key: the
+  /// program that has such a log sets it.
+  bool log_security = false;
   /// Renders `GET /metrics`; set by `metrics::enable`. Empty = 404 with a hint.
   std::function<std::string(const Snapshot&, const HealthReport&)> render_metrics;
 

@@ -35,6 +35,8 @@ struct ReachCheck {
   std::optional<Duration> tcp;      ///< of a ping over a connection of its own
   std::string tcp_problem;          ///< why there is none
   bool heard = false;               ///< a ping of its own came by packet meanwhile
+  std::uint32_t packet_bytes = 0;   ///< largest packet that got there and was answered; 0: none of those was
+  std::uint32_t packet_bytes_tried = 0;  ///< largest that was tried
 };
 
 enum class LinkState : std::uint8_t { dialling, greeting, up, draining, visiting, count_ };
@@ -106,7 +108,6 @@ struct HttpCount {
   std::uint64_t count = 0;
 };
 
-/// Connections of HTTP clients.
 /// What the key of this name bounds, as it is now. Beyond the bound something is refused or forgotten, and counted.
 struct BoundInfo {
   std::string key;
@@ -115,11 +116,21 @@ struct BoundInfo {
   [[nodiscard]] double utilization() const { return bound == 0 ? 0 : static_cast<double>(used) / static_cast<double>(bound); }
 };
 
+/// Connections of HTTP clients.
 struct HttpStats {
   std::uint64_t connections = 0;    ///< open now
   std::uint64_t evicted = 0;        ///< ended to make room for newer ones
   std::uint64_t timed_out = 0;      ///< ended since the client neither finished its request nor took its answer in time
   std::uint64_t rate_limited = 0;   ///< requests refused for their client's rate
+  std::uint64_t repeated = 0;       ///< publishes whose key (`Idempotency-Key`) was known: answered, not sent again
+  std::uint64_t keys_forgotten = 0; ///< such keys that went before their time, for lack of room
+};
+
+/// A gossip key, by the name that says nothing about it.
+struct KeyInfo {
+  std::string name;
+  bool primary = false;
+  double age_s = 0;                 ///< since it was first in this node's keyring, as far as the node knows
 };
 
 /// A seed, and what came of contacting it.
@@ -215,6 +226,7 @@ struct Snapshot {
   std::vector<GraylistInfo> graylist;    ///< by name
   std::vector<BlockInfo> blocks;         ///< as they were given
   std::vector<AccuserInfo> accusers;     ///< by name
+  std::vector<KeyInfo> keys;        ///< primary first; empty without keys
   std::string name_holder;          ///< the address that the others know under our name; empty where that is ours
 
   SwimStats swim;

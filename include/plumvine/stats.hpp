@@ -133,6 +133,8 @@ struct TreeStats {
   std::uint64_t compression_bytes_saved = 0;  ///< and how many bytes fewer they are
   std::uint64_t large_parts = 0;        ///< parts of large payloads received for the first time
   std::uint64_t large_completed = 0;    ///< large payloads put together
+  std::uint64_t slow = 0;               ///< of those delivered: took longer than `slow_delivery`
+  std::uint64_t from_future = 0;        ///< of those delivered: published later than they came, so somebody told a wrong time
   std::uint64_t large_hints = 0;        ///< frames that told a neighbour at once of a part that it may be about to send
   SecondsHistogram graft_latency{kSecondsBuckets};
   SecondsHistogram delivery_latency{kSecondsBuckets};
@@ -184,10 +186,19 @@ struct EventStats {
 enum class MemoryPart : std::uint8_t { store, queues, mailbox, members, events, samples, count_ };
 std::string_view to_string(MemoryPart part) noexcept;
 
+/// Blocks of memory for payloads that are used again (the pool), and those in use.
+struct BlockStats {
+  std::uint64_t reused = 0;  ///< taken from the pool
+  std::uint64_t made = 0;    ///< given by the system, since the pool had none of the size
+  std::uint64_t spare_bytes = 0;  ///< in the pool
+  std::uint64_t in_use = 0;  ///< blocks handed out and not given back
+};
+
 /// The process's memory, as the system sees it, and what of it is ours. Filled by the node; 0 where nobody looks.
 struct MemoryStats {
   std::uint64_t resident = 0;
   CountedReasons<MemoryPart> parts;
+  BlockStats blocks;
   /// What was gained lately beyond the filling of parts whose bounds are the preset's; 0: nothing to speak of.
   std::uint64_t gained = 0;
   double gained_s = 0;                    ///< in so many seconds
@@ -243,6 +254,16 @@ struct TransportStats {
   TlsStats tls;
 };
 
+/// What the loop does with its time: packets taken in, links read and written by events of theirs, timers, the end of turns (what was
+/// decided is sent), publishes and commands taken over, the user's handlers, HTTP, the message store of the data directory, and the rest
+/// (the event loop itself, other users of it).
+enum class LoopPhase : std::uint8_t { packets, links, timers, sending, mailbox, handlers, http, store, other, count_ };
+std::string_view to_string(LoopPhase phase) noexcept;
+
+/// Single operations whose times are kept: a batch taken from the mailbox, a write of the message store, an HTTP request, a snapshot.
+enum class LoopOperation : std::uint8_t { mailbox, store, http, snapshot, count_ };
+std::string_view to_string(LoopOperation operation) noexcept;
+
 /// The loop's own health.
 struct LoopStats {
   double busy_ratio = 0;                ///< of the last second, 0 to 1
@@ -250,10 +271,17 @@ struct LoopStats {
   std::string max_stall_in;             ///< what took most of that turn: a handler, an HTTP request, the disk; empty: nothing of these
   SecondsHistogram stalls{kSecondsBuckets};
   SecondsHistogram handlers{kSecondsBuckets};
+  CountedReasons<LoopPhase> phases;     ///< nanoseconds of busy time; one sum for all nodes on the loop
+  std::array<SecondsHistogram, static_cast<std::size_t>(LoopOperation::count_)> operations{
+      SecondsHistogram{kSecondsBuckets}, SecondsHistogram{kSecondsBuckets}, SecondsHistogram{kSecondsBuckets}, SecondsHistogram{kSecondsBuckets}};
+  SecondsHistogram mailbox_wait{kSecondsBuckets};  ///< from the call of `broadcast` until the loop took it
+  std::uint64_t timers = 0;             ///< deadlines of membership and of connections that are set (gauge)
   std::uint64_t mailbox_messages = 0;
   std::uint64_t mailbox_bytes = 0;
   std::uint64_t publish_window_bytes = 0;  ///< how far broadcasts of this node may be ahead of the slowest member that keeps up
   Duration publish_delay{0};               ///< of the last acknowledged broadcast: from the call until all had it
+
+  void operation(LoopOperation what, double took_s) noexcept { operations[static_cast<std::size_t>(what)].observe(took_s); }
 };
 
 }  // namespace plumvine

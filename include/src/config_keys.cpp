@@ -421,6 +421,8 @@ std::vector<Key> make_catalogue() {
       live("expected_members_min", &HealthConfig::expected_members_min),
       live("lag_warning", &HealthConfig::lag_warning),
       live("lag_critical", &HealthConfig::lag_critical),
+      live("slow_delivery", &HealthConfig::slow_delivery),
+      live("key_age_warning", &HealthConfig::key_age_warning),
   };
 }
 

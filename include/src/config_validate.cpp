@@ -225,6 +225,8 @@ void check_health(const HealthConfig& h, Rules& rules) {
     rules.require(!name.empty() && name.size() <= 128, "expected_members", fmt::format("'{}' is no member name: 1 to 128 bytes", name));
   rules.positive(h.lag_warning, "lag_warning", "10s");
   rules.below(h.lag_warning, "lag_warning", h.lag_critical, "lag_critical");
+  for (const auto& [field, value] : {std::pair{"slow_delivery", h.slow_delivery}, {"key_age_warning", h.key_age_warning}})
+    rules.require(value >= Duration{0}, field, fmt::format("is {}, must not be below 0; 0s turns it off", format_duration(value)));
 }
 
 }  // namespace

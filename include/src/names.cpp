@@ -64,6 +64,16 @@ std::string_view to_string(MemoryPart part) noexcept {
   return pick(names, part);
 }
 
+std::string_view to_string(LoopPhase phase) noexcept {
+  static constexpr std::array<std::string_view, CountedReasons<LoopPhase>::kSize> names{"packets", "links",    "timers", "sending", "mailbox",
+                                                                                       "handlers", "http", "store",  "other"};
+  return pick(names, phase);
+}
+std::string_view to_string(LoopOperation operation) noexcept {
+  static constexpr std::array<std::string_view, static_cast<std::size_t>(LoopOperation::count_)> names{"mailbox", "store", "http", "snapshot"};
+  return pick(names, operation);
+}
+
 std::string_view to_string(EventKind kind) noexcept {
   static constexpr std::array<std::string_view, 7> names{"member", "link", "tree", "security", "delivery", "load", "node"};
   return pick(names, kind);

@@ -208,8 +208,10 @@ bool decode(MsgpackReader& r, Compressed& out, Scratch& s) { return decode_struc
 void encode(const Ping& m, Buffer& out) {
   const Source source{m.source_address, m.source_port, m.source_node};
   Writer w(out);
-  w.type(MessageType::ping).map(static_cast<std::uint8_t>(2 + source.count()));
-  w.key("Node").text(m.node).key("SeqNo").number(m.sequence);
+  w.type(MessageType::ping).map(static_cast<std::uint8_t>(2 + (m.padding.empty() ? 0 : 1) + source.count()));
+  w.key("Node").text(m.node);
+  if (!m.padding.empty()) w.key("Pad").bytes(m.padding);
+  w.key("SeqNo").number(m.sequence);
   source.write(w);
 }
 

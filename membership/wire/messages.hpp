@@ -38,6 +38,7 @@ struct Ping {
   BytesView source_address;  ///< where the answer goes; absent when empty
   std::uint16_t source_port = 0;
   std::string_view source_node;
+  BytesView padding;         ///< bytes that mean nothing, in a field that every reader passes over; sent only, absent when empty
 };
 
 /// "Ping `node` for me and pass the answer on."

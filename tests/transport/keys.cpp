@@ -27,7 +27,7 @@ TEST_CASE("what changed keys replaced is read back, and anything else refused", 
   REQUIRE(mkdtemp(folder.data()) != nullptr);
   const std::string path = folder + "/key-history.json";
   CHECK(*uv::read_key_history(path) == KeyHistory{});
-  const KeyHistory known{"ab12cd34", 1'700'000'000'000'000, {"00000001", "00000002"}};
+  const KeyHistory known{"ab12cd34", 1'700'000'000'000'000, {"00000001", "00000002"}, {{"ab12cd34", 1'600'000'000'000'000}}};
   REQUIRE(uv::write_file(path, uv::format_key_history(known)));
   CHECK(*uv::read_key_history(path) == known);
   const std::string good = uv::format_key_history(known);

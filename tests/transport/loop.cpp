@@ -199,6 +199,33 @@ TEST_CASE("what took most of a long turn is to blame for it", "[loop]") {
   CHECK(stats.max_stall_in.empty());
 }
 
+TEST_CASE("the loop's time is told by what it did, and what is timed inside something else counts once", "[loop]") {
+  LoopSetup f;
+  const auto spin = [&](Duration span) {
+    const Timestamp until = f.under.now() + span;
+    while (f.under.now() < until) {}
+    return static_cast<std::uint64_t>(span.count());
+  };
+  f.events.timer = [&] {
+    const std::uint64_t handler = spin(20ms);
+    f.under.carve(LoopPhase::handlers, handler);
+    spin(10ms);
+    const uv::Turns::Span inner{f.under.meter(), LoopPhase::http};
+    spin(5ms);
+  };
+  f.under.arm(f.under.now());
+  REQUIRE(f.run_until([&] { return f.events.timers == 1; }));
+  f.run_until([] { return false; }, 5ms);  // the turn ends
+  LoopStats stats;
+  f.under.report(stats);
+  const auto seconds = [&](LoopPhase phase) { return static_cast<double>(stats.phases[phase]) / 1e9; };
+  CHECK(stats.phases[LoopPhase::handlers] == 20'000'000);
+  CHECK(seconds(LoopPhase::timers) >= 0.010);
+  CHECK(seconds(LoopPhase::http) >= 0.005);
+  CHECK(stats.phases[LoopPhase::packets] == 0);
+  CHECK(stats.phases[LoopPhase::store] == 0);
+}
+
 TEST_CASE("waiting is not being busy", "[loop]") {
   LoopSetup f;
   f.under.arm(f.under.now() + 1200ms);

@@ -45,6 +45,21 @@ TEST_CASE("a refused broadcast uses no sequence", "[mailbox]") {
   CHECK(*publish(box, bytes(1), 0s) == 11);
 }
 
+TEST_CASE("a broadcast tells when it was published, and how many it is", "[mailbox]") {
+  Mailbox box{small()};
+  const Timestamp before{static_cast<std::int64_t>(uv_hrtime())};
+  for (int i = 0; i < 3; ++i) REQUIRE(box.publish({.topic = "t", .payload = bytes(10), .joins = true}, 0s));
+  REQUIRE(publish(box, bytes(10), 0s));
+  const auto items = box.take();
+  const Timestamp after{static_cast<std::int64_t>(uv_hrtime())};
+  REQUIRE(items.size() == 2);
+  const auto& run = std::get<Mailbox::Publish>(items[0]);
+  const auto& single = std::get<Mailbox::Publish>(items[1]);
+  CHECK(run.count == 3);
+  CHECK(single.count == 1);
+  CHECK((before <= run.at && run.at <= single.at && single.at <= after));
+}
+
 TEST_CASE("a large broadcast takes one sequence, and the next one waits for all of its parts", "[mailbox]") {
   Mailbox box{small()};
   CHECK(*publish(box, bytes(300'000), 0s) == 1);

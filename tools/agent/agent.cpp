@@ -71,7 +71,13 @@ void Agent::start_printer() {
 
 int Agent::run() {
   Config config = options_.config;
-  config.log = [this](const LogRecord& record) { logger_.write(record); };
+  if (auto opened = logger_.open_files(options_); !opened) {
+    std::fprintf(stderr, "plumvined: %s\n", opened.error().message.c_str());
+    uv_loop_close(&loop_);
+    return 1;
+  }
+  config.log_security = !options_.security_log.empty();
+  config.log = [this](const LogRecord& record) { logger_.write(record, record.level <= options_.config.log_level_of(record.component)); };
 #ifdef PLUMVINE_HAS_METRICS
   metrics::enable(config);
 #endif
@@ -238,6 +244,8 @@ void Agent::take_over(const Options& fresh) {
   if (fresh.publish != options_.publish) restart.emplace_back("publish");
   logger_.set_level(fresh.config.log_level_of("agent"));
   logger_.set_format(fresh.log_format);
+  take_over_files(fresh);
+  if (fresh.security_log.empty() != options_.security_log.empty()) restart.emplace_back("security_log");
   if (fresh.print != options_.print) {
     options_.print = fresh.print;
     if (!printer_ && !options_.print.empty()) start_printer();
@@ -246,6 +254,13 @@ void Agent::take_over(const Options& fresh) {
   logger_.line(LogLevel::info, "PV5002",
                "the configuration was read again" + taken +
                    (restart.empty() ? "" : fmt::format("; these keys need a restart: {}", fmt::join(restart, ", "))));
+}
+
+/// Files are opened again in any case: somebody may have moved them away.
+void Agent::take_over_files(const Options& fresh) {
+  if (auto opened = logger_.open_files(fresh); !opened) {
+    logger_.line(LogLevel::error, "PV5006", "the log goes where it went before: " + opened.error().message);
+  }
 }
 
 void Agent::write_dump() {

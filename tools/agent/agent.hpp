@@ -43,6 +43,7 @@ class Agent {
   [[nodiscard]] std::string status_text() const;
   void reload();
   void take_over(const Options& fresh);
+  void take_over_files(const Options& fresh);
   void write_dump();
   void finish();
   void close_handles();

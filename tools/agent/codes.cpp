@@ -21,6 +21,8 @@ std::span<const Code> codes() {
       Code{"PV5008", "the state could not be written", "make room in the temporary folder, or set TMPDIR"},
       Code{"PV5009", "standard error did not take log lines", "read it faster, or log less (--log-level)"},
       Code{"PV5010", "something in the environment was passed over", "the line names it"},
+      Code{"PV5011", "a log file did not take lines",
+           "the line says why: make room, or see to it that the folder can be written, since files are renamed there"},
   };
   return table;
 }

@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <tuple>
 #include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "health/json_text.hpp"
+#include "transport/codes.hpp"
 
 namespace plumvine::agent {
 namespace {
@@ -80,7 +82,36 @@ void Logger::line(LogLevel level, std::string_view code, std::string text) {
   limiter_.write({level, "agent", code, std::move(text)}, {}, now);
 }
 
-void Logger::write(const LogRecord& record) {
+Status Logger::open_files(const Options& options) {
+  const std::lock_guard lock(files_mutex_);
+  for (const auto& [key, path, target] : {std::tuple{"log_file", &options.log_file, &log_}, {"security_log", &options.security_log, &security_}}) {
+    if (path->empty()) {
+      target->file.close();
+    } else if (auto opened = target->file.open(*path, options.log_limits); !opened) {
+      return opened.error().with(key);
+    }
+  }
+  return {};
+}
+
+void Logger::put_to(Target& target, std::string_view key, const LogRecord& record) {
+  if (target.dropped > 0) {
+    const LogRecord note{LogLevel::warn, "agent", "PV5011", fmt::format("{} lines were dropped: {} did not take them", target.dropped, key)};
+    if (target.file.write(render(note))) target.dropped = 0;
+  }
+  const auto written = target.file.write(render(record));
+  if (written || target.dropped++ > 0) return;
+  put(render({LogLevel::error, "agent", "PV5011", fmt::format("{}: {}; lines are dropped until it works again", key, written.error().message)}));
+}
+
+void Logger::write(const LogRecord& record, bool shown) {
+  const std::unique_lock lock(files_mutex_);
+  if (security_.file.is_open()) {
+    const auto* row = code::find(record.code);
+    if (row != nullptr && row->kind == EventKind::security) put_to(security_, "security_log", record);
+  }
+  if (!shown) return;
+  if (log_.file.is_open()) return put_to(log_, "log_file", record);
   if (const auto dropped = dropped_.exchange(0); dropped > 0) {
     const LogRecord note{LogLevel::warn, "agent", "PV5009",
                          fmt::format("{} log lines were dropped: standard error did not take them", dropped)};

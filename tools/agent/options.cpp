@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -24,7 +25,11 @@ extern char** environ;
 namespace plumvine::agent {
 namespace {
 
-constexpr std::array<std::string_view, 5> kAgentKeys{"preset", "publish", "print", "log_format", "transport"};
+constexpr std::array<std::string_view, 9> kAgentKeys{"preset",       "publish",            "print",         "log_format", "transport", "log_file",
+                                                     "security_log", "log_file_max_bytes", "log_files_max"};
+
+constexpr std::uint64_t kLogBytesLeast = 64ULL << 10;
+constexpr std::uint32_t kLogFilesMost = 1000;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -173,6 +178,8 @@ std::vector<std::string> check(const Options& options, const Typed& typed) {
     const std::string where = from_flag ? "--" : from_file ? origin->second.substr(kFromFile.size()) + ": " : "";
     problems.push_back(fmt::format("{}{} {}", where, problem.field, problem.message));
   }
+  if (!options.log_file.empty() && options.log_file == options.security_log)
+    problems.push_back(fmt::format("security_log '{}' is log_file, too; give it a file of its own", options.security_log));
   return problems;
 }
 
@@ -273,6 +280,25 @@ Status set_key(Options& options, std::string_view key, std::string_view text) {
     if (text != "text" && text != "json")
       return {Errc::invalid_argument, fmt::format("'{}' is not text or json", text)};
     options.log_format = text == "json" ? LogFormat::json : LogFormat::text;
+    return {};
+  }
+  if (key == "log_file" || key == "security_log") {
+    (key == "log_file" ? options.log_file : options.security_log) = text;
+    return {};
+  }
+  if (key == "log_file_max_bytes") {
+    auto size = parse_size(text);
+    if (!size) return size.error();
+    if (*size < kLogBytesLeast) return {Errc::invalid_argument, fmt::format("is {}, must be at least 64KiB", text)};
+    options.log_limits.bytes_max = *size;
+    return {};
+  }
+  if (key == "log_files_max") {
+    std::uint32_t number = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || stop != text.data() + text.size() || number > kLogFilesMost)
+      return {Errc::invalid_argument, fmt::format("'{}' is not a whole number from 0 to {}", text, kLogFilesMost)};
+    options.log_limits.kept_max = number;
     return {};
   }
   if (key == "http" && text == "off") {

@@ -7,6 +7,8 @@
 
 #include <plumvine/config.hpp>
 
+#include "log_file.hpp"
+
 namespace plumvine::agent {
 
 enum class LogFormat { text, json };
@@ -18,6 +20,9 @@ struct Options {
   std::vector<std::string> publish;  ///< at most one topic: standard input has one reader
   std::vector<std::string> print;    ///< topics, `*` = all but reserved ones
   LogFormat log_format = LogFormat::text;
+  std::string log_file;              ///< where the log goes; empty = standard error
+  std::string security_log;          ///< where events of kind security go as well; empty = nowhere
+  LogFile::Limits log_limits;        ///< of both
   std::vector<std::string> warnings;  ///< to be logged once the agent runs
 };
 

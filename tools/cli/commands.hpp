@@ -40,6 +40,7 @@ struct Call {
   std::string label;         ///< tls dev-ca --label
   std::string ttl;           ///< block add --ttl
   std::string token_file;    ///< whose first line is shown as the bearer token
+  std::string life = "8760h";  ///< tls dev-ca --life
 };
 
 int run(const Call& call);

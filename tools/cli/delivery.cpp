@@ -28,11 +28,11 @@ int trace(const Call& call) {
     say(answer->body);
     return kGood;
   }
-  Table table({"MEMBER", "STATE", "DELIVERED", "HOPS", "DELAY ms", "FROM", "SENT TO"});
+  Table table({"MEMBER", "STATE", "DELIVERED", "HOPS", "DELAY ms", "WAITED ms", "FROM", "SENT TO"});
   for (const auto& path : json["paths"]) {
     table.row({path["member"].get<std::string>(), path["state"].get<std::string>(), path["delivered"].get<bool>() ? "yes" : "no",
                number(path.value("hops", Json()), "{:.0f}"), number(path.value("delay_ms", Json()), "{:.3f}"),
-               path.contains("from") && path["from"].is_string() ? path["from"].get<std::string>() : "-", names(path.value("sent", Json::array()))});
+               number(path.value("waited_ms", Json()), "{:.3f}"), path.contains("from") && path["from"].is_string() ? path["from"].get<std::string>() : "-", names(path.value("sent", Json::array()))});
   }
   say(fmt::format("message {}\n", json["id"].get<std::string>()) + table.text());
   if (!json["silent"].empty()) say("did not answer: " + names(json["silent"]));

@@ -56,6 +56,7 @@ int main(int argc, char** argv) {
   app.add_option("--data-dir", call.data_dir, "state: the member's data directory")->type_name("DIR");
   app.add_option("--ttl", call.ttl, "block add: for so long; without it until it is removed")->type_name("DURATION");
   app.add_option("--label", call.label, "tls dev-ca: the cluster label that the certificates are for")->type_name("LABEL");
+  app.add_option("--life", call.life, "tls dev-ca: for how long the certificates are good (8760h)")->type_name("TIME");
   app.add_option("command", call.command)->group("");  // the footer says more
   app.add_option("arguments", call.arguments)->group("");
   app.allow_extras();
@@ -73,7 +74,7 @@ int main(int argc, char** argv) {
     return complain(text + " (see plumvine --help)");
   }
   if (const auto unknown = app.remaining(); !unknown.empty()) {
-    return complain(unknown[0] + ": unknown flag (allowed: --http, --token-file, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --cluster, --since, --window, --data-dir, --label, --ttl, --help, --version)");
+    return complain(unknown[0] + ": unknown flag (allowed: --http, --token-file, --json, --component, --grep, --from, --force, --follow, --origin, --dot, --ack, --timeout, --size, --count, --config, --bind, --diff, --topic, --once, --redact, --output, --cluster, --since, --window, --data-dir, --label, --life, --ttl, --help, --version)");
   }
   if (!call.token_file.empty()) {
     if (const std::string problem = Client::use_token_file(call.token_file); !problem.empty()) return complain("--token-file: " + problem);

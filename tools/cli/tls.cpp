@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <plumvine/config.hpp>
+
 #include "answers.hpp"
 #include "client.hpp"
 #include "commands.hpp"
@@ -23,10 +25,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kTlsUsage = "tls dev-ca DIR NAME... [--label LABEL], or tls verify CERT [CA]";
+constexpr const char* kTlsUsage = "tls dev-ca DIR NAME... [--label LABEL] [--life TIME], or tls verify CERT [CA]";
 constexpr std::int64_t kDay = 86400;
 constexpr std::int64_t kCaDays = 3650;
-constexpr std::int64_t kMemberDays = 365;
 constexpr std::size_t kPemMax = std::size_t{1} << 20;
 
 /// Written beside and renamed, so that nobody reads half of it; what is secret is the owner's alone.
@@ -68,6 +69,10 @@ bool is_member_name(const std::string& name) {
 }
 
 int dev_ca(const Call& call) {
+  const auto life = parse_duration(call.life);
+  if (!life) return complain(kUsage, "tls dev-ca --life: " + life.error().message);
+  const std::int64_t life_s = std::chrono::duration_cast<std::chrono::seconds>(*life).count();
+  if (life_s < 1 || life_s > kCaDays * kDay) return complain(kUsage, fmt::format("tls dev-ca --life: '{}' must be from 1s to {}h", call.life, kCaDays * 24));
   const std::string& dir = call.arguments[1];
   const std::vector<std::string> names(call.arguments.begin() + 2, call.arguments.end());
   for (const std::string& name : names)
@@ -79,7 +84,7 @@ int dev_ca(const Call& call) {
   if (!ca) return complain(kBad, ca.error().message);
   Json members = Json::array();
   for (const std::string& name : names) {
-    const auto issued = ca->issue({.name = name, .label = call.label, .from_s = now - kDay, .until_s = now + kMemberDays * kDay});
+    const auto issued = ca->issue({.name = name, .label = call.label, .from_s = now - kDay, .until_s = now + life_s});
     if (!issued) return complain(kBad, issued.error().message);
     const std::string cert = dir + "/" + name + ".pem", key = dir + "/" + name + "-key.pem";
     // The key first: an agent that looks in between finds a pair that does not fit, and looks again.
@@ -88,7 +93,7 @@ int dev_ca(const Call& call) {
     members.push_back({{"name", name}, {"cert", cert}, {"key", key}});
   }
   if (call.json) {
-    say(Json{{"ca", dir + "/ca.pem"}, {"made", made}, {"label", call.label}, {"days", kMemberDays}, {"members", members}}.dump());
+    say(Json{{"ca", dir + "/ca.pem"}, {"made", made}, {"label", call.label}, {"life_s", life_s}, {"members", members}}.dump());
     return kGood;
   }
   say(fmt::format("{} {}/ca.pem; its key {}/ca-key.pem is for this directory alone", made ? "New CA" : "CA from before:", dir, dir));

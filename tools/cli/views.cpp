@@ -58,14 +58,16 @@ void show_views(const Json& json) {
 }
 
 void show_ways(const Json& json) {
-  Table table({"MEMBER", "ADDRESS", "STATE", "UDP OUT", "UDP IN", "TCP OUT", "TCP IN", "RTT ms", "CLOCK ms", "PINGED"});
-  bool all_checked = true;
+  Table table({"MEMBER", "ADDRESS", "STATE", "UDP OUT", "UDP IN", "TCP OUT", "TCP IN", "BYTES OUT", "BYTES IN", "RTT ms", "CLOCK ms", "PINGED"});
+  bool all_checked = true, too_large = false;
   for (const auto& m : json["members"]) {
     const auto way = [&](const char* protocol, const char* direction) { return m[protocol][direction].get<std::string>(); };
+    const auto size = [&](const char* direction) { return m["packet_bytes"][direction].is_null() ? std::string("-") : m["packet_bytes"][direction].dump(); };
+    if (m["packets_too_large"] == true) too_large = true;
     const bool checked = m["checked"].get<bool>();
     all_checked = all_checked && checked;
     table.row({m["member"].get<std::string>(), m["address"].get<std::string>(), m["state"].get<std::string>(), way("udp", "out"), way("udp", "in"),
-               way("tcp", "out"), way("tcp", "in"), number(m["rtt_ms"]), number(m["clock_offset_ms"]),
+               way("tcp", "out"), way("tcp", "in"), size("out"), size("in"), number(m["rtt_ms"]), number(m["clock_offset_ms"]),
                !checked ? "no" : m["answered"].get<bool>() ? "both ways" : "from here"});
   }
   say(fmt::format("seen from {} at {}\n", json["self"].get<std::string>(), json["address"].get<std::string>()) + table.text());
@@ -83,6 +85,9 @@ void show_ways(const Json& json) {
   }
   if (!json["silent"].empty()) say("did not answer: " + names(json["silent"]));
   if (!all_checked) say("not all were pinged: name one of them (plumvine reachability MEMBER)");
+  if (too_large)
+    say(fmt::format("packets of udp_buffer_size ({}) are lost where smaller ones pass: set udp_buffer_size on all members to the least under BYTES, or let "
+                    "pieces of cut packets through", json["udp_buffer_size"].dump()));
   show_rules(json["members"]);
 }
 

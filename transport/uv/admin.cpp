@@ -30,7 +30,7 @@ constexpr std::size_t kSeedsMax = 256;
 /// A history is read on when less than this waits for the client.
 constexpr std::size_t kStreamFull = std::size_t{1} << 20;
 /// Statuses that are counted by their number; any other counts as 500.
-constexpr std::array kStatuses{200, 202, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 429, 431, 500, 503, 504};
+constexpr std::array kStatuses{200, 202, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 422, 429, 431, 500, 503, 504};
 
 using http::fail;
 using http::header;
@@ -152,6 +152,7 @@ class Admin::Impl {
   HttpResponse handle(const HttpRequest& request);
   void observe(const std::string& path, int status);
   [[nodiscard]] std::vector<HttpCount> requests() const;
+  [[nodiscard]] const PublishOnce& once() const { return once_; }
 
  private:
   struct Route {
@@ -212,6 +213,7 @@ class Admin::Impl {
   AdminHost& host_;
   Graph graph_;
   std::map<std::pair<std::string_view, int>, std::uint64_t> counts_;
+  PublishOnce once_;
 };
 
 std::span<const Admin::Impl::Route> Admin::Impl::routes() {
@@ -405,10 +407,11 @@ HttpResponse Admin::Impl::publish(const HttpRequest& request, std::string_view t
   const auto wish = ack_wish(request);
   if (!wish) return fail(400, "bad_request", wish.error().message, "?ack=all&timeout=5s, or a number of members; at most 60s");
   const Bytes payload = Bytes::copy_of(std::string_view(request.body));
+  if (auto before = once_.answered(request, wish->acks > 0, uv_hrtime())) return std::move(*before);
   if (wish->acks > 0) return publish_and_wait(std::string(topic), payload, *wish);
   auto id = host_.publish(topic, payload, *wish, {});
   if (!id) return refused(id.error());
-  return json(202, R"({"id":")" + to_string(*id) + R"("})");
+  return once_.note(request, json(202, R"({"id":")" + to_string(*id) + R"("})"), uv_hrtime());
 }
 
 HttpResponse Admin::Impl::publish_and_wait(std::string topic, Bytes payload, BroadcastOptions options) {
@@ -520,8 +523,8 @@ HttpResponse Admin::Impl::reachability(const HttpRequest&, std::string_view memb
     };
     auto waiting = std::make_shared<Waiting>();
     waiting->open = targets.size() + 1;
-    const auto one_less = [own, waiting, only, give] {
-      if (--waiting->open == 0) give(json(200, reach_json(*own, only, waiting->reached)));
+    const auto one_less = [this, own, waiting, only, give] {
+      if (--waiting->open == 0) give(json(200, reach_json(*own, only, waiting->reached, host_.config().swim.udp_buffer_size)));
     };
     host_.ask(Asking::reachability, reach_question(host_.config().name, targets, only), kReachTime, [waiting, one_less](Answered answered) {
       waiting->reached.answered = std::move(answered);
@@ -654,10 +657,7 @@ std::vector<HttpCount> Admin::Impl::requests() const {
   for (const char* path : {"/", "/dashboard/FILE"}) counts.try_emplace({path, 304}, 0);
   for (const int code : {200, 404, 409, 429, 503}) counts.try_emplace({"/keys/COMMAND", code}, 0);
   for (const int code : {404, 409}) counts.try_emplace({"/subscribe/TOPIC", code}, 0);
-  counts.try_emplace({"/publish/TOPIC", 200}, 0);
-  counts.try_emplace({"/publish/TOPIC", 413}, 0);
-  counts.try_emplace({"/publish/TOPIC", 504}, 0);
-  counts.try_emplace({"/publish/TOPIC", 429}, 0);
+  for (const int code : {200, 413, 422, 429, 504}) counts.try_emplace({"/publish/TOPIC", code}, 0);
   std::vector<HttpCount> out;
   for (const auto& [key, count] : counts) out.push_back({std::string(key.first), key.second, count});
   return out;
@@ -674,5 +674,6 @@ void Admin::observe(const std::string& path, int status) {
 std::vector<HttpCount> Admin::requests() const {
   return impl_->requests();
 }
+const PublishOnce& Admin::once() const { return impl_->once(); }
 
 }  // namespace plumvine::uv

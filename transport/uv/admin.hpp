@@ -19,6 +19,7 @@
 #include "events.hpp"
 #include "http_server.hpp"
 #include "metric_history.hpp"
+#include "publish_once.hpp"
 #include "subscribers.hpp"
 #include "token.hpp"
 
@@ -82,6 +83,8 @@ class Admin {
   void observe(const std::string& path, int status);
   /// What was counted so far, every known route and status from the start: for `Snapshot::http_requests`.
   [[nodiscard]] std::vector<HttpCount> requests() const;
+  /// What is known of publishes with a key.
+  [[nodiscard]] const PublishOnce& once() const;
 
  private:
   class Impl;

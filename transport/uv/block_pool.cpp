@@ -11,12 +11,13 @@ struct BlockPool::Shared {
 
   mutable std::mutex mutex;
   std::array<std::vector<std::unique_ptr<std::byte[]>>, kClasses> spare;  ///< by size in steps; the one given back last is taken first
-  Stats stats;
+  BlockStats stats;
 
   void give(std::unique_ptr<std::byte[]> block, std::size_t steps) {
     const std::lock_guard lock{mutex};
-    if (stats.spare + steps * kStep > kSpareMax) return;
-    stats.spare += steps * kStep;
+    --stats.in_use;
+    if (stats.spare_bytes + steps * kStep > kSpareMax) return;
+    stats.spare_bytes += steps * kStep;
     spare[steps].push_back(std::move(block));
   }
 };
@@ -30,11 +31,12 @@ std::shared_ptr<std::byte[]> BlockPool::take(std::size_t bytes) const {
   {
     const std::lock_guard lock{shared_->mutex};
     auto& spare = shared_->spare[steps];
+    ++shared_->stats.in_use;
     if (spare.empty()) {
       ++shared_->stats.made;
     } else {
       ++shared_->stats.reused;
-      shared_->stats.spare -= steps * kStep;
+      shared_->stats.spare_bytes -= steps * kStep;
       block = std::move(spare.back());
       spare.pop_back();
     }
@@ -44,7 +46,7 @@ std::shared_ptr<std::byte[]> BlockPool::take(std::size_t bytes) const {
   return {memory, [shared = shared_, steps](std::byte* back) { shared->give(std::unique_ptr<std::byte[]>{back}, steps); }};
 }
 
-BlockPool::Stats BlockPool::stats() const {
+BlockStats BlockPool::stats() const {
   const std::lock_guard lock{shared_->mutex};
   return shared_->stats;
 }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include <plumvine/stats.hpp>
+
 namespace plumvine::uv {
 
 /// Memory for payloads, used again. What a node keeps for repair goes at the rate at which new payloads come, and each page that the system
@@ -24,12 +26,7 @@ class BlockPool {
   /// At least so many bytes; what is in them is anything.
   [[nodiscard]] std::shared_ptr<std::byte[]> take(std::size_t bytes) const;
 
-  struct Stats {
-    std::uint64_t reused = 0;  ///< blocks that were there
-    std::uint64_t made = 0;    ///< blocks that the system gave
-    std::uint64_t spare = 0;   ///< bytes in the pool
-  };
-  [[nodiscard]] Stats stats() const;
+  [[nodiscard]] BlockStats stats() const;
 
  private:
   struct Shared;

@@ -21,6 +21,7 @@ Json path_json(const MessagePath& path, bool lists) {
   if (path.state != PathInfo::State::held) return json;
   json["hops"] = path.hops;
   json["delay_ms"] = milliseconds(path.latency);
+  json["waited_ms"] = path.waited ? milliseconds(*path.waited) : Json(nullptr);
   json["from"] = path.from.empty() ? Json(nullptr) : Json(path.from);
   if (!lists) return json;
   json["sent"] = path.sent;

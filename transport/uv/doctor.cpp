@@ -88,14 +88,20 @@ std::string differing(const std::vector<Said>& said, const std::function<std::st
 
 Json notes(const std::vector<Said>& said) {
   Json out = Json::array();
-  std::vector<std::string> open, unlabelled;
+  std::vector<std::string> open, unlabelled, aged;
   for (const Said& one : said) {
     const auto lacks = [&](const char* key) { return one.answer.contains(key) && one.answer[key] == false; };
     if (lacks("label")) unlabelled.push_back(one.member);
     if (lacks("key")) open.push_back(one.member);
+    if (one.answer.contains("old_key") && one.answer["old_key"].is_object()) {
+      const Json& key = one.answer["old_key"];
+      if (key.contains("name") && key["name"].is_string() && key.contains("days") && key["days"].is_number_unsigned())
+        aged.push_back(one.member + " (" + key["name"].get<std::string>() + ", " + std::to_string(key["days"].get<std::uint64_t>()) + " days)");
+    }
   }
   if (!unlabelled.empty()) out.push_back(note("PV2901", some_of(unlabelled)));
   if (!open.empty()) out.push_back(note("PV2902", some_of(open)));
+  if (!aged.empty()) out.push_back(note("PV2906", some_of(aged)));
   if (auto text = differing(said, [](const Json& answer) { return answer["version"].get<std::string>(); }); !text.empty())
     out.push_back(note("PV2903", std::move(text)));
   for (const std::string_view key : kShared) {
@@ -115,11 +121,13 @@ std::size_t rank_of(std::string_view code) noexcept {
   return static_cast<std::size_t>(std::find(kOrder.begin(), kOrder.end(), code) - kOrder.begin());
 }
 
-std::string findings_answer(const HealthReport& report, const Config& config) {
+std::string findings_answer(const HealthReport& report, const Config& config, const std::vector<KeyInfo>& keys) {
   Json out{{"version", report.version}, {"label", !config.cluster.empty()}, {"key", !config.encrypt.empty() || !config.keyring.empty() || !config.tls_cert.empty()}};
   Json& settings = out["settings"] = Json::object();
   for (const auto& [key, value] : config.describe())
     if (std::find(kShared.begin(), kShared.end(), key) != kShared.end()) settings[key] = value;
+  if (const double limit = std::chrono::duration<double>(config.health.key_age_warning).count(); limit > 0 && !keys.empty() && keys.front().age_s > limit)
+    out["old_key"] = {{"name", keys.front().name}, {"days", static_cast<std::uint64_t>(keys.front().age_s / 86400)}};
   Json& reasons = out["reasons"] = Json::array();
   for (const HealthReason& reason : report.reasons) {
     Json evidence = Json::object();

@@ -12,7 +12,7 @@ namespace plumvine::uv {
 
 /// What a member says when the doctor asks (`Asking::findings`): the reasons of its own health report, its version, and the settings
 /// that are to be alike everywhere. JSON.
-std::string findings_answer(const HealthReport& report, const Config& config);
+std::string findings_answer(const HealthReport& report, const Config& config, const std::vector<KeyInfo>& keys = {});
 
 /// What all members said, put together: one finding for each code that anybody reports, causes before what follows from them, each with the
 /// evidence of every member that sees it; and advice.

@@ -18,6 +18,7 @@ constexpr std::array kTable{
     ErrorCode{"would_deadlock", "A call that waits was made on the loop's own thread.",
               "Use the call or handler that does not wait, or another thread."},
     ErrorCode{"malformed", "Bytes that were read are not what they should be.", "The message says which; compare versions of both ends."},
+    ErrorCode{"key_reused", "The Idempotency-Key of a publish was used for another message within ten minutes.", "Take a new key for each message; the same one only to send the same message again."},
     ErrorCode{"limit_reached", "A bound on how many there may be at a time was reached.", "Wait until some are done; the message names the bound."},
     ErrorCode{"not_found", "There is no such path, member, link or key.", "plumvine members, plumvine peers or GET / list what there is."},
     ErrorCode{"timed_out", "It took longer than was waited for; it may still come to pass.", "Look before you repeat it: plumvine health, plumvine lag."},

@@ -42,7 +42,7 @@ std::string format_keyring(const std::vector<Bytes>& keys) {
 
 std::string format_key_history(const KeyHistory& history) {
   const nlohmann::ordered_json file{
-      {"format", kHistoryFormat}, {"primary", history.primary}, {"used_at", history.used_at}, {"superseded", history.superseded}};
+      {"format", kHistoryFormat}, {"primary", history.primary}, {"used_at", history.used_at}, {"superseded", history.superseded}, {"since", history.since}};
   return file.dump(1) + '\n';
 }
 
@@ -53,7 +53,8 @@ Result<KeyHistory> read_key_history(const std::string& path) {
   const auto file = nlohmann::json::parse(*text, nullptr, false);
   try {
     if (file.is_object() && file.at("format") == kHistoryFormat && file.at("used_at").is_number_unsigned())
-      return KeyHistory{file.at("primary"), file.at("used_at"), file.at("superseded")};
+      return KeyHistory{file.at("primary"), file.at("used_at"), file.at("superseded"),
+                        file.value("since", std::map<std::string, std::uint64_t>{})};  // older versions did not write it
   } catch (const nlohmann::json::exception&) {  // a field is missing, or of another type
   }
   return {Errc::invalid_argument, "it is no history of keys"};

@@ -106,6 +106,33 @@ void Turns::spent(std::string_view what, std::uint64_t ns) {
   part.ns = ns;
 }
 
+Turns::Span::Span(std::shared_ptr<Turns> turns, LoopPhase phase) : turns_(std::move(turns)) {
+  if (turns_) before_ = turns_->change(phase);
+}
+
+Turns::Span::~Span() {
+  if (turns_) (void)turns_->change(before_);
+}
+
+LoopPhase Turns::change(LoopPhase to) noexcept {
+  const std::uint64_t now_ns = uv_hrtime();
+  if (phase_ != LoopPhase::count_) {
+    const std::uint64_t ns = now_ns - phase_start_ns_;
+    const std::uint64_t own_ns = ns - std::min(ns, carved_ns_);
+    phases_.add(phase_, own_ns);
+    turn_phases_ns_ += own_ns;
+  }
+  phase_start_ns_ = now_ns;
+  carved_ns_ = 0;
+  return std::exchange(phase_, to);
+}
+
+void Turns::carve(LoopPhase phase, std::uint64_t ns) noexcept {
+  phases_.add(phase, ns);
+  turn_phases_ns_ += ns;
+  carved_ns_ += ns;
+}
+
 void Turns::measure() {
   const std::uint64_t now_ns = uv_hrtime();
   const std::uint64_t idle_ns = uv_metrics_idle_time(loop_);
@@ -114,6 +141,8 @@ void Turns::measure() {
   turn_start_ns_ = now_ns;
   turn_idle_ns_ = idle_ns;
 
+  phases_.add(LoopPhase::other, busy_ns - std::min(busy_ns, turn_phases_ns_));
+  turn_phases_ns_ = 0;
   window_busy_ns_ += busy_ns;
   if (const std::uint64_t window_ns = now_ns - window_start_ns_; window_ns >= kWindowNs) {
     busy_ratio_ = static_cast<double>(window_busy_ns_) / static_cast<double>(window_ns);
@@ -144,6 +173,7 @@ void Turns::report(LoopStats& stats) {
   stats.max_stall = Duration{static_cast<std::int64_t>(*longest)};
   stats.max_stall_in = stall_in_[static_cast<std::size_t>(longest - stall_max_ns_.begin())];
   stats.stalls = stalls_;
+  stats.phases = phases_;
 }
 
 UvLoop::UvLoop(uv_loop_t* loop) : loop_(loop), turns_(Turns::of(loop)) {
@@ -183,6 +213,7 @@ void UvLoop::arm(Timestamp deadline) {
 
 void UvLoop::fire() {
   const uv_timer_t* alive = timer_.get();
+  const Turns::Span span{turns_, LoopPhase::timers};
   const Timestamp due = std::exchange(deadline_, kNever);
   firing_ = true;
   if (now() < due) {
@@ -200,6 +231,7 @@ void UvLoop::defer() {
 
 void UvLoop::flush() {
   const uv_timer_t* alive = timer_.get();
+  const Turns::Span span{turns_, LoopPhase::sending};
   if (!tasks_.empty()) run_tasks();
   if (alive->data == nullptr) return;
   if (std::exchange(deferred_, false) && events_ != nullptr) events_->on_deferred();

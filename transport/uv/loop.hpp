@@ -34,7 +34,24 @@ class Turns {
   void spent(std::string_view what, std::uint64_t ns);
   void report(LoopStats& stats);
 
+  /// As long as it lives the loop's time counts for `phase`; one inside another takes over. Two readings of the clock: for batches, not
+  /// for single messages. Null: nothing is counted.
+  class Span {
+   public:
+    Span(std::shared_ptr<Turns> turns, LoopPhase phase);
+    ~Span();
+    Span(const Span&) = delete;
+    Span& operator=(const Span&) = delete;
+
+   private:
+    std::shared_ptr<Turns> turns_;
+    LoopPhase before_ = LoopPhase::count_;
+  };
+  /// So much of the span that is open was of `phase`: for what is timed anyway.
+  void carve(LoopPhase phase, std::uint64_t ns) noexcept;
+
  private:
+  LoopPhase change(LoopPhase to) noexcept;
   void end();
   void wake();
   void measure();
@@ -63,6 +80,12 @@ class Turns {
   std::array<Part, kPartsMax> parts_;            ///< of this turn, so far
   std::size_t parts_count_ = 0;
   SecondsHistogram stalls_{kSecondsBuckets};
+
+  LoopPhase phase_ = LoopPhase::count_;  ///< of the span that is open; `count_`: none is
+  std::uint64_t phase_start_ns_ = 0;
+  std::uint64_t carved_ns_ = 0;          ///< of it for others
+  std::uint64_t turn_phases_ns_ = 0;     ///< what phases had of this turn
+  CountedReasons<LoopPhase> phases_;     ///< nanoseconds
 };
 
 /// `Loop` on a libuv loop. One timer carries the one deadline, rounded up to libuv's millisecond, so it is never early. Deferred work
@@ -80,6 +103,9 @@ class UvLoop final : public Loop {
   /// Something that this turn runs took so long: it is to blame if, all its times together, it took most of a long turn. Of a turn
   /// the first `kPartsMax` kinds count.
   void spent(std::string_view what, std::uint64_t ns) { turns_->spent(what, ns); }
+  /// As `Turns::Span` and `Turns::carve`.
+  [[nodiscard]] const std::shared_ptr<Turns>& meter() const noexcept { return turns_; }
+  void carve(LoopPhase phase, std::uint64_t ns) noexcept { turns_->carve(phase, ns); }
   /// Runs `task` in a turn after this one, never inside the call.
   void soon(std::function<void()> task);
 

@@ -58,6 +58,7 @@ Result<Sequence> Mailbox::publish(Publish&& broadcast, Duration wait) {
   }
   const Sequence sequence = next_++;
   broadcast.sequence = sequence;
+  broadcast.at = now;
   put(std::move(broadcast));
   windows_[window_of(bytes)].room.published(sequence, bytes, now, is_metered(bytes));
   waiting_bytes_ += bytes;
@@ -109,7 +110,8 @@ std::vector<Mailbox::Item> Mailbox::take() {
       const std::uint64_t size = message->joins ? message->run.bytes() : message->payload.bytes.size();
       bytes += size;
       waiting_bytes_ -= size;
-      waiting_messages_ -= message->joins ? message->run.count() : 1;
+      if (message->joins) message->count = message->run.count();
+      waiting_messages_ -= message->count;
       if (message->joins) message->payload = message->run.take();
     } else {
       --waiting_commands_;

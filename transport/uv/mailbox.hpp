@@ -39,6 +39,8 @@ class Mailbox {
     AckWish acks = {};
     std::function<void(const Receipt&)> on_receipt = {};  ///< empty: the user's handler; an id of zeros: the node was stopped
     frame::RunBuilder run = {};  ///< what joined; the mailbox's
+    Timestamp at = {};           ///< when it, or the first that joined, was published; the mailbox's
+    std::uint32_t count = 1;     ///< how many broadcasts it is, once taken
   };
   /// Called once on the loop thread: with true to run, with false if the node closed before.
   using Command = std::function<void(bool run)>;

@@ -27,6 +27,7 @@ void Node::Impl::tell(const LogRecord& record) {
 
 void Node::Impl::tell(EventKind kind, const LogRecord& record) {
   if (events_) events_->add(kind, record, wall_ms());
+  if (config_.log && config_.log_security && kind == EventKind::security) return config_.log(record);
   if (config_.log && record.level <= config_.log_level_of(record.component)) config_.log(record);
 }
 
@@ -35,6 +36,7 @@ MemoryStats Node::Impl::memory(const Snapshot& snapshot) const {
   constexpr std::uint64_t kMessage = 300, kMember = 1024;
   MemoryStats stats;
   stats.resident = uv::resident_bytes();
+  stats.blocks = blocks_.stats();
   stats.parts.add(MemoryPart::store, snapshot.tree.store_bytes + kMessage * snapshot.tree.store_messages);
   stats.parts.add(MemoryPart::queues, snapshot.queue_bytes);
   stats.parts.add(MemoryPart::mailbox, snapshot.loop.mailbox_bytes);

@@ -10,6 +10,7 @@ void Node::Impl::observe_handler(const char* handler, std::uint64_t started_ns, 
   const std::uint64_t ns = uv_hrtime() - started_ns;
   core_->driver.loop_stats().handlers.observe(static_cast<double>(ns) / 1e9 / calls, calls);
   core_->loop.spent(handler, ns);
+  core_->loop.carve(LoopPhase::handlers, ns);
 }
 
 template <class Event>
@@ -83,9 +84,12 @@ std::map<std::string, std::function<Verdict(const Message&)>, std::less<>> Node:
 uv::HttpResponse Node::Impl::serve(const uv::HttpRequest& request) {
   const std::uint64_t started_ns = uv_hrtime();
   if (!core_->clients.admit(request, started_ns)) return core_->clients.refusal();
+  const uv::Turns::Span span{core_->loop.meter(), LoopPhase::http};
   auto response = core_->admin.handle(request);
   constexpr std::uint64_t kWorthNaming = 1'000'000;
-  if (const std::uint64_t ns = uv_hrtime() - started_ns; ns >= kWorthNaming)
+  const std::uint64_t ns = uv_hrtime() - started_ns;
+  core_->driver.loop_stats().operation(LoopOperation::http, static_cast<double>(ns) / 1e9);
+  if (ns >= kWorthNaming)
     core_->loop.spent("HTTP " + request.method + ' ' + request.path.substr(0, 64), ns);
   return response;
 }

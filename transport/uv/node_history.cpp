@@ -65,12 +65,13 @@ void NodeHistory::lost(const LostEvent& lost) {
   subscribers_.lost(lost);
 }
 
-void NodeHistory::end_turn() {
-  if (!file_) return;
+bool NodeHistory::end_turn() {
+  if (!file_) return false;
   const std::int64_t now_us = wall_us();
   // The first position is that of the first sync: whoever is killed right after it goes on from there.
-  if (driver_.synced() && (saved_us_ == 0 || (moved_ && now_us - saved_us_ >= kPositionEveryUs))) return save_position(now_us);
-  told(file_->commit(now_us));
+  if (driver_.synced() && (saved_us_ == 0 || (moved_ && now_us - saved_us_ >= kPositionEveryUs))) save_position(now_us);
+  else told(file_->commit(now_us));
+  return true;
 }
 
 void NodeHistory::save_position(std::int64_t now_us) {

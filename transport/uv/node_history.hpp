@@ -28,8 +28,8 @@ class NodeHistory final : public HistorySource {
   /// Before the user's handler is told the same.
   void deliver(const Message& message);
   void lost(const LostEvent& lost);
-  /// The loop's turn is over: what it brought is written.
-  void end_turn();
+  /// The loop's turn is over: what it brought is written. False: there is no file.
+  bool end_turn();
   /// Writes a last time: the node ends.
   void finish();
   [[nodiscard]] HistoryInfo info();

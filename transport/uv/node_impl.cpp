@@ -86,8 +86,11 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
     node.turn_snapshot_.reset();
     if (!history) return;
     const std::uint64_t started_ns = uv_hrtime();
-    history->end_turn();
-    loop.spent("the message store (data_dir)", uv_hrtime() - started_ns);
+    if (!history->end_turn()) return;
+    const std::uint64_t ns = uv_hrtime() - started_ns;
+    loop.spent("the message store (data_dir)", ns);
+    loop.carve(LoopPhase::store, ns);
+    driver.loop_stats().operation(LoopOperation::store, static_cast<double>(ns) / 1e9);
   });
   history = std::make_unique<uv::NodeHistory>(uv_loop, driver, std::move(node.history_file_), node.identity_.instance, [&node](std::string why) {
     node.log(LogLevel::warn, code::kDataNotKept, "Messages are not kept: " + std::move(why));
@@ -392,8 +395,14 @@ bool Node::Impl::on_loop_thread() const { return loop_thread_.load() == std::thi
 
 void Node::Impl::on_mail() {
   if (stop_wanted_) return begin_close();
-  for (auto& item : mailbox_.take()) {
+  const uv::Turns::Span span{core_->loop.meter(), LoopPhase::mailbox};
+  const std::uint64_t started_ns = uv_hrtime();
+  auto items = mailbox_.take();
+  LoopStats& stats = core_->driver.loop_stats();
+  for (auto& item : items) {
     if (auto* message = std::get_if<uv::Mailbox::Publish>(&item)) {
+      const std::int64_t waited_ns = static_cast<std::int64_t>(started_ns) - message->at.ns;
+      stats.mailbox_wait.observe(static_cast<double>(std::max<std::int64_t>(0, waited_ns)) / 1e9, message->count);
       if (closing_) {
         if (message->on_receipt) message->on_receipt(Receipt{});
         continue;
@@ -404,6 +413,7 @@ void Node::Impl::on_mail() {
       std::get<uv::Mailbox::Command>(item)(!closing_);
     }
   }
+  if (!items.empty()) stats.operation(LoopOperation::mailbox, static_cast<double>(uv_hrtime() - started_ns) / 1e9);
   if (closing_) return;
   bool wanted = false;
   {
@@ -412,9 +422,9 @@ void Node::Impl::on_mail() {
   }
   if (wanted) (void)make_snapshot();
   if (mailbox_.take_writable() && handlers_.on_writable) {
-    const std::uint64_t started_ns = uv_hrtime();
+    const std::uint64_t called_ns = uv_hrtime();
     handlers_.on_writable();
-    observe_handler("handler on_writable", started_ns);
+    observe_handler("handler on_writable", called_ns);
   }
 }
 
@@ -568,12 +578,13 @@ Config Node::Impl::driver_config() {
 
 /// The machines say what any component wants to hear, and what makes an event whatever the log shows.
 LogLevel Node::Impl::driver_log_level() const {
-  LogLevel level = events_ ? LogLevel::debug : LogLevel::error;
+  LogLevel level = events_ ? LogLevel::debug : config_.log_security ? LogLevel::info : LogLevel::error;
   for (const std::string_view component : kLogComponents) level = std::max(level, config_.log_level_of(component));
   return level;
 }
 
 std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
+  const std::uint64_t started_ns = uv_hrtime();
   LoopStats& stats = core_->driver.loop_stats();
   core_->loop.report(stats);
   const auto fill = mailbox_.fill();
@@ -598,11 +609,15 @@ std::shared_ptr<const Snapshot> Node::Impl::make_snapshot() {
   if (core_->http) {
     made->http = core_->http->stats();
     made->http.rate_limited = core_->clients.refused();
+    made->http.repeated = core_->admin.once().repeated();
+    made->http.keys_forgotten = core_->admin.once().forgotten();
     made->http_requests = core_->admin.requests();
   }
   const std::lock_guard lock{mutex_};
   published_ = made;
-  published_ns_ = static_cast<std::int64_t>(uv_hrtime());
+  const std::uint64_t done_ns = uv_hrtime();
+  stats.operation(LoopOperation::snapshot, static_cast<double>(done_ns - started_ns) / 1e9);
+  published_ns_ = static_cast<std::int64_t>(done_ns);
   changed_.notify_all();
   return made;
 }

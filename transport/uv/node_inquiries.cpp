@@ -35,7 +35,10 @@ void Node::Impl::answered(Answered answers) {
 std::string Node::Impl::own_answer(uv::Asking kind, std::string_view text) {
   switch (kind) {
     case uv::Asking::paths: return uv::paths_answer(core_->driver, text);
-    case uv::Asking::findings: return uv::findings_answer(assess(*fresh_snapshot(), config_.health), config_);
+    case uv::Asking::findings: {
+      const auto snapshot = fresh_snapshot();
+      return uv::findings_answer(assess(*snapshot, config_.health), config_, snapshot->keys);
+    }
     case uv::Asking::links: return uv::links_answer(*fresh_snapshot());
     case uv::Asking::views: return uv::views_answer(*fresh_snapshot(), text);
     case uv::Asking::events: return uv::events_answer(events_.get(), *fresh_snapshot(), text, uv::http::wall_ms(), uv::kTheirEvents);

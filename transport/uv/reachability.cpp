@@ -19,6 +19,7 @@ bool is_there(const MemberInfo& info) { return info.member.state == MemberState:
 /// What the far end says of its ways to us.
 struct FarEnd {
   bool udp = false, tcp = false, heard = false;
+  std::uint64_t packet_bytes = 0;
   std::string tcp_problem;
 };
 
@@ -38,7 +39,8 @@ std::optional<Said> read_answer(std::string_view text) {
   const Json& us = json["asker"];
   if (!us.is_object()) return said;
   const auto flag = [&](const char* key) { return us.contains(key) && us[key].is_boolean() && us[key].get<bool>(); };
-  said.of_us = FarEnd{flag("udp"), flag("tcp"), flag("heard"), {}};
+  said.of_us = FarEnd{flag("udp"), flag("tcp"), flag("heard")};
+  if (us.contains("packet_bytes") && us["packet_bytes"].is_number_unsigned()) said.of_us->packet_bytes = us["packet_bytes"].get<std::uint64_t>();
   if (us.contains("tcp_problem") && us["tcp_problem"].is_string()) said.of_us->tcp_problem = us["tcp_problem"].get<std::string>();
   return said;
 }
@@ -105,6 +107,17 @@ Json clock_offset(const Snapshot& own, const std::string& name) {
   return nullptr;
 }
 
+/// Largest packets that get there, and here: null where nobody tried.
+Json packet_bytes(const ReachCheck* check, const FarEnd* far) {
+  const auto size = [](std::uint64_t bytes) { return bytes == 0 ? Json(nullptr) : Json(bytes); };
+  return {{"out", size(check == nullptr ? 0 : check->packet_bytes)}, {"in", size(far == nullptr ? 0 : far->packet_bytes)}};
+}
+
+/// Packets of `udp_buffer_size` are lost on the way there or here, although smaller ones are not.
+bool packets_too_large(const Json& bytes, std::uint64_t udp_buffer_size) {
+  return std::any_of(bytes.begin(), bytes.end(), [=](const Json& size) { return !size.is_null() && size.get<std::uint64_t>() < udp_buffer_size; });
+}
+
 Json row_of(const Snapshot& own, const MemberInfo& info, const Ways& ways, bool checked, bool answered) {
   const auto pair = [](Way out, Way in) { return Json{{"out", name_of(out)}, {"in", name_of(in)}}; };
   Json tcp = pair(ways.tcp_out, ways.tcp_in);
@@ -158,12 +171,12 @@ void reach_answer(const Snapshot& own, std::string_view question, const Reach& c
   if (pinger != "*" && pinger != own.name) return done(text_of({{"asker", nullptr}, {"unwell", unwell}}));
   check(asker, [unwell, done = std::move(done)](const std::optional<ReachCheck>& found) {
     Json us;
-    if (found) us = {{"udp", found->udp.has_value()}, {"tcp", found->tcp.has_value()}, {"heard", found->heard}, {"tcp_problem", found->tcp_problem}};
+    if (found) us = {{"udp", found->udp.has_value()}, {"tcp", found->tcp.has_value()}, {"heard", found->heard}, {"tcp_problem", found->tcp_problem}, {"packet_bytes", found->packet_bytes}};
     done(text_of({{"asker", us}, {"unwell", unwell}}));
   });
 }
 
-std::string reach_json(const Snapshot& own, std::string_view only, const Reached& reached) {
+std::string reach_json(const Snapshot& own, std::string_view only, const Reached& reached, std::uint64_t udp_buffer_size) {
   std::map<std::string, Said> said;
   std::vector<std::string> silent = reached.answered.missing;
   for (const auto& [who, text] : reached.answered.answers) {
@@ -183,8 +196,11 @@ std::string reach_json(const Snapshot& own, std::string_view only, const Reached
     Ways ways;
     judge_udp(ways, info, ours, of_us);
     judge_tcp(ways, info, own.links, ours, of_us);
-    ok = ok && !ways.any_blocked();
-    rows.push_back(row_of(own, info, ways, ours != nullptr, far != said.end()));
+    Json row = row_of(own, info, ways, ours != nullptr, far != said.end());
+    row["packet_bytes"] = packet_bytes(ours, of_us);
+    row["packets_too_large"] = packets_too_large(row["packet_bytes"], udp_buffer_size);
+    ok = ok && !ways.any_blocked() && row["packets_too_large"] == false;
+    rows.push_back(std::move(row));
   }
   Json elsewhere = Json::array();
   for (const auto& [who, what] : said) {
@@ -196,7 +212,7 @@ std::string reach_json(const Snapshot& own, std::string_view only, const Reached
       ok = false;
     }
   }
-  return text_of({{"self", own.name}, {"address", own.address.to_string()}, {"ok", ok}, {"members", rows}, {"elsewhere", elsewhere},
+  return text_of({{"self", own.name}, {"address", own.address.to_string()}, {"udp_buffer_size", udp_buffer_size}, {"ok", ok}, {"members", rows}, {"elsewhere", elsewhere},
                   {"silent", silent}});
 }
 

@@ -37,7 +37,8 @@ struct Reached {
   std::map<std::string, ReachCheck> checks;
   Answered answered;
 };
-/// `{"self","address","ok","members":[…],"elsewhere":[…],"silent":[…]}`; with `only` the one row.
-std::string reach_json(const Snapshot& own, std::string_view only, const Reached& reached);
+/// `{"self","address","udp_buffer_size","ok","members":[…],"elsewhere":[…],"silent":[…]}`; with `only` the one row. Not `ok` either where
+/// packets of `udp_buffer_size`, this member's, do not pass although smaller ones do.
+std::string reach_json(const Snapshot& own, std::string_view only, const Reached& reached, std::uint64_t udp_buffer_size);
 
 }  // namespace plumvine::uv

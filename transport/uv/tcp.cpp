@@ -206,6 +206,7 @@ void TcpStreams::dial(ConnId id, const Endpoint& to) {
 }
 
 void TcpStreams::ready(Stream& stream, int status, int events) {
+  const Turns::Span span{loop_.meter(), LoopPhase::links};
   if (stream.connecting) return connected(stream);
   const ConnId id = stream.id;
   const auto alive = alive_;

@@ -12,8 +12,8 @@ struct UdpSocket::Buffers {
   std::array<sockaddr_storage, kBatch> senders{};
 };
 
-UdpSocket::UdpSocket(uv_loop_t* loop, Fd fd, TransportStats& stats, OnPacket on_packet)
-    : loop_(loop), fd_(std::move(fd)), stats_(stats), on_packet_(std::move(on_packet)),
+UdpSocket::UdpSocket(uv_loop_t* loop, Fd fd, TransportStats& stats, OnPacket on_packet, std::shared_ptr<Turns> meter)
+    : loop_(loop), fd_(std::move(fd)), stats_(stats), on_packet_(std::move(on_packet)), meter_(std::move(meter)),
       buffers_(std::make_unique<Buffers>()) {
   SockAddr local;
   if (getsockname(fd_.get(), local.get(), &local.size) == 0) family_ = local.get()->sa_family;
@@ -51,6 +51,7 @@ void UdpSocket::send(const Endpoint& to, BytesView packet) {
 
 void UdpSocket::readable() {
   const uv_poll_t* alive = poll_.get();
+  const Turns::Span span{meter_, LoopPhase::packets};
   for (unsigned batch = 0; batch < kBatchesPerTurn; ++batch) {
     if (!receive_batch() || alive->data == nullptr) break;
   }

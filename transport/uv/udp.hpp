@@ -10,6 +10,7 @@
 #include <plumvine/stats.hpp>
 
 #include "handle.hpp"
+#include "loop.hpp"
 #include "socket.hpp"
 
 namespace plumvine::uv {
@@ -22,7 +23,8 @@ class UdpSocket {
  public:
   using OnPacket = std::function<void(const Endpoint&, BytesView)>;
 
-  UdpSocket(uv_loop_t* loop, Fd fd, TransportStats& stats, OnPacket on_packet);
+  /// `meter`, if there is one, gets the time that batches take.
+  UdpSocket(uv_loop_t* loop, Fd fd, TransportStats& stats, OnPacket on_packet, std::shared_ptr<Turns> meter = {});
   ~UdpSocket();
   /// False with the system's error when the loop cannot watch the socket.
   Status start();
@@ -43,6 +45,7 @@ class UdpSocket {
   Handle<uv_poll_t> poll_;
   TransportStats& stats_;
   OnPacket on_packet_;
+  std::shared_ptr<Turns> meter_;
   std::unique_ptr<Buffers> buffers_;
 };
 

@@ -200,6 +200,22 @@ kill -HUP "${pid[n1]}"
 returns n1
 for i in 4 5 6 7; do eval "exec $i>&-"; done
 disband
+# Certificates: one that expires while the member runs, and its successor, which is taken over.
+pki=$work/pki
+issue() { "$cli" tls dev-ca "$pki" "$@" --label blue >/dev/null || fail "no certificates"; }
+issue n1 n2 n3 n4 n5 n6 n7
+for i in 1 2 3 4 5 6 7; do
+  start "n$i" "${usual[@]}" --tls-cert "$pki/n$i.pem" --tls-key "$pki/n$i-key.pem" --tls-ca "$pki/ca.pem" $([ $i = 1 ] || echo --join "$(field n1 bind)")
+done
+within 30 alive 7
+returns n1
+issue n7 --life 15s
+names n1 PV2303 '.evidence | keys == ["n7"]'
+names n1 PV2304 '.severity == "unhealthy" and (.evidence | keys == ["n7"])'
+names n7 PV2304 '.evidence.n7.left_s <= 0'
+issue n7
+returns n1
+disband
 cluster 7 --set expected_members_min=8
 names n1 PV2014 '.evidence.n1.expected_min == 8'
 launch n8 10.1.0.1:0 /dev/null "${usual[@]}" --join "$(field n1 bind)"

@@ -101,7 +101,7 @@ id=$(jq -r .id "$work/answer")
 arrived() { at a --json trace "$id" | jq -e '[.paths[] | .delivered] == [true, true, true]' >/dev/null; }
 within 10 arrived
 for name in a b c; do
-  expect 0 at $name trace "$id" && says "^message $id\$" && says '^a +held +yes +0 +0.000 +- ' && says '^b +held +yes +[12] +[0-9.]+ +[ac]'
+  expect 0 at $name trace "$id" && says "^message $id\$" && says '^a +held +yes +0 +0.000 +- ' && says '^b +held +yes +[12] +[0-9.]+ +[0-9.]+ +[ac]'
 done
 expect 1 at a trace "${id%-*}-999" && says 'no member that answers knows message'
 expect 2 at a trace nothing

@@ -41,6 +41,7 @@ says '^seen from b at 127\.0\.0\.3:[0-9]+$' && says '^a +127\.0\.0\.2:[0-9]+ +al
 expect 0 at a --json reachability b
 jq -e '.ok and (.members | length) == 1 and .members[0].to_open == [] and .members[0].checked and .members[0].answered and .silent == []' \
   <"$work/answer" >/dev/null || fail "$(cat "$work/answer")"
+jq -e '.members[0] | .packet_bytes == {"out": 1472, "in": 1472} and .packets_too_large == false' <"$work/answer" >/dev/null || fail "packets: $(cat "$work/answer")"
 measured() { at a --json reachability | jq -e 'all(.members[]; .rtt_ms > 0) and any(.members[]; .clock_offset_ms != null)' >/dev/null; }
 within 20 measured
 expect 1 at a reachability nobody && says "no other member 'nobody'"

@@ -7,6 +7,8 @@
 #   ```text         what the block above prints; … stands for anything, blanks are as good as one. Until it does, and succeeds, it is run
 #                   again, for 20 s at most
 #   ```toml, ```ini a file named in its first line, `# NAME`, is written to the folder; toml is a configuration and must be valid
+#   ```yaml         a configuration of Prometheus, which promtool must take; or a container's `args`, with which an agent is started, and
+#                   its probes, which it must answer
 #
 # Other blocks are not run; tests/integration/docs/names.sh knows why.
 set -u
@@ -29,6 +31,7 @@ fail() {
   for log in "$work"/*.log; do [ -s "$log" ] && { echo "-- $log" >&2; tail -n 15 "$log" >&2; }; done
   exit 1
 }
+packaging=$(dirname "$page")/../tools/packaging/prometheus
 cd "$work" || exit 1
 unset "${!PLUMVINE_@}" NO_COLOR
 set -m  # kill %1 is for people, too
@@ -54,6 +57,25 @@ answers() {
   [[ $got == $pattern ]]
 }
 shown() { echo "$page:$line: $1: $(head -c 2000 "$work/.answer")"; }
+
+# A container: on a network of its own the agent runs as `args` say, and what the probes ask is there.
+container() {
+  local args
+  mapfile -t args < <(sed -n 's/^args: //p' "$1" | jq -r '.[]' | sed "s/^\$(POD_NAME)$/pod-0/; s/^plumvine-headless$/127.0.0.1:1/; s|^/data$|$work/data|")
+  sed -n 's/.*Probe:.*path: \([^,]*\), port: \([0-9]*\).*/http:\/\/127.0.0.1:\2\1/p' "$1" >"$work/.probes"
+  { [ ${#args[@]} -gt 0 ] && [ -s "$work/.probes" ]; } || fail "$page:$line: there are no args or no probes"
+  # shellcheck disable=SC2016
+  unshare --net bash -c '
+    ip link set lo up
+    plumvined "$@" 2>container.log &
+    trap "kill -KILL $!" EXIT
+    while read -r probe; do
+      until status=$(curl -s -o /dev/null -w "%{http_code}" "$probe") && [[ $status == 200 || $status == 503 ]]; do
+        [ $SECONDS -lt 20 ] || { echo "$probe answers $status"; exit 1; }
+        sleep 0.1
+      done
+    done <.probes' container "${args[@]}" >"$work/.answer" 2>&1 || fail "$(shown 'the container does not do')"
+}
 
 settled() { [ -z "$failed" ] || fail "$(shown "$failed")"; }
 
@@ -90,6 +112,17 @@ while IFS= read -r text <&3 || [ -n "$text" ]; do
       [ -n "$name" ] || name=block.$fence
       printf '%s' "$body" >"$name"
       [ "$fence" = ini ] || plumvine config validate "$name" >"$work/.answer" 2>&1 || fail "$(shown 'not a configuration')"
+      ;;
+    yaml)
+      printf '%s' "${body//\/usr\/local\/share\/plumvine\/prometheus/$packaging}" >"$work/block.yaml"
+      if grep -q '^scrape_configs:' "$work/block.yaml"; then
+        promtool check config "$work/block.yaml" >"$work/.answer" 2>&1 || fail "$(shown 'not a configuration of Prometheus')"
+      elif grep -q '^args:' "$work/block.yaml"; then
+        container "$work/block.yaml"
+      else
+        fail "$page:$line: nobody knows how to try this block"
+      fi
+      runs=$((runs + 1))
       ;;
   esac
   fence=''

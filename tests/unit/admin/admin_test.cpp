@@ -153,6 +153,17 @@ std::string code_of(const HttpResponse& response) {
 
 }  // namespace
 
+TEST_CASE("a publish that is sent again with its key goes out once", "[admin]") {
+  Fixture f;
+  auto request = f.request("POST", "/publish/t", "hello");
+  request.headers["idempotency-key"] = "k";
+  f.host.refuse = Error{Errc::overloaded, "full"};
+  CHECK(f.admin.handle(request).status == 429);  // what was refused is not remembered
+  f.host.refuse.reset();
+  CHECK(f.admin.handle(request).body == f.admin.handle(request).body);
+  CHECK(f.host.calls.size() == 1);
+}
+
 TEST_CASE("every reading path answers with its type", "[admin]") {
   Fixture f;
   metrics::enable(f.host.settings);

@@ -131,3 +131,22 @@ TEST_CASE("a part that was given more room is named", "[memory]") {
   CHECK(grown.gained == std::uint64_t{200} << 20);
   CHECK(grown.gaining == MemoryPart::store);
 }
+
+TEST_CASE("an old key is a note that names it, and changes nothing else", "[doctor]") {
+  HealthReport report;
+  report.version = "1.0";
+  Config config = Config::lan("a");
+  config.health.key_age_warning = std::chrono::hours{24 * 30};
+  const auto at = [&](double days) { return uv::findings_answer(report, config, {{.name = "ab12cd34", .primary = true, .age_s = days * 86400}}); };
+  const auto noted = [](const std::string& answer) {
+    const Json found = Json::parse(uv::diagnose("a", answer, {}).json);
+    CHECK(found["well"] == true);
+    for (const Json& note : found["notes"])
+      if (note["code"] == "PV2906") return note["detail"].get<std::string>();
+    return std::string{};
+  };
+  CHECK(noted(at(29)).empty());
+  CHECK(noted(at(31)) == "a (ab12cd34, 31 days)");
+  config.health.key_age_warning = Duration{0};
+  CHECK(noted(at(31)).empty());
+}

@@ -120,7 +120,7 @@ std::string far_end(const Snapshot& from, const ReachCheck& found) {
 
 json reach_b(const ReachCheck& ours, const ReachCheck& theirs) {
   const Snapshot a = seen_by("a"), b = seen_by("b");
-  return json::parse(reach_json(a, "b", {{{"b", ours}}, answered({{"b", far_end(b, theirs)}})}));
+  return json::parse(reach_json(a, "b", {{{"b", ours}}, answered({{"b", far_end(b, theirs)}})}, 1400));
 }
 
 }  // namespace
@@ -149,9 +149,28 @@ TEST_CASE("a way that is closed in one direction is told by both ends together",
   CHECK(tcp["members"][0]["tcp"]["in_problem"] == "connecting to it took too long");
 }
 
+TEST_CASE("packets that are too large for a way are told of, and the way is not well", "[reachability]") {
+  ReachCheck ours = checked("b", true, true, true), theirs = checked("a", true, true, true);
+  ours.packet_bytes = theirs.packet_bytes = 1472;
+  const json wide = reach_b(ours, theirs);
+  CHECK(wide["ok"] == true);
+  CHECK(wide["members"][0]["packet_bytes"] == json({{"out", 1472}, {"in", 1472}}));
+  CHECK(wide["members"][0]["packets_too_large"] == false);
+  theirs.packet_bytes = 1232;
+  const json narrow = reach_b(ours, theirs);
+  CHECK(narrow["ok"] == false);
+  CHECK(narrow["members"][0]["packet_bytes"]["in"] == 1232);
+  CHECK(narrow["members"][0]["packets_too_large"] == true);
+  // A member of a version before this, or one that is none of ours, does not tell.
+  theirs.packet_bytes = 0;
+  const json old = reach_b(ours, theirs);
+  CHECK(old["ok"] == true);
+  CHECK(old["members"][0]["packet_bytes"]["in"].is_null());
+}
+
 TEST_CASE("without an answer of the far end only that is said which is known", "[reachability]") {
   const Snapshot a = seen_by("a");
-  const json alone = json::parse(reach_json(a, "b", {{{"b", checked("b", false, false, false)}}, answered({}, {"b"})}));
+  const json alone = json::parse(reach_json(a, "b", {{{"b", checked("b", false, false, false)}}, answered({}, {"b"})}, 1400));
   CHECK(alone["members"][0]["udp"] == json({{"out", "unknown"}, {"in", "unknown"}}));
   CHECK(alone["members"][0]["tcp"]["out"] == "blocked");
   CHECK(alone["members"][0]["answered"] == false);
@@ -160,7 +179,7 @@ TEST_CASE("without an answer of the far end only that is said which is known", "
   Snapshot known = seen_by("a");
   of(known, "c").packets = PacketPath::out_blocked;
   of(known, "d").no_link = "connection refused";
-  const json passive = json::parse(reach_json(known, "", {}));
+  const json passive = json::parse(reach_json(known, "", {}, 1400));
   CHECK(passive["members"].size() == 3);
   CHECK(passive["members"][0]["udp"]["out"] == "open");
   CHECK(passive["members"][1]["udp"] == json({{"out", "blocked"}, {"in", "open"}}));
@@ -180,7 +199,7 @@ TEST_CASE("members tell which ways of theirs are closed, and ping only when they
   const auto take = [&](std::string text) { answer = std::move(text); };
   reach_answer(c, reach_question("a", {"b"}, "b"), ping, take);
   CHECK(pings == 0);
-  const json found = json::parse(reach_json(seen_by("a"), "", {{}, answered({{"c", answer}})}));
+  const json found = json::parse(reach_json(seen_by("a"), "", {{}, answered({{"c", answer}})}, 1400));
   CHECK(found["elsewhere"] == json::parse(R"([{"at":"c","member":"d","packets":"in_blocked","no_link":""}])"));
   CHECK(found["ok"] == false);
   reach_answer(c, reach_question("a", {"b", "c"}, ""), ping, take);

@@ -297,3 +297,22 @@ TEST_CASE("a value that breaks a rule is named with its line in the file", "[age
   REQUIRE(refused);
   CHECK(has(refused->text(), file.path() + ":3: probe_timeout"));
 }
+
+TEST_CASE("log files are keys of the agent, with bounds", "[options]") {
+  Options options;
+  CHECK(set_key(options, "log_file", "/var/log/a.log"));
+  CHECK(set_key(options, "security_log", "/var/log/s.log"));
+  CHECK(set_key(options, "log_file_max_bytes", "1MiB"));
+  CHECK(set_key(options, "log_files_max", "0"));
+  CHECK(options.log_file == "/var/log/a.log");
+  CHECK(options.security_log == "/var/log/s.log");
+  CHECK(options.log_limits == LogFile::Limits{1 << 20, 0});
+  CHECK(set_key(options, "log_file_max_bytes", "1KiB").error().message == "is 1KiB, must be at least 64KiB");
+  CHECK(set_key(options, "log_files_max", "1001").error().message == "'1001' is not a whole number from 0 to 1000");
+  CHECK(set_key(options, "log_files_max", "-1").error().code == Errc::invalid_argument);
+  Options read;
+  const auto refusal = read_options({"--set", "log_file=x", "--set", "security_log=x"}, read);
+  REQUIRE(refusal);
+  CHECK(refusal->status == 2);
+  CHECK(refusal->text().find("security_log 'x' is log_file, too") != std::string::npos);
+}

@@ -149,6 +149,10 @@ TEST_CASE("the page of configuration keys is that of the source", "[config]") {
 | `print` | empty | Topics whose messages are printed as JSON lines on standard output; `*` is all but reserved ones. |
 | `publish` | empty | The topic on which each line of standard input is broadcast. |
 | `log_format` | `text` | `text`, or `json`: one object a line. |
+| `log_file` | empty | Where the log goes instead of standard error. Opened again at SIGHUP, so that others may move it away. |
+| `log_file_max_bytes` | `16MiB` | A log file of this size becomes FILE.1, which becomes FILE.2, and so on; at least 64KiB. |
+| `log_files_max` | `5` | How many older files are kept; up to 1000, 0: none. |
+| `security_log` | empty | Where events of kind security go as well, whatever the log levels are. Bounded and opened again likewise; turning it on or off needs a restart. |
 )";
   std::ofstream("configuration.md") << made;  // what to copy when this fails
   CHECK(slurp(PLUMVINE_SOURCE_DIR "/docs/configuration.md") == made);

@@ -2,6 +2,7 @@
 #include "membership/checks.hpp"
 
 #include "cluster.hpp"
+#include "transport/crypto/gnutls_aead.hpp"
 
 using namespace plumvine;
 using namespace plumvine::test;
@@ -51,6 +52,33 @@ TEST_CASE("a lost packet is no closed way", "[checks]") {
   c.packets_pass = [&](std::size_t from, std::size_t) { return from != 0 || ++dropped > 1; };
   const ReachCheck found = check(c, 0, 1);
   CHECK(found.udp);
+}
+
+TEST_CASE("a check finds the largest packet that gets there", "[checks]") {
+  Cluster c = joined(2);
+  const ReachCheck open = check(c, 0, 1);
+  CHECK(open.packet_bytes_tried == 1472);
+  CHECK(open.packet_bytes == 1472);
+  CHECK(c.packet_bytes_max == 1472);
+  c.packet_fits = [](std::size_t from, std::size_t, std::size_t bytes) { return from != 0 || bytes <= 1280; };
+  const ReachCheck narrow = check(c, 0, 1);
+  CHECK(narrow.udp);
+  CHECK(narrow.packet_bytes == 1232);
+  CHECK(check(c, 1, 0).packet_bytes == 1472);  // the other way is open
+}
+
+TEST_CASE("the size of a padded packet is exact with a label and a key, too", "[checks]") {
+  SwimConfig config;
+  config.udp_buffer_size = 9000;
+  config.enable_compression = true;
+  Cluster c(2, 1, config);
+  c.label = "blue";
+  c.keyring = make_keyring({Bytes::copy_of(std::string(16, 'k'))}).value();
+  c.start_all();
+  REQUIRE(c.run_until(10s, [&] { return c.one_view(); }));
+  const ReachCheck found = check(c, 0, 1);
+  CHECK(found.packet_bytes == 9000);
+  CHECK(c.packet_bytes_max == 9000);
 }
 
 TEST_CASE("a check of a member that is gone says what failed, and changes nothing", "[checks]") {

@@ -154,6 +154,8 @@ class Cluster {
   std::function<bool(std::size_t, std::size_t)> connected = [](std::size_t, std::size_t) { return true; };
   /// Do packets pass from one to the other? Streams follow `connected` alone.
   std::function<bool(std::size_t, std::size_t)> packets_pass = [](std::size_t, std::size_t) { return true; };
+  /// Do packets of so many bytes pass from one to the other?
+  std::function<bool(std::size_t, std::size_t, std::size_t)> packet_fits = [](std::size_t, std::size_t, std::size_t) { return true; };
   /// Addresses that names resolve to.
   std::map<std::string, std::vector<Endpoint>> names;
   std::uint64_t packets = 0;
@@ -245,7 +247,7 @@ class Cluster {
       ++packets;
       packet_bytes_max = std::max<std::uint64_t>(packet_bytes_max, send->packet.size());
       const auto to = node_at(send->to);
-      if (!to || !nodes_[*to]->up || !connected(i, *to) || !packets_pass(i, *to) || rng_.chance(loss)) return;
+      if (!to || !nodes_[*to]->up || !connected(i, *to) || !packets_pass(i, *to) || !packet_fits(i, *to, send->packet.size()) || rng_.chance(loss)) return;
       inject(nodes_[i]->endpoint, *to, send->packet);
     } else if (auto* open = std::get_if<swim::OpenStream>(&output)) {
       open_pipe(i, *open);

@@ -333,6 +333,15 @@ TEST_CASE("latency is measured on our clock, whatever the clocks of others show"
   future.published_us = INT64_MAX;
   s.receive(1, future);
   CHECK(s.tree.stats(s.now).delivery_latency.count() == 3);
+  CHECK(s.tree.stats(s.now).from_future == 1);
+  s.drain();
+  CHECK(std::any_of(s.logs.begin(), s.logs.end(), [](const std::string& line) {
+    return line.starts_with("Message " + to_string(gossip(3).id) + " of n50 says that it was published ");
+  }));
+  auto nearly = gossip(4);  // clocks are not compared that exactly
+  nearly.published_us = s.now.ns / 1000 + std::int64_t{3600} * 1'000'000 + 900'000;
+  s.receive(1, nearly);
+  CHECK(s.tree.stats(s.now).from_future == 1);
 }
 
 TEST_CASE("while a neighbour's clock is not known its messages have no latency", "[gossip]") {

@@ -403,3 +403,48 @@ TEST_CASE("a stopped process is found out, and catches up when it goes on", "[dr
   }
   cluster.check_invariants();
 }
+
+TEST_CASE("a delivery slower than slow_delivery is told with origin, hops and delay, and counted", "[driver]") {
+  TestCluster c;
+  c.add("a");
+  TestNode& b = c.add("b", [](Config& config) { config.health.slow_delivery = 1ns; });
+  TestNode& fast = c.add("c", [](Config& config) { config.health.slow_delivery = 1min; });
+  TestNode& off = c.add("d", [](Config& config) { config.health.slow_delivery = Duration{0}; });
+  REQUIRE(c.run_until([&] { return std::all_of(c.nodes.begin(), c.nodes.end(), [](const auto& node) { return node->ready() && !node->links().empty(); }); }, 20s));
+  c.run_for(5s);  // clocks of links are compared
+  c[0].publish("x");
+  c[0].publish("y", "_reserved");
+  REQUIRE(c.run_until([&] { return b.messages.size() == 2 && fast.messages.size() == 2 && off.messages.size() == 2; }, 10s));
+  CHECK(b.snapshot()->tree.slow == 1);
+  CHECK(b.logged("tree PV1309 Slow delivery of message " + to_string(b.messages[0].first) + " of a on topic t: "));
+  CHECK(fast.snapshot()->tree.slow == 0);
+  CHECK(off.snapshot()->tree.slow == 0);
+  CHECK_FALSE(off.logged("PV1309"));
+}
+
+TEST_CASE("the path of a message tells how long it waited for the handler", "[driver]") {
+  TestCluster c;
+  c.add("a");
+  TestNode& b = c.add("b");
+  REQUIRE(c.run_until([&] { return b.ready() && !b.links().empty(); }, 20s));
+  b.driver->pause_delivery(true);
+  c[0].publish("x");
+  c.run_for(300ms);
+  const MessageId id{c[0].snapshot()->instance, 1};
+  CHECK(b.driver->path(id).state == PathInfo::State::held);
+  CHECK_FALSE(b.driver->path(id).waited);
+  b.driver->pause_delivery(false);
+  REQUIRE(c.run_until([&] { return b.messages.size() == 1; }, 5s));
+  REQUIRE(b.driver->path(id).waited);
+  CHECK(*b.driver->path(id).waited >= 200ms);
+}
+
+TEST_CASE("deadlines that are set are counted", "[driver]") {
+  TestCluster c;
+  TestNode& a = c.add("a");
+  const auto alone = a.snapshot()->loop.timers;
+  CHECK(alone > 0);
+  TestNode& b = c.add("b");
+  REQUIRE(c.run_until([&] { return b.ready() && !b.links().empty(); }, 20s));
+  CHECK(a.snapshot()->loop.timers > alone);  // a link has one of its own
+}
