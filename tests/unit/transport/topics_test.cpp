@@ -178,7 +178,7 @@ TEST_CASE("validators of nodes decide what goes on, and a neighbour that sends w
   CHECK(stats.frames_rejected[FrameReject::invalid] == 1);
   for (int i = 0; i < 20; ++i) c[0].publish("bad");
   c.run_for(100ms);
-  CHECK(c[1].logged("Closing the link to a: it broke the protocol too often, last: invalid"));
+  CHECK(c[1].logged("broke the protocol too often (last: invalid): it gets no link for 30s"));
   c.check_invariants();
 }
 
