@@ -74,6 +74,7 @@ struct Link {
   Arrival marked_from = UINT64_MAX;  ///< no older message has this link's bit
   std::vector<Sequence> has;       ///< by origin: the far end has everything up to here
   std::vector<Sequence> claims;    ///< by origin: the highest sequence that the far end has ever said exists
+  std::vector<Sequence> doubted;   ///< by origin: what it alone tells of up to here is not heard again
   Bucket control;                  ///< frames beside payloads
   Bucket strangers;                ///< origins that are no members, heard of through it for the first time
   std::uint64_t over = 0;          ///< frames and origins above these; each `kOverMark`th is a mark against the neighbour
@@ -101,6 +102,16 @@ struct Link {
   void note_claim(OriginIndex origin, Sequence highest) {
     if (claims.size() <= origin) claims.resize(origin + std::size_t{1});
     claims[origin] = std::max(claims[origin], highest);
+  }
+  void note_doubted(OriginIndex origin, Sequence upto) {
+    if (doubted.size() <= origin) doubted.resize(origin + std::size_t{1});
+    doubted[origin] = std::max(doubted[origin], upto);
+  }
+  /// The far end tells nothing of this origin any more.
+  void forget(OriginIndex origin) {
+    for (auto* told : {&has, &claims, &doubted}) {
+      if (origin < told->size()) (*told)[origin] = 0;
+    }
   }
   [[nodiscard]] Sequence has_upto(OriginIndex origin) const noexcept { return origin < has.size() ? has[origin] : 0; }
   [[nodiscard]] Sequence claimed(OriginIndex origin) const noexcept {
@@ -170,6 +181,13 @@ class Core {
       else second = std::max(second, claim);
     }
     return up.size() < 2 ? UINT64_MAX : second;
+  }
+
+  /// How much of what a neighbour tells of an origin is heard: what it told once before, and nobody else knew, is not.
+  [[nodiscard]] Sequence heard_from(Slot from, OriginIndex origin, Sequence upto) const {
+    const std::vector<Sequence>& doubted = links[from].doubted;
+    if (origin >= doubted.size() || upto > doubted[origin] || attested(origin) >= upto) return upto;
+    return std::min(upto, seen[origin].highest);
   }
 
   [[nodiscard]] std::optional<Slot> slot_of(PeerId peer) const {

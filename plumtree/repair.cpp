@@ -65,7 +65,8 @@ void Tree::Impl::on_ihave(Slot from, const frame::IHave& ihave, Timestamp now) {
         return core.reject(from, FrameReject::sequence_jump);
       }
       core.links[from].note_claim(*origin, range.last);
-      on_announced(from, ihave, *origin, range, now);
+      const SequenceRange heard{range.first, core.heard_from(from, *origin, range.last)};
+      if (heard.first <= heard.last) on_announced(from, ihave, *origin, heard, now);
     }
   }
 }
@@ -375,6 +376,15 @@ void Tree::Impl::push_lacking(Slot to, const frame::Digest& recent, Timestamp no
   for (auto it = lacking.rbegin(); it != lacking.rend(); ++it) push(*core.store.at(*it), *it, {to}, false, now);
 }
 
+namespace {
+/// The rest of the entry tells of nothing above `upto`.
+void cut(frame::DigestEntry& entry, Sequence upto) {
+  entry.watermark = std::min(entry.watermark, upto);
+  std::erase_if(entry.above, [upto](const SequenceRange& range) { return range.first > upto; });
+  if (!entry.above.empty()) entry.above.back().last = std::min(entry.above.back().last, upto);
+}
+}  // namespace
+
 void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
   const bool wanted = digest.reply_wanted && digest.last;
   const bool last = digest.last;
@@ -382,7 +392,7 @@ void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
   if (!core.synced) {
     gather(from, std::move(digest), now);
   } else {
-    for (const auto& entry : digest.entries) {
+    for (auto& entry : digest.entries) {
       if (frame::publisher_of(entry.origin) == core.self) {
         if (const auto own = core.seen.find(entry.origin)) core.links[from].note_has(*own, std::min(entry.watermark, core.seen[*own].watermark));
         continue;
@@ -396,8 +406,10 @@ void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
         core.reject(from, FrameReject::sequence_jump);
         continue;
       }
-      core.seen.heard_of(*origin, top, now);
       core.links[from].note_claim(*origin, top);
+      const Sequence heard = core.heard_from(from, *origin, top);
+      if (heard < top) cut(entry, heard);
+      core.seen.heard_of(*origin, heard, now);
       core.links[from].note_has(*origin, entry.watermark);
       exchange_.compare(from, *origin, entry);
       if (core.seen.missing(*origin) > 0) losses_.hole(*origin, now);
@@ -520,7 +532,7 @@ void Tree::Impl::check_loss(Timestamp now) {
 }
 
 /// Messages that a single neighbour has told of for long, that it does not send, and that nobody else knows: they never were. Taken
-/// for lost they would silence those that the origin publishes next.
+/// for lost they would silence those that the origin publishes next. Said again by it alone that is not heard; another's word makes it heard.
 void Tree::Impl::disbelieve(OriginIndex origin, Timestamp now) {
   const Sequence attested = core.attested(origin), highest = core.seen[origin].highest;
   if (highest <= attested) return;
@@ -531,11 +543,12 @@ void Tree::Impl::disbelieve(OriginIndex origin, Timestamp now) {
     for (auto* told : {&link.claims, &link.has}) {
       if (origin < told->size()) (*told)[origin] = std::min((*told)[origin], attested);
     }
+    link.note_doubted(origin, highest);
     const std::string whose = core.seen[origin].name.empty() ? to_string(instance) : core.seen[origin].name;
     core.log(LogLevel::warn, "PV1307", "Neighbour " + link.traits.name + " told of messages up to " + std::to_string(highest) + " of " + whose +
              ", and nobody else knows any above " + std::to_string(attested) + ": not believed",
              {{"peer", link.traits.name}, {"origin", whose}});
-    core.reject(slot, FrameReject::unconfirmed);
+    core.stats.frames_rejected.add(FrameReject::unconfirmed);  // no mark: it may have been the only one that knew them
   }
   for (const MessageId& id : missing_.drop(instance, {attested + 1, highest})) core.in_flight(origin).remove(id.sequence);
   exchange_.retract(origin, {attested + 1, highest});

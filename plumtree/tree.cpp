@@ -244,8 +244,7 @@ bool Tree::Impl::make_room_for_origin(OriginIndex keep, bool stranger) {
         sets.erase(it);
       }
     });
-    if (*silent < link.has.size()) link.has[*silent] = 0;
-    if (*silent < link.claims.size()) link.claims[*silent] = 0;
+    link.forget(*silent);
   }
   core.seen.forget(*silent);
   ++core.stats.seen_evictions;

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include <plumvine/detail/wipe.hpp>
 
@@ -38,7 +40,7 @@ TEST_CASE("a token admits who shows it whole, in any case of the scheme", "[toke
   REQUIRE(token);
   CHECK(token->admits("Bearer " + secret));
   CHECK(token->admits("bearer " + secret));
-  for (const std::string& wrong : {std::string{}, std::string{"Bearer "}, secret, "Basic " + secret, "Bearer " + secret + "0", "Bearer " + secret.substr(1),
+  for (const std::string& wrong : std::vector<std::string>{std::string{}, std::string{"Bearer "}, secret, "Basic " + secret, "Bearer " + secret + "0", "Bearer " + secret.substr(1),
                                    "Bearer 0123456789abcdef0123456789abcdeF", "Bearer  " + secret}) {
     INFO(wrong);
     CHECK_FALSE(token->admits(wrong));

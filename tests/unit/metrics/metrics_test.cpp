@@ -54,15 +54,15 @@ TEST_CASE("labels that the table names are the labels that exist", "[metrics]") 
     const auto label = std::string(row.labels.substr(0, colon));
     std::string rest(row.labels.substr(colon + 2));
     std::stringstream values(rest);
+    // Of a histogram one series of each that it consists of.
+    const std::string series = std::string(row.name) + (row.type == metrics::Type::histogram ? "_count{" : "{");
     std::size_t named = 0;
     for (std::string value; std::getline(values >> std::ws, value, ',');) {
       ++named;
-      CHECK(has_line(text, std::string(row.name) + "{" + label + "=\"" + value + "\"} 0"));
+      CHECK(has_line(text, series + label + "=\"" + value + "\"} 0"));
     }
     std::size_t there = 0;
-    for (auto at = text.find(std::string(row.name) + "{"); at != std::string::npos;
-         at = text.find(std::string(row.name) + "{", at + 1))
-      ++there;
+    for (auto at = text.find(series); at != std::string::npos; at = text.find(series, at + 1)) ++there;
     CAPTURE(row.name);
     CHECK(there == named);
   }

@@ -50,10 +50,41 @@ TEST_CASE("messages that only one neighbour tells of silence nobody: they are fo
   CHECK(s.tree.stats(s.now).missing_messages == 0);
   CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::unconfirmed] == 1);
   CHECK(std::any_of(s.logs.begin(), s.logs.end(), [](const std::string& line) { return line.find("Neighbour n1 told of messages up to 1000000") == 0; }));
+  // Said again it is not heard again, and is no further mark: it may have been the only one that really knew them.
+  for (int i = 0; i < 30; ++i) {
+    honest_seconds(s, 1, 1);
+    s.receive(1, told_by_digest(1'000'000));
+    s.receive(1, announced(2, 1'000'000));
+  }
+  s.drain();
+  CHECK(s.tree.stats(s.now).missing_messages == 0);
+  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::unconfirmed] == 1);
   s.delivered.clear();
   for (Sequence next = 2; next <= 5; ++next) s.receive(2, gossip(next));
   s.drain();
   CHECK(s.delivered == std::vector<Sequence>{2, 3, 4, 5});
+}
+
+TEST_CASE("what one neighbour told of alone is lost when another one tells of it, too", "[abuse]") {
+  Single s({}, 3);
+  for (const std::uint32_t who : {1u, 2u, 3u}) s.receive(who, gossip(1));
+  s.receive(1, told_by_digest(3));
+  s.receive(1, vanished(2, 3));
+  honest_seconds(s, 60, 1);
+  s.drain();
+  CHECK(s.lost.empty());
+  REQUIRE(s.tree.stats(s.now).frames_rejected[FrameReject::unconfirmed] == 1);
+  for (int i = 0; i < 60; ++i) {
+    s.advance(std::chrono::seconds{1});
+    for (const std::uint32_t who : {1u, 2u}) {
+      s.receive(who, told_by_digest(3));
+      s.receive(who, vanished(2, 3));
+    }
+  }
+  s.drain();
+  REQUIRE(s.lost.size() == 1);
+  CHECK(s.lost[0].range == SequenceRange{2, 3});
+  CHECK(s.tree.stats(s.now).frames_rejected[FrameReject::unconfirmed] == 1);
 }
 
 TEST_CASE("what two neighbours tell of and nobody holds is lost, as before", "[abuse]") {
