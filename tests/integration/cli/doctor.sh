@@ -184,7 +184,8 @@ SCRIPT
   returns n1
   disband
 fi
-cluster 7 --set sync_max_bytes=4GiB
+# A busy machine sends parts of large payloads twice: that is not what is looked for here.
+cluster 7 --set sync_max_bytes=4GiB --set duplicate_rate_degraded=0.9
 head -c 786432 /dev/zero | tr '\0' x >"$work/large"
 grown() { for _ in 1 2 3 4; do curl -s --data-binary @"$work/large" "http://$(field n1 http)/publish/large" >/dev/null; done; first n2 PV2203 '[.evidence[].part] | all(. == "store")'; }
 within 60 grown
