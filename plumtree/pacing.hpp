@@ -15,7 +15,8 @@ namespace plumvine::tree {
 /// count: it is served from the repair stores later. Messages of topics with the policy `hold` count however old they are,
 /// those of topics that drop or disconnect never. At the origin the same minimum gives `Acked`. Parts of payloads count apart, as
 /// another origin's. Where all that the origin feeds lag, as behind an uplink that its first burst fills for longer than that, it does not run
-/// away from all of them: the one that is furthest counts, as long as it comes any further within `lag_grace`.
+/// away from all of them: the one that is furthest counts, as long as it comes any further within `lag_grace`. Until somebody has reported
+/// at all, nobody counts as having anything.
 ///
 /// A neighbour that we report to ourselves does not count, so two nodes never wait for each other; longer circles
 /// end by `lag_grace`. Bounds: one report a link and origin. Not thread-safe; owned by `Tree`.

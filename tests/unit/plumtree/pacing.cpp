@@ -246,6 +246,22 @@ TEST_CASE("where all lag the publisher goes as fast as the furthest comes on", "
   CHECK(acks(s) == std::vector<Sequence>{10});
 }
 
+TEST_CASE("a publisher waits for the first report where others are", "[pacing]") {
+  Single s({}, 2);
+  s.tree.set_members({.alive = {instance(0), instance(1), instance(2)}}, s.now);
+  for (Sequence i = 1; i <= 5; ++i) s.tree.publish(i, "t", Bytes::copy_of("x"), false, s.now);
+  s.advance(milliseconds{500});
+  CHECK(acks(s).empty());
+  SECTION("then goes by it") {
+    s.receive(1, progress(3, instance(0)));
+    CHECK(acks(s) == std::vector<Sequence>{3});
+  }
+  SECTION("for no longer than for one that lags") {
+    s.advance(seconds{2});
+    CHECK(acks(s) == std::vector<Sequence>{5});
+  }
+}
+
 TEST_CASE("a publisher alone has room at once", "[pacing]") {
   Single s({}, 0);
   s.tree.publish(1, "t", Bytes::copy_of("x"), false, s.now);
