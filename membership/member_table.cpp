@@ -513,6 +513,11 @@ Record* MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
     core_.timers.set({TimerKind::suspicion, id}, record.suspicion->due());
     return nullptr;
   }
+  if (silent(now) && now < record.suspicion->latest()) {
+    // Others confirmed it before they fell silent. Their later word, and the suspect's, may be lying in our socket.
+    core_.timers.set({TimerKind::suspicion, id}, std::min(record.suspicion->latest(), now + core_.config.probe_interval));
+    return nullptr;
+  }
   const std::string name = record.member.name;
   std::string why = "it did not refute the suspicion of ";
   for (const std::string& accuser : record.suspicion->accusers()) why += (why.ends_with(' ') ? "" : ", ") + accuser;
@@ -529,10 +534,29 @@ bool MemberTable::suspect_answered(std::uint32_t sequence, const Endpoint& from,
   return true;
 }
 
+namespace {
+/// In probe intervals.
+constexpr int kSilence = 3;
+}  // namespace
+
 bool MemberTable::doubtful(const Suspicion& suspicion, Timestamp now) const {
   if (suspicion.k() == 0 || suspicion.confirmations() > 0 || core_.awareness.score() == 0) return false;
   constexpr int kSilentPeriods = 5;
   return heard_ != Timestamp{INT64_MIN} && now - heard_ < kSilentPeriods * core_.config.probe_interval;
+}
+
+bool MemberTable::silent(Timestamp now) const {
+  return heard_ != Timestamp{INT64_MIN} && now - heard_ >= kSilence * core_.config.probe_interval;
+}
+
+void MemberTable::heard(Timestamp now) {
+  if (silent(now)) {
+    for (Record* record : suspects_) {
+      record->suspicion->resume(now - heard_, now);
+      core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->due());
+    }
+  }
+  heard_ = now;
 }
 
 void MemberTable::extend_suspicions(Duration by) {

@@ -131,7 +131,7 @@ class MemberTable {
   /// A probe found the member where we know it: whoever claims its name meanwhile is refused.
   void found(Record& record, Timestamp now);
   /// Something came in from another member: we are not cut off.
-  void heard(Timestamp now) noexcept { heard_ = now; }
+  void heard(Timestamp now);
   void extend_suspicions(Duration by);
 
   // Queries.
@@ -199,6 +199,8 @@ class MemberTable {
   /// Nobody confirmed it in all the time there was, we are unwell ourselves, and others are to be heard: then it is
   /// more likely that we cannot be heard than that the member is dead. Those who are well will find out.
   [[nodiscard]] bool doubtful(const Suspicion& suspicion, Timestamp now) const;
+  /// Nobody is to be heard: an answer could not come through either.
+  [[nodiscard]] bool silent(Timestamp now) const;
   void set_state(Record& record, MemberState state, Timestamp now);
   void notify(MemberEvent::Kind kind, const Member& member, std::string_view from, std::string reason = {});
   void changed(const Record& record, std::optional<MemberState> before);

@@ -204,8 +204,10 @@ void Streams::received(StreamId stream_id, BytesView data, Timestamp now) {
   stream.held = stream.reader.buffered();
   if (progress != wire::StreamReader::Progress::more && stream.reader.in_clear() && !core_.identity.secure_streams) ++core_.stats.plaintext_frames;
   if (progress == wire::StreamReader::Progress::failed) return reject(it, stream.reader.failure(), now);
-  if (progress == wire::StreamReader::Progress::done)
+  if (progress == wire::StreamReader::Progress::done) {
+    table_.heard(now);
     return stream.purpose == StreamPurpose::accepted ? request_complete(it, now) : reply_complete(it, now);
+  }
   if (buffered_ > kBufferedMax) reject(it, PacketReject::stream_limit, now);
 }
 

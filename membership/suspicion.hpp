@@ -74,6 +74,14 @@ class Suspicion {
     if (answer_by_ != Timestamp{INT64_MIN}) answer_by_ = answer_by_ + by;
   }
 
+  /// Nobody was to be heard for so long, and now somebody is: what the member said meanwhile comes now. Where all time that there may be was
+  /// left, it is counted as before, so that who is cut off for good still finds the others dead.
+  void resume(Duration silence, Timestamp now) {
+    if (max_ > min_ && now < latest()) extend(std::clamp(now - start_, Duration{0}, silence));
+  }
+  /// However many confirm it, no sooner than then does a member end it that hears nobody.
+  [[nodiscard]] Timestamp latest() const { return start_ + max_; }
+
   [[nodiscard]] std::uint32_t confirmations() const { return static_cast<std::uint32_t>(accusers_.size() - 1); }
   [[nodiscard]] std::uint32_t k() const noexcept { return k_; }
   [[nodiscard]] const std::vector<std::string>& accusers() const noexcept { return accusers_; }

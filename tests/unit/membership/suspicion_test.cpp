@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <functional>
+
 #include "cluster.hpp"
 #include "../memberlist/lone.hpp"
 #include "membership/suspicion.hpp"
@@ -198,6 +200,62 @@ TEST_CASE("a suspect that talks over another channel is not declared dead, as lo
   CHECK(lone.state(2) == MemberState::suspect);
   pass(2s, false);
   CHECK(lone.state(2) == MemberState::dead);
+}
+
+namespace {
+/// Four others; n2 is accused and by so many that it would be dead after the least time, 4 s. The longest is 24 s.
+struct Silent : test::Lone {
+  Silent() {
+    for (int i = 1; i <= 4; ++i) alive(i + 1);
+    for (const char* accuser : {"n3", "n4", "n5"}) Lone::suspect(2, 1, accuser);
+  }
+  /// Time passes; `word` comes four times a second, if anything does.
+  void pass(Duration time, const std::function<void()>& word = {}) {
+    for (const Timestamp end = now + time; now < end; wait(std::min<Duration>(250ms, end - now)))
+      if (word) word();
+  }
+};
+}  // namespace
+
+TEST_CASE("who hears nobody ends no suspicion before the longest time, however many confirmed it") {
+  Silent lone;
+  lone.pass(23900ms);
+  CHECK(lone.state(2) == MemberState::suspect);
+  lone.pass(200ms);
+  CHECK(lone.state(2) == MemberState::dead);
+}
+
+TEST_CASE("time in which nobody was to be heard does not count for a suspicion") {
+  Silent lone;
+  const auto word = [&] { lone.receive(wire::Ping{1, "me", {}, 0, {}}, test::Lone::at(3)); };
+  lone.pass(1s, word);
+  lone.pass(12s);
+  // As much is left as when silence fell, within one word.
+  lone.pass(2500ms, word);
+  CHECK(lone.state(2) == MemberState::suspect);
+  lone.pass(1s, word);
+  CHECK(lone.state(2) == MemberState::dead);
+
+  Silent answered;
+  answered.pass(12s);
+  answered.alive(2, 2);  // it lay in our socket
+  answered.pass(3s, word);
+  CHECK(answered.state(2) == MemberState::alive);
+}
+
+TEST_CASE("a word over a link or a stream is heard as a packet is") {
+  Silent silent, links, streams;
+  links.pass(5s, [&] { links.machine.seen_alive("n3", links.now, links.now); });
+  std::uint64_t id = 0;
+  streams.pass(5s, [&] {
+    streams.machine.stream_accepted(StreamId{++id}, test::Lone::at(3), streams.now);
+    streams.machine.stream_received(StreamId{id}, wire::encoded(wire::Ping{1, "me", {}, 0, {}}).view(), streams.now);
+    streams.drain();
+  });
+  silent.pass(5s);
+  CHECK(links.state(2) == MemberState::dead);
+  CHECK(streams.state(2) == MemberState::dead);
+  CHECK(silent.state(2) == MemberState::suspect);
 }
 
 TEST_CASE("a suspect hears of it before it is asked, so that its answer refutes") {
