@@ -58,6 +58,11 @@ await() {
   fail "waited for '$2'"
 }
 
+echo "== the service's test in virtual time"
+for way in cmake make; do
+  [[ $("$scratch/$way/flags_test" 1 2) == "2 seeds, all good" ]] || fail "flags_test, built with $way"
+done
+
 echo "== two services, one built in each way"
 coproc first { exec "$scratch/cmake/flags" first --bind 127.0.0.1:0 --http 127.0.0.1:0 2>&1; }
 exec {first_out}<&"${first[0]}" {first_in}>&"${first[1]}"

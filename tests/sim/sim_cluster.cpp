@@ -134,6 +134,13 @@ void SimCluster::publish(std::size_t node, std::size_t bytes, std::string topic,
   nodes_[node]->publish(topic, std::move(payloads));
 }
 
+void SimCluster::publish(std::size_t node, std::string topic, Bytes payload) {
+  ++payload_counter_;
+  std::vector<Bytes> payloads;
+  payloads.push_back(std::move(payload));
+  nodes_[node]->publish(topic, std::move(payloads));
+}
+
 void SimCluster::start_traffic(std::size_t node, double per_second, std::size_t bytes, std::string topic, std::size_t burst) {
   const Duration interval{static_cast<std::int64_t>(1e9 * static_cast<double>(burst) / per_second)};
   const auto traffic = std::make_shared<const Traffic>(Traffic{node, traffic_rows_[node], interval, bytes, std::move(topic), burst});
@@ -314,6 +321,7 @@ void SimCluster::peer_event(std::size_t node, const PeerEvent& change) {
   trace_.mix(change.peer);
   if (change.kind == PeerEvent::Kind::up || change.kind == PeerEvent::Kind::down) ++link_changes_;
   if (change.peer == name_of(node)) violated(node, "is told of a link to itself");
+  if (on_peer) on_peer(node, change);
 }
 
 void SimCluster::lost(std::size_t node, const LostEvent& loss) {
@@ -323,6 +331,13 @@ void SimCluster::lost(std::size_t node, const LostEvent& loss) {
            std::string(to_string(loss.reason)) + ")";
   });
   log_.lost(nodes_[node]->instance(), loss.instance, loss.range);
+  if (on_lost) on_lost(node, loss);
+}
+
+void SimCluster::direct(std::size_t node, const DirectMessage& message) {
+  event("direct", node, [&] { return "direct message of " + std::string(message.from); });
+  trace_.mix(message.payload.view());
+  if (on_direct) on_direct(node, message);
 }
 
 void SimCluster::logged(std::size_t node, const LogRecord& record) {
@@ -332,6 +347,7 @@ void SimCluster::logged(std::size_t node, const LogRecord& record) {
   if (trace_.printing()) trace_.line(now(), line);
   lines_.push_back(std::move(line));
   if (lines_.size() > kLinesMax) lines_.pop_front();
+  if (on_log) on_log(node, record);
 }
 
 void SimCluster::left(std::size_t node) {

@@ -56,6 +56,7 @@ class SimCluster final : private NodeObserver {
   void resume(std::size_t node);
   void leave(std::size_t node);
   void publish(std::size_t node, std::size_t bytes = 100, std::string topic = "events", std::size_t count = 1);
+  void publish(std::size_t node, std::string topic, Bytes payload);
   /// Publishes `per_second` messages from `node` from now on, evenly, `burst` at one time, until `stop_traffic` or its process ends;
   /// beside what it publishes already.
   void start_traffic(std::size_t node, double per_second, std::size_t bytes = 100, std::string topic = "events", std::size_t burst = 1);
@@ -73,6 +74,7 @@ class SimCluster final : private NodeObserver {
   // What holds. `live` are the processes that run and are not stopped or leaving.
   [[nodiscard]] SimNode& node(std::size_t number) { return *nodes_[number]; }
   [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
+  [[nodiscard]] static std::string name_of(std::size_t node) { return "n" + std::to_string(node); }
   [[nodiscard]] std::vector<std::size_t> live() const;
   [[nodiscard]] Snapshots snapshots() const;
   /// All live nodes have joined, synced, and agree who is there; links join them all.
@@ -93,6 +95,7 @@ class SimCluster final : private NodeObserver {
   [[nodiscard]] std::uint64_t lost_events() const noexcept { return lost_events_; }
 
   Trace& trace() noexcept { return trace_; }
+  [[nodiscard]] std::uint64_t trace_hash() const noexcept { return trace_.hash(); }
   /// Prints frames, packets and events as lines.
   void print_to(std::ostream* out);
   /// Keeps the last log lines of all nodes (for failing tests).
@@ -100,6 +103,10 @@ class SimCluster final : private NodeObserver {
   /// Called for each delivery, after the checks.
   std::function<void(std::size_t node, const Message&)> on_delivered;
   std::function<void(std::size_t node, const MemberEvent&)> on_member;
+  std::function<void(std::size_t node, const PeerEvent&)> on_peer;
+  std::function<void(std::size_t node, const LostEvent&)> on_lost;
+  std::function<void(std::size_t node, const DirectMessage&)> on_direct;
+  std::function<void(std::size_t node, const LogRecord&)> on_log;
   /// Called with the last snapshot of a process that ends.
   std::function<void(const Snapshot&)> on_ended;
 
@@ -118,6 +125,7 @@ class SimCluster final : private NodeObserver {
   void member_event(std::size_t node, const MemberEvent& event) override;
   void peer_event(std::size_t node, const PeerEvent& event) override;
   void lost(std::size_t node, const LostEvent& event) override;
+  void direct(std::size_t node, const DirectMessage& message) override;
   void logged(std::size_t node, const LogRecord& record) override;
   void left(std::size_t node) override;
   void published(std::size_t node, MessageId id, const Bytes& payload) override;
@@ -133,7 +141,6 @@ class SimCluster final : private NodeObserver {
   void watch_ready(std::size_t node, InstanceId instance, bool once);
   [[nodiscard]] bool is_ready(const Snapshot& snapshot) const;
   void tick_traffic(const std::shared_ptr<const Traffic>& traffic);
-  [[nodiscard]] std::string name_of(std::size_t node) const { return "n" + std::to_string(node); }
 
   ClusterOptions options_;
   Rng rng_;

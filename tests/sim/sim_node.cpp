@@ -78,6 +78,7 @@ Handlers SimNode::make_handlers() {
   handlers.on_message = [this](const Message& message) { observer_.delivered(index_, message); };
   handlers.on_member = [this](const MemberEvent& event) { observer_.member_event(index_, event); };
   handlers.on_peer = [this](const PeerEvent& event) { observer_.peer_event(index_, event); };
+  handlers.on_direct = [this](const DirectMessage& message) { observer_.direct(index_, message); };
   handlers.on_lost = [this](const LostEvent& event) { observer_.lost(index_, event); };
   return handlers;
 }

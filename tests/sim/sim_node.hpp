@@ -34,6 +34,7 @@ class NodeObserver {
   virtual void member_event(std::size_t node, const MemberEvent& event) = 0;
   virtual void peer_event(std::size_t node, const PeerEvent& event) = 0;
   virtual void lost(std::size_t node, const LostEvent& event) = 0;
+  virtual void direct(std::size_t node, const DirectMessage& message) = 0;
   virtual void logged(std::size_t node, const LogRecord& record) = 0;
   virtual void left(std::size_t node) = 0;
   virtual void published(std::size_t node, MessageId id, const Bytes& payload) = 0;

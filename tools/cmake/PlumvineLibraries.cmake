@@ -91,3 +91,11 @@ if(PLUMVINE_METRICS)
   set_target_properties(plumvine_metrics PROPERTIES EXPORT_NAME metrics VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 endif()
+
+if(PLUMVINE_TESTING)
+  include(${root}/tests/sim/library.cmake)
+  add_library(plumvine_testing STATIC $<TARGET_OBJECTS:plumvine_simulation>)
+  add_library(plumvine::testing ALIAS plumvine_testing)
+  target_link_libraries(plumvine_testing PUBLIC plumvine PRIVATE fmt::fmt)
+  set_target_properties(plumvine_testing PROPERTIES EXPORT_NAME testing)
+endif()

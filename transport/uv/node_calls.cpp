@@ -8,6 +8,7 @@
 #include "node_impl.hpp"
 #include "transport/event_bridge.hpp"
 #include "transport/packing.hpp"
+#include "transport/publish_checks.hpp"
 #include "transport/runs.hpp"
 
 namespace plumvine {
@@ -35,20 +36,7 @@ Result<MessageId> Node::Impl::broadcast(std::string_view topic, Bytes payload, B
 
 Result<MessageId> Node::Impl::broadcast_checked(std::string_view topic, Bytes payload, BroadcastOptions options,
                                                 std::function<void(const Receipt&)> on_receipt) {
-  if (config_.swim.observe) return Error{Errc::invalid_argument, "this member only listens (observe = true)"};
-  if (payload.size() > config_.tree.max_message_size)
-    return Error{Errc::too_large, std::to_string(payload.size()) + " bytes, max_message_size is " +
-                                      std::to_string(config_.tree.max_message_size)};
-  if (const auto agreed = config_.topics.find(topic);
-      agreed != config_.topics.end() && agreed->second.max_size != 0 && payload.size() > agreed->second.max_size) {
-    return Error{Errc::too_large, std::to_string(payload.size()) + " bytes, topics." + std::string(topic) + ".max_size is " +
-                                      std::to_string(agreed->second.max_size)};
-  }
-  if (config_.serf_events && topic.starts_with(kSerfPrefix)) {
-    if (const auto size = event_size(topic.substr(kSerfPrefix.size()), payload.view()); size > kEventMax)
-      return Error{Errc::too_large, "a Serf user event has at most " + std::to_string(kEventMax) +
-                                        " bytes with its name and framing, this one " + std::to_string(size)};
-  }
+  if (auto fits = check_broadcast(config_, topic, payload); !fits) return fits.error();
   if (options.wait > Duration::zero() && on_loop_thread())
     return Error{Errc::would_deadlock, "the loop thread cannot wait for itself; use on_writable"};
   if (left_) return Error{Errc::stopped, "the node has left the cluster; rejoin first"};
