@@ -125,6 +125,12 @@ constexpr std::array kTable{
                 "The other end speaks an older version, no TLS at all, or stopped halfway; the line says which. A port scanner perhaps."},
     Explanation{kTlsNotHere, security, "a TLS connection where TLS is off",
                 "The other end has TLS and this node has none. Set tls_cert, tls_key and tls_ca here, or take them out there."},
+    Explanation{kQuicFallback, link, "a link goes over TCP instead of QUIC",
+                "Nobody answered on the member's UDP port for QUIC in time, so the link was made over TCP, and for some time further ones are. A "
+                "firewall perhaps: open that port (quic_port) for UDP between members."},
+    Explanation{kQuicMoved, link, "our address has changed",
+                "An address that links over QUIC were sent from is gone from this host. Links that this member dialled go on from another one; those "
+                "that others dialled are made anew."},
     Explanation{"PV1301", delivery, "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},
@@ -180,6 +186,8 @@ constexpr std::array kTable{
     Explanation{kCertificateKept, security, "a changed certificate, key or CA was not taken over",
                 "The line says why. The one from before is used on. Files are looked at again when they change; write new ones aside and "
                 "rename them, the key before the certificate."},
+    Explanation{kQuicListening, {}, "links go over QUIC",
+                "On the UDP port that the line names; members tell it to each other. A firewall between them has to let it through, or links go over TCP."},
 };
 }  // namespace
 

@@ -40,6 +40,8 @@ inline constexpr std::string_view kTlsRefusedByPeer = "PV1222";
 inline constexpr std::string_view kTlsClearPacket = "PV1223";
 inline constexpr std::string_view kTlsFailed = "PV1224";
 inline constexpr std::string_view kTlsNotHere = "PV1225";
+inline constexpr std::string_view kQuicFallback = "PV1226";
+inline constexpr std::string_view kQuicMoved = "PV1227";
 inline constexpr std::string_view kUndecodable = "PV1305";
 inline constexpr std::string_view kRoleChanged = "PV1306";
 inline constexpr std::string_view kPartition = "PV1401";
@@ -62,6 +64,7 @@ inline constexpr std::string_view kKeysReadable = "PV1508";
 inline constexpr std::string_view kFewFiles = "PV1509";
 inline constexpr std::string_view kCertificateTaken = "PV1510";
 inline constexpr std::string_view kCertificateKept = "PV1511";
+inline constexpr std::string_view kQuicListening = "PV1512";
 
 /// What a code means and what to do about it.
 struct Explanation {

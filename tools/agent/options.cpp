@@ -24,7 +24,7 @@ extern char** environ;
 namespace plumvine::agent {
 namespace {
 
-constexpr std::array<std::string_view, 5> kAgentKeys{"preset", "publish", "print", "log_format", "transport"};
+constexpr std::array<std::string_view, 4> kAgentKeys{"preset", "publish", "print", "log_format"};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -265,10 +265,9 @@ Status set_key(Options& options, std::string_view key, std::string_view text) {
     }
     return set_topics(options, key, std::move(topics));
   }
-  if (key == "transport") {
-    if (text == "tcp") return {};
-    return {Errc::invalid_argument, fmt::format("'{}' is not tcp, which is what this version has", text)};
-  }
+#ifndef PLUMVINE_QUIC
+  if (key == "transport" && text == "quic") return {Errc::invalid_argument, "'quic' is not tcp, which is what this build has"};
+#endif
   if (key == "log_format") {
     if (text != "text" && text != "json")
       return {Errc::invalid_argument, fmt::format("'{}' is not text or json", text)};

@@ -7,6 +7,7 @@
 
 #include <plumvine/detail/check.hpp>
 
+#include "alerts.hpp"
 #include "credentials_handles.hpp"
 #include "handles.hpp"
 
@@ -45,7 +46,7 @@ struct Session::Library {
 namespace {
 
 constexpr const char* kPriorities = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-FFDHE2048:-GROUP-FFDHE3072:-GROUP-FFDHE4096:-GROUP-FFDHE6144:-GROUP-FFDHE8192";
-constexpr std::size_t kRecordMax = 16384;
+constexpr std::size_t kPlaintextMax = 16384;
 
 /// Parsed once; the library's object is for reading only.
 gnutls_priority_t priorities() {
@@ -55,33 +56,6 @@ gnutls_priority_t priorities() {
     return made;
   }();
   return parsed;
-}
-
-gnutls_alert_description_t alert_for(TlsReject why) {
-  switch (why) {
-    case TlsReject::unknown_ca: return GNUTLS_A_UNKNOWN_CA;
-    case TlsReject::expired: return GNUTLS_A_CERTIFICATE_EXPIRED;
-    case TlsReject::no_certificate: return GNUTLS_A_CERTIFICATE_REQUIRED;
-    case TlsReject::unusable: return GNUTLS_A_UNSUPPORTED_CERTIFICATE;
-    case TlsReject::wrong_cluster:
-    case TlsReject::wrong_name: return GNUTLS_A_ACCESS_DENIED;
-    default: return GNUTLS_A_HANDSHAKE_FAILURE;
-  }
-}
-
-/// What an alert of the other end means for its operator, if it is about our certificate.
-std::string explain_alert(int alert) {
-  switch (alert) {
-    case GNUTLS_A_UNKNOWN_CA: return "it does not know the CA of our certificate";
-    case GNUTLS_A_CERTIFICATE_EXPIRED: return "it says that our certificate is expired or not valid yet";
-    case GNUTLS_A_CERTIFICATE_REQUIRED: return "it wants a certificate and saw none";
-    case GNUTLS_A_UNSUPPORTED_CERTIFICATE: return "it says that our certificate is not for this use";
-    case GNUTLS_A_BAD_CERTIFICATE:
-    case GNUTLS_A_CERTIFICATE_REVOKED:
-    case GNUTLS_A_CERTIFICATE_UNKNOWN: return "it does not take our certificate";
-    case GNUTLS_A_ACCESS_DENIED: return "it says that our certificate names no member that it takes: another name or cluster";
-    default: return {};
-  }
 }
 
 }  // namespace
@@ -153,7 +127,7 @@ void Session::keep_rest() {
   }
   kept_.insert(kept_.end(), fresh_.begin(), fresh_.end());
   fresh_ = {};
-  if (kept_.empty() && kept_.capacity() > kRecordMax) kept_.shrink_to_fit();
+  if (kept_.empty() && kept_.capacity() > kPlaintextMax) kept_.shrink_to_fit();
 }
 
 std::size_t Session::pull(std::span<std::byte> room) {
@@ -221,7 +195,7 @@ bool Session::judge_peer() {
 
 void Session::fail(TlsReject why, std::string text) {
   if (state_ == State::failed) return;
-  gnutls_alert_send(library_->session.get(), GNUTLS_AL_FATAL, alert_for(why));
+  gnutls_alert_send(library_->session.get(), GNUTLS_AL_FATAL, static_cast<gnutls_alert_description_t>(alert_for(why)));
   state_ = State::failed;
   failure_ = why;
   failure_text_ = std::move(text);
@@ -239,8 +213,7 @@ void Session::fail_with(int status) {
       failure_ = TlsReject::refused_by_peer;
       return;
     }
-    const char* const name = gnutls_alert_get_name(alert);
-    failure_text_ = std::string("it ended TLS: ") + (name != nullptr ? name : "an unknown alert");
+    failure_text_ = "it ended TLS: " + name_of_alert(alert);
     return;
   }
   (void)gnutls_alert_send_appropriate(raw, status);
@@ -291,7 +264,7 @@ std::size_t Session::read(std::span<std::byte> room) {
 
 bool Session::write(BytesView plaintext) {
   while (!plaintext.empty() && state_ == State::up) {
-    const std::size_t size = std::min(plaintext.size(), kRecordMax);
+    const std::size_t size = std::min(plaintext.size(), kPlaintextMax);
     const ssize_t n = gnutls_record_send(library_->session.get(), plaintext.data(), size);
     if (n < 0) {
       if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) continue;  // the sink takes everything
