@@ -218,7 +218,9 @@ void QuicTransport::quic_ended(ConnId id, const Endpoint& remote, bool dialled, 
                                const Connection::End& why) {
   const auto it = links_.find(id);
   const bool refusal = refuses_certificates(why.refused);
-  if (refusal || (!dialled && !was_up)) complain(remote, dialled, why);
+  // Who dials may give up, as when both ends have dialled each other: that is nobody's fault.
+  const bool fault = why.refused != TlsReject::count_;
+  if (refusal || (!dialled && !was_up && fault)) complain(remote, dialled, why);
   if (it == links_.end()) return;
   const Link link = it->second;
   forget(id);
@@ -270,7 +272,7 @@ void QuicTransport::on_connected(ConnId id) {
 }
 
 void QuicTransport::complain(const Endpoint& who, bool dialled, const Connection::End& why) {
-  const TlsReject reason = why.refused == TlsReject::count_ ? TlsReject::protocol : why.refused;
+  const TlsReject reason = why.refused;
   rejected_.add(reason);
   const std::string where = who.to_string();
   log_.write({LogLevel::warn,
