@@ -97,13 +97,21 @@ void QuicTransport::refused(const Endpoint& remote) {
 }
 
 void QuicTransport::local_gone(const Endpoint& local) {
-  log_.write({LogLevel::info,
-              "link",
-              code::kQuicMoved,
-              "Address " + local.host() + " of this host is gone: links over QUIC go on from another one",
-              {{"address", local.host()}}},
-             local.host(), host_.now());
-  endpoint_.migrate(host_.local_for, host_.now());
+  // What cannot go on from elsewhere finds out packet by packet: once is enough.
+  constexpr Duration kSaid = std::chrono::minutes{1};
+  const Timestamp now = host_.now();
+  if (local != gone_ || now - gone_at_ >= kSaid) {
+    log_.write({LogLevel::info,
+                "link",
+                code::kQuicMoved,
+                "Address " + local.host() +
+                    " of this host is gone: links over QUIC that were dialled here go on from another one",
+                {{"address", local.host()}}},
+               local.host(), now);
+    gone_ = local;
+    gone_at_ = now;
+  }
+  endpoint_.migrate(host_.local_for, now);
 }
 
 void QuicTransport::trust_changed() {

@@ -147,6 +147,8 @@ class QuicTransport final : public Transport, public TransportEvents, private En
   TimerQueue<ConnId> attempts_;         ///< dials that nobody has answered
   std::map<ConnId, Falling> falling_;
   std::map<Endpoint, Avoided> avoided_;
+  Endpoint gone_;  ///< the address of ours that was last said to be gone
+  Timestamp gone_at_;
   bool pending_ = false;
   CountedReasons<TlsReject> rejected_;
   QuicStats counts_;
