@@ -98,6 +98,18 @@ TEST_CASE("three nodes over QUIC deliver, also when one of them is stopped and c
   CHECK(cluster.exactly_once(publish_some(cluster, 30, 2000)));
 }
 
+TEST_CASE("members with QUIC and without are linked over TCP, and all deliver", "[quic]") {
+  QuicFiles files;
+  Cluster cluster(3, [&](Config& config) {
+    files.use(config);
+    if (config.name == "n2") config.transport = LinkTransport::tcp;
+  });
+  REQUIRE(eventually([&] { return quic_ends(cluster) >= 2; }));
+  CHECK(cluster.exactly_once(publish_some(cluster, 60, 2000)));
+  CHECK_FALSE(cluster.nodes[2]->snapshot()->transport.quic.on);
+  for (const auto& node : cluster.nodes) CHECK(node->snapshot()->transport.quic.fallbacks == 0);
+}
+
 TEST_CASE("QUIC without certificates is refused, and so is a port that is taken", "[quic]") {
   Config config = node_config("n0");
   config.transport = LinkTransport::quic;
