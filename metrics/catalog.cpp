@@ -143,9 +143,10 @@ void read_push_pulls(const Source& s, Out& out) {
   add("out", "failed", PushPullResult::out_failed);
 }
 
-void by_transport(Out& out, std::uint64_t tcp, std::uint64_t udp) {
+void by_transport(Out& out, std::uint64_t tcp, std::uint64_t udp, std::uint64_t quic) {
   out.push_back({{{"transport", "tcp"}}, static_cast<double>(tcp)});
   out.push_back({{{"transport", "udp"}}, static_cast<double>(udp)});
+  out.push_back({{{"transport", "quic"}}, static_cast<double>(quic)});
 }
 
 void read_http_closed(const Source& s, Out& out) {
@@ -361,13 +362,13 @@ constexpr std::array kRows{
     Row{"plumvine_direct_messages_total", counter, "", "result: sent, acknowledged, failed, delivered, refused",
         "Messages to one member alone: ours by what became of them; others' delivered here, or refused as repeated or unexpected.",
         [](const Source& s, Out& out) { by_reason(out, "result", s.snapshot.transport.direct); }},
-    Row{"plumvine_bytes_sent_total", counter, "bytes", "transport: tcp, udp", "Bytes sent.",
+    Row{"plumvine_bytes_sent_total", counter, "bytes", "transport: tcp, udp, quic", "Bytes sent.",
         [](const Source& s, Out& out) {
-          by_transport(out, s.snapshot.transport.tcp_sent_bytes, s.snapshot.transport.udp_sent_bytes);
+          by_transport(out, s.snapshot.transport.tcp_sent_bytes, s.snapshot.transport.udp_sent_bytes, s.snapshot.transport.quic.sent_bytes);
         }},
-    Row{"plumvine_bytes_received_total", counter, "bytes", "transport: tcp, udp", "Bytes received.",
+    Row{"plumvine_bytes_received_total", counter, "bytes", "transport: tcp, udp, quic", "Bytes received.",
         [](const Source& s, Out& out) {
-          by_transport(out, s.snapshot.transport.tcp_received_bytes, s.snapshot.transport.udp_received_bytes);
+          by_transport(out, s.snapshot.transport.tcp_received_bytes, s.snapshot.transport.udp_received_bytes, s.snapshot.transport.quic.received_bytes);
         }},
     Row{"plumvine_loop_busy_ratio", gauge, "ratio", "", "Share of the last second that the loop worked, 0 to 1.",
         COUNT(loop.busy_ratio)},
@@ -468,6 +469,33 @@ constexpr std::array kRows{
         COUNT(transport.tls.packet_streams)},
     Row{"plumvine_tls_packets_dropped_total", counter, "", "", "Packets for which there was no such connection in time, or no room.",
         COUNT(transport.tls.packets_dropped)},
+    Row{"plumvine_quic_handshakes_total", counter, "", "kind: full, resumed, early",
+        "Connections over QUIC that came up: with certificates, by a ticket, or by a ticket and with data in the first packet.",
+        [](const Source& s, Out& out) { by_reason(out, "kind", s.snapshot.transport.quic.handshakes); }},
+    Row{"plumvine_quic_rejected_total", counter, "", "reason: malformed, unknown_version, unknown_connection, bad_token, limit",
+        "Packets on the port of QUIC that were of no use.",
+        [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.transport.quic.rejected); }},
+    Row{"plumvine_quic_connections", gauge, "connections", "", "Connections over QUIC.", COUNT(transport.quic.connections)},
+    Row{"plumvine_quic_fallbacks_total", counter, "", "", "Dials that went on over TCP since nobody answered over QUIC.", COUNT(transport.quic.fallbacks)},
+    Row{"plumvine_quic_tcp_instead_total", counter, "", "", "Dials that went over TCP at once, soon after such a one.", COUNT(transport.quic.tcp_instead)},
+    Row{"plumvine_quic_retries_total", counter, "", "", "Clients that had to prove their address first.", COUNT(transport.quic.retries)},
+    Row{"plumvine_quic_resets_sent_total", counter, "", "", "Packets of unknown connections that were answered with a stateless reset.",
+        COUNT(transport.quic.resets_sent)},
+    Row{"plumvine_quic_versions_sent_total", counter, "", "", "Packets of unknown versions that were answered with the one that is spoken.",
+        COUNT(transport.quic.versions_sent)},
+    Row{"plumvine_quic_migrations_total", counter, "", "", "Connections that went on from another address of ours or theirs.",
+        COUNT(transport.quic.migrations)},
+    Row{"plumvine_quic_early_refused_total", counter, "", "", "First packets of ours whose data did not count and went again.",
+        COUNT(transport.quic.early_refused)},
+    Row{"plumvine_quic_replays_total", counter, "", "", "First packets with data that came again, or could not be told from such; their data did not count.",
+        COUNT(transport.quic.replays)},
+    Row{"plumvine_quic_datagrams_total", counter, "", "what: sent, received, dropped", "Packets of membership inside of links' connections.",
+        [](const Source& s, Out& out) {
+          out.push_back({{{"what", "sent"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_sent)});
+          out.push_back({{{"what", "received"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_received)});
+          out.push_back({{{"what", "dropped"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_dropped)});
+        }},
+    Row{"plumvine_quic_send_errors_total", counter, "", "", "Packets of QUIC that the system did not take.", COUNT(transport.quic.send_errors)},
     Row{"plumvine_http_requests_total", counter, "", "path: the routes, other; code", "Answered HTTP requests.",
         read_http},
     Row{"plumvine_http_connections", gauge, "connections", "", "Open connections of HTTP clients.", COUNT(http.connections)},

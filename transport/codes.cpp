@@ -137,6 +137,12 @@ constexpr std::array kTable{
     Explanation{kAcceptRate, security, "an address opens too many connections",
                 "More in a second than accept_rate_limit_per_second, and five times that in one go: a flood, or many members behind one "
                 "address; then raise it."},
+    Explanation{kQuicFallback, link, "a link goes over TCP instead of QUIC",
+                "Nobody answered on the member's UDP port for QUIC in time, so the link was made over TCP, and for some time further ones are. A "
+                "firewall perhaps: open that port (quic_port) for UDP between members."},
+    Explanation{kQuicMoved, link, "our address has changed",
+                "An address that links over QUIC were sent from is gone from this host. Links that this member dialled go on from another one; those "
+                "that others dialled are made anew."},
     Explanation{"PV1301", delivery, "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},
@@ -207,6 +213,8 @@ constexpr std::array kTable{
                 "where there is one."},
     Explanation{kTokenRead, security, "the token for HTTP was read",
                 "From http_token_file, at the start or on reload. Where others may read the file the line warns: chmod 600 FILE, owned by the agent's user."},
+    Explanation{kQuicListening, {}, "links go over QUIC",
+                "On the UDP port that the line names; members tell it to each other. A firewall between them has to let it through, or links go over TCP."},
 };
 }  // namespace
 

@@ -135,7 +135,8 @@ void Driver::Impl::perform_actions() {
     if (auto* packet = std::get_if<engine::SendPacket>(&*action)) {
       transport_.send_packet(packet->to, std::move(packet->packet));
     } else if (auto* dial = std::get_if<engine::Dial>(&*action)) {
-      transport_.dial(dial->conn, dial->to);
+      if (dial->quic_port != 0) transport_.dial_link(dial->conn, dial->to, dial->quic_port);
+      else transport_.dial(dial->conn, dial->to);
     } else if (auto* close = std::get_if<engine::Close>(&*action)) {
       transport_.close(close->conn, close->mode);
     } else if (auto* resolve = std::get_if<engine::Resolve>(&*action)) {

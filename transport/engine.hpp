@@ -25,7 +25,7 @@ namespace plumvine {
 namespace engine {
 // What the driver does at once.
 struct SendPacket { Endpoint to; Bytes packet; };
-struct Dial { ConnId conn{}; Endpoint to; };
+struct Dial { ConnId conn{}; Endpoint to; std::uint16_t quic_port = 0; };  ///< port 0: over TCP
 struct Close { ConnId conn{}; CloseMode mode{}; };
 struct Resolve { HostPort name; };
 using Action = std::variant<SendPacket, Dial, Close, Resolve>;

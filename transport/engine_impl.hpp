@@ -198,6 +198,8 @@ class Engine::Impl {
            LogFields fields = {});
 
   // engine_members.cpp
+  /// Where this member takes links over QUIC; 0 where it does not, or we do not.
+  [[nodiscard]] std::uint16_t quic_port_of(const Member& member) const;
   void learn(const Member& member);
   void forget(std::map<std::string, KnownMember, std::less<>>::iterator it);
   void retire_peer(KnownMember& known, std::string_view why);

@@ -48,7 +48,7 @@ void Engine::Impl::dial(PeerId id) {
   if (seals_links() && config_.swim.gossip_verify_outgoing) seal_outbound(conn);
   peer.dialling = conn_id;
   set_timer(conn);
-  actions_.push(engine::Dial{conn_id, to});
+  actions_.push(engine::Dial{conn_id, to, quic_port_of(*member)});
 }
 
 /// Our attempt ended without a link. The overlay tries again later, unless the peer has a link meanwhile.

@@ -253,6 +253,10 @@ inline constexpr std::array<std::string_view, 6> kLogComponents{"membership", "t
 enum class IpFamily : std::uint8_t { any, v4, v6, count_ };
 std::string_view to_string(IpFamily family) noexcept;
 
+/// What links go over.
+enum class LinkTransport : std::uint8_t { tcp, quic, count_ };
+std::string_view to_string(LinkTransport transport) noexcept;
+
 /// What a line speaks of, for programs: `member`, `peer`, `by`, `address`, `reason` and so on. The names are literals.
 using LogFields = std::vector<std::pair<std::string_view, std::string>>;
 
@@ -297,6 +301,11 @@ struct Config {
   std::string tls_ca;
   /// For so long CAs are trusted yet that `tls_ca` no longer has, so that members can be changed one after another. 0 = they are cut off at once.
   Duration tls_overlap = hours{1};
+  /// What tree links go over: `tcp`, or `quic` between members that both have it, on a UDP port of their own; where nobody answers there,
+  /// over TCP. QUIC needs TLS (`tls_cert`, `tls_key`, `tls_ca`). Membership's streams stay on TCP.
+  LinkTransport transport = LinkTransport::tcp;
+  /// The UDP port of QUIC; members tell it to each other. 0 = the port of `bind` and one, or any free one where `bind` has port 0.
+  std::uint32_t quic_port = 0;
   /// Directory for what shall outlive the process: addresses of members, asked at the next start as seeds of lower rank,
   /// and keys that have changed, if `keyring` is empty. Made if missing; one node a directory. Empty = nothing is kept.
   std::string data_dir;

@@ -237,6 +237,36 @@ struct TlsStats {
 enum class Blocked : std::uint8_t { packet, connection, link, broadcast, count_ };
 std::string_view to_string(Blocked what) noexcept;
 
+/// What became of QUIC handshakes: with certificates, by a ticket of an earlier one, or by a ticket and with data in the first packet.
+enum class QuicHandshake : std::uint8_t { full, resumed, early, count_ };
+std::string_view to_string(QuicHandshake kind) noexcept;
+
+/// Why a packet on the port of QUIC was of no use.
+enum class QuicReject : std::uint8_t { malformed, unknown_version, unknown_connection, bad_token, limit, count_ };
+std::string_view to_string(QuicReject reason) noexcept;
+
+/// Links over QUIC. All at 0 where it is off.
+struct QuicStats {
+  bool on = false;
+  CountedReasons<QuicHandshake> handshakes;
+  CountedReasons<QuicReject> rejected;
+  std::uint64_t connections = 0;         ///< open now
+  std::uint64_t sent_bytes = 0;          ///< in packets
+  std::uint64_t received_bytes = 0;
+  std::uint64_t send_errors = 0;
+  std::uint64_t fallbacks = 0;           ///< dials that went on over TCP since nobody answered over QUIC
+  std::uint64_t tcp_instead = 0;         ///< dials that did so at once, soon after such a one
+  std::uint64_t retries = 0;             ///< who had to prove its address first
+  std::uint64_t resets_sent = 0;         ///< answers to packets of connections that are not known
+  std::uint64_t versions_sent = 0;       ///< answers to versions that are not spoken
+  std::uint64_t migrations = 0;          ///< connections that went on from another address
+  std::uint64_t early_refused = 0;       ///< data of ours in a first packet that did not count and went again
+  std::uint64_t replays = 0;             ///< first packets with data that came again, or could not be told from such
+  std::uint64_t datagrams_sent = 0;      ///< packets of membership inside of a link's connection
+  std::uint64_t datagrams_received = 0;
+  std::uint64_t datagrams_dropped = 0;
+};
+
 /// Bytes and connections, by the driver and transport.
 struct TransportStats {
   std::uint64_t udp_sent_bytes = 0;
@@ -252,6 +282,7 @@ struct TransportStats {
   QueueStats queues;
   CountedReasons<DirectResult> direct;
   TlsStats tls;
+  QuicStats quic;
 };
 
 /// What the loop does with its time: packets taken in, links read and written by events of theirs, timers, the end of turns (what was

@@ -163,6 +163,7 @@ inline constexpr std::string_view kTagInstance = "pvi";  ///< instance, 16 hex d
 inline constexpr std::string_view kTagLinks = "pvl";     ///< link protocol version, decimal
 inline constexpr std::string_view kTagDigest = "pvd";   ///< compares tables by digest; its version, decimal
 inline constexpr std::string_view kTagSerf = "pvs";      ///< carries Serf's user events to topics and back
+inline constexpr std::string_view kTagQuic = "pvq";      ///< takes links over QUIC on this UDP port, five digits; absent without
 inline constexpr std::string_view kTagZone = "pvz";      ///< zone, free text; absent without one
 
 /// Why messages will never be delivered here.

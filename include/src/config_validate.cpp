@@ -51,6 +51,8 @@ void check_node(const Config& c, Rules& rules) {
   const bool tls = !c.tls_cert.empty() || !c.tls_key.empty() || !c.tls_ca.empty();
   for (const auto& [field, file] : {std::pair{"tls_cert", &c.tls_cert}, {"tls_key", &c.tls_key}, {"tls_ca", &c.tls_ca}})
     rules.require(!tls || !file->empty(), field, "is missing: TLS needs tls_cert, tls_key and tls_ca");
+  rules.require(tls || c.transport == LinkTransport::tcp, "transport", "is quic, which needs tls_cert, tls_key and tls_ca");
+  rules.between(c.quic_port, 0, 65535, "quic_port");
   rules.require(c.tls_overlap >= Duration{0}, "tls_overlap", fmt::format("is {}, must not be below 0", format_duration(c.tls_overlap)));
   for (const auto& [field, text] : {std::pair{"bind", c.bind}, {"advertise", c.advertise}}) {
     if (text.empty()) continue;

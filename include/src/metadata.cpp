@@ -11,6 +11,7 @@ Tags own_tags(const Config& config, InstanceId instance) {
   tags.emplace(kTagLinks, "1");
   tags.emplace(kTagDigest, "1");
   if (config.serf_events) tags.emplace(kTagSerf, "1");
+  if (config.transport == LinkTransport::quic) tags.emplace(kTagQuic, fmt::format("{:05}", config.quic_port));
   if (!config.tree.zone.empty()) tags.emplace(kTagZone, config.tree.zone);
   return tags;
 }

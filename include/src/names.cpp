@@ -88,6 +88,21 @@ std::string_view to_string(TlsReject reason) noexcept {
       "plaintext",  "protocol", "timed_out",     "refused_by_peer", "clear_packet",   "limit"};
   return pick(names, reason);
 }
+std::string_view to_string(QuicHandshake kind) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"full", "resumed", "early"};
+  return pick(names, kind);
+}
+
+std::string_view to_string(QuicReject reason) noexcept {
+  static constexpr std::array<std::string_view, 5> names{"malformed", "unknown_version", "unknown_connection", "bad_token", "limit"};
+  return pick(names, reason);
+}
+
+std::string_view to_string(LinkTransport transport) noexcept {
+  static constexpr std::array<std::string_view, 2> names{"tcp", "quic"};
+  return pick(names, transport);
+}
+
 std::string_view to_string(TlsHandshake kind) noexcept {
   static constexpr std::array<std::string_view, 2> names{"full", "resumed"};
   return pick(names, kind);

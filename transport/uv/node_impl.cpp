@@ -48,7 +48,10 @@ std::uint64_t random_number() {
 Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
     : loop(uv_loop), transport(loop, std::move(bound)), admin(node), keyring_file(uv_loop, std::move(node.keyring_path_)),
       tls(node.make_tls(*this)),
-      driver(node.driver_config(), node.identity_, loop, tls ? static_cast<Transport&>(tls->transport) : transport, node.wrapped_handlers(),
+#ifdef PLUMVINE_QUIC
+      quic(node.make_quic(*this)),
+#endif
+      driver(node.driver_config(), node.identity_, loop, top(), node.wrapped_handlers(),
              DriverHooks{.on_acked = [&node](const tree::Acked& acked) { node.mailbox_.acked(acked.up_to, acked.large_up_to); },
                          .on_leave_done =
                              [&node] {
@@ -138,6 +141,7 @@ Status Node::Impl::prepare() {
   if (!where) return where.error();
   auto bound = uv::bind_pair(*where, static_cast<int>(config_.link.accept_backlog));
   if (!bound) return bound.error();
+  if (auto good = prepare_quic(bound->address, where->port == 0); !good) return good;
   auto advertised = uv::choose_advertised(config_.advertise, bound->address);
   if (!advertised) return advertised.error();
   const auto& allowed = config_.swim.cidrs_allowed;
@@ -319,9 +323,7 @@ Status Node::Impl::build(uv::BoundPair bound) {
   core_->http = std::move(http);
   core_->transport.use_family(config_.ip_family);
   core_->transport.admit([this](const Endpoint& from) { return core_->driver.admits(from); });
-  if (core_->tls) core_->tls->transport.bind(&core_->driver);
-  TransportEvents* const events = core_->tls ? static_cast<TransportEvents*>(&core_->tls->transport) : &core_->driver;
-  if (auto started = core_->transport.start(events); !started) return started;
+  if (auto started = core_->start(); !started) return started;
   if (auto opened = mailbox_.open(loop_, [this] { on_mail(); }); !opened) return opened;
   auto first = std::make_shared<Snapshot>();
   first->version = PLUMVINE_VERSION;
@@ -377,6 +379,7 @@ void Node::Impl::begin() {
   log(LogLevel::info, "PV1501", "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
   if (auto warning = uv::loopback_warning(identity_.advertise, config_.seeds); !warning.empty())
     log(LogLevel::warn, "PV1503", std::move(warning));
+  if (quic_port_ != 0) log(LogLevel::info, code::kQuicListening, "Links go over QUIC on UDP port " + std::to_string(quic_port_));
   if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
   core_->driver.start();
   if (core_->tls) {
@@ -563,6 +566,7 @@ Result<Cursor> Node::Impl::cursor() {
 
 Config Node::Impl::driver_config() {
   Config config = config_;
+  if (quic_port_ != 0) config.quic_port = quic_port_;
   for (std::string& seed : config.seeds) {
     auto parsed = HostPort::parse(seed);
     if (!parsed || parsed->has_port || parsed->srv) continue;
