@@ -302,7 +302,7 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
   const bool alive = record->member.state == MemberState::alive || record->member.state == MemberState::suspect;
   if (alive && news.from != news.node && news.from != core_.identity.name && record != self_) {
     // Another member's word. Whom we hear ourselves, or who is accused by one that accuses everybody, gets the time to refute it.
-    const bool heard = now - record->seen_at < core_.config.probe_interval && record->seen_until > now;
+    const bool heard = record->seen_until > now && record->seen_at > now - core_.config.probe_interval;
     if (heard) core_.stats.doubted.add(Doubted::heard);
     if (!believable(news.from, news.node, now)) return;
     if (heard) return suspect({news.incarnation, news.node, news.from}, now, Accusation::gossip, "declared dead, although we hear it");
