@@ -52,6 +52,10 @@ struct Core {
   /// Messages of the application on top; offered the room that news of members leave (memberlist's delegate).
   static constexpr std::size_t kUserQueueMax = 1024;
   BroadcastQueue user_queue;
+  /// Somebody is newly suspected, dead or refutes: the next gossip is brought forward, to `kUrgentPause` of its interval after the last one. The
+  /// suspect's time to answer has begun, and that of others begins when they hear of it.
+  bool urgent = false;
+  static constexpr int kUrgentPause = 4;
   Bytes user_state;
   Bytes ack_payload;
   std::uint32_t last_sequence = 0;

@@ -283,6 +283,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   }
   if (settle_claim(*record, now)) return;
   if (may_accuse(news.from)) core_.queue.queue(record->member.name, wire::encoded(news));
+  core_.urgent = true;
   record->member.incarnation = Incarnation{news.incarnation};
   set_state(*record, MemberState::suspect, now);
   start_suspicion(*record, news.from, now);
@@ -327,6 +328,7 @@ void MemberTable::dead(const wire::Dead& news, Timestamp now, std::string why) {
       core_.queue.watch(ticket);
     }
   }
+  core_.urgent = true;
   const bool gone = news.from == news.node;
   record->member.incarnation = Incarnation{news.incarnation};
   record->accuser = gone ? std::string{} : std::string(news.from);
@@ -439,6 +441,7 @@ void MemberTable::refute(std::uint32_t accused, bool troubled) {
   if (troubled) core_.awareness.apply(1);
   ++core_.stats.refutations;
   ++version_;
+  core_.urgent = true;
   core_.queue.queue(self_->member.name, encode_alive(self_->member));
 }
 

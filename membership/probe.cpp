@@ -268,8 +268,6 @@ void Probe::fail(Timestamp now) {
   if (stream_tried_) why += ", no answer over TCP";
   finish(now);
   table_.suspect({incarnation, target, core_.identity.name}, now, Accusation::probe, std::move(why));
-  // The member's time to answer has begun, and that of others begins when they hear of it: the next gossip is brought forward.
-  if (!core_.queue.empty() && core_.config.gossip_interval > Duration{0}) core_.timers.set({TimerKind::gossip}, now);
 }
 
 void Probe::finish(Timestamp now) {

@@ -76,6 +76,7 @@ class Swim::Impl {
   wire::Scratch scratch;
   Timestamp time;
   Timestamp next_gossip;
+  Timestamp last_gossip;
   Timestamp stall_noticed;
   Timestamp last_asked{INT64_MIN};
   bool started = false;
@@ -93,6 +94,7 @@ void Swim::Impl::start(Timestamp now) {
   probe.start(now);
   streams.start(now);
   next_gossip = now + core.rng.jitter(core.config.gossip_interval);
+  last_gossip = now;
   leave_input(now);
 }
 
@@ -124,8 +126,11 @@ void Swim::Impl::leave_input(Timestamp now) {
     }
   }
   if (!core.user_queue.take_finished().empty()) core.outbox.push(UserSent{});
+  const bool urgent = std::exchange(core.urgent, false);
   const bool gossips = core.config.gossip_interval > Duration{0} && core.config.gossip_nodes > 0;
-  if ((core.queue.empty() && core.user_queue.empty()) || !gossips || core.timers.contains({TimerKind::gossip})) return;
+  if ((core.queue.empty() && core.user_queue.empty()) || !gossips) return;
+  if (urgent) next_gossip = std::max(now, std::min(next_gossip, last_gossip + core.config.gossip_interval / Core::kUrgentPause));
+  else if (core.timers.contains({TimerKind::gossip})) return;
   // Ticks keep their own rhythm, but none is spent while there is nothing to say.
   if (next_gossip < now) {
     const Duration interval = core.config.gossip_interval;
@@ -179,6 +184,7 @@ void Swim::Impl::gossip(Timestamp now) {
   };
   for (const Record* target : table.random(core.config.gossip_nodes, fits))
     if (!core.send_news(target->member, target->endpoint, table.size())) break;
+  last_gossip = now;
   next_gossip = now + core.config.gossip_interval;
 }
 

@@ -460,32 +460,46 @@ TEST_CASE("a helper says no while the asker listens, however long a ping may tak
   CHECK(said_no);
 }
 
-TEST_CASE("an accusation goes out in the moment it is made", "[swim]") {
-  Lone lone;
-  for (int i = 2; i < 7; ++i) lone.learn("m" + std::to_string(i), *Endpoint::parse("10.0.0." + std::to_string(i) + ":7946"));
-  int accusations = 0;
-  for (const Timestamp end = lone.now + 60s; lone.now < end && accusations < 4;) {
-    lone.now = std::max(lone.now, lone.swim.next_timeout());
-    lone.swim.handle_timeout(lone.now);
-    const auto outputs = lone.drain();
-    const bool accuses = std::any_of(outputs.begin(), outputs.end(), [](const swim::Output& output) {
-      const auto* told_us = std::get_if<swim::Notify>(&output);
-      return told_us != nullptr && told_us->event.kind == MemberEvent::Kind::suspected;
-    });
-    if (!accuses) continue;
-    ++accusations;
-    wire::Unpacker unpacker;
-    CountedReasons<PacketReject> rejected;
-    int told = 0;  // by gossip, beside the ping that comes next
-    for (const auto& output : outputs) {
+namespace {
+/// Members that are told of `what` until `lone.now + within`.
+int told_of(Lone& lone, wire::MessageType what, Duration within) {
+  wire::Unpacker unpacker;
+  CountedReasons<PacketReject> rejected;
+  int told = 0;
+  const Timestamp end = lone.now + within;
+  for (;;) {
+    for (const auto& output : lone.drain()) {
       const auto* send = std::get_if<swim::SendPacket>(&output);
       if (send == nullptr) continue;
       const auto parts = unpacker.unpack(send->packet.view(), "", rejected);
-      told += std::any_of(parts.begin(), parts.end(), [](const wire::Part& part) { return part.type == wire::MessageType::suspect; }) ? 1 : 0;
+      told += std::any_of(parts.begin(), parts.end(), [&](const wire::Part& part) { return part.type == what; }) ? 1 : 0;
     }
-    CHECK(told >= 3);
+    if (lone.swim.next_timeout() > end) return told;
+    lone.now = std::max(lone.now, lone.swim.next_timeout());
+    lone.swim.handle_timeout(lone.now);
   }
-  CHECK(accusations == 4);
+}
+}  // namespace
+
+TEST_CASE("who is newly suspected or dead is told of a quarter of the gossip interval after the last gossip", "[swim]") {
+  Lone lone;
+  const Duration soon = SwimConfig{}.gossip_interval / 4;
+  std::vector<Endpoint> at;
+  for (int i = 2; i < 9; ++i) {
+    at.push_back(*Endpoint::parse("10.0.0." + std::to_string(i) + ":7946"));
+    lone.learn("m" + std::to_string(i), at.back());
+  }
+  told_of(lone, wire::MessageType::alive, 5s);  // until the news of these is told
+  lone.receive(wire::Suspect{1, "m3", "m2"}, at[0]);
+  CHECK(told_of(lone, wire::MessageType::suspect, soon) >= 3);
+  lone.receive(wire::Dead{1, "m3", "m2"}, at[0]);
+  CHECK(told_of(lone, wire::MessageType::dead, soon) >= 3);
+  lone.receive(wire::Suspect{1, "a", "m2"}, at[0]);
+  CHECK(told_of(lone, wire::MessageType::alive, soon) >= 3);
+  // What is known is not urgent: no gossip at all is brought forward for it.
+  told_of(lone, wire::MessageType::dead, 2s);
+  lone.receive(wire::Dead{1, "m3", "m4"}, at[2]);
+  CHECK(told_of(lone, wire::MessageType::dead, soon) == 0);
 }
 
 TEST_CASE("a member that announces an old incarnation is told what we hold, once a second", "[swim]") {

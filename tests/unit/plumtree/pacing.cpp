@@ -149,6 +149,18 @@ TEST_CASE("a neighbour behind us that keeps up holds the report back, one that l
   CHECK(reports(s) == Reports{{1, 2}});
 }
 
+TEST_CASE("the report of a neighbour behind us is handed on at once", "[pacing]") {
+  Single s({}, 2);
+  s.receive(1, gossip(1));
+  s.receive(2, progress(0, instance(50)));
+  s.advance(milliseconds{20});
+  s.drain();
+  s.receive(2, progress(1, instance(50)));
+  s.advance(Duration{0});
+  s.drain();
+  CHECK(reports(s) == Reports{{1, 1}});
+}
+
 TEST_CASE("a neighbour that feeds us does not hold us back", "[pacing]") {
   Single s({}, 2);
   s.receive(1, gossip(1));

@@ -119,7 +119,18 @@ TEST_CASE("a publisher with little to say keeps its window whatever the delay is
     window.acked(n, now + (n % 2 == 0 ? 30ms : 1ms));
     REQUIRE(window.has_room(100, now));
   }
-  CHECK(window.window() >= PublishWindow::kFloor);
+  CHECK(window.window() == 8 * kMiB);
+}
+
+TEST_CASE("where nothing waits for long a small window becomes large soon", "[window]") {
+  Saturated s;
+  s.distance = 20ms;
+  s.bytes_per_s = 5e6;
+  s.run(5s);
+  CHECK(s.window.window() < kMiB);
+  s.bytes_per_s = 200e6;
+  s.run(1s);
+  CHECK(s.used(1s) > 0.9);
 }
 
 TEST_CASE("a member that stands still does not make the window smaller, and only the bounds stop a publisher meanwhile", "[window]") {
