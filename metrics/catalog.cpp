@@ -472,7 +472,7 @@ constexpr std::array kRows{
     Row{"plumvine_quic_handshakes_total", counter, "", "kind: full, resumed, early",
         "Connections over QUIC that came up: with certificates, by a ticket, or by a ticket and with data in the first packet.",
         [](const Source& s, Out& out) { by_reason(out, "kind", s.snapshot.transport.quic.handshakes); }},
-    Row{"plumvine_quic_rejected_total", counter, "", "reason: malformed, unknown_version, unknown_connection, bad_token, limit",
+    Row{"plumvine_quic_rejected_total", counter, "", "reason: malformed, unknown_version, unknown_connection, bad_token, limit, not_admitted",
         "Packets on the port of QUIC that were of no use.",
         [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.transport.quic.rejected); }},
     Row{"plumvine_quic_connections", gauge, "connections", "", "Connections over QUIC.", COUNT(transport.quic.connections)},
@@ -489,6 +489,8 @@ constexpr std::array kRows{
         COUNT(transport.quic.early_refused)},
     Row{"plumvine_quic_replays_total", counter, "", "", "First packets with data that came again, or could not be told from such; their data did not count.",
         COUNT(transport.quic.replays)},
+    Row{"plumvine_quic_tickets", gauge, "tickets", "", "Addresses whose ticket is kept for the next connection, which then has data in its first packet.",
+        COUNT(transport.quic.tickets)},
     Row{"plumvine_quic_datagrams_total", counter, "", "what: sent, received, dropped", "Packets of membership inside of links' connections.",
         [](const Source& s, Out& out) {
           out.push_back({{{"what", "sent"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_sent)});
@@ -521,8 +523,6 @@ A test fails when this page and the table differ, and leaves the text that belon
 
 Counters count since the process started. Gauges are set from a snapshot, never by deltas, so they cannot drift.
 Every series exists from the start, at 0, with each known label value. No series is per peer or per topic.
-
-Not here yet, because the part it belongs to is not built: a `quic` value of the label `transport`.
 
 | metric | type | unit | labels | meaning |
 |---|---|---|---|---|

@@ -268,9 +268,9 @@ Status Driver::unblock(std::string_view what) {
   return impl_->enter([&](Engine& e) { return e.unblock(what); });
 }
 std::vector<BlockOrder> Driver::blocks() const { return impl_->engine().blocks(); }
-bool Driver::admits(const Endpoint& from) {
+bool Driver::admits(const Endpoint& from, bool proved) {
   if (impl_->stopped()) return false;
-  return impl_->enter([&](Engine& e) { return e.admits(from); });
+  return impl_->enter([&](Engine& e) { return e.admits(from, proved); });
 }
 void Driver::doubt(std::string_view member) {
   if (impl_->stopped()) return;

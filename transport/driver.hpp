@@ -163,7 +163,7 @@ class Driver final : public LoopEvents, public TransportEvents {
   /// What is blocked now.
   [[nodiscard]] std::vector<BlockOrder> blocks() const;
   /// A transport that accepts connections asks whether this one may go on; see `Engine::admits`.
-  bool admits(const Endpoint& from);
+  bool admits(const Endpoint& from, bool proved = true);
   /// What `Node::trim` drops.
   Trimmed trim();
   /// Takes the keys that can change (`Config::changes_while_running`) from `fresh`, whose others are those that it was started with;

@@ -540,7 +540,7 @@ Trimmed Engine::trim() {
 Status Engine::block(std::string_view what, std::optional<Duration> left) { return impl_->block(what, left); }
 Status Engine::unblock(std::string_view what) { return impl_->unblock(what); }
 std::vector<BlockOrder> Engine::blocks() const { return impl_->blocks(); }
-bool Engine::admits(const Endpoint& from) { return impl_->admits(from); }
+bool Engine::admits(const Endpoint& from, bool proved) { return impl_->admits(from, proved); }
 Status Engine::set_meta(Bytes meta) {
   return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
 }

@@ -89,8 +89,9 @@ class Engine {
   Status block(std::string_view what, std::optional<Duration> left);
   Status unblock(std::string_view what);
   [[nodiscard]] std::vector<BlockOrder> blocks() const;
-  /// Whether a connection from there is taken: it is not blocked, and its address does not open too many.
-  bool admits(const Endpoint& from);
+  /// Whether a connection from there is taken: it is not blocked, and its address does not open too many. `proved` false: anybody could have
+  /// written this address, so only blocks are looked at.
+  bool admits(const Endpoint& from, bool proved);
   /// As of `Driver`.
   void configure(const Config& fresh);
   Status set_meta(Bytes meta);

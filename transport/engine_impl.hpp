@@ -125,7 +125,7 @@ class Engine::Impl {
   Status block(std::string_view what, std::optional<Duration> left);
   Status unblock(std::string_view what);
   [[nodiscard]] std::vector<BlockOrder> blocks() const { return guard_.orders(now_); }
-  bool admits(const Endpoint& from);
+  bool admits(const Endpoint& from, bool proved);
 
   // engine_identity.cpp: whom certificates name.
   void identified(ConnId id, const std::vector<std::string>& names);

@@ -242,7 +242,7 @@ enum class QuicHandshake : std::uint8_t { full, resumed, early, count_ };
 std::string_view to_string(QuicHandshake kind) noexcept;
 
 /// Why a packet on the port of QUIC was of no use.
-enum class QuicReject : std::uint8_t { malformed, unknown_version, unknown_connection, bad_token, limit, count_ };
+enum class QuicReject : std::uint8_t { malformed, unknown_version, unknown_connection, bad_token, limit, not_admitted, count_ };
 std::string_view to_string(QuicReject reason) noexcept;
 
 /// Links over QUIC. All at 0 where it is off.
@@ -262,6 +262,7 @@ struct QuicStats {
   std::uint64_t migrations = 0;          ///< connections that went on from another address
   std::uint64_t early_refused = 0;       ///< data of ours in a first packet that did not count and went again
   std::uint64_t replays = 0;             ///< first packets with data that came again, or could not be told from such
+  std::uint64_t tickets = 0;             ///< addresses whose ticket is kept for the next connection
   std::uint64_t datagrams_sent = 0;      ///< packets of membership inside of a link's connection
   std::uint64_t datagrams_received = 0;
   std::uint64_t datagrams_dropped = 0;

@@ -94,7 +94,7 @@ std::string_view to_string(QuicHandshake kind) noexcept {
 }
 
 std::string_view to_string(QuicReject reason) noexcept {
-  static constexpr std::array<std::string_view, 5> names{"malformed", "unknown_version", "unknown_connection", "bad_token", "limit"};
+  static constexpr std::array<std::string_view, 6> names{"malformed", "unknown_version", "unknown_connection", "bad_token", "limit", "not_admitted"};
   return pick(names, reason);
 }
 

@@ -118,6 +118,30 @@ TEST_CASE("a stranger's certificate is refused over QUIC as over TCP, and not tr
   CHECK(a.transport.stats().tcp_sent_bytes == 0);
 }
 
+TEST_CASE("links over QUIC are taken from whom the node admits, as connections over TCP are", "[quic]") {
+  LoopFixture f;
+  bool open = false;
+  std::vector<Endpoint> asked;
+  QuicSide a{&f.loop, "127.0.0.1:0", TlsSide::authority().credentials("a")};
+  QuicSide b{&f.loop, "127.0.0.1:0", TlsSide::authority().credentials("b"), "127.0.0.1:0",
+             {.admits = [&](const Endpoint& from, bool) {
+               asked.push_back(from);
+               return open;
+             }}};
+  a.transport.dial(ConnId{1}, b.address());
+  REQUIRE(f.run_until([&] { return a.events.streams[ConnId{1}].up; }));  // over TCP, whose door is not this one
+  CHECK(asked == std::vector<Endpoint>{a.layer->address()});
+  CHECK(b.transport.stats().quic.rejected[QuicReject::not_admitted] == 1);
+  CHECK(b.transport.stats().quic.connections == 0);
+  const LogRecord* line = quic_line(a, "PV1229");
+  REQUIRE(line != nullptr);
+  CHECK(line->text.find("connection refused") != std::string::npos);
+  open = true;
+  QuicSide c{&f.loop, "127.0.0.1:0", TlsSide::authority().credentials("c")};
+  c.transport.dial(ConnId{1}, b.address());
+  REQUIRE(f.run_until([&] { return b.transport.stats().quic.connections == 1; }));
+}
+
 TEST_CASE("without help of the kernel large writes arrive as well", "[quic]") {
   for (const bool gso : {true, false}) {
     INFO("GSO " << gso);

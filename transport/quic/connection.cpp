@@ -595,7 +595,7 @@ void Connection::Library::ended_by_peer(Timestamp now) {
       why = {.text = about_us.empty() ? "it ended TLS: " + tls::name_of_alert(alert) : about_us,
              .refused = about_us.empty() ? TlsReject::protocol : TlsReject::refused_by_peer};
     } else if (!application && code == kConnectionRefused) {
-      why = {.text = "connection refused: it has no room for more"};
+      why = {.text = "connection refused: it has no room for more, or keeps this address out"};
     } else if (!application && code != 0) {
       why = {.text = "the other side ended the connection by QUIC error " + std::to_string(code),
              .refused = TlsReject::protocol};
@@ -622,6 +622,14 @@ void Connection::close(bool reset, Timestamp now) {
   ngtcp2_connection_close_error_set_application_error(&error, reset ? kReset : kDone, nullptr, 0);
   library_->clock = now;
   library_->say_end(error, {.text = "closed"}, now);
+}
+
+void Connection::refuse(Timestamp now) {
+  ngtcp2_connection_close_error error;
+  ngtcp2_connection_close_error_default(&error);
+  ngtcp2_connection_close_error_set_transport_error(&error, kConnectionRefused, nullptr, 0);
+  library_->clock = now;
+  library_->say_end(error, {.text = "not admitted here"}, now);
 }
 
 void Connection::give_up(const char* why, Timestamp now) {

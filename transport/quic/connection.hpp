@@ -126,6 +126,8 @@ class Connection {
   void finish();
   /// Ends it at once: in order, or (`reset`) not.
   void close(bool reset, Timestamp now);
+  /// Ends it since it is not wanted here.
+  void refuse(Timestamp now);
   /// Nobody is there: it ends without a word.
   void give_up(const char* why, Timestamp now);
   /// Ends it since the other end's certificate is not good any more.

@@ -93,6 +93,21 @@ bool QuicEndpoint::may_answer(Timestamp now) {
   return false;
 }
 
+/// It may open one more connection without proving its address: whoever writes another's address must not use up what
+/// `quic_admits` grants that one.
+bool QuicEndpoint::is_fresh(const Endpoint& remote, Timestamp now) {
+  if (now - fresh_since_ >= std::chrono::seconds{1}) {
+    fresh_since_ = now;
+    fresh_.clear();
+  }
+  const std::string host = remote.host();
+  if (fresh_.size() >= kFreshAddressesMax && !fresh_.contains(host)) return false;
+  std::uint32_t& opened = fresh_[host];
+  if (opened >= kFreshPerSecond) return false;
+  ++opened;
+  return true;
+}
+
 void QuicEndpoint::answer(const Path& path, const std::vector<std::byte>& packet) {
   if (packet.empty() || blocked_) return;
   counts_.sent_bytes += packet.size();
@@ -140,9 +155,15 @@ void QuicEndpoint::stranger(const Path& path, Ecn ecn, BytesView datagram, Times
     if (may_answer(now)) answer(path, refusal_packet(*first, false));
     return;
   }
+  const bool proved = token == TokenVerdict::good;
+  if (!events_.quic_admits(path.remote, proved)) {
+    counts_.rejected.add(QuicReject::not_admitted);
+    if (may_answer(now)) answer(path, refusal_packet(*first, true));
+    return;
+  }
   const std::size_t waiting = half_open();
   const bool full = waiting >= options_.half_open_max || conns_.size() >= options_.connections_max;
-  if (token != TokenVerdict::good && (full || waiting >= options_.retry_from)) {
+  if (!proved && (full || waiting >= options_.retry_from || !is_fresh(path.remote, now))) {
     if (!may_answer(now)) return;
     ++counts_.retries;
     return answer(path, retry_packet(*first, path.remote, common_.token_secret, common_.random, now));
@@ -154,6 +175,7 @@ void QuicEndpoint::stranger(const Path& path, Ecn ecn, BytesView datagram, Times
   }
   next_accepted_ += 2;
   Conn& conn = open(ConnId{next_accepted_}, path.remote, false);
+  conn.admitted = proved;
   current_ = &conn;
   conn.quic = Connection::accept(common_, credentials_(), path, *first, *this, now);
   if (conn.quic) {
@@ -190,6 +212,13 @@ void QuicEndpoint::settle(const ConnPtr& conn, Timestamp now) {
   using State = Connection::State;
   Connection& quic = *conn->quic;
   current_ = nullptr;
+  if (!conn->admitted && !conn->shut && quic.state() == State::up && quic.handshake_done()) {
+    conn->admitted = true;
+    if (!events_.quic_admits(conn->remote, true)) {
+      counts_.rejected.add(QuicReject::not_admitted);
+      quic.refuse(now);
+    }
+  }
   if (quic.state() == State::up && !conn->told && !conn->shut) {
     conn->told = true;
     conn->names = quic.peer_names();

@@ -22,6 +22,9 @@ namespace plumvine::quic {
 class EndpointEvents {
  public:
   virtual ~EndpointEvents() = default;
+  /// Whether a connection from there is taken. `proved`: whoever dials has shown that it is there; asked once more when it
+  /// has, where it was not at first.
+  virtual bool quic_admits(const Endpoint& from, bool proved) = 0;
   /// Both ends have judged each other.
   virtual void quic_up(ConnId conn, const Endpoint& remote, bool dialled, const std::vector<std::string>& names) = 0;
   virtual std::span<std::byte> quic_buffer(ConnId conn) = 0;
@@ -46,11 +49,14 @@ struct EndpointOptions {
 
 /// All QUIC connections over one UDP port, without sockets and clock: whose a packet is, whoever dials and is dialled,
 /// and what is answered to strangers. Bounds: `EndpointOptions`; `kAnswersPerSecond` answers to packets of no
-/// connection; `kTicketsMax` tickets. One thread.
+/// connection; `kFreshPerSecond` connections of one address that were not made to prove it, counted for
+/// `kFreshAddressesMax` addresses; `kTicketsMax` tickets. One thread.
 class QuicEndpoint final : private CidObserver {
  public:
   static constexpr std::size_t kTicketsMax = 1024;
   static constexpr std::uint32_t kAnswersPerSecond = 200;
+  static constexpr std::uint32_t kFreshPerSecond = 16;
+  static constexpr std::size_t kFreshAddressesMax = 4096;
   /// The rest of a connection that was closed goes out within this time, or not at all.
   static constexpr Duration kCloseTime = std::chrono::seconds{5};
 
@@ -99,6 +105,7 @@ class QuicEndpoint final : private CidObserver {
     bool paused = false;
     bool wants_room = false;
     bool counted = false;  ///< its handshake
+    bool admitted = true;  ///< false: to be asked when its handshake shows that the address is its own
     std::vector<std::string> names;
     Timestamp shut_at = kNever;
     std::vector<Cid> cids;
@@ -117,6 +124,7 @@ class QuicEndpoint final : private CidObserver {
   void stranger(const Path& path, Ecn ecn, BytesView datagram, Timestamp now);
   bool is_reset(const Path& path, Ecn ecn, BytesView datagram, Timestamp now);
   bool may_answer(Timestamp now);
+  bool is_fresh(const Endpoint& remote, Timestamp now);
   void answer(const Path& path, const std::vector<std::byte>& packet);
   [[nodiscard]] std::size_t half_open() const;
   void settle(const ConnPtr& conn, Timestamp now);
@@ -147,6 +155,8 @@ class QuicEndpoint final : private CidObserver {
   std::uint64_t next_accepted_ = std::uint64_t{1} << 62;
   std::uint32_t answers_ = 0;
   Timestamp answers_since_;
+  std::map<std::string, std::uint32_t> fresh_;  ///< connections by address that did not prove it, in this second
+  Timestamp fresh_since_;
   QuicStats counts_;
   bool flushing_ = false;
 };

@@ -37,6 +37,8 @@ struct TransportOptions {
   std::uint16_t packet_port = 0;
   /// What we send in packets is sealed by a gossip key, and needs no connection.
   std::function<bool()> seals;
+  /// Whether a connection from there is taken, as of `Driver::admits`; without it all are.
+  std::function<bool(const Endpoint& from, bool proved)> admits = {};
   /// A dial goes on over TCP when nobody has answered for so long.
   Duration patience = std::chrono::seconds{2};
   EndpointOptions endpoint = {};
@@ -121,6 +123,9 @@ class QuicTransport final : public Transport, public TransportEvents, private En
     Duration pause{0};
   };
 
+  bool quic_admits(const Endpoint& from, bool proved) override {
+    return !options_.admits || options_.admits(from, proved);
+  }
   void quic_up(ConnId conn, const Endpoint& remote, bool dialled, const std::vector<std::string>& names) override;
   std::span<std::byte> quic_buffer(ConnId conn) override { return events_->read_buffer(conn); }
   void quic_read(ConnId conn, std::size_t bytes) override { events_->on_read(conn, bytes); }

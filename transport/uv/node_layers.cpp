@@ -52,6 +52,7 @@ std::unique_ptr<uv::QuicLayer> Node::Impl::make_quic(Core& core) {
   quic::TransportOptions options{
       .packet_port = bind_address_.port,
       .seals = [this] { return has_keys(identity_) && config_.swim.gossip_verify_outgoing; },
+      .admits = [this](const Endpoint& from, bool proved) { return core_->driver.admits(from, proved); },
       .patience = config_.link.handshake_timeout * 2 / 5,
       .endpoint = {.half_open_max = config_.link.half_open_max, .retry_from = config_.link.half_open_max / 4}};
   auto layer = std::make_unique<uv::QuicLayer>(

@@ -11,12 +11,12 @@ enter_namespace --net 'nft add table inet probe && nft delete table inet probe' 
 source "$here/agents.sh"
 
 nodes=(a b c)
-declare -A port=([a]=7961 [b]=7971 [c]=7981)
+declare -A port=([a]=7961 [b]=7971 [c]=7981) host=([a]=127.0.0.1 [b]=127.0.0.1 [c]=127.0.0.3)
 pki=$work/pki
 "$cli" tls dev-ca "$pki" "${nodes[@]}" --label prod >/dev/null || fail "dev-ca"
 start() {
   local name=$1
-  launch "$name" 127.0.0.1:${port[$name]} /dev/null --preset local --cluster prod --transport quic --join 127.0.0.1:${port[a]} \
+  launch "$name" ${host[$name]}:${port[$name]} /dev/null --preset local --cluster prod --transport quic --join 127.0.0.1:${port[a]} \
     --tls-cert "$pki/$name.pem" --tls-key "$pki/$name-key.pem" --tls-ca "$pki/ca.pem"
 }
 all_alive() {
@@ -49,6 +49,16 @@ delivers || fail "not delivered: $(cat "$work/said")"
 [ "$(total plumvine_quic_fallbacks_total)" = 0 ] || fail "somebody fell back to TCP"
 ! grep -q WARN "$work"/*.err || fail "somebody warns of something"
 
+# --- c is kept out, and let in again ------------------------------------------------------------------------------
+linked_to() { [ "$(at "$1" --json peers | jq -r '[.links[] | select(.state == "up") | .peer] | sort | join(" ")')" = "$2" ]; }
+kept_out() { [ "$(metric a 'plumvine_quic_rejected_total{reason="not_admitted"}')" -ge 1 ]; }
+at a block add ${host[c]} --ttl 1h >/dev/null || fail "cannot block"
+within 10 linked_to a b
+within 30 kept_out
+logged a "PV1227.*${host[c]}" || fail "a does not say whom it keeps out"
+at a block rm ${host[c]} >/dev/null || fail "cannot take the block back"
+within 60 linked_to a 'b c'
+
 # --- killed, and back ---------------------------------------------------------------------------------------------
 end c KILL
 gone() { ! ours_is a c alive; }
@@ -61,6 +71,7 @@ within 20 links_over_quic 6
 delivers || fail "not delivered to c: $(cat "$work/said")"
 
 # --- UDP is swallowed ---------------------------------------------------------------------------------------------
+fallbacks=$(total plumvine_quic_fallbacks_total)
 nft -f - <<'RULES' || fail "nft"
 table inet probe {
   chain drop_udp {
@@ -71,7 +82,7 @@ table inet probe {
 RULES
 within 60 no_link_over_quic
 within 60 delivers
-fell_back() { [ "$(total plumvine_quic_fallbacks_total)" -ge 1 ]; }
+fell_back() { [ "$(total plumvine_quic_fallbacks_total)" -gt "$fallbacks" ]; }
 within 30 fell_back
 grep -q 'PV1229.*the link goes over TCP' "$work"/*.err || fail "nobody says that links go over TCP"
 within 30 all_alive

@@ -311,6 +311,55 @@ TEST_CASE("a flood of first packets from addresses that are not theirs keeps not
   f.connect(ConnId{3});
 }
 
+TEST_CASE("who is not admitted is told so at once, and nothing of it is kept", "[quic]") {
+  QuicPair f;
+  f.b.admits = [&](const Endpoint& from, bool) { return from.host() != f.a.address.host(); };
+  f.dial();
+  const Timestamp begin = f.now;
+  REQUIRE(f.run_until([&] { return f.a.streams[QuicPair::kDial].ended; }));
+  CHECK(f.now - begin == 2 * f.delay);
+  CHECK(f.a.streams[QuicPair::kDial].end.text.find("refused") != std::string::npos);
+  CHECK(f.b.streams.empty());
+  CHECK(f.b.stats().rejected[QuicReject::not_admitted] == 1);
+  CHECK(f.b.sent_bytes < 1200);
+  f.b.admits = {};
+  f.connect(ConnId{3});
+}
+
+TEST_CASE("an address counts when it has shown that it is there, and not before", "[quic]") {
+  QuicPair f;
+  std::vector<bool> asked;
+  f.b.admits = [&](const Endpoint&, bool proved) {
+    asked.push_back(proved);
+    return !proved;
+  };
+  f.dial();
+  REQUIRE(f.run_until([&] { return f.a.streams[QuicPair::kDial].ended; }));
+  CHECK(asked == std::vector<bool>{false, true});
+  CHECK(f.b.accepted.empty());
+  CHECK_FALSE(f.a.streams[QuicPair::kDial].end.graceful);
+  CHECK(f.b.stats().rejected[QuicReject::not_admitted] == 1);
+}
+
+TEST_CASE("an address that opens many connections has to prove itself for the later ones", "[quic]") {
+  constexpr std::uint32_t kMore = 4, kAll = quic::QuicEndpoint::kFreshPerSecond + kMore;
+  QuicPair f;
+  std::map<bool, std::uint32_t> asked;
+  f.b.admits = [&](const Endpoint&, bool proved) {
+    ++asked[proved];
+    return true;
+  };
+  for (std::uint64_t i = 0; i < kAll; ++i) f.dial(ConnId{2 * i + 1});
+  REQUIRE(f.run_until([&] { return f.b.accepted.size() == kAll; }));
+  CHECK(f.b.stats().retries == kMore);
+  CHECK(asked[false] == kAll);
+  CHECK(asked[true] == kAll);  // once each: a Retry's token shows it before, the handshake after
+  f.run_for(1s);
+  f.dial(ConnId{1001});
+  REQUIRE(f.run_until([&] { return f.b.accepted.size() == kAll + 1; }));
+  CHECK(f.b.stats().retries == kMore);
+}
+
 TEST_CASE("versions of tomorrow are answered with the one that is spoken", "[quic]") {
   QuicPair f;
   Flown hello{{f.a.address, f.b.address}, quic::Ecn::none, std::vector<std::byte>(1200)};

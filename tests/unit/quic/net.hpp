@@ -47,6 +47,8 @@ struct QuicNode final : quic::PacketSink, quic::EndpointEvents {
            quic::EndpointOptions options = {});
 
   bool send(const quic::Path& path, quic::Ecn ecn, BytesView packets, std::size_t segment) override;
+  std::function<bool(const Endpoint& from, bool proved)> admits = {};
+  bool quic_admits(const Endpoint& from, bool proved) override { return !admits || admits(from, proved); }
   void quic_up(ConnId conn, const Endpoint&, bool dialled, const std::vector<std::string>& names) override {
     streams[conn].up = true;
     streams[conn].dialled = dialled;
