@@ -83,6 +83,8 @@ std::vector<Slot> Pacing::owing() const {
 Sequence Pacing::behind(OriginIndex origin, Sequence own, const std::vector<Slot>& owing, Timestamp now) {
   const Paced& paced = at(origin);
   Sequence least = own;
+  // Others are there and none has told anything yet: the first reports come once the first messages have arrived, on a narrow link late.
+  if (origin == kSelf && paced.reports.empty() && !core_.up.empty() && core_.alive.size() > 1) least = std::min(least, limit(origin, acked_, now));
   for (const Report& report : paced.reports) {
     if (report.watermark >= least || report.slot == paced.upstream) continue;
     least = std::min(least, limit(origin, report.watermark, now));
@@ -97,6 +99,19 @@ Sequence Pacing::behind(OriginIndex origin, Sequence own, const std::vector<Slot
     }
   }
   return least;
+}
+
+Sequence Pacing::lead(OriginIndex origin, Lead& lead, Timestamp now) const {
+  if (origin >= origins_.size() || origins_[origin].reports.empty()) return kRelease;
+  Sequence reached = 0;
+  for (const Report& report : origins_[origin].reports) reached = std::max(reached, report.watermark);
+  if (reached > lead.reached) lead = {reached, now};
+  Sequence next = reached + 1;
+  if (const auto it = core_.unpaced.find(origin); it != core_.unpaced.end()) next = it->second.next_absent(next);
+  const StoredMessage* message = core_.store.find({core_.seen[origin].instance, next});
+  // What has just been published is not late: the one that had everything before it begins anew.
+  const Timestamp since = message == nullptr ? lead.moved : std::max(lead.moved, message->arrived);
+  return lead.moved != Timestamp{} && since > now - core_.config.lag_grace ? next - 1 : kRelease;
 }
 
 void Pacing::report(Timestamp now) {
@@ -139,8 +154,9 @@ void Pacing::acknowledge(Timestamp now) {
   acked_at_ = kNever;
   const Sequence highest = core_.seen[kSelf].watermark;
   const std::vector<Slot> waiting = owing();
-  const Sequence least = behind(kSelf, highest, waiting, now);
-  const Sequence parts = large_.empty() ? 0 : behind(*core_.own_parts, core_.seen[*core_.own_parts].watermark, waiting, now);
+  const Sequence least = std::min(behind(kSelf, highest, waiting, now), lead(kSelf, lead_, now));
+  const Sequence parts =
+      large_.empty() ? 0 : std::min(behind(*core_.own_parts, core_.seen[*core_.own_parts].watermark, waiting, now), lead(*core_.own_parts, lead_of_parts_, now));
   const bool moved = least > acked_;
   acked_ = std::max(acked_, least);
   const Sequence large_before = large_acked_;

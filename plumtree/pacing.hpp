@@ -14,7 +14,9 @@ namespace plumvine::tree {
 /// of the reports it got itself; those it hands on at once, since who made them has waited for more already. A member whose oldest undelivered message is older than `lag_grace` does not
 /// count: it is served from the repair stores later. Messages of topics with the policy `hold` count however old they are,
 /// those of topics that drop or disconnect never. At the origin the same minimum gives `Acked`. Parts of payloads count apart, as
-/// another origin's.
+/// another origin's. Where all that the origin feeds lag, as behind an uplink that its first burst fills for longer than that, it does not run
+/// away from all of them: the one that is furthest counts, as long as it comes any further within `lag_grace`. Until somebody has reported
+/// at all, nobody counts as having anything.
 ///
 /// A neighbour that we report to ourselves does not count, so two nodes never wait for each other; longer circles
 /// end by `lag_grace`. Bounds: one report a link and origin. Not thread-safe; owned by `Tree`.
@@ -68,6 +70,12 @@ class Pacing {
   [[nodiscard]] Sequence limit(OriginIndex origin, Sequence watermark, Timestamp now) const;
   /// How old a message may get while its publisher waits for those who lack it.
   [[nodiscard]] Duration grace(const StoredMessage& message) const;
+  /// Of what we published, how far the furthest of those that we feed lets us go; no limit where it stands still or has all.
+  struct Lead {
+    Sequence reached = 0;
+    Timestamp moved{};
+  };
+  [[nodiscard]] Sequence lead(OriginIndex origin, Lead& lead, Timestamp now) const;
   void set_upstream(OriginIndex origin, Slot slot, Timestamp now);
   void report(Timestamp now);
   void acknowledge(Timestamp now);
@@ -78,6 +86,7 @@ class Pacing {
   Timestamp report_at_ = kNever;
   Timestamp acked_at_ = kNever;
   Sequence acked_ = 0;
+  Lead lead_, lead_of_parts_;
   struct Large {
     Sequence sequence = 0, last_part = 0;
   };

@@ -86,7 +86,7 @@ struct SwimConfig {
   /// Counted from its fourth flap on; one flap is forgiven every five minutes. 0 = off. 3.
   std::uint32_t flap_damping_max = 3;
   /// Takes part as a listener only: it is a member, receives and passes on, but accuses nobody whom it cannot reach, and refuses to
-  /// broadcast, also what comes over HTTP. Needs a restart.
+  /// broadcast, also what comes over HTTP.
   bool observe = false;
   /// A wake-up that late means that this process was stalled: it must not accuse others for it.
   Duration stall_threshold = seconds{1};

@@ -225,6 +225,43 @@ TEST_CASE("a publisher has room again when those behind it have delivered", "[pa
   }
 }
 
+TEST_CASE("where all lag the publisher goes as fast as the furthest comes on", "[pacing]") {
+  Single s({}, 2);
+  const auto publish = [&](Sequence sequence) { s.tree.publish(sequence, "t", Bytes::copy_of("x"), false, s.now); };
+  for (Sequence i = 1; i <= 10; ++i) publish(i);
+  s.receive(1, progress(1, instance(0)));
+  s.receive(2, progress(2, instance(0)));
+  CHECK(acks(s) == std::vector<Sequence>{1});
+  s.advance(milliseconds{1500});
+  s.receive(2, progress(3, instance(0)));
+  s.receive(1, progress(2, instance(0)));
+  CHECK(acks(s) == std::vector<Sequence>{2});
+  s.advance(seconds{1});  // all that they lack is older than the grace
+  CHECK(acks(s) == std::vector<Sequence>{3});
+  s.receive(2, progress(5, instance(0)));
+  CHECK(acks(s) == std::vector<Sequence>{5});
+  s.advance(milliseconds{1900});
+  CHECK(acks(s).empty());
+  s.advance(milliseconds{200});  // nobody came any further
+  CHECK(acks(s) == std::vector<Sequence>{10});
+}
+
+TEST_CASE("a publisher waits for the first report where others are", "[pacing]") {
+  Single s({}, 2);
+  s.tree.set_members({.alive = {instance(0), instance(1), instance(2)}}, s.now);
+  for (Sequence i = 1; i <= 5; ++i) s.tree.publish(i, "t", Bytes::copy_of("x"), false, s.now);
+  s.advance(milliseconds{500});
+  CHECK(acks(s).empty());
+  SECTION("then goes by it") {
+    s.receive(1, progress(3, instance(0)));
+    CHECK(acks(s) == std::vector<Sequence>{3});
+  }
+  SECTION("for no longer than for one that lags") {
+    s.advance(seconds{2});
+    CHECK(acks(s) == std::vector<Sequence>{5});
+  }
+}
+
 TEST_CASE("a publisher alone has room at once", "[pacing]") {
   Single s({}, 0);
   s.tree.publish(1, "t", Bytes::copy_of("x"), false, s.now);
