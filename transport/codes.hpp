@@ -68,6 +68,7 @@ inline constexpr std::string_view kCertificateTaken = "PV1510";
 inline constexpr std::string_view kCertificateKept = "PV1511";
 inline constexpr std::string_view kBlockChanged = "PV1512";
 inline constexpr std::string_view kTokenRead = "PV1513";
+inline constexpr std::string_view kOriginKey = "PV1514";
 
 /// What a code means and what to do about it.
 struct Explanation {
