@@ -165,7 +165,7 @@ constexpr std::string_view kPriority = "priority: critical, high, normal, low";
 constexpr std::string_view kEviction = "reason: ttl, count, bytes";
 constexpr std::string_view kFrame =
     "reason: malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, "
-    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed";
+    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed, bad_signature";
 constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "
@@ -212,6 +212,16 @@ constexpr std::array kRows{
         COUNT(tree.sync_recovered)},
     Row{"plumtree_frames_rejected_total", counter, "", kFrame, "Link frames refused.",
         [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.frames_rejected); }},
+    Row{"plumtree_origins_refused_total", counter, "",
+        "reason: unsigned, bad_signature, other_key, unknown_key, too_old, from_future, old_instance",
+        "Broadcasts, runs and parts of others that were refused since their origin did not sign them as sign_origins asks (PV1310).",
+        [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.origins_refused); }},
+    Row{"plumtree_frames_signed_total", counter, "", "", "Broadcasts, runs and parts of ours that were signed.", COUNT(tree.signed_frames)},
+    Row{"plumtree_frames_verified_total", counter, "", "", "Broadcasts, runs and parts of others whose signature was found right.", COUNT(tree.verified_frames)},
+    Row{"plumtree_origin_keys_refused_total", counter, "", "", "Times that a member showed another key for its broadcasts than before (PV1311).",
+        COUNT(tree.keys_refused)},
+    Row{"plumtree_origin_keys", gauge, "", "", "Members whose key for broadcasts is known.", COUNT(tree.origin_keys)},
+    Row{"plumtree_unknown_key_waiting", gauge, "", "", "Broadcasts that wait until the key of their origin is known.", COUNT(tree.unknown_key_waiting)},
     Row{"plumtree_rate_limited_total", counter, "", "what: graft, ack, ask, control, origin",
         "Requests of peers held back: grafts by a token bucket, requests for acknowledgements and questions by number and pace, all frames beside "
         "payloads, and origins that are no members, by token buckets of each link.",

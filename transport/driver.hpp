@@ -34,6 +34,8 @@ struct DriverIdentity {
   std::shared_ptr<Keyring> keyring = {};
   /// For large payloads. The sum is the same in all of a cluster.
   frame::LargeTools large = {};
+  /// For broadcasts that are signed. `instance` is `frame::instance_of` its key where the node signs.
+  frame::SignTools sign = {};
   /// Memory for what is read from links.
   frame::BlockSource blocks = frame::heap_block;
   /// Changed keys are written down: `DriverHooks::save_keys` does it.

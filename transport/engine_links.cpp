@@ -304,6 +304,8 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   ++links_up_;
   link.go_up(id, now_);
   PeerTraits traits{peer.instance, peer.name};
+  const auto known = known_.find(peer.name);
+  traits.verifies = known != known_.end() && known->second.key.has_value();
   if (const auto rtt = swim_->detail(peer.name).rtt) {
     traits.rtt = *rtt;
   } else if (link.greeting_rtt() > Duration{0}) {
@@ -311,6 +313,7 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   }
   overlay_.link_up(id, link.outbound(), now_);
   tree_.peer_up(id, std::move(traits), now_);
+  if (known != known_.end()) tell_key(peer.name, known->second);
   link.credit = full_credit();
   forgets_wanted_ = true;
   tree_.set_credit(id, link.credit, now_);

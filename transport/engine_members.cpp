@@ -63,6 +63,7 @@ void Engine::Impl::on_member(MemberEvent event) {
     }
     if (event.kind == MemberEvent::Kind::forgotten) {
       if (auto it = known_.find(member.name); it != known_.end()) forget(it);
+      tree_.forget_key(member.name);
       forgets_wanted_ = true;
     } else {
       learn(member);
@@ -97,6 +98,10 @@ void Engine::Impl::learn(const Member& member) {
     retire_peer(known, "the member was started anew");
     known.instance = instance;
     members_changed_ = true;
+  }
+  if (const auto key = key_of(member, instance); key != known.key || fresh) {
+    known.key = key;
+    tell_key(name, known);
   }
   if (fresh) {
     count_state(state, +1);

@@ -77,7 +77,7 @@ struct SwimStats {
 /// Why a link frame was refused.
 enum class FrameReject : std::uint8_t {
   malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, sequence_jump,
-  undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed,
+  undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed, bad_signature,
   count_,
 };
 std::string_view to_string(FrameReject reason) noexcept;
@@ -88,6 +88,21 @@ std::string_view to_string(CacheEviction reason) noexcept;
 /// What a token bucket held back.
 enum class RateLimited : std::uint8_t { graft, ack, ask, control, origin, count_ };
 std::string_view to_string(RateLimited what) noexcept;
+
+/// Why a broadcast was refused where origins sign: not signed; the signature is not of what came, or of another cluster
+/// or member; a key that is not that member's; a key that nobody told of in time; published too long ago, or too far
+/// ahead; of an earlier run of its origin and older than repair can be.
+enum class OriginRefused : std::uint8_t {
+  unsigned_,
+  bad_signature,
+  other_key,
+  unknown_key,
+  too_old,
+  from_future,
+  old_instance,
+  count_
+};
+std::string_view to_string(OriginRefused why) noexcept;
 
 /// Mirror of `LossReason` for counting.
 enum class Loss : std::uint8_t { evicted, expired, slow_consumer, held_back, too_large, dropped, incomplete, corrupt, count_ };
@@ -131,11 +146,15 @@ struct TreeStats {
   CountedReasons<ReceiptResult> receipts;
   std::uint64_t compression_bytes_in = 0;     ///< payloads published here that were compressed, as they were before
   std::uint64_t compression_bytes_saved = 0;  ///< and how many bytes fewer they are
-  std::uint64_t large_parts = 0;        ///< parts of large payloads received for the first time
-  std::uint64_t large_completed = 0;    ///< large payloads put together
-  std::uint64_t slow = 0;               ///< of those delivered: took longer than `slow_delivery`
-  std::uint64_t from_future = 0;        ///< of those delivered: published later than they came, so somebody told a wrong time
-  std::uint64_t large_hints = 0;        ///< frames that told a neighbour at once of a part that it may be about to send
+  std::uint64_t large_parts = 0;              ///< parts of large payloads received for the first time
+  std::uint64_t large_completed = 0;          ///< large payloads put together
+  std::uint64_t slow = 0;                     ///< of those delivered: took longer than `slow_delivery`
+  std::uint64_t from_future = 0;  ///< of those delivered: published later than they came, so somebody told a wrong time
+  std::uint64_t signed_frames = 0;                ///< of ours, signed
+  std::uint64_t verified_frames = 0;              ///< of others, whose signature is right
+  CountedReasons<OriginRefused> origins_refused;  ///< frames
+  std::uint64_t keys_refused = 0;                 ///< times that a member showed another key than before
+  std::uint64_t large_hints = 0;  ///< frames that told a neighbour at once of a part that it may be about to send
   SecondsHistogram graft_latency{kSecondsBuckets};
   SecondsHistogram delivery_latency{kSecondsBuckets};
   BytesHistogram message_size{kBytesBuckets};
@@ -155,6 +174,8 @@ struct TreeStats {
   std::uint64_t topics = 0;             ///< remembered
   std::uint64_t large_partial = 0;      ///< large payloads of which parts are missing
   std::uint64_t large_partial_bytes = 0;  ///< of these what is here
+  std::uint64_t origin_keys = 0;          ///< members whose key is known
+  std::uint64_t unknown_key_waiting = 0;  ///< broadcasts that wait until their origin's key is known
   Duration oldest_missing{0};
 };
 

@@ -14,7 +14,9 @@
 
 #include "blocks_file.hpp"
 #include "large_block.hpp"
+#include "origin_key.hpp"
 #include "transport/codes.hpp"
+#include "transport/crypto/ed25519.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/event_bridge.hpp"
 
@@ -154,7 +156,7 @@ Status Node::Impl::prepare() {
     if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("seeds");
   bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
-  identity_.instance = frame::publisher_of(InstanceId{random_number()});
+  if (auto good = prepare_origin(); !good) return good;
   if (!config_.http.empty()) {
     events_ = std::make_unique<uv::Events>(identity_.instance);
     live_ = std::make_unique<uv::Live>(*events_);
@@ -194,6 +196,27 @@ Status Node::Impl::prepare_keys() {
   } else if (!source->note.empty()) {
     notes_.push_back({LogLevel::info, "node", code::kKeptKeys, source->note});
   }
+  return {};
+}
+
+/// The key that our broadcasts are signed with, and our instance, which follows from it.
+Status Node::Impl::prepare_origin() {
+  identity_.instance = frame::publisher_of(InstanceId{random_number()});
+  // Who signs nothing still passes on what others have signed, also where it takes a run of messages apart.
+  identity_.sign = make_judging_tools(config_.cluster);
+  if (config_.tree.sign_origins == SignOrigins::off) return {};
+  const std::string path = data_dir_->file(uv::kOriginKeyFile);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto tools = uv::load_origin_key(path, config_.cluster,
+                                   std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), random_number());
+  if (!tools) return tools.error().with("sign_origins");
+  identity_.sign = std::move(*tools);
+  identity_.instance = frame::instance_of(identity_.sign, config_.name, identity_.sign.own);
+  if (auto problem = uv::rights_problem(path, "the key that signs our broadcasts"); !problem.empty())
+    notes_.push_back({LogLevel::warn, "node", code::kKeysReadable, std::move(problem)});
+  notes_.push_back(
+      {LogLevel::info, "node", code::kOriginKey,
+       "Signing broadcasts with the key " + frame::name_of(identity_.sign.own.key) + " in '" + path + "'"});
   return {};
 }
 

@@ -149,6 +149,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   };
   Status prepare();
   Status prepare_keys();
+  Status prepare_origin();
   Status prepare_tls();
   Status prepare_token();
   void take_token(uv::Token token);
