@@ -141,8 +141,8 @@ constexpr std::array kTable{
                 "Nobody answered on the member's UDP port for QUIC in time, so the link was made over TCP, and for some time further ones are. A "
                 "firewall perhaps: open that port (quic_port) for UDP between members."},
     Explanation{kQuicMoved, link, "our address has changed",
-                "An address that links over QUIC were sent from is gone from this host. Links that this member dialled go on from another one; those "
-                "that others dialled are made anew."},
+                "An address that links over QUIC were sent from is gone from this host. They go on from another one, those that others dialled as "
+                "well: the other ends follow."},
     Explanation{"PV1301", delivery, "a pull failed",
                 "An announced message could not be got from those who announced it. The digests that neighbours compare "
                 "bring it later, or report it as lost."},

@@ -138,7 +138,8 @@ class Connection {
   bool send_datagram(BytesView bytes);
   std::vector<Bytes> take_datagrams();
 
-  /// Our address has changed: the client goes on from the new one. False: it cannot (a server, or not up yet).
+  /// Our address has changed: it goes on from the new one. A client follows a server there when it has heard from it,
+  /// and the new way has answered. False: it cannot yet.
   bool migrate(const Endpoint& local, Timestamp now);
 
   [[nodiscard]] State state() const noexcept;
@@ -157,7 +158,7 @@ class Connection {
   std::optional<Ticket> take_ticket();
   Bytes take_token();
   struct Numbers {
-    std::uint64_t migrations = 0;     ///< the other end's address changed and was validated, or ours
+    std::uint64_t migrations = 0;     ///< the other end's address changed and has answered, or ours changed
     std::uint64_t early_refused = 0;  ///< early data of ours that did not count
     std::uint64_t datagrams_dropped = 0;
     std::uint64_t sent_bytes = 0;  ///< in packets

@@ -408,10 +408,13 @@ void QuicEndpoint::refused(const Endpoint& remote, Timestamp now) {
   }
 }
 
-void QuicEndpoint::migrate(const std::function<std::optional<Endpoint>(const Endpoint&)>& local, Timestamp now) {
+void QuicEndpoint::migrate(const Endpoint& gone, const std::function<std::optional<Endpoint>(const Endpoint&)>& local,
+                           Timestamp now) {
   for (const auto& [id, conn] : conns_) {
-    if (!conn->dialled || conn->quic->state() != Connection::State::up) continue;
+    if (conn->quic->state() != Connection::State::up) continue;
     const Path path = conn->quic->path();
+    // Who was dialled answers from where it was dialled, while it can.
+    if (!conn->dialled && path.local.address != gone.address) continue;
     const auto from = local(path.remote);
     if (!from || *from == path.local || !conn->quic->migrate(*from, now)) continue;
     mark(id);

@@ -22,8 +22,8 @@ namespace plumvine::quic {
 class EndpointEvents {
  public:
   virtual ~EndpointEvents() = default;
-  /// Whether a connection from there is taken. `proved`: whoever dials has shown that it is there; asked once more when it
-  /// has, where it was not at first.
+  /// Whether a connection from there is taken. `proved`: whoever dials has shown that it is there; asked once more when
+  /// it has, where it was not at first.
   virtual bool quic_admits(const Endpoint& from, bool proved) = 0;
   /// Both ends have judged each other.
   virtual void quic_up(ConnId conn, const Endpoint& remote, bool dialled, const std::vector<std::string>& names) = 0;
@@ -89,8 +89,10 @@ class QuicEndpoint final : private CidObserver {
   [[nodiscard]] bool answered(ConnId conn) const;
   /// Whoever is dialled at this address, and has not answered yet, is not there.
   void refused(const Endpoint& remote, Timestamp now);
-  /// All that we dialled from another address than `local(remote)` go on from there.
-  void migrate(const std::function<std::optional<Endpoint>(const Endpoint& remote)>& local, Timestamp now);
+  /// Our address `gone` is: connections that packets of went from there go on from `local(remote)`, and so do all that
+  /// we dialled from another address than that.
+  void migrate(const Endpoint& gone, const std::function<std::optional<Endpoint>(const Endpoint& remote)>& local,
+               Timestamp now);
   /// Whom `judge` does not take any more is cut off; tickets are forgotten.
   void judge_all(Timestamp now);
   void count(QuicStats& stats) const;

@@ -105,13 +105,13 @@ void QuicTransport::local_gone(const Endpoint& local) {
                 "link",
                 code::kQuicMoved,
                 "Address " + local.host() +
-                    " of this host is gone: links over QUIC that were dialled here go on from another one",
+                    " of this host is gone: links over QUIC go on from another one",
                 {{"address", local.host()}}},
                local.host(), now);
     gone_ = local;
     gone_at_ = now;
   }
-  endpoint_.migrate(host_.local_for, now);
+  endpoint_.migrate(local, host_.local_for, now);
 }
 
 void QuicTransport::trust_changed() {

@@ -4,30 +4,6 @@ using namespace plumvine;
 using namespace std::chrono_literals;
 using namespace plumvine::test;
 
-namespace {
-
-/// Writes all of it, as room comes.
-bool stream_over(QuicNet& net, QuicNode& from, ConnId id, const std::string& text, const std::function<bool()>& arrived,
-                 Duration limit = 120s) {
-  const Bytes whole = Bytes::copy_of(text);
-  std::size_t written = 0;
-  return net.run_until(
-      [&] {
-        // Pieces of all sizes, so that small and large ones take their ways.
-        while (written < text.size()) {
-          const std::size_t size = std::min<std::size_t>(text.size() - written, 1 + (written * 7919) % 9000);
-          const std::size_t n = from.endpoint->write(id, std::vector<Bytes>{whole.slice(written, size)});
-          written += n;
-          if (n < size) break;
-        }
-        from.endpoint->flush(net.now);
-        return arrived();
-      },
-      limit);
-}
-
-}  // namespace
-
 TEST_CASE("both ends judge each other, and bytes flow both ways over one stream", "[quic]") {
   QuicPair f;
   const ConnId other = f.connect();
@@ -407,7 +383,8 @@ TEST_CASE("a client whose address changes keeps its connection without losing a 
         if (knows) {
           f.nodes.erase(old);
           f.nodes[elsewhere] = &f.a;
-          f.a.endpoint->migrate([&](const Endpoint&) { return elsewhere; }, f.now);
+          f.a.endpoint->migrate(
+              old, [&](const Endpoint&) { return elsewhere; }, f.now);
         } else {
           f.drop = [&f, old, elsewhere](const Flown& flown) {
             Flown changed = flown;

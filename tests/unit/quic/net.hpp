@@ -188,4 +188,24 @@ inline std::string noise(std::size_t size) {
   return text;
 }
 
+/// Writes all of it, as room comes.
+inline bool stream_over(QuicNet& net, QuicNode& from, ConnId id, const std::string& text,
+                        const std::function<bool()>& arrived, Duration limit = std::chrono::seconds{120}) {
+  const Bytes whole = Bytes::copy_of(text);
+  std::size_t written = 0;
+  return net.run_until(
+      [&] {
+        // Pieces of all sizes, so that small and large ones take their ways.
+        while (written < text.size()) {
+          const std::size_t size = std::min<std::size_t>(text.size() - written, 1 + (written * 7919) % 9000);
+          const std::size_t n = from.endpoint->write(id, std::vector<Bytes>{whole.slice(written, size)});
+          written += n;
+          if (n < size) break;
+        }
+        from.endpoint->flush(net.now);
+        return arrived();
+      },
+      limit);
+}
+
 }  // namespace plumvine::test
