@@ -235,6 +235,9 @@ constexpr std::array kTable{
                 "Others know this member by it. It is made in the data directory at the first start; a copy of it is "
                 "worth keeping, since without it the "
                 "other members have to forget this one before they take its broadcasts again."},
+    Explanation{kTicketsUnused, {}, "tickets of earlier links are not used",
+                "The file that the line names has another key's seal, as after a change of tls_key, is broken, more than a day old, or others can use it. "
+                "Links begin with whole handshakes once; the file is written anew."},
 };
 }  // namespace
 

@@ -72,6 +72,7 @@ inline constexpr std::string_view kBlockChanged = "PV1512";
 inline constexpr std::string_view kTokenRead = "PV1513";
 inline constexpr std::string_view kQuicListening = "PV1514";
 inline constexpr std::string_view kOriginKey = "PV1515";
+inline constexpr std::string_view kTicketsUnused = "PV1516";
 
 /// What a code means and what to do about it.
 struct Explanation {

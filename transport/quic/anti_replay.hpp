@@ -13,7 +13,10 @@ namespace plumvine::quic {
 /// Which first flights with early data were seen, so that a captured one that is sent again brings nothing (RFC 8446,
 /// section 8.2, recording of ClientHellos). The TLS library looks only at flights whose ticket is as old as it should
 /// be, within `kWindowMs`; of those each may come once. Without room for one more, its early data are refused, too: the
-/// handshake goes on without them. Bounds: `kSeenMax` flights. One for all connections of a node; one thread.
+/// handshake goes on without them.
+///
+/// A process forgets what it saw when it ends, and the key of its tickets with it: a flight that it saw cannot be read
+/// by the next one, and brings nothing there. Never keep that key without what this remembers. Bounds: `kSeenMax` flights. One for all connections of a node; one thread.
 class AntiReplay {
  public:
   static constexpr std::size_t kSeenMax = 65536;

@@ -196,7 +196,7 @@ std::unique_ptr<Connection> Connection::dial(const Common& common, std::shared_p
                                         &params, nullptr, library.get()) == 0,
                  "out of memory");
   library->attach(path);
-  if (ticket != nullptr && library->try_early(*ticket)) {
+  if (ticket != nullptr && library->handshake.resuming() && library->try_early(*ticket)) {
     library->tried_early = true;
     library->state = State::up;
   }

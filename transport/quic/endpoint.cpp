@@ -296,6 +296,19 @@ void QuicEndpoint::keep_tickets(Conn& conn) {
   Known& known = known_[conn.remote];
   if (ticket) known.ticket = std::move(*ticket);
   if (!token.empty()) known.token = std::move(token);
+  events_.quic_learnt();
+}
+
+std::vector<KnownEnd> QuicEndpoint::known() const {
+  std::vector<KnownEnd> ends;
+  for (const auto& [address, known] : known_) ends.push_back({address, known.ticket, known.token});
+  return ends;
+}
+
+void QuicEndpoint::remember(std::vector<KnownEnd> ends) {
+  for (KnownEnd& end : ends)
+    if (known_.size() < kTicketsMax)
+      known_.try_emplace(end.address, Known{std::move(end.ticket), std::move(end.token)});
 }
 
 void QuicEndpoint::add_numbers(Conn& conn) {
@@ -338,6 +351,7 @@ void QuicEndpoint::dial(ConnId id, const Path& path, Timestamp now) {
     // Each is used once, so that nobody can tell that two connections are of one member.
     known = std::move(it->second);
     known_.erase(it);
+    events_.quic_learnt();
   }
   current_ = &conn;
   conn.quic = Connection::dial(common_, credentials_(), path, known.ticket ? &*known.ticket : nullptr,
@@ -422,6 +436,7 @@ void QuicEndpoint::migrate(const Endpoint& gone, const std::function<std::option
 }
 
 void QuicEndpoint::judge_all(Timestamp now) {
+  if (!known_.empty()) events_.quic_learnt();
   known_.clear();
   for (const auto& [id, conn] : conns_) {
     if (conn->quic->state() != Connection::State::up || !conn->quic->handshake_done()) continue;

@@ -14,6 +14,7 @@
 
 #include "anti_replay.hpp"
 #include "connection.hpp"
+#include "tickets.hpp"
 #include "transport/transport.hpp"
 
 namespace plumvine::quic {
@@ -34,6 +35,8 @@ class EndpointEvents {
   /// It is over; the number is gone. `was_up`: `quic_up` was called.
   virtual void quic_ended(ConnId conn, const Endpoint& remote, bool dialled, bool was_up,
                           const Connection::End& why) = 0;
+  /// What `known` tells has changed.
+  virtual void quic_learnt() {}
   /// There is something to flush: `flush` wants to be called in this turn, or the next.
   virtual void quic_pending() = 0;
 };
@@ -95,6 +98,11 @@ class QuicEndpoint final : private CidObserver {
                Timestamp now);
   /// Whom `judge` does not take any more is cut off; tickets are forgotten.
   void judge_all(Timestamp now);
+  /// What helps the next link to each end that was dialled. Each ticket is used once.
+  [[nodiscard]] std::vector<KnownEnd> known() const;
+  /// Begins with what an earlier process knew. What is known better already, and what there is no room for, is left
+  /// out.
+  void remember(std::vector<KnownEnd> ends);
   void count(QuicStats& stats) const;
 
  private:

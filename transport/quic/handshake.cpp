@@ -94,8 +94,8 @@ Handshake::Handshake(std::shared_ptr<const tls::Credentials> credentials, Handsh
     }
   } else {
     gnutls_handshake_set_hook_function(raw_session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST, on_ticket);
-    if (!options_.resume.empty())
-      (void)gnutls_session_set_data(raw_session, options_.resume.data(), options_.resume.size());
+    resuming_ = !options_.resume.empty() &&
+                gnutls_session_set_data(raw_session, options_.resume.data(), options_.resume.size()) == 0;
   }
   const gnutls_datum_t protocol = tls::datum(tls::kStreams);
   gnutls_alpn_set_protocols(raw_session, &protocol, 1, GNUTLS_ALPN_MANDATORY);

@@ -48,6 +48,8 @@ class Handshake {
   [[nodiscard]] bool resumed() const;
   /// Both ends have agreed that the early data count.
   [[nodiscard]] bool early_accepted() const;
+  /// A client begins by an earlier connection's ticket.
+  [[nodiscard]] bool resuming() const noexcept { return resuming_; }
   /// A ticket has come that was not asked for yet.
   [[nodiscard]] bool has_ticket() const noexcept { return ticket_came_; }
   Bytes take_ticket();
@@ -62,6 +64,7 @@ class Handshake {
   ngtcp2_conn* connection_ = nullptr;
   ngtcp2_crypto_conn_ref reference_{};
   tls::SessionHandle session_;
+  bool resuming_ = false;
   bool judged_ = false;
   bool ticket_came_ = false;
   tls::Judgement peer_;

@@ -26,6 +26,8 @@ struct TransportHost {
   std::function<void(std::function<void()>)> soon;
   /// Which address of ours packets to there go from, with the port of QUIC; nothing where there is no way.
   std::function<std::optional<Endpoint>(const Endpoint& to)> local_for;
+  /// What `QuicTransport::known` tells has changed; may be empty.
+  std::function<void()> tickets_changed = {};
   /// Packets that the system did not take, so far.
   std::function<std::uint64_t()> send_errors;
   LogSink log;
@@ -75,6 +77,9 @@ class QuicTransport final : public Transport, public TransportEvents, private En
   void local_gone(const Endpoint& local);
   /// The certificates that are trusted have changed.
   void trust_changed();
+  /// As of `QuicEndpoint`.
+  [[nodiscard]] std::vector<KnownEnd> known() const { return endpoint_.known(); }
+  void remember(std::vector<KnownEnd> ends) { endpoint_.remember(std::move(ends)); }
 
   // Transport
   void send_packet(const Endpoint& to, Bytes packet) override;
@@ -133,6 +138,9 @@ class QuicTransport final : public Transport, public TransportEvents, private En
   void quic_datagram(ConnId conn, const Endpoint& remote, BytesView bytes) override;
   void quic_ended(ConnId conn, const Endpoint& remote, bool dialled, bool was_up, const Connection::End& why) override;
   void quic_pending() override;
+  void quic_learnt() override {
+    if (host_.tickets_changed) host_.tickets_changed();
+  }
 
   void flush();
   void arm();

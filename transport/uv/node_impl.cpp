@@ -458,6 +458,9 @@ void Node::Impl::begin_close() {
   if (std::exchange(closing_, true)) return;
   stop_wanted_ = true;
   if (core_->peers_file) core_->peers_file->finish();
+#ifdef PLUMVINE_QUIC
+  if (core_->quic) core_->quic->finish();
+#endif
   core_->history->finish();
   core_->driver.stop();
   mailbox_.close();

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "node_impl.hpp"
+#include "transport/codes.hpp"
 
 namespace plumvine {
 
@@ -59,6 +60,16 @@ std::unique_ptr<uv::QuicLayer> Node::Impl::make_quic(Core& core) {
       core.loop, core.tls->transport, std::move(quic_socket_), std::move(options), config_.link,
       [this](const LogRecord& record) { tell(record); }, LogLevel::debug);
   core.tls->on_trust_changed = [&transport = layer->transport] { transport.trust_changed(); };
+  if (data_dir_)
+    layer->keep_tickets(
+        data_dir_->file(uv::kTicketsFile),
+        [this](std::string why) {
+          notes_.push_back({LogLevel::info, "node", code::kTicketsUnused,
+                            "Links over QUIC begin with whole handshakes: " + std::move(why)});
+        },
+        [this](std::string why) {
+          log(LogLevel::warn, code::kDataNotKept, "Tickets of links over QUIC are not kept: " + std::move(why));
+        });
   return layer;
 }
 

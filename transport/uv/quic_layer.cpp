@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <chrono>
 #include <plumvine/detail/check.hpp>
 #include <utility>
 
@@ -28,6 +29,7 @@ std::string secret() {
 QuicLayer::QuicLayer(UvLoop& loop, tls::TlsTransport& below, Fd socket, quic::TransportOptions options,
                      const LinkConfig& link, LogSink log, LogLevel log_level)
     : loop_(loop),
+      below_(below),
       socket_(loop, std::move(socket), events()),
       transport(
           below, common(below, link), [&below] { return below.trust().current(); }, socket_, std::move(options),
@@ -53,9 +55,30 @@ quic::TransportHost QuicLayer::host(LogSink log, LogLevel log_level) {
           .wake_at = [this](Timestamp deadline) { socket_.wake_at(deadline); },
           .soon = [this](std::function<void()> task) { loop_.soon(std::move(task)); },
           .local_for = [this](const Endpoint& to) { return socket_.local_for(to); },
+          .tickets_changed =
+              [this] {
+                if (tickets_) tickets_->changed();
+              },
           .send_errors = [this] { return socket_.send_errors(); },
           .log = std::move(log),
           .log_level = log_level};
+}
+
+void QuicLayer::keep_tickets(const std::string& path, const std::function<void(std::string)>& unused,
+                             TicketsFile::Log unkept) {
+  auto kept = load_tickets(path, below_.trust().current()->key_secret());
+  if (kept)
+    transport.remember(std::move(*kept));
+  else if (kept.error().code != Errc::not_found)
+    unused(kept.error().message);
+  tickets_ = std::make_unique<TicketsFile>(
+      loop_.raw(), path,
+      [this] {
+        const auto now = std::chrono::system_clock::now().time_since_epoch();
+        return quic::seal_tickets(transport.known(), below_.trust().current()->key_secret(),
+                                  std::chrono::duration_cast<std::chrono::seconds>(now).count());
+      },
+      std::move(unkept));
 }
 
 QuicSocket::Events QuicLayer::events() {
