@@ -247,6 +247,16 @@ class Judge {
     for (const AccuserInfo& one : s_.accusers) accusers.add(one.name, fmt::format("{} members within a minute", one.accused));
     if (gray.count() > 0) blame("PV2306", {{"members", number(gray.count())}, {"who", gray.text()}});
     if (accusers.count() > 0) blame("PV2307", {{"members", number(accusers.count())}, {"who", accusers.text()}});
+    Names refused, changed;
+    for (const RefusedOriginInfo& one : s_.refused_origins) {
+      if (one.ago_s >= kShown) continue;
+      if (one.reason == "key_changed")
+        changed.add(one.origin, fmt::format("{} times", one.count));
+      else
+        refused.add(one.origin, fmt::format("{}, {} times, last from {}", one.reason, one.count, one.peer));
+    }
+    if (refused.count() > 0) blame("PV2308", {{"origins", number(refused.count())}, {"who", refused.text()}});
+    if (changed.count() > 0) blame("PV2309", {{"members", number(changed.count())}, {"who", changed.text()}});
   }
 
   /// A certificate is due two weeks before its end, a short-lived one in the last fifth of its life.

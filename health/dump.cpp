@@ -76,6 +76,17 @@ Json graylist(const Snapshot& s) {
   return out;
 }
 
+Json refused_origins(const Snapshot& s) {
+  auto out = Json::array();
+  for (const RefusedOriginInfo& one : s.refused_origins)
+    out.push_back({{"origin", one.origin},
+                   {"reason", one.reason},
+                   {"peer", one.peer},
+                   {"count", one.count},
+                   {"ago_s", rounded(one.ago_s)}});
+  return out;
+}
+
 Json tags_json(const Tags& tags) {
   auto out = Json::object();
   for (const auto& [key, value] : tags) out[key] = value;
@@ -174,7 +185,8 @@ Json peers(const Snapshot& s) {
           {"protected", names(s, [](const LinkInfo& l) { return l.is_protected; })},
           {"links", links(s, true)},
           {"unestablished", links(s, false)},
-          {"graylist", graylist(s)}};
+          {"graylist", graylist(s)},
+          {"refused_origins", refused_origins(s)}};
 }
 
 Json trees(const Snapshot& s) {

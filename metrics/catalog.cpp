@@ -143,9 +143,10 @@ void read_push_pulls(const Source& s, Out& out) {
   add("out", "failed", PushPullResult::out_failed);
 }
 
-void by_transport(Out& out, std::uint64_t tcp, std::uint64_t udp) {
+void by_transport(Out& out, std::uint64_t tcp, std::uint64_t udp, std::uint64_t quic) {
   out.push_back({{{"transport", "tcp"}}, static_cast<double>(tcp)});
   out.push_back({{{"transport", "udp"}}, static_cast<double>(udp)});
+  out.push_back({{{"transport", "quic"}}, static_cast<double>(quic)});
 }
 
 void read_http_closed(const Source& s, Out& out) {
@@ -164,7 +165,7 @@ constexpr std::string_view kPriority = "priority: critical, high, normal, low";
 constexpr std::string_view kEviction = "reason: ttl, count, bytes";
 constexpr std::string_view kFrame =
     "reason: malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, "
-    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed";
+    "sequence_jump, undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed, bad_signature";
 constexpr std::string_view kPacket =
     "reason: empty, malformed, unknown_type, wrong_label, encrypted, bad_crc, compressed_malformed, "
     "compressed_too_large, "
@@ -211,6 +212,16 @@ constexpr std::array kRows{
         COUNT(tree.sync_recovered)},
     Row{"plumtree_frames_rejected_total", counter, "", kFrame, "Link frames refused.",
         [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.frames_rejected); }},
+    Row{"plumtree_origins_refused_total", counter, "",
+        "reason: unsigned, bad_signature, other_key, unknown_key, too_old, from_future, old_instance",
+        "Broadcasts, runs and parts of others that were refused since their origin did not sign them as sign_origins asks (PV1310).",
+        [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.tree.origins_refused); }},
+    Row{"plumtree_frames_signed_total", counter, "", "", "Broadcasts, runs and parts of ours that were signed.", COUNT(tree.signed_frames)},
+    Row{"plumtree_frames_verified_total", counter, "", "", "Broadcasts, runs and parts of others whose signature was found right.", COUNT(tree.verified_frames)},
+    Row{"plumtree_origin_keys_refused_total", counter, "", "", "Times that a member showed another key for its broadcasts than before (PV1311).",
+        COUNT(tree.keys_refused)},
+    Row{"plumtree_origin_keys", gauge, "", "", "Members whose key for broadcasts is known.", COUNT(tree.origin_keys)},
+    Row{"plumtree_unknown_key_waiting", gauge, "", "", "Broadcasts that wait until the key of their origin is known.", COUNT(tree.unknown_key_waiting)},
     Row{"plumtree_rate_limited_total", counter, "", "what: graft, ack, ask, control, origin",
         "Requests of peers held back: grafts by a token bucket, requests for acknowledgements and questions by number and pace, all frames beside "
         "payloads, and origins that are no members, by token buckets of each link.",
@@ -361,13 +372,13 @@ constexpr std::array kRows{
     Row{"plumvine_direct_messages_total", counter, "", "result: sent, acknowledged, failed, delivered, refused",
         "Messages to one member alone: ours by what became of them; others' delivered here, or refused as repeated or unexpected.",
         [](const Source& s, Out& out) { by_reason(out, "result", s.snapshot.transport.direct); }},
-    Row{"plumvine_bytes_sent_total", counter, "bytes", "transport: tcp, udp", "Bytes sent.",
+    Row{"plumvine_bytes_sent_total", counter, "bytes", "transport: tcp, udp, quic", "Bytes sent.",
         [](const Source& s, Out& out) {
-          by_transport(out, s.snapshot.transport.tcp_sent_bytes, s.snapshot.transport.udp_sent_bytes);
+          by_transport(out, s.snapshot.transport.tcp_sent_bytes, s.snapshot.transport.udp_sent_bytes, s.snapshot.transport.quic.sent_bytes);
         }},
-    Row{"plumvine_bytes_received_total", counter, "bytes", "transport: tcp, udp", "Bytes received.",
+    Row{"plumvine_bytes_received_total", counter, "bytes", "transport: tcp, udp, quic", "Bytes received.",
         [](const Source& s, Out& out) {
-          by_transport(out, s.snapshot.transport.tcp_received_bytes, s.snapshot.transport.udp_received_bytes);
+          by_transport(out, s.snapshot.transport.tcp_received_bytes, s.snapshot.transport.udp_received_bytes, s.snapshot.transport.quic.received_bytes);
         }},
     Row{"plumvine_loop_busy_ratio", gauge, "ratio", "", "Share of the last second that the loop worked, 0 to 1.",
         COUNT(loop.busy_ratio)},
@@ -468,6 +479,35 @@ constexpr std::array kRows{
         COUNT(transport.tls.packet_streams)},
     Row{"plumvine_tls_packets_dropped_total", counter, "", "", "Packets for which there was no such connection in time, or no room.",
         COUNT(transport.tls.packets_dropped)},
+    Row{"plumvine_quic_handshakes_total", counter, "", "kind: full, resumed, early",
+        "Connections over QUIC that came up: with certificates, by a ticket, or by a ticket and with data in the first packet.",
+        [](const Source& s, Out& out) { by_reason(out, "kind", s.snapshot.transport.quic.handshakes); }},
+    Row{"plumvine_quic_rejected_total", counter, "", "reason: malformed, unknown_version, unknown_connection, bad_token, limit, not_admitted",
+        "Packets on the port of QUIC that were of no use.",
+        [](const Source& s, Out& out) { by_reason(out, "reason", s.snapshot.transport.quic.rejected); }},
+    Row{"plumvine_quic_connections", gauge, "connections", "", "Connections over QUIC.", COUNT(transport.quic.connections)},
+    Row{"plumvine_quic_fallbacks_total", counter, "", "", "Dials that went on over TCP since nobody answered over QUIC.", COUNT(transport.quic.fallbacks)},
+    Row{"plumvine_quic_tcp_instead_total", counter, "", "", "Dials that went over TCP at once, soon after such a one.", COUNT(transport.quic.tcp_instead)},
+    Row{"plumvine_quic_retries_total", counter, "", "", "Clients that had to prove their address first.", COUNT(transport.quic.retries)},
+    Row{"plumvine_quic_resets_sent_total", counter, "", "", "Packets of unknown connections that were answered with a stateless reset.",
+        COUNT(transport.quic.resets_sent)},
+    Row{"plumvine_quic_versions_sent_total", counter, "", "", "Packets of unknown versions that were answered with the one that is spoken.",
+        COUNT(transport.quic.versions_sent)},
+    Row{"plumvine_quic_migrations_total", counter, "", "", "Connections that went on from another address of ours or theirs.",
+        COUNT(transport.quic.migrations)},
+    Row{"plumvine_quic_early_refused_total", counter, "", "", "First packets of ours whose data did not count and went again.",
+        COUNT(transport.quic.early_refused)},
+    Row{"plumvine_quic_replays_total", counter, "", "", "First packets with data that came again, or could not be told from such; their data did not count.",
+        COUNT(transport.quic.replays)},
+    Row{"plumvine_quic_tickets", gauge, "tickets", "", "Addresses whose ticket is kept for the next connection, which then has data in its first packet.",
+        COUNT(transport.quic.tickets)},
+    Row{"plumvine_quic_datagrams_total", counter, "", "what: sent, received, dropped", "Packets of membership inside of links' connections.",
+        [](const Source& s, Out& out) {
+          out.push_back({{{"what", "sent"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_sent)});
+          out.push_back({{{"what", "received"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_received)});
+          out.push_back({{{"what", "dropped"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_dropped)});
+        }},
+    Row{"plumvine_quic_send_errors_total", counter, "", "", "Packets of QUIC that the system did not take.", COUNT(transport.quic.send_errors)},
     Row{"plumvine_http_requests_total", counter, "", "path: the routes, other; code", "Answered HTTP requests.",
         read_http},
     Row{"plumvine_http_connections", gauge, "connections", "", "Open connections of HTTP clients.", COUNT(http.connections)},
@@ -493,8 +533,6 @@ A test fails when this page and the table differ, and leaves the text that belon
 
 Counters count since the process started. Gauges are set from a snapshot, never by deltas, so they cannot drift.
 Every series exists from the start, at 0, with each known label value. No series is per peer or per topic.
-
-Not here yet, because the part it belongs to is not built: a `quic` value of the label `transport`.
 
 | metric | type | unit | labels | meaning |
 |---|---|---|---|---|

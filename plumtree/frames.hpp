@@ -14,6 +14,7 @@
 #include <plumvine/types.hpp>
 
 #include "run.hpp"
+#include "signature.hpp"
 
 /// What links carry. Every tree frame names its tree. Layout on the wire: `WIRE.md`.
 namespace plumvine::frame {
@@ -103,6 +104,7 @@ struct Gossip {
   std::string origin;            ///< the origin's member name
   std::optional<About> about = {};
   Run run = {};
+  Signed signature = {};
   Bytes payload;
   [[nodiscard]] SequenceRange range() const noexcept { return {id.sequence, id.sequence + run.count - 1}; }
   friend bool operator==(const Gossip&, const Gossip&) = default;

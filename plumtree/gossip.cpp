@@ -98,6 +98,7 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
     held_.emplace_back(from, std::move(gossip));
     return;
   }
+  if (!authentic(from, gossip, now)) return;
   const auto origin = origin_of(from, gossip.id.origin, gossip.origin, now);
   if (!origin) return;
   const SequenceRange range = gossip.range();
@@ -126,9 +127,16 @@ bool Tree::Impl::takes_run(std::string_view topic, const tree::Topic& agreed) {
 void Tree::Impl::take_apart(Slot from, OriginIndex origin, const frame::Gossip& run, bool asked, Timestamp now) {
   frame::Gossip one = run;
   one.run = {};
+  std::optional<frame::RunProofs> proofs;
+  if (run.signature && signing_.can_cut()) proofs.emplace(signing_.tools(), run);
+  if (proofs && !proofs->good()) return refuse_origin(from, run, OriginRefused::bad_signature, now, Fault::origin);
+  std::uint32_t index = 0;
   for (frame::RunCutter cutter{run.run, run.payload}; !cutter.done(); ++one.id.sequence) {
     one.payload = cutter.next();
-    if (!core.seen.contains(origin, one.id.sequence)) first_copy(from, origin, one, asked, now);
+    const std::uint32_t at = index++;
+    if (core.seen.contains(origin, one.id.sequence)) continue;
+    if (proofs) one.signature = proofs->of(at);
+    first_copy(from, origin, one, asked, now);
   }
 }
 
@@ -177,6 +185,7 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip,
   message.arrived = now;
   message.topic = std::move(gossip.topic);
   message.run = gossip.run;
+  message.signature = std::move(gossip.signature);
   message.payload = std::move(gossip.payload);
   if (entry) {
     for (const auto& announcer : entry->announcers) message.known |= tree::bit(announcer.slot);
@@ -255,7 +264,7 @@ void Tree::Impl::spread(StoredMessage& message, Arrival arrival, Slot from, Time
   }
 }
 
-frame::Gossip Tree::Impl::gossip_of(const StoredMessage& message, bool pulled) const {
+frame::Gossip Tree::Impl::gossip_of(StoredMessage& message, bool pulled) {
   frame::Gossip gossip;
   gossip.tree = message.tree;
   gossip.id = message.id;
@@ -267,6 +276,12 @@ frame::Gossip Tree::Impl::gossip_of(const StoredMessage& message, bool pulled) c
   gossip.origin = core.seen[message.origin].name;
   if (message.whole && !message.is_part()) gossip.about = message.whole->about;
   gossip.payload = message.payload;
+  // Signed when it first leaves, so that the many parts of a payload do not all cost at once.
+  if (!message.signature && signing_.judges() && core.is_own(message.origin)) {
+    message.signature = frame::sign(signing_.tools(), gossip, signing_.wall_us(Timestamp{message.published_us * 1000}));
+    ++core.stats.signed_frames;
+  }
+  gossip.signature = message.signature;
   return gossip;
 }
 

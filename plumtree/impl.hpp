@@ -16,12 +16,14 @@
 #include "pacing.hpp"
 #include "receipts.hpp"
 #include "shape.hpp"
+#include "signing.hpp"
 #include "tree.hpp"
 
 namespace plumvine {
 
 /// The steps of the protocol. `tree.cpp`: links, time and queries; `gossip.cpp`: payloads and announcements;
-/// `delivery.cpp`: to the user, with validators and order; `parts.cpp` and `fetch.cpp`: large payloads on that way; `repair.cpp`: grafts, digests, the first sync, loss.
+/// `delivery.cpp`: to the user, with validators and order; `parts.cpp` and `fetch.cpp`: large payloads on that way;
+/// `origins.cpp`: whether it is from whom it says; `repair.cpp`: grafts, digests, the first sync, loss.
 class Tree::Impl {
  public:
   using Slot = tree::Slot;
@@ -31,7 +33,7 @@ class Tree::Impl {
   using Link = tree::Link;
 
   Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics,
-       frame::LargeTools large);
+       frame::LargeTools large, frame::SignTools sign);
 
   // tree.cpp
   void start_from(TreeStart start, Timestamp now);
@@ -66,6 +68,12 @@ class Tree::Impl {
   void answer(InstanceId origin, std::uint64_t number, Bytes text, Timestamp now);
 
   [[nodiscard]] std::vector<LargeInfo> large(Timestamp now) const { return assemblies_.infos(now); }
+
+  // origins.cpp
+  void set_wall(std::int64_t wall_us, Timestamp now) { signing_.set_wall(wall_us, now); }
+  void origin_key(std::string_view member, const frame::OriginKey& key, bool proven, Timestamp now);
+  void forget_key(std::string_view member) { signing_.forget_key(member); }
+  [[nodiscard]] std::vector<RefusedOriginInfo> refused_origins(Timestamp now) const { return signing_.refused(now); }
 
   // delivery.cpp
   void undecodable(const MessageId& id, Timestamp now);
@@ -107,7 +115,7 @@ class Tree::Impl {
   void agree(StoredMessage& message, std::uint64_t tree::Topic::*count, Timestamp now);
   /// There is no credit for a payload that is to be pushed. True: it goes out nevertheless, and something gives way.
   bool without_credit(Link& link, const StoredMessage& message, bool pulled, Timestamp now);
-  [[nodiscard]] frame::Gossip gossip_of(const StoredMessage& message, bool pulled) const;
+  [[nodiscard]] frame::Gossip gossip_of(StoredMessage& message, bool pulled);
   void owe(Link& link, tree::OriginSets& owed, const StoredMessage& message);
   void drain(Slot slot, Timestamp now);
   bool drain_owed(Slot slot, std::vector<tree::Arrival>& announce, Timestamp now);
@@ -120,6 +128,14 @@ class Tree::Impl {
   void flush_lazy(Slot slot, Timestamp upto);
   void announce(Slot slot, const std::vector<tree::Arrival>& arrivals);
   void sample_lateness(Duration late);
+
+  // origins.cpp: signatures of those who publish.
+  /// It comes from the member that it names, as far as is asked here. False: it was refused, or waits for a key.
+  bool authentic(Slot from, frame::Gossip& gossip, Timestamp now);
+  enum class Fault : std::uint8_t { neighbour, origin };
+  void refuse_origin(Slot from, const frame::Gossip& gossip, OriginRefused why, Timestamp now,
+                     Fault whose = Fault::neighbour);
+  void keys_overdue(Timestamp now);
 
   // delivery.cpp
   void judge(const StoredMessage& message, Timestamp now);
@@ -213,7 +229,8 @@ class Tree::Impl {
   tree::Receipts receipts_;
   tree::Inquiries inquiries_;
   tree::Assemblies assemblies_;
-  Timestamp now_{INT64_MIN};       ///< of the last input
+  tree::Signing signing_;
+  Timestamp now_{INT64_MIN};  ///< of the last input
   Timestamp timeout_now_{INT64_MIN};
   Timestamp reset_at_{INT64_MIN / 2};  ///< an eager link broke
 

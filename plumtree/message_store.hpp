@@ -53,6 +53,7 @@ struct StoredMessage {
   bool judging = false;           ///< a validator has it: not to be sent yet
   bool gone = false;              ///< left the store before its turn
   frame::Run run;
+  frame::Signed signature;  ///< of our own, once it was sent
   Bytes payload;
 
   /// A part that is sent to those only who ask for it.

@@ -23,6 +23,7 @@ struct PeerTraits {
   InstanceId instance{};
   std::string name;
   Duration rtt = std::chrono::milliseconds{1};
+  bool verifies = false;  ///< it says that it passes on no broadcast whose signature is wrong
 };
 
 /// The members that could be roots or are owed messages.
@@ -80,7 +81,7 @@ struct Trimmed {
 class Tree {
  public:
   Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level = LogLevel::info,
-       const TopicConfigs& topics = {}, frame::LargeTools large = {});
+       const TopicConfigs& topics = {}, frame::LargeTools large = {}, frame::SignTools sign = {});
   ~Tree();
   Tree(Tree&&) noexcept;
   Tree& operator=(Tree&&) noexcept;
@@ -116,6 +117,13 @@ class Tree {
   /// A delivered payload could not be decoded: it is reported as lost.
   void undecodable(const MessageId& id, Timestamp now);
   void set_members(const TreeMembers& members, Timestamp now);
+  /// Wall clock now, microseconds since 1970: what is signed says when it was published.
+  void set_wall(std::int64_t wall_us, Timestamp now);
+  /// The key that a member's broadcasts are signed with; `proven`: by the certificate of a connection, not only told.
+  /// As of `tree::Signing`.
+  void origin_key(std::string_view member, const frame::OriginKey& key, bool proven, Timestamp now);
+  /// The member was forgotten, and its key is.
+  void forget_key(std::string_view member);
   void pause_delivery(bool paused, Timestamp now);
   /// Other values of the keys that can change (`Config::changes_while_running`). Caches that are too large now shrink at once.
   void configure(TreeConfig config, LogLevel log_level, Timestamp now);
@@ -135,6 +143,8 @@ class Tree {
   /// Brings the gauges up to date.
   [[nodiscard]] const TreeStats& stats(Timestamp now);
   [[nodiscard]] bool synced() const;
+  /// Whose broadcasts were refused, and who shows another key than before.
+  [[nodiscard]] std::vector<RefusedOriginInfo> refused_origins(Timestamp now) const;
   /// Eager if the peer is eager in any tree.
   [[nodiscard]] PeerRole role(PeerId peer) const;
   [[nodiscard]] PeerRole role(TreeId tree, PeerId peer) const;

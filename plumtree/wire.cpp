@@ -9,6 +9,7 @@
 #include <plumvine/detail/check.hpp>
 
 #include "wire/reader.hpp"
+#include "wire/signature.hpp"
 #include "wire/writer.hpp"
 
 namespace plumvine::wire {
@@ -22,16 +23,21 @@ enum class Type : std::uint8_t {
   hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye, forget, ack_request, acks,
   visit, direct, direct_ack,
   described,  ///< a gossip that says what its payload is
-  ask, answers,
-  run,        ///< a gossip with the payloads of several messages
+  ask,
+  answers,
+  run,      ///< a gossip with the payloads of several messages
+  signed_,  ///< one of these three, and its origin's signature
 };
 constexpr std::uint64_t kFrames = std::variant_size_v<Frame>;
-constexpr std::uint64_t kLastType = kFrames + 2;
-static_assert(kLastType == static_cast<std::uint64_t>(Type::run));
+constexpr std::uint64_t kLastType = kFrames + 3;
+static_assert(kLastType == static_cast<std::uint64_t>(Type::signed_));
 
 constexpr bool is_gossip(std::uint64_t type) noexcept {
   return type == static_cast<std::uint64_t>(Type::gossip) || type == static_cast<std::uint64_t>(Type::described) ||
          type == static_cast<std::uint64_t>(Type::run);
+}
+constexpr bool may_be_gossip(std::uint64_t type) noexcept {
+  return is_gossip(type) || type == static_cast<std::uint64_t>(Type::signed_);
 }
 
 template <class F>
@@ -120,7 +126,9 @@ constexpr std::size_t kFields = 0;
 template <> inline constexpr std::size_t kFields<Hello> = 4;
 template <> inline constexpr std::size_t kFields<Gossip> = 9;
 template <> inline constexpr std::size_t kFields<About> = 5;  ///< more in a gossip of type `described`
-template <> inline constexpr std::size_t kFields<Run> = 2;    ///< more in one of type `run`
+template <> inline constexpr std::size_t kFields<Run> = 2;  ///< more in one of type `run`
+template <> inline constexpr std::size_t kFields<Signature> = kSignatureFields;  ///< more in one of type `signed_`, the type that it would be else among them
+template <> inline constexpr std::size_t kFields<Cut> = kCutFields;
 template <> inline constexpr std::size_t kFields<IHave> = 3;
 template <> inline constexpr std::size_t kFields<Graft> = 3;
 template <> inline constexpr std::size_t kFields<Prune> = 1;
@@ -275,6 +283,15 @@ void put_frame(Sink& sink, const Frame& frame) {
             fields += kFields<Run>;
           }
         }
+        if constexpr (std::is_same_v<F, Gossip>) {
+          if (f.signature) {
+            sink.array(1 + fields + kFields<Signature>);
+            sink.uint(static_cast<std::uint64_t>(Type::signed_));
+            sink.uint(static_cast<std::uint64_t>(type));
+            put_signature(sink, *f.signature, f.run.count > 1 || f.signature->cut);
+            return FieldWriter<Sink>{sink}(f);
+          }
+        }
         sink.array(1 + fields);
         sink.uint(static_cast<std::uint64_t>(type));
         FieldWriter<Sink>{sink}(f);
@@ -354,6 +371,8 @@ struct GossipHead {
   std::optional<About> about;
   std::uint64_t encoding = 0;  ///< of the payload, known or not
   std::optional<Run> run;
+  std::optional<Signature> signature;
+  BytesView path;  ///< of its cut; lies in the received bytes
   std::size_t payload_size = 0;
 };
 
@@ -380,14 +399,21 @@ Run get_run(Reader& in, const MessageId& first) {
 
 /// Reads `[type, fields…` up to the payload. What cannot be a gossip is a fault.
 GossipHead get_gossip_head(Reader& in) {
-  const std::size_t elements = in.array();
-  const std::uint64_t type = in.uint();
+  GossipHead head;
+  std::size_t elements = in.array();
+  std::uint64_t type = in.uint();
+  if (in.good() && type == static_cast<std::uint64_t>(Type::signed_)) {
+    if (elements <= kFields<Signature>) in.fail("wrong number of fields");
+    elements -= std::min(elements, kFields<Signature>);
+    type = in.uint();
+    if (in.good() && !is_gossip(type)) in.fail("signed, and not a gossip");
+    if (in.good()) get_signature(in, head.signature.emplace(), head.path, type == static_cast<std::uint64_t>(Type::run));
+  }
   const bool has_about = type == static_cast<std::uint64_t>(Type::described);
   const bool has_run = type == static_cast<std::uint64_t>(Type::run);
   if (in.good() && !is_gossip(type)) in.fail("not a gossip");
   const std::size_t more = has_about ? kFields<About> : has_run ? kFields<Run> : 0;
   if (in.good() && elements != 1 + kFields<Gossip> + more) in.fail("wrong number of fields");
-  GossipHead head;
   head.tree = TreeId{in.uint()};
   head.id.origin = get_origin(in);
   head.id.sequence = in.uint();
@@ -402,6 +428,12 @@ GossipHead get_gossip_head(Reader& in) {
     head.about = get_about(in);
   }
   if (in.good() && has_run) head.run = get_run(in, head.id);
+  if (in.good() && head.signature && head.signature->cut) {
+    const Cut& cut = *head.signature->cut;
+    if (has_about || is_parts(head.id.origin) || cut.first == 0 || cut.run.count < 2 || cut.first > head.id.sequence ||
+        head.id.sequence - cut.first >= cut.run.count)
+      in.fail("a message that cannot be of its run");
+  }
   head.payload_size = in.bin_header();
   return head;
 }
@@ -443,6 +475,13 @@ Frame to_frame(const GossipHead& head, Bytes payload) {
   gossip.origin = head.origin;
   gossip.about = head.about;
   gossip.run = head.run.value_or(Run{});
+  if (head.signature) {
+    Signature signature = *head.signature;
+    for (std::size_t at = 0; at < head.path.size(); at += kHashSize)
+      std::copy_n(head.path.begin() + static_cast<std::ptrdiff_t>(at), kHashSize,
+                  signature.cut->path.emplace_back().begin());
+    gossip.signature = std::move(signature);
+  }
   gossip.payload = std::move(payload);
   return gossip;
 }
@@ -661,11 +700,31 @@ Result<Frame> decode_as(Reader& in, std::size_t elements, FrameReject* reason) {
 
 using DecodeAs = Result<Frame> (*)(Reader&, std::size_t, FrameReject*);
 constexpr std::array<DecodeAs, kLastType + 1> kDecoders{
-    nullptr,           decode_as<Hello>,  nullptr,        decode_as<IHave>, decode_as<Graft>,
-    decode_as<Prune>,  decode_as<Beacon>, decode_as<Digest>, decode_as<Pull>,  decode_as<Gone>,
-    decode_as<Progress>, decode_as<Ping>, decode_as<Pong>, decode_as<Bye>, decode_as<Forget>,
-    decode_as<AckRequest>, decode_as<Acks>, decode_as<Visit>, decode_as<Direct>, decode_as<DirectAck>,
-    nullptr,           decode_as<Ask>,    decode_as<Answers>, nullptr,
+    nullptr,
+    decode_as<Hello>,
+    nullptr,
+    decode_as<IHave>,
+    decode_as<Graft>,
+    decode_as<Prune>,
+    decode_as<Beacon>,
+    decode_as<Digest>,
+    decode_as<Pull>,
+    decode_as<Gone>,
+    decode_as<Progress>,
+    decode_as<Ping>,
+    decode_as<Pong>,
+    decode_as<Bye>,
+    decode_as<Forget>,
+    decode_as<AckRequest>,
+    decode_as<Acks>,
+    decode_as<Visit>,
+    decode_as<Direct>,
+    decode_as<DirectAck>,
+    nullptr,
+    decode_as<Ask>,
+    decode_as<Answers>,
+    nullptr,
+    nullptr,
 };
 
 }  // namespace
@@ -696,31 +755,13 @@ Encoded encode(const Frame& frame) {
   return out;
 }
 
-std::string describe(const Encoded& frame) {
-  static constexpr std::array<std::string_view, kLastType + 1> kNames{
-      "unknown", "hello", "gossip", "ihave", "graft", "prune", "beacon", "digest", "pull", "gone", "progress", "ping", "pong",
-      "bye", "forget", "ack_request", "acks", "visit", "direct", "direct_ack", "gossip", "ask", "answers", "gossip"};
-  const BytesView head = frame.head.view(), payload = frame.payload.view();
-  Reader in{head.subspan(std::min(head.size(), kLengthSize))};
-  (void)in.array();
-  const std::uint64_t type = in.uint();
-  std::string text{kNames[in.good() && type <= kLastType ? type : 0]};
-  text += ", " + std::to_string(frame.size()) + " bytes:";
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (std::size_t i = 0; i < std::min(frame.size(), kShown); ++i) {
-    const auto byte = std::to_integer<unsigned>(i < head.size() ? head[i] : payload[i - head.size()]);
-    text += {' ', kDigits[byte >> 4], kDigits[byte & 15]};
-  }
-  return text;
-}
-
 Result<Frame> decode(const Bytes& body, std::size_t max_message_size, FrameReject* reason) {
   Reader in{body.view()};
   const std::size_t elements = in.array();
   const std::uint64_t type = in.uint();
   if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
   if (type == 0 || type > kLastType) return refuse(reason, FrameReject::unknown_type, "unknown type");
-  if (is_gossip(type)) {
+  if (may_be_gossip(type)) {
     in = Reader{body.view()};
     const GossipHead head = get_gossip_head(in);
     return in.good() ? finish_gossip(head, body.slice(in.position()), max_message_size, reason)

@@ -21,8 +21,8 @@ inline constexpr std::uint8_t kVersion = 1;
 inline constexpr std::size_t kLengthSize = 4;
 /// Bound on everything in a frame but the payload of a Gossip; that is `frame::kPartSize`.
 inline constexpr std::size_t kHeadMax = 64 * 1024;
-/// Bound on the bytes of a Gossip before its payload.
-inline constexpr std::size_t kGossipHeadMax = 448;
+/// Bound on the bytes of a Gossip before its payload, signed or not.
+inline constexpr std::size_t kGossipHeadMax = 1024;
 /// Bounds on lists: ranges of one frame over all its origins, and entries (origins) of one frame. Who builds
 /// frames splits them so that these and `head_size(frame) <= kHeadMax` hold.
 inline constexpr std::size_t kRangesMax = 4096;

@@ -43,6 +43,8 @@ inline constexpr std::string_view kTlsNotHere = "PV1225";
 inline constexpr std::string_view kGraylisted = "PV1226";
 inline constexpr std::string_view kBlocked = "PV1227";
 inline constexpr std::string_view kAcceptRate = "PV1228";
+inline constexpr std::string_view kQuicFallback = "PV1229";
+inline constexpr std::string_view kQuicMoved = "PV1230";
 inline constexpr std::string_view kUndecodable = "PV1305";
 inline constexpr std::string_view kRoleChanged = "PV1306";
 inline constexpr std::string_view kSlowDelivery = "PV1309";
@@ -68,6 +70,9 @@ inline constexpr std::string_view kCertificateTaken = "PV1510";
 inline constexpr std::string_view kCertificateKept = "PV1511";
 inline constexpr std::string_view kBlockChanged = "PV1512";
 inline constexpr std::string_view kTokenRead = "PV1513";
+inline constexpr std::string_view kQuicListening = "PV1514";
+inline constexpr std::string_view kOriginKey = "PV1515";
+inline constexpr std::string_view kTicketsUnused = "PV1516";
 
 /// What a code means and what to do about it.
 struct Explanation {

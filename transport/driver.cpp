@@ -135,7 +135,8 @@ void Driver::Impl::perform_actions() {
     if (auto* packet = std::get_if<engine::SendPacket>(&*action)) {
       transport_.send_packet(packet->to, std::move(packet->packet));
     } else if (auto* dial = std::get_if<engine::Dial>(&*action)) {
-      transport_.dial(dial->conn, dial->to);
+      if (dial->quic_port != 0) transport_.dial_link(dial->conn, dial->to, dial->quic_port);
+      else transport_.dial(dial->conn, dial->to);
     } else if (auto* close = std::get_if<engine::Close>(&*action)) {
       transport_.close(close->conn, close->mode);
     } else if (auto* resolve = std::get_if<engine::Resolve>(&*action)) {
@@ -267,9 +268,9 @@ Status Driver::unblock(std::string_view what) {
   return impl_->enter([&](Engine& e) { return e.unblock(what); });
 }
 std::vector<BlockOrder> Driver::blocks() const { return impl_->engine().blocks(); }
-bool Driver::admits(const Endpoint& from) {
+bool Driver::admits(const Endpoint& from, bool proved) {
   if (impl_->stopped()) return false;
-  return impl_->enter([&](Engine& e) { return e.admits(from); });
+  return impl_->enter([&](Engine& e) { return e.admits(from, proved); });
 }
 void Driver::doubt(std::string_view member) {
   if (impl_->stopped()) return;

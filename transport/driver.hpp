@@ -34,6 +34,8 @@ struct DriverIdentity {
   std::shared_ptr<Keyring> keyring = {};
   /// For large payloads. The sum is the same in all of a cluster.
   frame::LargeTools large = {};
+  /// For broadcasts that are signed. `instance` is `frame::instance_of` its key where the node signs.
+  frame::SignTools sign = {};
   /// Memory for what is read from links.
   frame::BlockSource blocks = frame::heap_block;
   /// Changed keys are written down: `DriverHooks::save_keys` does it.
@@ -163,7 +165,7 @@ class Driver final : public LoopEvents, public TransportEvents {
   /// What is blocked now.
   [[nodiscard]] std::vector<BlockOrder> blocks() const;
   /// A transport that accepts connections asks whether this one may go on; see `Engine::admits`.
-  bool admits(const Endpoint& from);
+  bool admits(const Endpoint& from, bool proved = true);
   /// What `Node::trim` drops.
   Trimmed trim();
   /// Takes the keys that can change (`Config::changes_while_running`) from `fresh`, whose others are those that it was started with;

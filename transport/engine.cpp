@@ -37,10 +37,11 @@ Engine::Impl::Impl(Config config, DriverIdentity identity)
       rng_(identity_.seed),
       log_(config_.log, config_.log_level),
       overlay_(config_.tree, config_.link, identity_.instance, config_.name, rng_.fork()),
-      tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level, config_.topics, identity_.large),
+      tree_(config_.tree, identity_.instance, config_.name, rng_.fork(), config_.log_level, config_.topics,
+            identity_.large, identity_.sign),
       peers_(std::size_t{config_.swim.members_max} * 2),
       chunks_(identity_.blocks) {
-  const Result<Bytes> meta = make_metadata(config_, identity_.instance, user_tags_);
+  const Result<Bytes> meta = make_metadata(config_, identity_.instance, user_tags_, origin_text());
   PLUMVINE_CHECK(meta.has_value(), "a configuration is validated before it is used");
   swim::Identity self = swim_identity(config_, identity_);
   self.meta = *meta;
@@ -99,6 +100,7 @@ void Engine::Impl::begin(Timestamp now, std::int64_t wall_us) {
   if (now - now_ > config_.swim.stall_threshold) heard_ = heard_ + (now - now_);
   now_ = now;
   wall_us_ = wall_us;
+  tree_.set_wall(wall_us, now);
   if (window_.due(now)) window_.advance(now, RateWindow::Totals::of(tree_.stats(now)));
 }
 
@@ -174,7 +176,7 @@ void Engine::Impl::rejoin() {
 }
 
 Status Engine::Impl::set_user_tags(Tags tags) {
-  Result<Bytes> meta = make_metadata(config_, identity_.instance, tags);
+  Result<Bytes> meta = make_metadata(config_, identity_.instance, tags, origin_text());
   if (!meta) return meta.error();
   Status status = swim_->set_meta(*meta, now_);
   if (status) {
@@ -540,7 +542,7 @@ Trimmed Engine::trim() {
 Status Engine::block(std::string_view what, std::optional<Duration> left) { return impl_->block(what, left); }
 Status Engine::unblock(std::string_view what) { return impl_->unblock(what); }
 std::vector<BlockOrder> Engine::blocks() const { return impl_->blocks(); }
-bool Engine::admits(const Endpoint& from) { return impl_->admits(from); }
+bool Engine::admits(const Endpoint& from, bool proved) { return impl_->admits(from, proved); }
 Status Engine::set_meta(Bytes meta) {
   return impl_->set_user_tags(meta.empty() ? Tags{} : Tags{{std::string{kTagRaw}, std::string{meta.text()}}});
 }

@@ -25,7 +25,7 @@ namespace plumvine {
 namespace engine {
 // What the driver does at once.
 struct SendPacket { Endpoint to; Bytes packet; };
-struct Dial { ConnId conn{}; Endpoint to; };
+struct Dial { ConnId conn{}; Endpoint to; std::uint16_t quic_port = 0; };  ///< port 0: over TCP
 struct Close { ConnId conn{}; CloseMode mode{}; };
 struct Resolve { HostPort name; };
 using Action = std::variant<SendPacket, Dial, Close, Resolve>;
@@ -89,8 +89,9 @@ class Engine {
   Status block(std::string_view what, std::optional<Duration> left);
   Status unblock(std::string_view what);
   [[nodiscard]] std::vector<BlockOrder> blocks() const;
-  /// Whether a connection from there is taken: it is not blocked, and its address does not open too many.
-  bool admits(const Endpoint& from);
+  /// Whether a connection from there is taken: it is not blocked, and its address does not open too many. `proved` false: anybody could have
+  /// written this address, so only blocks are looked at.
+  bool admits(const Endpoint& from, bool proved);
   /// As of `Driver`.
   void configure(const Config& fresh);
   Status set_meta(Bytes meta);

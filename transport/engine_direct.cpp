@@ -64,7 +64,8 @@ Connection& Engine::Impl::dial_visit(PeerId id) {
   const Peer& peer = peers_[id];
   const ConnId conn_id{next_conn_};
   next_conn_ += 2;
-  const Endpoint to = swim_->find(peer.name)->endpoint();
+  const Member& member = *swim_->find(peer.name);
+  const Endpoint to = member.endpoint();
   Connection& conn = open(conn_id, ConnKind::link, to);
   conn.link = std::make_unique<Link>(config_.link, true, chunks_, config_.tree.max_message_size, now_);
   conn.link->name = peer.name;
@@ -73,7 +74,7 @@ Connection& Engine::Impl::dial_visit(PeerId id) {
   if (seals_links() && config_.swim.gossip_verify_outgoing) seal_outbound(conn);
   visits_[id] = conn_id;
   set_timer(conn);
-  actions_.push(engine::Dial{conn_id, to});
+  actions_.push(engine::Dial{conn_id, to, quic_port_of(member)});
   return conn;
 }
 

@@ -71,7 +71,7 @@ void Engine::Impl::shut_out(Connection& conn, const std::string& why) {
   close_now(conn, CloseMode::abort);
 }
 
-bool Engine::Impl::admits(const Endpoint& from) {
+bool Engine::Impl::admits(const Endpoint& from, bool proved) {
   touch();
   if (guard_.any_blocks()) {
     if (const std::string* block = guard_.blocks(from, Blocked::connection, now_)) {
@@ -81,7 +81,7 @@ bool Engine::Impl::admits(const Endpoint& from) {
       return false;
     }
   }
-  if (guard_.admits(from, config_.link.accept_rate_limit_per_second, now_)) return true;
+  if (!proved || guard_.admits(from, config_.link.accept_rate_limit_per_second, now_)) return true;
   ++refused_;
   ++accepts_limited_;
   log(LogLevel::warn, "link", code::kAcceptRate, from.host(),

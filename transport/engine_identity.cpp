@@ -1,4 +1,7 @@
-// Certificates: who is at the other end of a connection must be whom its certificate names.
+// Certificates: who is at the other end of a connection must be whom its certificate names. Keys of those who sign
+// their broadcasts.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -38,6 +41,31 @@ bool Engine::Impl::may_be(Connection& conn, std::string_view name) {
       {{"peer", std::string(name)}, {"address", where}, {"names", theirs}});
   shut_out(conn, text);
   return false;
+}
+
+std::string Engine::Impl::origin_text() const {
+  return config_.tree.sign_origins == SignOrigins::off ? std::string{} : frame::to_text(identity_.sign.own);
+}
+
+std::optional<frame::OriginKey> Engine::Impl::key_of(const Member& member, InstanceId instance) const {
+  if (config_.tree.sign_origins == SignOrigins::off) return std::nullopt;
+  const Tags tags = decode_tags(member.meta.view());
+  const auto text = tags.find(std::string{kTagOrigin});
+  if (text == tags.end()) return std::nullopt;
+  const auto key = frame::parse_origin_key(text->second);
+  if (key && frame::instance_of(identity_.sign, member.name, *key) == instance) return key;
+  return std::nullopt;
+}
+
+void Engine::Impl::tell_key(const std::string& name, const KnownMember& known) {
+  if (!known.key) return;
+  bool proven = false;
+  if (known.peer) {
+    const Connection* conn = find(peers_[*known.peer].link);
+    // Its hello named this instance, which only this key gives, on a connection whose certificate names the member.
+    proven = conn && conn->link && conn->names && peers_[*known.peer].instance == known.instance;
+  }
+  tree_.origin_key(name, *known.key, proven, now_);
 }
 
 }  // namespace plumvine

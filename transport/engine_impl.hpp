@@ -76,6 +76,7 @@ struct KnownMember {
   InstanceId instance{};
   MemberState state = MemberState::dead;
   std::optional<PeerId> peer;
+  std::optional<frame::OriginKey> key = {};  ///< that it says its broadcasts are signed with
   std::string zone = {};
 };
 
@@ -125,9 +126,9 @@ class Engine::Impl {
   Status block(std::string_view what, std::optional<Duration> left);
   Status unblock(std::string_view what);
   [[nodiscard]] std::vector<BlockOrder> blocks() const { return guard_.orders(now_); }
-  bool admits(const Endpoint& from);
+  bool admits(const Endpoint& from, bool proved);
 
-  // engine_identity.cpp: whom certificates name.
+  // engine_identity.cpp: whom certificates name, and whose keys sign.
   void identified(ConnId id, const std::vector<std::string>& names);
 
   // engine_connections.cpp: connections of every kind.
@@ -198,6 +199,8 @@ class Engine::Impl {
            LogFields fields = {});
 
   // engine_members.cpp
+  /// Where this member takes links over QUIC; 0 where it does not, or we do not.
+  [[nodiscard]] std::uint16_t quic_port_of(const Member& member) const;
   void learn(const Member& member);
   void forget(std::map<std::string, KnownMember, std::less<>>::iterator it);
   void retire_peer(KnownMember& known, std::string_view why);
@@ -297,6 +300,12 @@ class Engine::Impl {
   void guard_due();
 
   // engine_identity.cpp
+  /// Ours for `kTagOrigin`; empty: we sign nothing.
+  [[nodiscard]] std::string origin_text() const;
+  /// The key that a member says it signs with; nothing: none, or one that its instance does not belong to.
+  [[nodiscard]] std::optional<frame::OriginKey> key_of(const Member& member, InstanceId instance) const;
+  /// The tree hears of the member's key; over a link that a certificate vouches for it is proven.
+  void tell_key(const std::string& name, const KnownMember& known);
   /// The other end may have this name. False: it may not, and the connection is closed.
   [[nodiscard]] bool may_be(Connection& conn, std::string_view name);
 

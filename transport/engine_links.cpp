@@ -48,7 +48,7 @@ void Engine::Impl::dial(PeerId id) {
   if (seals_links() && config_.swim.gossip_verify_outgoing) seal_outbound(conn);
   peer.dialling = conn_id;
   set_timer(conn);
-  actions_.push(engine::Dial{conn_id, to});
+  actions_.push(engine::Dial{conn_id, to, quic_port_of(*member)});
 }
 
 /// Our attempt ended without a link. The overlay tries again later, unless the peer has a link meanwhile.
@@ -304,6 +304,8 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   ++links_up_;
   link.go_up(id, now_);
   PeerTraits traits{peer.instance, peer.name};
+  const auto known = known_.find(peer.name);
+  traits.verifies = known != known_.end() && known->second.key.has_value();
   if (const auto rtt = swim_->detail(peer.name).rtt) {
     traits.rtt = *rtt;
   } else if (link.greeting_rtt() > Duration{0}) {
@@ -311,6 +313,7 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   }
   overlay_.link_up(id, link.outbound(), now_);
   tree_.peer_up(id, std::move(traits), now_);
+  if (known != known_.end()) tell_key(peer.name, known->second);
   link.credit = full_credit();
   forgets_wanted_ = true;
   tree_.set_credit(id, link.credit, now_);

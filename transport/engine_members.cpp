@@ -31,6 +31,19 @@ Duration collect_time(std::size_t members) {
 
 }  // namespace
 
+std::uint16_t Engine::Impl::quic_port_of(const Member& member) const {
+  if (config_.transport != LinkTransport::quic) return 0;
+  const Tags tags = decode_tags(member.meta.view());
+  const auto tag = tags.find(std::string{kTagQuic});
+  if (tag == tags.end() || tag->second.empty() || tag->second.size() > 5) return 0;
+  unsigned port = 0;
+  for (const char digit : tag->second) {
+    if (digit < '0' || digit > '9') return 0;
+    port = 10 * port + static_cast<unsigned>(digit - '0');
+  }
+  return port <= 65535 ? static_cast<std::uint16_t>(port) : std::uint16_t{0};
+}
+
 std::string list_names(const std::vector<std::string>& names) {
   constexpr std::size_t kNamesMax = 50;
   std::string text;
@@ -50,6 +63,7 @@ void Engine::Impl::on_member(MemberEvent event) {
     }
     if (event.kind == MemberEvent::Kind::forgotten) {
       if (auto it = known_.find(member.name); it != known_.end()) forget(it);
+      tree_.forget_key(member.name);
       forgets_wanted_ = true;
     } else {
       learn(member);
@@ -84,6 +98,10 @@ void Engine::Impl::learn(const Member& member) {
     retire_peer(known, "the member was started anew");
     known.instance = instance;
     members_changed_ = true;
+  }
+  if (const auto key = key_of(member, instance); key != known.key || fresh) {
+    known.key = key;
+    tell_key(name, known);
   }
   if (fresh) {
     count_state(state, +1);

@@ -25,14 +25,28 @@ std::array<std::byte, AeadKey::kNonceSize> counted(std::uint64_t number) {
   return nonce;
 }
 
+/// So that nothing is left of a key.
+void wipe(std::span<std::byte> secret) {
+  volatile std::byte* out = secret.data();
+  for (std::size_t i = 0; i < secret.size(); ++i) out[i] = std::byte{0};
+}
+
 void append(BytesView bytes, std::vector<std::byte>& out) { out.insert(out.end(), bytes.begin(), bytes.end()); }
 
 }  // namespace
 
-LinkSeal::LinkSeal(std::shared_ptr<Keyring> keyring, bool outbound, bool plain_allowed)
-    : keyring_(std::move(keyring)), outbound_(outbound), plain_allowed_(plain_allowed),
-      stage_(outbound ? Stage::random : Stage::preface) {
+LinkSeal::LinkSeal(std::shared_ptr<Keyring> keyring, bool outbound, bool plain_allowed, std::uint64_t rekey_records)
+    : keyring_(std::move(keyring)),
+      outbound_(outbound),
+      plain_allowed_(plain_allowed),
+      stage_(outbound ? Stage::random : Stage::preface),
+      rekey_records_(rekey_records) {
   keyring_->aead().random(own_);
+}
+
+LinkSeal::~LinkSeal() {
+  wipe(seal_.secret);
+  wipe(open_.secret);
 }
 
 std::vector<std::byte> LinkSeal::opening() const {
@@ -111,13 +125,16 @@ bool LinkSeal::read_record(std::vector<std::byte>& text, bool& again) {
   const BytesView sealed = rest().subspan(kLength, size);
   const std::size_t start = text.size();
   text.resize(start + size - AeadKey::kTagSize);
-  const bool good = open_ ? open_->open(counted(opened_), header, sealed, text.data() + start)
-                          : open_first(header, sealed, text.data() + start);
+  if (!open_.key && !open_first(header, sealed, text.data() + start)) {
+    text.resize(start);
+    return fail(FrameReject::undecryptable);
+  }
+  const auto nonce = advance(open_);
+  const bool good = open_.key->open(nonce, header, sealed, text.data() + start);
   if (!good) {
     text.resize(start);
     return fail(FrameReject::undecryptable);
   }
-  ++opened_;
   taken_ += kLength + size;
   again = true;
   return true;
@@ -126,7 +143,10 @@ bool LinkSeal::read_record(std::vector<std::byte>& text, bool& again) {
 /// Which key did the dialler use?
 bool LinkSeal::open_first(BytesView header, BytesView sealed, std::byte* out) {
   for (const Bytes& secret : keyring_->secrets()) {
-    if (!derive(secret, true)->open(counted(0), header, sealed, out)) continue;
+    Way way = derive(secret, true);
+    const bool fits = way.key->open(counted(0), header, sealed, out);
+    wipe(way.secret);
+    if (!fits) continue;
     choose(secret);
     return true;
   }
@@ -139,16 +159,29 @@ void LinkSeal::choose(const Bytes& secret) {
   open_ = derive(secret, !outbound_);
 }
 
-std::unique_ptr<AeadKey> LinkSeal::derive(const Bytes& secret, bool from_dialler) const {
+LinkSeal::Way LinkSeal::derive(const Bytes& secret, bool from_dialler) const {
   std::array<std::byte, 2 * kRandomSize> salt{};
   const Random& dialler = outbound_ ? own_ : theirs_;
   const Random& acceptor = outbound_ ? theirs_ : own_;
   std::copy(dialler.begin(), dialler.end(), salt.begin());
   std::copy(acceptor.begin(), acceptor.end(), salt.begin() + kRandomSize);
-  std::array<std::byte, 32> key{};
+  Way way;
   const std::string_view purpose = from_dialler ? "plumvine link 1 dialler" : "plumvine link 1 acceptor";
-  keyring_->aead().derive(secret.view(), salt, as_bytes(purpose), key);
-  return keyring_->aead().key(key);
+  keyring_->aead().derive(secret.view(), salt, as_bytes(purpose), way.secret);
+  way.key = keyring_->aead().key(way.secret);
+  return way;
+}
+
+std::array<std::byte, AeadKey::kNonceSize> LinkSeal::advance(Way& way) const {
+  if (way.next == rekey_records_) {
+    std::array<std::byte, 32> fresh{};
+    keyring_->aead().derive(way.secret, {}, as_bytes(std::string_view{"plumvine link 1 next"}), fresh);
+    way.secret = fresh;
+    wipe(fresh);
+    way.key = keyring_->aead().key(way.secret);
+    way.next = 0;
+  }
+  return counted(way.next++);
 }
 
 Bytes LinkSeal::seal(std::span<const Bytes> pieces) {
@@ -164,7 +197,8 @@ Bytes LinkSeal::seal(std::span<const Bytes> pieces) {
     rest = rest.subspan(part.size());
     const std::size_t size = part.size() + AeadKey::kTagSize;
     for (std::size_t i = 0; i < kLength; ++i) out[i] = static_cast<std::byte>(size >> (24 - 8 * i) & 0xff);
-    seal_->seal(counted(sealed_++), {out, kLength}, part, out + kLength);
+    const auto nonce = advance(seal_);
+    seal_.key->seal(nonce, {out, kLength}, part, out + kLength);
     out += kLength + size;
   }
   return Bytes::adopt(std::move(block), 0, total);

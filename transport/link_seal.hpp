@@ -18,7 +18,10 @@ namespace plumvine {
 ///
 /// The dialling side sends a preface and 32 random bytes, the accepting side answers with 32 of its own. From the
 /// dialler's primary key and both randoms each direction gets a key of its own; nothing recorded on another connection
-/// opens here. The accepting side finds out by the first record which of its keys the dialler used. Nonces count.
+/// opens here. The accepting side finds out by the first record which of its keys the dialler used. Nonces count, so
+/// that a record opens once, in its place, and in its direction only. After `kRekeyRecords` records of a direction its
+/// key is replaced by one derived from it, and forgotten: who gets hold of the new one cannot read back. Who has the
+/// gossip key and a record of the handshake can.
 ///
 /// Bounds: one record of at most `kRecordMax` bytes of text in memory. Not thread-safe; one per link.
 class LinkSeal {
@@ -28,8 +31,16 @@ class LinkSeal {
   /// Length and tag around the text of a record.
   static constexpr std::size_t kRecordOverhead = 4 + AeadKey::kTagSize;
 
+  /// So many records are sealed with one key: 4 GiB at most.
+  static constexpr std::uint64_t kRekeyRecords = 65536;
+
   /// An accepting side with `plain_allowed` also takes links in clear (`gossip_verify_incoming = false`).
-  LinkSeal(std::shared_ptr<Keyring> keyring, bool outbound, bool plain_allowed);
+  /// `rekey_records` is for tests; both ends need the same.
+  LinkSeal(std::shared_ptr<Keyring> keyring, bool outbound, bool plain_allowed,
+           std::uint64_t rekey_records = kRekeyRecords);
+  ~LinkSeal();
+  LinkSeal(const LinkSeal&) = delete;
+  LinkSeal& operator=(const LinkSeal&) = delete;
 
   /// Takes bytes that arrived. Appends to `text` what came out of records, to `answer` what is to be sent as it is.
   /// False: the connection cannot be used; `failure()` says why.
@@ -38,7 +49,7 @@ class LinkSeal {
   [[nodiscard]] std::vector<std::byte> opening() const;
 
   /// Both randoms and the key are known: from here on everything is sealed.
-  [[nodiscard]] bool ready() const noexcept { return seal_ != nullptr; }
+  [[nodiscard]] bool ready() const noexcept { return seal_.key != nullptr; }
   /// The dialler speaks in clear, which is allowed here: pass everything on as it is.
   [[nodiscard]] bool in_clear() const noexcept { return stage_ == Stage::in_clear; }
   [[nodiscard]] FrameReject failure() const noexcept { return failure_; }
@@ -58,7 +69,15 @@ class LinkSeal {
   bool read_record(std::vector<std::byte>& text, bool& again);
   bool open_first(BytesView header, BytesView sealed, std::byte* out);
   void choose(const Bytes& secret);
-  [[nodiscard]] std::unique_ptr<AeadKey> derive(const Bytes& secret, bool from_dialler) const;
+  /// One direction: its key, and the number of its next record under it.
+  struct Way {
+    std::array<std::byte, 32> secret{};
+    std::unique_ptr<AeadKey> key;
+    std::uint64_t next = 0;
+  };
+  [[nodiscard]] Way derive(const Bytes& secret, bool from_dialler) const;
+  /// The nonce of the next record, under a new key when the old one has sealed enough.
+  std::array<std::byte, AeadKey::kNonceSize> advance(Way& way) const;
   bool fail(FrameReject why);
 
   std::shared_ptr<Keyring> keyring_;
@@ -69,10 +88,9 @@ class LinkSeal {
   Random own_{};
   Random theirs_{};
   Bytes secret_;
-  std::unique_ptr<AeadKey> seal_;
-  std::unique_ptr<AeadKey> open_;
-  std::uint64_t sealed_ = 0;
-  std::uint64_t opened_ = 0;
+  Way seal_;
+  Way open_;
+  std::uint64_t rekey_records_;
   [[nodiscard]] BytesView rest() const noexcept { return BytesView(buffer_).subspan(taken_); }
   std::vector<std::byte> buffer_;
   std::size_t taken_ = 0;  ///< bytes of the buffer that are done with

@@ -31,6 +31,8 @@ class Transport {
   virtual void send_packet(const Endpoint& to, Bytes packet) = 0;
   /// Answered by `on_connected` or `on_closed`.
   virtual void dial(ConnId conn, const Endpoint& to) = 0;
+  /// The same for a link to a member that takes links over QUIC on this UDP port, too.
+  virtual void dial_link(ConnId conn, const Endpoint& to, std::uint16_t /*quic_port*/) { dial(conn, to); }
   /// Takes as many bytes of `batch`, front to back, as can be written now (scatter-gather, no copy) and returns
   /// their number. Less than everything: `on_writable` follows. References are held only during the call.
   virtual std::size_t write(ConnId conn, std::span<const Bytes> batch) = 0;

@@ -101,6 +101,15 @@ enum class SecondParents : std::uint8_t {
 };
 std::string_view to_string(SecondParents second) noexcept;
 
+/// Whether broadcasts are signed by the member that publishes them, so that no other member can make them in its name.
+enum class SignOrigins : std::uint8_t {
+  off,      ///< nothing is signed or checked; what others have signed is passed on with its signature
+  sign,     ///< our own are signed; of others' what is signed must be right, what is not signed passes
+  require,  ///< and what is not signed by a key that belongs to its origin is neither delivered nor passed on
+  count_
+};
+std::string_view to_string(SignOrigins mode) noexcept;
+
 /// The broadcast tree. Names and values are those of the operator's guide (default; lan / wan / large).
 struct TreeConfig {
   /// Links that are eager while a tree is unsettled or the rule is `classic`. 3 (3 / 4 / 5).
@@ -180,6 +189,13 @@ struct TreeConfig {
   Duration beacon_interval = seconds{5};
   /// What is done to payloads that are published here, where their topic says nothing else.
   Compression compression = Compression::off;
+  /// `off`, `sign` or `require` signatures of those who publish (Ed25519; the key is made in `data_dir`, which is
+  /// needed). To turn it on in a running cluster: `sign` on all members, then `require` on all. Between `sign` and
+  /// `require` it changes while a node runs.
+  SignOrigins sign_origins = SignOrigins::off;
+  /// A signed broadcast that was published longer ago, or so far ahead, by its publisher's wall clock and ours, is
+  /// refused: it may have been recorded and played again. At least twice `sync_window`. 1 h.
+  Duration signed_max_age = hours{1};
   /// Where this node stands, free text: members of a zone are near each other. Each of the largest zones has a root.
   std::string zone;
 };
@@ -253,6 +269,10 @@ inline constexpr std::array<std::string_view, 6> kLogComponents{"membership", "t
 enum class IpFamily : std::uint8_t { any, v4, v6, count_ };
 std::string_view to_string(IpFamily family) noexcept;
 
+/// What links go over.
+enum class LinkTransport : std::uint8_t { tcp, quic, count_ };
+std::string_view to_string(LinkTransport transport) noexcept;
+
 /// What a line speaks of, for programs: `member`, `peer`, `by`, `address`, `reason` and so on. The names are literals.
 using LogFields = std::vector<std::pair<std::string_view, std::string>>;
 
@@ -297,6 +317,11 @@ struct Config {
   std::string tls_ca;
   /// For so long CAs are trusted yet that `tls_ca` no longer has, so that members can be changed one after another. 0 = they are cut off at once.
   Duration tls_overlap = hours{1};
+  /// What tree links go over: `tcp`, or `quic` between members that both have it, on a UDP port of their own; where nobody answers there,
+  /// over TCP. QUIC needs TLS (`tls_cert`, `tls_key`, `tls_ca`). Membership's streams stay on TCP.
+  LinkTransport transport = LinkTransport::tcp;
+  /// The UDP port of QUIC; members tell it to each other. 0 = the port of `bind` and one, or any free one where `bind` has port 0.
+  std::uint32_t quic_port = 0;
   /// Directory for what shall outlive the process: addresses of members, asked at the next start as seeds of lower rank,
   /// and keys that have changed, if `keyring` is empty. Made if missing; one node a directory. Empty = nothing is kept.
   std::string data_dir;

@@ -77,7 +77,7 @@ struct SwimStats {
 /// Why a link frame was refused.
 enum class FrameReject : std::uint8_t {
   malformed, too_large, unknown_type, unexpected, wrong_label, bad_hello, origin_limit, tree_limit, sequence_jump,
-  undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed,
+  undecryptable, plaintext, invalid, part_mismatch, part_limit, rate, unconfirmed, bad_signature,
   count_,
 };
 std::string_view to_string(FrameReject reason) noexcept;
@@ -88,6 +88,21 @@ std::string_view to_string(CacheEviction reason) noexcept;
 /// What a token bucket held back.
 enum class RateLimited : std::uint8_t { graft, ack, ask, control, origin, count_ };
 std::string_view to_string(RateLimited what) noexcept;
+
+/// Why a broadcast was refused where origins sign: not signed; the signature is not of what came, or of another cluster
+/// or member; a key that is not that member's; a key that nobody told of in time; published too long ago, or too far
+/// ahead; of an earlier run of its origin and older than repair can be.
+enum class OriginRefused : std::uint8_t {
+  unsigned_,
+  bad_signature,
+  other_key,
+  unknown_key,
+  too_old,
+  from_future,
+  old_instance,
+  count_
+};
+std::string_view to_string(OriginRefused why) noexcept;
 
 /// Mirror of `LossReason` for counting.
 enum class Loss : std::uint8_t { evicted, expired, slow_consumer, held_back, too_large, dropped, incomplete, corrupt, count_ };
@@ -131,11 +146,15 @@ struct TreeStats {
   CountedReasons<ReceiptResult> receipts;
   std::uint64_t compression_bytes_in = 0;     ///< payloads published here that were compressed, as they were before
   std::uint64_t compression_bytes_saved = 0;  ///< and how many bytes fewer they are
-  std::uint64_t large_parts = 0;        ///< parts of large payloads received for the first time
-  std::uint64_t large_completed = 0;    ///< large payloads put together
-  std::uint64_t slow = 0;               ///< of those delivered: took longer than `slow_delivery`
-  std::uint64_t from_future = 0;        ///< of those delivered: published later than they came, so somebody told a wrong time
-  std::uint64_t large_hints = 0;        ///< frames that told a neighbour at once of a part that it may be about to send
+  std::uint64_t large_parts = 0;              ///< parts of large payloads received for the first time
+  std::uint64_t large_completed = 0;          ///< large payloads put together
+  std::uint64_t slow = 0;                     ///< of those delivered: took longer than `slow_delivery`
+  std::uint64_t from_future = 0;  ///< of those delivered: published later than they came, so somebody told a wrong time
+  std::uint64_t signed_frames = 0;                ///< of ours, signed
+  std::uint64_t verified_frames = 0;              ///< of others, whose signature is right
+  CountedReasons<OriginRefused> origins_refused;  ///< frames
+  std::uint64_t keys_refused = 0;                 ///< times that a member showed another key than before
+  std::uint64_t large_hints = 0;  ///< frames that told a neighbour at once of a part that it may be about to send
   SecondsHistogram graft_latency{kSecondsBuckets};
   SecondsHistogram delivery_latency{kSecondsBuckets};
   BytesHistogram message_size{kBytesBuckets};
@@ -155,6 +174,8 @@ struct TreeStats {
   std::uint64_t topics = 0;             ///< remembered
   std::uint64_t large_partial = 0;      ///< large payloads of which parts are missing
   std::uint64_t large_partial_bytes = 0;  ///< of these what is here
+  std::uint64_t origin_keys = 0;          ///< members whose key is known
+  std::uint64_t unknown_key_waiting = 0;  ///< broadcasts that wait until their origin's key is known
   Duration oldest_missing{0};
 };
 
@@ -237,6 +258,37 @@ struct TlsStats {
 enum class Blocked : std::uint8_t { packet, connection, link, broadcast, count_ };
 std::string_view to_string(Blocked what) noexcept;
 
+/// What became of QUIC handshakes: with certificates, by a ticket of an earlier one, or by a ticket and with data in the first packet.
+enum class QuicHandshake : std::uint8_t { full, resumed, early, count_ };
+std::string_view to_string(QuicHandshake kind) noexcept;
+
+/// Why a packet on the port of QUIC was of no use.
+enum class QuicReject : std::uint8_t { malformed, unknown_version, unknown_connection, bad_token, limit, not_admitted, count_ };
+std::string_view to_string(QuicReject reason) noexcept;
+
+/// Links over QUIC. All at 0 where it is off.
+struct QuicStats {
+  bool on = false;
+  CountedReasons<QuicHandshake> handshakes;
+  CountedReasons<QuicReject> rejected;
+  std::uint64_t connections = 0;         ///< open now
+  std::uint64_t sent_bytes = 0;          ///< in packets
+  std::uint64_t received_bytes = 0;
+  std::uint64_t send_errors = 0;
+  std::uint64_t fallbacks = 0;           ///< dials that went on over TCP since nobody answered over QUIC
+  std::uint64_t tcp_instead = 0;         ///< dials that did so at once, soon after such a one
+  std::uint64_t retries = 0;             ///< who had to prove its address first
+  std::uint64_t resets_sent = 0;         ///< answers to packets of connections that are not known
+  std::uint64_t versions_sent = 0;       ///< answers to versions that are not spoken
+  std::uint64_t migrations = 0;          ///< connections that went on from another address
+  std::uint64_t early_refused = 0;       ///< data of ours in a first packet that did not count and went again
+  std::uint64_t replays = 0;             ///< first packets with data that came again, or could not be told from such
+  std::uint64_t tickets = 0;             ///< addresses whose ticket is kept for the next connection
+  std::uint64_t datagrams_sent = 0;      ///< packets of membership inside of a link's connection
+  std::uint64_t datagrams_received = 0;
+  std::uint64_t datagrams_dropped = 0;
+};
+
 /// Bytes and connections, by the driver and transport.
 struct TransportStats {
   std::uint64_t udp_sent_bytes = 0;
@@ -252,6 +304,7 @@ struct TransportStats {
   QueueStats queues;
   CountedReasons<DirectResult> direct;
   TlsStats tls;
+  QuicStats quic;
 };
 
 /// What the loop does with its time: packets taken in, links read and written by events of theirs, timers, the end of turns (what was

@@ -302,6 +302,9 @@ std::vector<Key> make_catalogue() {
       live("tls_key", &Config::tls_key),
       live("tls_ca", &Config::tls_ca),
       live("tls_overlap", &Config::tls_overlap),
+      {"transport", [](Config& c, std::string_view text) { return choose(c.transport, text, LinkTransport::count_); },
+       [](const Config& c) { return std::string(to_string(c.transport)); }},
+      key("quic_port", &Config::quic_port),
       key("data_dir", &Config::data_dir),
       key("start_from", &Config::start_from),
       key("history_max_bytes", &Config::history_max_bytes),
@@ -358,6 +361,15 @@ std::vector<Key> make_catalogue() {
        [](Config& to, const Config& from) { to.tree.second_parents = from.tree.second_parents; }},
       key("beacon_interval", &TreeConfig::beacon_interval),
       key("zone", &TreeConfig::zone),
+      {"sign_origins",
+       [](Config& c, std::string_view text) { return choose(c.tree.sign_origins, text, SignOrigins::count_); },
+       [](const Config& c) { return std::string(to_string(c.tree.sign_origins)); },
+       [](Config& to, const Config& from) {
+         // Turned on or off it is another instance, which a process has from its start.
+         const auto off = [](const Config& c) { return c.tree.sign_origins == SignOrigins::off; };
+         if (off(to) == off(from)) to.tree.sign_origins = from.tree.sign_origins;
+       }},
+      live("signed_max_age", &TreeConfig::signed_max_age),
       // Membership.
       live("probe_interval", &SwimConfig::probe_interval),
       live("probe_timeout", &SwimConfig::probe_timeout),
@@ -494,7 +506,8 @@ Config::Changes Config::take_over(const Config& fresh) {
   for (const Key& k : catalogue()) {
     const auto old = before.extract(std::string(k.name)), now = after.extract(std::string(k.name));
     if (k.take) k.take(*this, fresh);
-    if (old.mapped() != now.mapped()) (k.take ? changes.taken : changes.need_restart).emplace_back(k.name);
+    if (old.mapped() != now.mapped())
+      (k.take && k.get(*this) == now.mapped() ? changes.taken : changes.need_restart).emplace_back(k.name);
   }
   for (const auto& [name_of_key, value] : after) {
     const auto old = before.extract(name_of_key);

@@ -51,6 +51,8 @@ void check_node(const Config& c, Rules& rules) {
   const bool tls = !c.tls_cert.empty() || !c.tls_key.empty() || !c.tls_ca.empty();
   for (const auto& [field, file] : {std::pair{"tls_cert", &c.tls_cert}, {"tls_key", &c.tls_key}, {"tls_ca", &c.tls_ca}})
     rules.require(!tls || !file->empty(), field, "is missing: TLS needs tls_cert, tls_key and tls_ca");
+  rules.require(tls || c.transport == LinkTransport::tcp, "transport", "is quic, which needs tls_cert, tls_key and tls_ca");
+  rules.between(c.quic_port, 0, 65535, "quic_port");
   rules.require(c.tls_overlap >= Duration{0}, "tls_overlap", fmt::format("is {}, must not be below 0", format_duration(c.tls_overlap)));
   for (const auto& [field, text] : {std::pair{"bind", c.bind}, {"advertise", c.advertise}}) {
     if (text.empty()) continue;
@@ -78,17 +80,22 @@ void check_node(const Config& c, Rules& rules) {
                   fmt::format("'{}' is neither now, window nor a cursor", c.start_from.substr(0, 40)));
   }
   rules.positive(c.history_window, "history_window", "24h");
-  // A zone is among our own tags. Instances all have the same size.
+  // A zone and a key are among our own tags. Instances all have the same size.
   Tags user = c.tags;
   std::erase_if(user, [](const auto& entry) { return entry.first.starts_with("pv"); });
-  const auto meta = make_metadata(c, InstanceId{}, user);
+  const std::string origin(c.tree.sign_origins == SignOrigins::off ? 0 : kOriginTextSize, 'A');
+  const auto meta = make_metadata(c, InstanceId{}, user, origin);
   rules.require(meta.has_value(), "tags", meta ? "" : meta.error().message);
   rules.positive(c.leave_timeout, "leave_timeout", "5s");
   rules.positive(c.stop_timeout, "stop_timeout", "2s");
   // One message always fits into an empty mailbox and an empty window, whatever its size.
   rules.between(c.mailbox_max_bytes, 1024, 1ULL << 40, "mailbox_max_bytes");
   rules.between(c.mailbox_max_messages, 1, 1u << 24, "mailbox_max_messages");
-  rules.require(!c.serf_events || c.swim.delegate_protocol[2] != 0, "serf_events", "needs delegate_protocol = \"serf\"");
+  rules.require(c.tree.sign_origins == SignOrigins::off || !c.data_dir.empty(), "sign_origins",
+                "needs data_dir: the key that signs must outlive the process, or the other members refuse the next "
+                "run's broadcasts");
+  rules.require(!c.serf_events || c.swim.delegate_protocol[2] != 0, "serf_events",
+                "needs delegate_protocol = \"serf\"");
 }
 
 void check_swim(const SwimConfig& s, Rules& rules) {
@@ -167,7 +174,11 @@ void check_tree(const TreeConfig& t, Rules& rules) {
   rules.between(t.origins_max, 16, 1u << 20, "origins_max");
   rules.between(t.trees_max, 2, 4096, "trees_max");
   rules.between(t.roots, 0, 16, "roots");
-  rules.require(t.roots < t.trees_max, "trees_max", fmt::format("is {}, must be above roots ({})", t.trees_max, t.roots));
+  rules.require(t.roots < t.trees_max, "trees_max",
+                fmt::format("is {}, must be above roots ({})", t.trees_max, t.roots));
+  rules.require(t.sign_origins == SignOrigins::off || t.signed_max_age >= 2 * t.sync_window, "signed_max_age",
+                fmt::format("is {}, must be at least twice sync_window ({}), or what is repaired late is refused",
+                            format_duration(t.signed_max_age), format_duration(t.sync_window)));
   rules.require(t.zone.size() <= 64, "zone", fmt::format("has {} bytes, at most 64", t.zone.size()));
 }
 

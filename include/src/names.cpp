@@ -88,6 +88,21 @@ std::string_view to_string(TlsReject reason) noexcept {
       "plaintext",  "protocol", "timed_out",     "refused_by_peer", "clear_packet",   "limit"};
   return pick(names, reason);
 }
+std::string_view to_string(QuicHandshake kind) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"full", "resumed", "early"};
+  return pick(names, kind);
+}
+
+std::string_view to_string(QuicReject reason) noexcept {
+  static constexpr std::array<std::string_view, 6> names{"malformed", "unknown_version", "unknown_connection", "bad_token", "limit", "not_admitted"};
+  return pick(names, reason);
+}
+
+std::string_view to_string(LinkTransport transport) noexcept {
+  static constexpr std::array<std::string_view, 2> names{"tcp", "quic"};
+  return pick(names, transport);
+}
+
 std::string_view to_string(TlsHandshake kind) noexcept {
   static constexpr std::array<std::string_view, 2> names{"full", "resumed"};
   return pick(names, kind);
@@ -202,10 +217,21 @@ std::string_view to_string(ProbeResult result) noexcept {
 
 std::string_view to_string(FrameReject reason) noexcept {
   static constexpr std::array<std::string_view, CountedReasons<FrameReject>::kSize> names{
-      "malformed", "too_large", "unknown_type", "unexpected", "wrong_label",
-      "bad_hello", "origin_limit", "tree_limit", "sequence_jump", "undecryptable", "plaintext", "invalid", "part_mismatch", "part_limit",
-      "rate", "unconfirmed"};
+      "malformed",     "too_large",  "unknown_type",  "unexpected",    "wrong_label",  "bad_hello",
+      "origin_limit",  "tree_limit", "sequence_jump", "undecryptable", "plaintext",    "invalid",
+      "part_mismatch", "part_limit", "rate",          "unconfirmed",   "bad_signature"};
   return pick(names, reason);
+}
+
+std::string_view to_string(OriginRefused why) noexcept {
+  static constexpr std::array<std::string_view, CountedReasons<OriginRefused>::kSize> names{
+      "unsigned", "bad_signature", "other_key", "unknown_key", "too_old", "from_future", "old_instance"};
+  return pick(names, why);
+}
+
+std::string_view to_string(SignOrigins mode) noexcept {
+  static constexpr std::array<std::string_view, 3> names{"off", "sign", "require"};
+  return pick(names, mode);
 }
 
 std::string_view to_string(CacheEviction reason) noexcept {

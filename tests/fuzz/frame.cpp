@@ -25,7 +25,7 @@ void compare_split(const Bytes& body, const Result<Frame>& whole, std::size_t ma
   if (is_gossip) fuzz::require(peek.state == wire::GossipPeek::State::gossip, "a gossip is seen from its first bytes");
   if (peek.state != wire::GossipPeek::State::gossip) {
     const bool decided = body.size() < wire::kGossipHeadMax || peek.state == wire::GossipPeek::State::not_gossip;
-    fuzz::require(decided, "448 bytes decide");
+    fuzz::require(decided, "so many bytes decide");
     return;
   }
   fuzz::require(peek.payload_offset <= wire::kGossipHeadMax, "the head of a gossip is short");

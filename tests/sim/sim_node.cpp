@@ -5,6 +5,7 @@
 
 #include <plumvine/detail/key_text.hpp>
 
+#include "transport/crypto/ed25519.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/runs.hpp"
 
@@ -52,7 +53,18 @@ void SimNode::start(Config config, ClockSkew skew) {
     feed();
   };
   hooks.on_leave_done = [this] { leave_done_ = true; };
+  frame::SignTools sign;
+  if (config_.tree.sign_origins != SignOrigins::off) {
+    if (origin_key_.empty()) {
+      std::array<std::byte, 32> seed{};
+      for (std::byte& byte : seed) byte = static_cast<std::byte>(rng_.next() & 0xff);
+      origin_key_ = make_origin_key(seed);
+    }
+    sign = *make_sign_tools(origin_key_, static_cast<std::uint64_t>(time_.now().ns), config_.cluster);
+    instance_ = frame::instance_of(sign, config_.name, sign.own);
+  }
   DriverIdentity identity{instance_, network_.address(host_), rng_.next()};
+  identity.sign = std::move(sign);
   identity.large.checksum = gmac_checksum;
   if (!config_.encrypt.empty()) {
     // Nonces from the seed: these keys guard nothing, and the same seed gives the same bytes.

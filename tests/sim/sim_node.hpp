@@ -115,6 +115,7 @@ class SimNode final : private Loop {
   Config config_;
   ClockSkew skew_;
   InstanceId instance_{};
+  std::string origin_key_;  ///< in PEM; outlives the process
   std::unique_ptr<SimTransport> transport_;
   std::unique_ptr<Driver> driver_;
   bool paused_ = false, leaving_ = false, leave_done_ = false, deferred_ = false, in_turn_ = false, feeding_ = false;

@@ -69,7 +69,6 @@ inline void any_about(Rng& rng, frame::Gossip& gossip) {
   gossip.about = about;
 }
 
-/// A frame of the kind `kind % 21` in the order of `Frame`. `size` scales lists and payload.
 /// Makes a run of it.
 inline void any_run(Rng& rng, frame::Gossip& gossip, std::size_t size) {
   std::vector<Bytes> payloads(2 + rng.below(8));
@@ -84,6 +83,30 @@ inline void any_run(Rng& rng, frame::Gossip& gossip, std::size_t size) {
   gossip.payload = std::move(joined.bytes);
 }
 
+/// Signs it with anything; at times as a message out of a run.
+inline void any_signature(Rng& rng, frame::Gossip& gossip) {
+  frame::Signature signature;
+  const auto fill = [&](auto& bytes) {
+    for (auto& byte : bytes) byte = static_cast<std::byte>(rng.below(256));
+  };
+  fill(signature.by.key);
+  signature.by.epoch = any_number(rng);
+  signature.at_us = any_signed(rng);
+  fill(signature.bytes);
+  const bool cut = gossip.run.count == 1 && !gossip.about && !frame::is_parts(gossip.id.origin) && rng.chance(0.5);
+  if (cut) {
+    signature.cut.emplace();
+    signature.cut->run = {static_cast<std::uint32_t>(2 + rng.below(frame::kRunMessagesMax - 1)), rng.chance(0.5)};
+    signature.cut->first =
+        gossip.id.sequence - std::min<Sequence>(gossip.id.sequence - 1, rng.below(signature.cut->run.count));
+    signature.cut->path.resize(rng.chance(0.2) ? frame::kPathMax : rng.below(frame::kPathMax + 1));
+    for (auto& hash : signature.cut->path) fill(hash);
+  }
+  if (cut || gossip.run.count > 1) fill(signature.other);
+  gossip.signature = std::move(signature);
+}
+
+/// A frame of the kind `kind % 21` in the order of `Frame`. `size` scales lists and payload.
 inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
   using namespace frame;
   switch (kind % std::variant_size_v<Frame>) {
@@ -100,8 +123,11 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
       gossip.topic = any_text(rng, wire::kTopicMax);
       gossip.origin = any_text(rng, wire::kNameMax);
       gossip.payload = any_bytes(rng, 100 * size);
-      if (rng.chance(0.4)) any_about(rng, gossip);
-      else if (rng.chance(0.4)) any_run(rng, gossip, size);
+      if (rng.chance(0.4))
+        any_about(rng, gossip);
+      else if (rng.chance(0.4))
+        any_run(rng, gossip, size);
+      if (rng.chance(0.4)) any_signature(rng, gossip);
       return gossip;
     }
     case 2: return IHave{any_tree(rng), any_ids(rng, size, size), static_cast<Round>(rng.below(100))};

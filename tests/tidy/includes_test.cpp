@@ -87,6 +87,20 @@ TEST_CASE("only transport/crypto and transport/tls know the crypto library") {
   CHECK(seen > 0);
 }
 
+TEST_CASE("only transport/quic knows the QUIC library") {
+  std::size_t seen = 0;
+  for (const SourceFile& file : tidy::files()) {
+    if (!file.is_code()) continue;
+    for (const tidy::Include& include : tidy::includes_of(file)) {
+      if (!include.name.starts_with("ngtcp2/")) continue;
+      ++seen;
+      INFO(file.place(include.line));
+      CHECK(file.path.starts_with("transport/quic/"));
+    }
+  }
+  CHECK((seen > 0));
+}
+
 TEST_CASE("no clock, thread, random device or unportable hash in code without I/O") {
   static const std::regex kCalls(
       R"(_clock\b|::now\(|std::random_device|std::uniform_|std::shuffle|std::thread|std::jthread|std::async|getrandom|\bs?rand\()");

@@ -72,7 +72,7 @@ TEST_CASE("a dual-stack socket speaks with IPv4 and names it so", "[sockets]") {
   REQUIRE(f.run_until([&] { return four.events.streams[ConnId{1}].up && any.events.accepted.size() == 1; }));
 }
 
-TEMPLATE_TEST_CASE("an accepted stream has an even number, and bytes flow both ways", "[sockets]", Pair, TlsPair) {
+TEMPLATE_TEST_CASE("an accepted stream has an even number, and bytes flow both ways", "[sockets]", PLUMVINE_TEST_PAIRS) {
   TestType f;
   const ConnId other = f.connect();
   CHECK(static_cast<std::uint64_t>(other) % 2 == 0);
@@ -85,7 +85,7 @@ TEMPLATE_TEST_CASE("an accepted stream has an even number, and bytes flow both w
   }));
 }
 
-TEMPLATE_TEST_CASE("a write takes what fits, and room is announced", "[sockets]", Pair, TlsPair) {
+TEMPLATE_TEST_CASE("a write takes what fits, and room is announced", "[sockets]", PLUMVINE_TEST_PAIRS) {
   TestType f;
   const ConnId other = f.connect();
   f.b.transport.pause_reading(other, true);
@@ -95,7 +95,12 @@ TEMPLATE_TEST_CASE("a write takes what fits, and room is announced", "[sockets]"
   for (std::size_t at = 0; at < text.size(); at += 100'003) parts.push_back(whole.slice(at, 100'003));
   std::size_t sent = f.a.transport.write(TestType::kDial, parts);
   REQUIRE(sent < text.size());
-  CHECK_FALSE(f.run_until([&] { return f.a.events.streams[TestType::kDial].writable != 0; }, 50ms));
+  // What lies on the way takes some more, but not everything.
+  for (int seen = 0; f.run_until([&] { return f.a.events.streams[TestType::kDial].writable > seen; }, 50ms);) {
+    seen = f.a.events.streams[TestType::kDial].writable;
+    sent += f.a.transport.write(TestType::kDial, std::vector<Bytes>{whole.slice(sent)});
+    REQUIRE(sent < text.size());
+  }
   f.b.transport.pause_reading(other, false);
   while (sent < text.size()) {
     const int seen = f.a.events.streams[TestType::kDial].writable;
@@ -106,7 +111,7 @@ TEMPLATE_TEST_CASE("a write takes what fits, and room is announced", "[sockets]"
   CHECK((f.b.events.streams[other].received == text));
 }
 
-TEMPLATE_TEST_CASE("a paused stream is not read", "[sockets]", Pair, TlsPair) {
+TEMPLATE_TEST_CASE("a paused stream is not read", "[sockets]", PLUMVINE_TEST_PAIRS) {
   TestType f;
   const ConnId other = f.connect();
   f.b.transport.pause_reading(other, true);
@@ -116,7 +121,7 @@ TEMPLATE_TEST_CASE("a paused stream is not read", "[sockets]", Pair, TlsPair) {
   CHECK(f.run_until([&] { return f.b.events.streams[other].received == "later"; }));
 }
 
-TEMPLATE_TEST_CASE("a dial that is refused is told later, not inside the call", "[sockets]", Pair, TlsPair) {
+TEMPLATE_TEST_CASE("a dial that is refused is told later, not inside the call", "[sockets]", PLUMVINE_TEST_PAIRS) {
   TestType f;
   auto gone = uv::bind_pair(*Endpoint::parse("127.0.0.1:0"));
   const Endpoint nobody = gone->address;
@@ -128,7 +133,7 @@ TEMPLATE_TEST_CASE("a dial that is refused is told later, not inside the call", 
   CHECK(f.a.events.streams[TestType::kDial].why.find("refused") != std::string::npos);
 }
 
-TEMPLATE_TEST_CASE("closing with flush delivers what was accepted, even with unread bytes on our side", "[sockets]", Pair, TlsPair) {
+TEMPLATE_TEST_CASE("closing with flush delivers what was accepted, even with unread bytes on our side", "[sockets]", PLUMVINE_TEST_PAIRS) {
   TestType f;
   const ConnId other = f.connect();
   f.b.transport.pause_reading(other, true);
@@ -141,7 +146,7 @@ TEMPLATE_TEST_CASE("closing with flush delivers what was accepted, even with unr
   CHECK_FALSE(f.b.events.streams[other].closed);
 }
 
-TEMPLATE_TEST_CASE("an abort resets the other side and is silent on ours", "[sockets]", Pair, TlsPair) {
+TEMPLATE_TEST_CASE("an abort resets the other side and is silent on ours", "[sockets]", PLUMVINE_TEST_PAIRS) {
   TestType f;
   const ConnId other = f.connect();
   f.b.transport.close(other, CloseMode::abort);
@@ -150,7 +155,7 @@ TEMPLATE_TEST_CASE("an abort resets the other side and is silent on ours", "[soc
   CHECK_FALSE(f.b.events.streams[other].closed);
 }
 
-TEMPLATE_TEST_CASE("a stream may be closed inside its own event", "[sockets]", Pair, TlsPair) {
+TEMPLATE_TEST_CASE("a stream may be closed inside its own event", "[sockets]", PLUMVINE_TEST_PAIRS) {
   TestType f;
   const ConnId other = f.connect();
   f.b.events.after_read = [&](ConnId conn) { f.b.transport.close(conn, CloseMode::abort); };
@@ -159,7 +164,7 @@ TEMPLATE_TEST_CASE("a stream may be closed inside its own event", "[sockets]", P
   CHECK(f.b.events.streams[other].received == "x");
 }
 
-TEMPLATE_TEST_CASE("writing to a stream that broke is told as closed", "[sockets]", Pair, TlsPair) {
+TEMPLATE_TEST_CASE("writing to a stream that broke is told as closed", "[sockets]", PLUMVINE_TEST_PAIRS) {
   TestType f;
   const ConnId other = f.connect();
   f.a.transport.pause_reading(TestType::kDial, true);  // so that only writing can notice

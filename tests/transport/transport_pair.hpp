@@ -5,6 +5,9 @@
 #include "support/pch.hpp"
 #include "support/uv_fixture.hpp"
 #include "transport/uv/addresses.hpp"
+#ifdef PLUMVINE_QUIC
+#include "transport/uv/quic_layer.hpp"
+#endif
 #include "transport/uv/tls_layer.hpp"
 #include "transport/uv/uv_transport.hpp"
 #include "unit/tls/authority.hpp"
@@ -94,6 +97,59 @@ struct TlsSide {
   [[nodiscard]] std::uint64_t rejected(TlsReject why) const { return transport.stats().tls.rejected[why]; }
 };
 
+#ifdef PLUMVINE_QUIC
+/// Links over QUIC beside streams under TLS. What a test dials is a link.
+struct QuicSide {
+  /// As if members had told each other where they take links.
+  static std::map<Endpoint, std::uint16_t>& ports() {
+    static std::map<Endpoint, std::uint16_t> known;
+    return known;
+  }
+  TlsSide below;
+  uv::UvLoop& loop;
+  Endpoints& events;
+  std::unique_ptr<uv::QuicLayer> layer;
+  struct Links final : Transport {
+    quic::QuicTransport& quic;
+    explicit Links(quic::QuicTransport& under) : quic(under) {}
+    void send_packet(const Endpoint& to, Bytes packet) override { quic.send_packet(to, std::move(packet)); }
+    void dial(ConnId conn, const Endpoint& to) override {
+      const auto port = ports().find(to);
+      quic.dial_link(conn, to, port == ports().end() ? to.port : port->second);
+    }
+    std::size_t write(ConnId conn, std::span<const Bytes> batch) override { return quic.write(conn, batch); }
+    void close(ConnId conn, CloseMode mode) override { quic.close(conn, mode); }
+    void pause_reading(ConnId conn, bool paused) override { quic.pause_reading(conn, paused); }
+    void resolve(const HostPort& name) override { quic.resolve(name); }
+    const TransportStats& stats() const override { return quic.stats(); }
+  } transport;
+
+  QuicSide(uv_loop_t* raw, const std::string& where, std::shared_ptr<const tls::Credentials> credentials = TlsSide::authority().credentials("a"),
+           const std::string& quic_where = "127.0.0.1:0", quic::TransportOptions options = {})
+      : below(raw, where, std::move(credentials)), loop(below.loop), events(below.events), layer(make(quic_where, std::move(options))),
+        transport(layer->transport) {
+    layer->transport.bind(&events);
+    below.transport.bind(&layer->transport);
+    REQUIRE(layer->start());
+    ports()[address()] = layer->address().port;
+  }
+  ~QuicSide() { ports().erase(address()); }
+  [[nodiscard]] Endpoint address() const { return below.address(); }
+
+ private:
+  std::unique_ptr<uv::QuicLayer> make(const std::string& where, quic::TransportOptions options) {
+    auto socket = uv::bind_datagram(*Endpoint::parse(where));
+    REQUIRE(socket);
+    options.packet_port = below.address().port;
+    options.seals = [this] { return below.seals; };
+    LinkConfig link;
+    link.handshake_timeout = std::chrono::seconds{3};
+    return std::make_unique<uv::QuicLayer>(below.loop, below.transport, std::move(*socket), std::move(options), link,
+                                           [this](const LogRecord& line) { below.log.push_back(line); }, LogLevel::info);
+  }
+};
+#endif
+
 template <class Kind>
 struct PairOf : LoopFixture {
   Kind a{&loop, "127.0.0.1:0"};
@@ -109,6 +165,12 @@ struct PairOf : LoopFixture {
 
 using Pair = PairOf<Side>;
 using TlsPair = PairOf<TlsSide>;
+#ifdef PLUMVINE_QUIC
+using QuicPair = PairOf<QuicSide>;
+#define PLUMVINE_TEST_PAIRS Pair, TlsPair, QuicPair
+#else
+#define PLUMVINE_TEST_PAIRS Pair, TlsPair
+#endif
 
 inline std::string pattern(std::size_t size) {
   std::string text(size, '\0');

@@ -27,7 +27,7 @@ constexpr std::array kFlags{
     Flag{"--tls-key", "tls_key", "FILE", "its key in PEM"},
     Flag{"--tls-ca", "tls_ca", "FILE", "the CAs in PEM whose certificates are trusted"},
     Flag{"--data-dir", "data_dir", "DIR", "keeps known members and changed keys here over restarts"},
-    Flag{"--transport", "transport", "tcp", "tree links (tcp)"},
+    Flag{"--transport", "transport", "tcp|quic", "tree links (tcp); quic needs TLS and has a UDP port of its own (quic_port)"},
     Flag{"--serf-events", "serf_events", "", "carry Serf's user events NAME to topic serf.NAME and back"},
     Flag{"--publish", "", "TOPIC", "broadcast each line of standard input"},
     Flag{"--print", "", "TOPIC", "print delivered messages as JSON lines; repeatable; * = all but reserved topics",

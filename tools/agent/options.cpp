@@ -25,7 +25,7 @@ extern char** environ;
 namespace plumvine::agent {
 namespace {
 
-constexpr std::array<std::string_view, 9> kAgentKeys{"preset",       "publish",            "print",         "log_format", "transport", "log_file",
+constexpr std::array<std::string_view, 8> kAgentKeys{"preset",       "publish",            "print",         "log_format", "log_file",
                                                      "security_log", "log_file_max_bytes", "log_files_max"};
 
 constexpr std::uint64_t kLogBytesLeast = 64ULL << 10;
@@ -272,10 +272,9 @@ Status set_key(Options& options, std::string_view key, std::string_view text) {
     }
     return set_topics(options, key, std::move(topics));
   }
-  if (key == "transport") {
-    if (text == "tcp") return {};
-    return {Errc::invalid_argument, fmt::format("'{}' is not tcp, which is what this version has", text)};
-  }
+#ifndef PLUMVINE_QUIC
+  if (key == "transport" && text == "quic") return {Errc::invalid_argument, "'quic' is not tcp, which is what this build has"};
+#endif
   if (key == "log_format") {
     if (text != "text" && text != "json")
       return {Errc::invalid_argument, fmt::format("'{}' is not text or json", text)};

@@ -29,7 +29,8 @@ endfunction()
 
 # These have names that others have, too.
 set_source_files_properties(${root}/plumtree/wire.cpp ${root}/membership/serf/queries.cpp ${root}/membership/serf/serf.cpp
-  ${root}/transport/uv/data_dir.cpp ${root}/transport/uv/history.cpp ${root}/transport/uv/tcp.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  ${root}/transport/uv/data_dir.cpp ${root}/transport/uv/history.cpp ${root}/transport/uv/tcp.cpp
+  ${root}/transport/uv/quic_socket.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 
 plumvine_object(plumvine_base include/src)
 plumvine_object(plumvine_membership membership)
@@ -49,6 +50,16 @@ plumvine_object(plumvine_tls transport/tls)
 target_include_directories(plumvine_tls PRIVATE ${root})
 target_link_libraries(plumvine_tls PUBLIC PkgConfig::GNUTLS)
 
+# QUIC, where its library is; without it links go over TCP.
+option(PLUMVINE_QUIC "Build the QUIC transport (ngtcp2)" ON)
+if(PLUMVINE_QUIC)
+  pkg_check_modules(NGTCP2 REQUIRED IMPORTED_TARGET libngtcp2>=0.12 libngtcp2_crypto_gnutls>=0.12)
+  plumvine_object(plumvine_quic transport/quic)
+  target_include_directories(plumvine_quic PRIVATE ${root})
+  target_link_libraries(plumvine_quic PUBLIC PkgConfig::NGTCP2 PkgConfig::GNUTLS)
+  set(quic_objects $<TARGET_OBJECTS:plumvine_quic>)
+endif()
+
 # Everything without sockets, clocks and random devices, as one archive: the simulator and the tests link it.
 add_library(plumvine_core STATIC)
 target_link_libraries(plumvine_core PUBLIC fmt::fmt
@@ -56,6 +67,9 @@ target_link_libraries(plumvine_core PUBLIC fmt::fmt
 target_include_directories(plumvine_core PUBLIC ${root}/include PRIVATE ${root})
 
 file(GLOB uv_sources CONFIGURE_DEPENDS ${root}/transport/uv/*.cpp)
+if(NOT PLUMVINE_QUIC)
+  list(FILTER uv_sources EXCLUDE REGEX "quic")
+endif()
 if(NOT uv_sources)
   file(WRITE ${CMAKE_BINARY_DIR}/uv_empty.cpp "")
   set(uv_sources ${CMAKE_BINARY_DIR}/uv_empty.cpp)
@@ -69,11 +83,16 @@ add_custom_command(OUTPUT ${dashboard_source}
   DEPENDS ${dashboard_files} ${root}/tools/cmake/EmbedDashboard.cmake VERBATIM)
 add_library(plumvine ${uv_sources} ${dashboard_source}
   $<TARGET_OBJECTS:plumvine_base> $<TARGET_OBJECTS:plumvine_membership> $<TARGET_OBJECTS:plumvine_plumtree>
-  $<TARGET_OBJECTS:plumvine_runtime> $<TARGET_OBJECTS:plumvine_crypto> $<TARGET_OBJECTS:plumvine_tls> $<TARGET_OBJECTS:plumvine_health>)
+  $<TARGET_OBJECTS:plumvine_runtime> $<TARGET_OBJECTS:plumvine_crypto> $<TARGET_OBJECTS:plumvine_tls> ${quic_objects}
+  $<TARGET_OBJECTS:plumvine_health>)
 add_library(plumvine::plumvine ALIAS plumvine)
 target_include_directories(plumvine PUBLIC $<BUILD_INTERFACE:${root}/include> $<INSTALL_INTERFACE:include> PRIVATE ${root})
 target_link_libraries(plumvine PRIVATE $<BUILD_INTERFACE:plumvine_options> fmt::fmt PkgConfig::UV PkgConfig::MHD
   PkgConfig::CARES PkgConfig::GNUTLS PkgConfig::SQLITE PkgConfig::LZ4 $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> Threads::Threads)
+if(PLUMVINE_QUIC)
+  target_link_libraries(plumvine PRIVATE PkgConfig::NGTCP2)
+  target_compile_definitions(plumvine PUBLIC $<BUILD_INTERFACE:PLUMVINE_QUIC>)
+endif()
 set_target_properties(plumvine PROPERTIES UNITY_BUILD ${PLUMVINE_BATCHES} VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_compile_definitions(plumvine_runtime PRIVATE PLUMVINE_VERSION="${PROJECT_VERSION}")
 target_compile_definitions(plumvine PRIVATE PLUMVINE_VERSION="${PROJECT_VERSION}")

@@ -104,7 +104,7 @@ Result<std::vector<std::string>> der_of(std::string_view pem) {
 }
 
 Credentials::Credentials() : handles_(std::make_unique<Handles>()) {}
-Credentials::~Credentials() = default;
+Credentials::~Credentials() { gnutls_memset(key_secret_.data(), 0, key_secret_.size()); }
 
 Status Credentials::trust(std::string_view ca_pem) {
   std::vector<CertHandle> cas;
@@ -156,6 +156,7 @@ Result<std::shared_ptr<const Credentials>> Credentials::load(const PemTexts& pem
   }
   if (auto trusted = made->trust(pem.ca); !trusted) return trusted.error();
   for (const CertHandle& cert : chain) made->chain_.push_back(der(cert.get()));
+  made->key_secret_ = sha256_hex("plumvine, derived from the key of a certificate:" + pem.key);
   made->fingerprint_ = sha256_hex(made->chain_.front()).substr(0, 16);
   made->valid_from_s_ = gnutls_x509_crt_get_activation_time(list.front());
   made->expires_s_ = gnutls_x509_crt_get_expiration_time(list.front());

@@ -65,12 +65,15 @@ class Credentials {
   /// Unix time from and until which our chain is good.
   [[nodiscard]] std::int64_t valid_from_s() const noexcept { return valid_from_s_; }
   [[nodiscard]] std::int64_t expires_s() const noexcept { return expires_s_; }
+  /// Known to whoever has the private key only, and the same after a restart with it.
+  [[nodiscard]] const std::string& key_secret() const noexcept { return key_secret_; }
   /// The first eight bytes of the certificate's SHA-256, in hex; of the CAs' as well.
   [[nodiscard]] const std::string& fingerprint() const noexcept { return fingerprint_; }
   [[nodiscard]] const std::string& ca_fingerprint() const noexcept { return ca_fingerprint_; }
 
  private:
   friend class Session;
+  friend struct CredentialsAccess;
   struct Handles;
   Credentials();
   Status trust(std::string_view ca_pem);
@@ -82,6 +85,7 @@ class Credentials {
   std::int64_t expires_s_ = 0;
   std::string fingerprint_;
   std::string ca_fingerprint_;
+  std::string key_secret_;
 };
 
 /// Certificates of a PEM text as DER, in order. Errc::invalid_argument where there is none.

@@ -7,6 +7,7 @@
 
 #include <plumvine/detail/check.hpp>
 
+#include "alerts.hpp"
 #include "credentials_handles.hpp"
 #include "handles.hpp"
 
@@ -54,33 +55,6 @@ gnutls_priority_t priorities() {
     return made;
   }();
   return parsed;
-}
-
-gnutls_alert_description_t alert_for(TlsReject why) {
-  switch (why) {
-    case TlsReject::unknown_ca: return GNUTLS_A_UNKNOWN_CA;
-    case TlsReject::expired: return GNUTLS_A_CERTIFICATE_EXPIRED;
-    case TlsReject::no_certificate: return GNUTLS_A_CERTIFICATE_REQUIRED;
-    case TlsReject::unusable: return GNUTLS_A_UNSUPPORTED_CERTIFICATE;
-    case TlsReject::wrong_cluster:
-    case TlsReject::wrong_name: return GNUTLS_A_ACCESS_DENIED;
-    default: return GNUTLS_A_HANDSHAKE_FAILURE;
-  }
-}
-
-/// What an alert of the other end means for its operator, if it is about our certificate.
-std::string explain_alert(int alert) {
-  switch (alert) {
-    case GNUTLS_A_UNKNOWN_CA: return "it does not know the CA of our certificate";
-    case GNUTLS_A_CERTIFICATE_EXPIRED: return "it says that our certificate is expired or not valid yet";
-    case GNUTLS_A_CERTIFICATE_REQUIRED: return "it wants a certificate and saw none";
-    case GNUTLS_A_UNSUPPORTED_CERTIFICATE: return "it says that our certificate is not for this use";
-    case GNUTLS_A_BAD_CERTIFICATE:
-    case GNUTLS_A_CERTIFICATE_REVOKED:
-    case GNUTLS_A_CERTIFICATE_UNKNOWN: return "it does not take our certificate";
-    case GNUTLS_A_ACCESS_DENIED: return "it says that our certificate names no member that it takes: another name or cluster";
-    default: return {};
-  }
 }
 
 }  // namespace
@@ -220,7 +194,7 @@ bool Session::judge_peer() {
 
 void Session::fail(TlsReject why, std::string text) {
   if (state_ == State::failed) return;
-  gnutls_alert_send(library_->session.get(), GNUTLS_AL_FATAL, alert_for(why));
+  gnutls_alert_send(library_->session.get(), GNUTLS_AL_FATAL, static_cast<gnutls_alert_description_t>(alert_for(why)));
   state_ = State::failed;
   failure_ = why;
   failure_text_ = std::move(text);
@@ -238,8 +212,7 @@ void Session::fail_with(int status) {
       failure_ = TlsReject::refused_by_peer;
       return;
     }
-    const char* const name = gnutls_alert_get_name(alert);
-    failure_text_ = std::string("it ended TLS: ") + (name != nullptr ? name : "an unknown alert");
+    failure_text_ = "it ended TLS: " + name_of_alert(alert);
     return;
   }
   (void)gnutls_alert_send_appropriate(raw, status);

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "alerts.hpp"
 #include "protocols.hpp"
-#include "transport/codes.hpp"
 
 namespace plumvine::tls {
 namespace {
@@ -17,31 +17,6 @@ constexpr std::size_t kScratchSize = std::size_t{64} * 1024;
 constexpr std::size_t kBurst = std::size_t{64} * 1024;
 /// The rest of a closed connection goes out within this time, or not at all.
 constexpr Duration kCloseTime = std::chrono::seconds{5};
-
-/// The code of a refusal, for `plumvine explain`.
-std::string_view code_of(TlsReject why) {
-  switch (why) {
-    case TlsReject::unknown_ca:
-      return code::kTlsUnknownCa;
-    case TlsReject::expired:
-      return code::kTlsExpired;
-    case TlsReject::wrong_cluster:
-      return code::kTlsWrongCluster;
-    case TlsReject::wrong_name:
-      return code::kTlsWrongName;
-    case TlsReject::no_certificate:
-    case TlsReject::unusable:
-      return code::kTlsNoCertificate;
-    case TlsReject::plaintext:
-      return code::kTlsPlaintext;
-    case TlsReject::refused_by_peer:
-      return code::kTlsRefusedByPeer;
-    case TlsReject::clear_packet:
-      return code::kTlsClearPacket;
-    default:
-      return code::kTlsFailed;
-  }
-}
 
 }  // namespace
 
@@ -416,6 +391,7 @@ void TlsTransport::judge_all() {
     flush_sink(*conn);
     failed(*conn);
   }
+  if (host_.trust_changed) host_.trust_changed();
 }
 
 void TlsTransport::arm() {

@@ -30,6 +30,8 @@ struct TransportHost {
   std::function<void(std::function<void()>)> soon;
   LogSink log;
   LogLevel log_level = LogLevel::info;
+  /// Who is connected by other ways must be judged anew; may be empty.
+  std::function<void()> trust_changed = {};
 };
 
 struct TransportOptions {

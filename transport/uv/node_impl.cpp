@@ -14,7 +14,9 @@
 
 #include "blocks_file.hpp"
 #include "large_block.hpp"
+#include "origin_key.hpp"
 #include "transport/codes.hpp"
+#include "transport/crypto/ed25519.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/event_bridge.hpp"
 
@@ -48,7 +50,10 @@ std::uint64_t random_number() {
 Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
     : loop(uv_loop), transport(loop, std::move(bound)), admin(node), keyring_file(uv_loop, std::move(node.keyring_path_)),
       tls(node.make_tls(*this)),
-      driver(node.driver_config(), node.identity_, loop, tls ? static_cast<Transport&>(tls->transport) : transport, node.wrapped_handlers(),
+#ifdef PLUMVINE_QUIC
+      quic(node.make_quic(*this)),
+#endif
+      driver(node.driver_config(), node.identity_, loop, top(), node.wrapped_handlers(),
              DriverHooks{.on_acked = [&node](const tree::Acked& acked) { node.mailbox_.acked(acked.up_to, acked.large_up_to); },
                          .on_leave_done =
                              [&node] {
@@ -138,6 +143,7 @@ Status Node::Impl::prepare() {
   if (!where) return where.error();
   auto bound = uv::bind_pair(*where, static_cast<int>(config_.link.accept_backlog));
   if (!bound) return bound.error();
+  if (auto good = prepare_quic(bound->address, where->port == 0); !good) return good;
   auto advertised = uv::choose_advertised(config_.advertise, bound->address);
   if (!advertised) return advertised.error();
   const auto& allowed = config_.swim.cidrs_allowed;
@@ -150,7 +156,7 @@ Status Node::Impl::prepare() {
     if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("seeds");
   bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
-  identity_.instance = frame::publisher_of(InstanceId{random_number()});
+  if (auto good = prepare_origin(); !good) return good;
   if (!config_.http.empty()) {
     events_ = std::make_unique<uv::Events>(identity_.instance);
     live_ = std::make_unique<uv::Live>(*events_);
@@ -190,6 +196,27 @@ Status Node::Impl::prepare_keys() {
   } else if (!source->note.empty()) {
     notes_.push_back({LogLevel::info, "node", code::kKeptKeys, source->note});
   }
+  return {};
+}
+
+/// The key that our broadcasts are signed with, and our instance, which follows from it.
+Status Node::Impl::prepare_origin() {
+  identity_.instance = frame::publisher_of(InstanceId{random_number()});
+  // Who signs nothing still passes on what others have signed, also where it takes a run of messages apart.
+  identity_.sign = make_judging_tools(config_.cluster);
+  if (config_.tree.sign_origins == SignOrigins::off) return {};
+  const std::string path = data_dir_->file(uv::kOriginKeyFile);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto tools = uv::load_origin_key(path, config_.cluster,
+                                   std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), random_number());
+  if (!tools) return tools.error().with("sign_origins");
+  identity_.sign = std::move(*tools);
+  identity_.instance = frame::instance_of(identity_.sign, config_.name, identity_.sign.own);
+  if (auto problem = uv::rights_problem(path, "the key that signs our broadcasts"); !problem.empty())
+    notes_.push_back({LogLevel::warn, "node", code::kKeysReadable, std::move(problem)});
+  notes_.push_back(
+      {LogLevel::info, "node", code::kOriginKey,
+       "Signing broadcasts with the key " + frame::name_of(identity_.sign.own.key) + " in '" + path + "'"});
   return {};
 }
 
@@ -319,9 +346,7 @@ Status Node::Impl::build(uv::BoundPair bound) {
   core_->http = std::move(http);
   core_->transport.use_family(config_.ip_family);
   core_->transport.admit([this](const Endpoint& from) { return core_->driver.admits(from); });
-  if (core_->tls) core_->tls->transport.bind(&core_->driver);
-  TransportEvents* const events = core_->tls ? static_cast<TransportEvents*>(&core_->tls->transport) : &core_->driver;
-  if (auto started = core_->transport.start(events); !started) return started;
+  if (auto started = core_->start(); !started) return started;
   if (auto opened = mailbox_.open(loop_, [this] { on_mail(); }); !opened) return opened;
   auto first = std::make_shared<Snapshot>();
   first->version = PLUMVINE_VERSION;
@@ -377,6 +402,7 @@ void Node::Impl::begin() {
   log(LogLevel::info, "PV1501", "Advertising " + identity_.advertise.to_string() + " (" + advertise_reason_ + ")");
   if (auto warning = uv::loopback_warning(identity_.advertise, config_.seeds); !warning.empty())
     log(LogLevel::warn, "PV1503", std::move(warning));
+  if (quic_port_ != 0) log(LogLevel::info, code::kQuicListening, "Links go over QUIC on UDP port " + std::to_string(quic_port_));
   if (http_address_.port != 0) log(LogLevel::info, "PV1502", "Serving HTTP on " + http_address_.to_string());
   core_->driver.start();
   if (core_->tls) {
@@ -432,6 +458,9 @@ void Node::Impl::begin_close() {
   if (std::exchange(closing_, true)) return;
   stop_wanted_ = true;
   if (core_->peers_file) core_->peers_file->finish();
+#ifdef PLUMVINE_QUIC
+  if (core_->quic) core_->quic->finish();
+#endif
   core_->history->finish();
   core_->driver.stop();
   mailbox_.close();
@@ -563,6 +592,7 @@ Result<Cursor> Node::Impl::cursor() {
 
 Config Node::Impl::driver_config() {
   Config config = config_;
+  if (quic_port_ != 0) config.quic_port = quic_port_;
   for (std::string& seed : config.seeds) {
     auto parsed = HostPort::parse(seed);
     if (!parsed || parsed->has_port || parsed->srv) continue;

@@ -30,6 +30,9 @@
 #include "metric_history.hpp"
 #include "node_history.hpp"
 #include "peers_file.hpp"
+#ifdef PLUMVINE_QUIC
+#include "quic_layer.hpp"
+#endif
 #include "tls_files.hpp"
 #include "tls_layer.hpp"
 #include "transport/driver.hpp"
@@ -122,6 +125,9 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     uv::Admin admin;
     uv::AtomicFile keyring_file;  ///< without a path: changed keys are not kept
     std::unique_ptr<uv::TlsLayer> tls;  ///< between sockets and driver; null: TLS is off
+#ifdef PLUMVINE_QUIC
+    std::unique_ptr<uv::QuicLayer> quic;  ///< between that and the driver; null: links go over TCP
+#endif
     Driver driver;
     std::unique_ptr<uv::HttpServer> http;
     uv::Handle<uv_timer_t> tls_watcher;
@@ -136,9 +142,14 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     uv::Handle<uv_timer_t> teller;  ///< runs while somebody looks at the dashboard
 
     Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound);
+    /// What the driver sends by.
+    [[nodiscard]] Transport& top();
+    /// Puts the layers together, and lets the lowest one listen.
+    Status start();
   };
   Status prepare();
   Status prepare_keys();
+  Status prepare_origin();
   Status prepare_tls();
   Status prepare_token();
   void take_token(uv::Token token);
@@ -146,6 +157,11 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   void recall_blocks();
   void save_blocks();
   std::unique_ptr<uv::TlsLayer> make_tls(Core& core);
+  /// Binds the port of QUIC, if links are to go over it.
+  Status prepare_quic(const Endpoint& where, bool ephemeral);
+#ifdef PLUMVINE_QUIC
+  std::unique_ptr<uv::QuicLayer> make_quic(Core& core);
+#endif
   /// Looks whether a file of TLS has changed, and takes it over if it is good.
   void watch_tls();
   void take_tls(const std::shared_ptr<const tls::Credentials>& credentials);
@@ -206,6 +222,8 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   std::string advertise_reason_;
   std::unique_ptr<uv::DataDir> data_dir_;
   std::string keyring_path_;  ///< until the loop takes it
+  uv::Fd quic_socket_;             ///< until the layer has it
+  std::uint16_t quic_port_ = 0;    ///< 0: links go over TCP
   std::shared_ptr<const tls::Credentials> tls_credentials_;  ///< those in use; null: TLS is off
   std::unique_ptr<uv::TlsWatch> tls_watch_;
   uv::Token token_;  ///< loop thread only, once the node runs

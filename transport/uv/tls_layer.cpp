@@ -16,7 +16,11 @@ tls::TransportHost TlsLayer::host(UvLoop& loop, LogSink log, LogLevel log_level)
           .wake_at = [this](Timestamp deadline) { wake_at(deadline); },
           .soon = [&loop](std::function<void()> task) { loop.soon(std::move(task)); },
           .log = std::move(log),
-          .log_level = log_level};
+          .log_level = log_level,
+          .trust_changed =
+              [this] {
+                if (on_trust_changed) on_trust_changed();
+              }};
 }
 
 void TlsLayer::wake_at(Timestamp deadline) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "handle.hpp"
@@ -15,6 +16,8 @@ class TlsLayer {
   TlsLayer(UvLoop& loop, Transport& below, std::shared_ptr<const tls::Credentials> credentials, tls::TransportOptions options, LogSink log,
            LogLevel log_level);
 
+  /// Called when other CAs are trusted than before; may be empty.
+  std::function<void()> on_trust_changed;
   tls::TlsTransport transport;
 
  private:

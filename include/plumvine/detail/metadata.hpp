@@ -15,8 +15,12 @@ inline constexpr std::size_t kMetaMax = 512;
 /// Where raw bytes of `set_meta` are kept among the tags.
 inline constexpr std::string_view kTagRaw = "pvm";
 
+/// Size of the text of `kTagOrigin`.
+inline constexpr std::size_t kOriginTextSize = 56;
+
 /// A member's metadata: our own tags (their size is the same for every instance) and the user's. Errc::invalid_argument
 /// for a tag that is ours, and above `kMetaMax`; the message says how much is left.
-Result<Bytes> make_metadata(const Config& config, InstanceId instance, const Tags& user);
+/// `origin` is the text of `kTagOrigin`; empty: there is none.
+Result<Bytes> make_metadata(const Config& config, InstanceId instance, const Tags& user, std::string_view origin = {});
 
 }  // namespace plumvine

@@ -50,6 +50,35 @@ TEST_CASE("the presets have memberlist's and the operator guide's numbers", "[de
   CHECK(large.tree.message_cache_max_size == 50000);
 }
 
+TEST_CASE("who signs needs a place for its key and room for its tag, and turns it on or off with a restart", "[detail][config]") {
+  Config config = Config::lan("n");
+  CHECK_FALSE(config.set("sign_origins", "maybe"));
+  REQUIRE(config.set("sign_origins", "sign"));
+  REQUIRE(config.validate().size() == 1);
+  CHECK(config.validate()[0].field == "sign_origins");
+  config.data_dir = "/somewhere";
+  CHECK(config.validate().empty());
+  config.tree.signed_max_age = config.tree.sync_window;
+  REQUIRE(config.validate().size() == 1);
+  CHECK(config.validate()[0].field == "signed_max_age");
+  config.tree.sign_origins = SignOrigins::off;
+  CHECK(config.validate().empty());
+  config.tree.signed_max_age = 1h;
+  config.tags["t"] = std::string(420, 'x');
+  CHECK(config.validate().empty());
+  config.tree.sign_origins = SignOrigins::sign;
+  REQUIRE(config.validate().size() == 1);
+  CHECK(config.validate()[0].field == "tags");
+
+  Config running = Config::lan("n"), fresh = running;
+  fresh.tree.sign_origins = SignOrigins::require;
+  CHECK(running.take_over(fresh).need_restart == std::vector<std::string>{"sign_origins"});
+  CHECK(running.tree.sign_origins == SignOrigins::off);
+  running.tree.sign_origins = SignOrigins::sign;
+  CHECK(running.take_over(fresh).taken == std::vector<std::string>{"sign_origins"});
+  CHECK(running.tree.sign_origins == SignOrigins::require);
+}
+
 TEST_CASE("what describe tells, set reads back", "[detail][config]") {
   for (const auto* preset : {"local", "wan", "large", "fast"}) {
     auto from = *Config::from_preset(preset, "n1");
@@ -211,7 +240,7 @@ TEST_CASE("a running node takes the keys that can change, and names the others",
 
   // One by one: what may change does, what may not stays, and nothing else moves.
   for (const auto& [key, value] : Config::lan("n1").describe()) {
-    if (!Config::changes_while_running(key) || key == "join" || key == "tags" || key == "encrypt") continue;
+    if (!Config::changes_while_running(key) || key == "join" || key == "tags" || key == "encrypt" || key == "sign_origins") continue;
     INFO(key);
     Config one = Config::lan("n1"), other = one;
     bool changed = false;

@@ -222,6 +222,17 @@ TEST_CASE("who breaks the protocol and who accuses everybody is named, and forgo
   CHECK(judged(s).status == HealthStatus::healthy);
 }
 
+TEST_CASE("whose broadcasts are refused and who shows another key is named, and forgotten after a while", "[health]") {
+  auto s = cluster();
+  s.refused_origins.push_back({"db", "bad_signature", "mad", 7, 20});
+  s.refused_origins.push_back({"web", "key_changed", "", 2, 30});
+  s.refused_origins.push_back({"old", "unsigned", "x", 1, 601});
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2308", "PV2309"});
+  CHECK(std::get<std::string>(report.reasons[0].evidence[1].second) == "db (bad_signature, 7 times, last from mad)");
+  CHECK(std::get<std::string>(report.reasons[1].evidence[1].second) == "web (2 times)");
+}
+
 TEST_CASE("a certificate is due before it expires", "[health]") {
   constexpr double kDay = 24 * 3600;
   auto s = cluster();

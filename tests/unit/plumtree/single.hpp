@@ -20,8 +20,10 @@ inline frame::Gossip gossip(Sequence sequence, Round round = 1, bool pulled = fa
 }
 /// One node whose neighbours 1.. are played by the test.
 struct Single {
-  explicit Single(TreeConfig config, std::uint32_t neighbours = 3, const TopicConfigs& topics = {})
-      : tree(config, instance(0), "n0", Rng{1}, LogLevel::debug, topics, {sum_up, {}}) {
+  explicit Single(TreeConfig config, std::uint32_t neighbours = 3, const TopicConfigs& topics = {},
+                  const frame::SignTools& sign = {})
+      : tree(config, sign.sign ? frame::instance_of(sign, "n0", sign.own) : instance(0), "n0", Rng{1}, LogLevel::debug,
+             topics, {sum_up, {}}, sign) {
     tree.start_alone(now);
     for (std::uint32_t i = 1; i <= neighbours; ++i) up(i);
     drain();

@@ -17,6 +17,7 @@
 #include "support/pch.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/driver.hpp"
+#include "support/signer.hpp"
 #include "transport/frame_decoder.hpp"
 
 namespace plumvine::test {
@@ -126,6 +127,11 @@ struct TestCluster {
     identity.keyring = make_keyring(all).value();
     if (!all.empty()) keys = identity.keyring;
     if (instance == InstanceId{}) instance = frame::publisher_of(InstanceId{mix64(seed)});
+    if (config.tree.sign_origins != SignOrigins::off) {
+      const Signer signer(config.name, static_cast<std::uint8_t>(seed), seed, config.cluster);
+      identity.sign = signer.tools;
+      instance = signer.instance;
+    }
     identity.instance = instance;
     node.driver = std::make_unique<Driver>(
         std::move(config), std::move(identity), host, host, std::move(handlers),

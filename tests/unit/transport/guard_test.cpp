@@ -194,10 +194,11 @@ const frame::Hello kSecondHello{.name = "x", .instance = InstanceId{7}};
 
 /// Four honest members, `a` publishing all the while, and one that does `mischief` each tenth of a second. The honest ones must deliver
 /// everything once, keep each other alive, and name the fifth.
-void expect_harmless(const std::function<void(MadMember&, TestNode& publisher, int round)>& mischief, bool named) {
+void expect_harmless(const std::function<void(MadMember&, TestNode& publisher, int round)>& mischief, bool named, SignOrigins sign = SignOrigins::off) {
   TestCluster cluster;
-  cluster.add_many(4);
-  TestNode& mad_node = cluster.add("mad");
+  const auto signs = [sign](Config& config) { config.tree.sign_origins = sign; };
+  for (const char* name : {"a", "b", "c", "d"}) cluster.add(name, signs);
+  TestNode& mad_node = cluster.add("mad", signs);
   MadMember mad(mad_node);
   REQUIRE(cluster.settle(4));
   cluster.run_for(25s);  // fresh members take over each other's starts until then
@@ -218,6 +219,11 @@ void expect_harmless(const std::function<void(MadMember&, TestNode& publisher, i
     std::vector<std::string> of_a;
     for (const auto& [id, text] : cluster[i].messages)
       if (text.starts_with("message ") || text == "last") of_a.push_back(text);
+    if (sign == SignOrigins::require) {
+      CHECK(std::none_of(cluster[i].messages.begin(), cluster[i].messages.end(), [](const auto& one) { return one.second == "forged"; }));
+      CHECK(cluster[i].logged("warn tree PV1310 Refusing broadcast "));
+      CHECK(cluster[i].snapshot()->tree.origins_refused[OriginRefused::bad_signature] > 0);
+    }
     std::sort(of_a.begin(), of_a.end());
     auto wanted = expected;
     std::sort(wanted.begin(), wanted.end());
@@ -270,6 +276,45 @@ TEST_CASE("a member that forges origins and jumps harms nobody and is named", "[
         }
       },
       true);
+}
+
+TEST_CASE("a member that makes broadcasts in another's name is believed by nobody and is named where origins sign", "[guard][origins]") {
+  expect_harmless(
+      [](MadMember& mad, TestNode& publisher, int round) {
+        // It knows a's instance and what it will publish next; it has a key of its own, and what a signed before.
+        const Signer liar("a", 250, 7, "");
+        const InstanceId of = publisher.snapshot()->instance;
+        frame::Gossip forged;
+        forged.topic = "t";
+        forged.origin = "a";
+        forged.round = 1;
+        forged.id = {of, publisher.sequence + 1};
+        forged.payload = Bytes::copy_of(std::string("forged"));
+        mad.send(forged);
+        mad.send(liar.sign(forged, 1));
+        mad.send(liar.message(static_cast<Sequence>(round + 1), 1, "forged"));
+        forged.origin = "mad";
+        mad.send(liar.sign(forged, 1));
+      },
+      true, SignOrigins::require);
+}
+
+TEST_CASE("members learn each other's keys from metadata, and forget them with the name", "[guard][origins]") {
+  TestCluster cluster;
+  const auto signs = [](Config& config) { config.tree.sign_origins = SignOrigins::require; };
+  for (const char* name : {"a", "b", "c"}) cluster.add(name, signs);
+  REQUIRE(cluster.settle(2));
+  CHECK(cluster[0].snapshot()->tree.origin_keys == 3);
+  cluster[1].publish("hello");
+  REQUIRE(cluster.run_until([&] { return cluster[0].texts().size() == 1 && cluster[2].texts().size() == 1; }, 10s));
+  CHECK(cluster[0].snapshot()->tree.origins_refused.total() == 0);
+  cluster[1].driver->leave();
+  REQUIRE(cluster.run_until([&] { return cluster[1].leaves_done == 1; }, 20s));
+  cluster.run_for(3s);
+  CHECK(cluster[0].driver->forget("b"));
+  cluster.run_for(3s);
+  CHECK(cluster[0].snapshot()->tree.origin_keys == 2);
+  CHECK(cluster[2].snapshot()->tree.origin_keys == 2);
 }
 
 TEST_CASE("who is on the graylist may link again when its time is over", "[guard]") {

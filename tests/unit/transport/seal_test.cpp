@@ -19,7 +19,9 @@ struct Ends {
   LinkSeal acceptor;
   bool good = true;
 
-  Ends(std::shared_ptr<Keyring> a, std::shared_ptr<Keyring> b) : dialler(std::move(a), true, false), acceptor(std::move(b), false, false) {
+  Ends(std::shared_ptr<Keyring> a, std::shared_ptr<Keyring> b, std::uint64_t rekey = LinkSeal::kRekeyRecords,
+       std::uint64_t other = 0)
+      : dialler(std::move(a), true, false, rekey), acceptor(std::move(b), false, false, other == 0 ? rekey : other) {
     Buffer text, answer, nothing;
     good = acceptor.receive(dialler.opening(), text, answer) && dialler.receive(answer, nothing, nothing);
     CHECK(as_text(text) == wire::preface().text());
@@ -91,6 +93,27 @@ TEST_CASE("records that were touched, repeated, swapped, cut out or reflected do
     CHECK_FALSE(got(ends.acceptor, as_bytes(std::string_view("\0\0\0\x10", 4))));
     CHECK(ends.acceptor.failure() == FrameReject::malformed);
   }
+}
+
+TEST_CASE("each direction of a link gets a new key after so many records, and the old one opens nothing more",
+          "[seal]") {
+  Ends ends(ring_of({key_of('k')}), ring_of({key_of('k')}), 3);
+  std::vector<Bytes> sealed;
+  for (int i = 0; i < 20; ++i) {
+    sealed.push_back(record(ends.dialler, "the same"));
+    CHECK(got(ends.acceptor, sealed.back().view()) == "the same");
+  }
+  // Nonces begin again with each key: were it the same key, the fourth record would be the first.
+  for (std::size_t i = 0; i < sealed.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) CHECK(sealed[i] != sealed[j]);
+  // The other direction counts for itself.
+  CHECK(got(ends.dialler, record(ends.acceptor, "back").view()) == "back");
+  CHECK_FALSE(got(ends.acceptor, sealed[0].view()));
+  // Who goes on with the key from before understands nothing.
+  Ends old(ring_of({key_of('k')}), ring_of({key_of('k')}), 3, 1000);
+  for (int i = 0; i < 3; ++i) CHECK(got(old.acceptor, record(old.dialler, "x").view()) == "x");
+  CHECK_FALSE(got(old.acceptor, record(old.dialler, "x").view()));
+  CHECK(old.acceptor.failure() == FrameReject::undecryptable);
 }
 
 TEST_CASE("a recorded connection opens nothing on another one, and another key nothing at all", "[seal]") {
