@@ -255,6 +255,14 @@ class Judge {
       else
         refused.add(one.origin, fmt::format("{}, {} times, last from {}", one.reason, one.count, one.peer));
     }
+    Names bare;
+    for (const MemberInfo& m : s_.members) {
+      const MemberState state = m.member.state;
+      const bool lives = state == MemberState::alive || state == MemberState::suspect;
+      if (s_.signatures_required && lives && m.speaks_links && !m.self && !m.tags().contains(std::string{kTagOrigin}))
+        bare.add(m.member.name, m.member.endpoint().to_string());
+    }
+    if (bare.count() > 0) blame("PV2310", {{"members", number(bare.count())}, {"who", bare.text()}});
     if (refused.count() > 0) blame("PV2308", {{"origins", number(refused.count())}, {"who", refused.text()}});
     if (changed.count() > 0) blame("PV2309", {{"members", number(changed.count())}, {"who", changed.text()}});
   }

@@ -96,19 +96,17 @@ constexpr std::array kCodes{
          "look at that member's process and version (the evidence says what it did last, PV1226); plumvine block add name:NAME keeps its "
          "broadcasts out, too. It is forgiven an hour after the last time"},
     Code{"PV2307", degraded, "security", "a member accuses more others than can be; it is not believed",
-         "look at that member: stalled, cut off, or somebody's tool; stop it, or plumvine block add its address on all "
-         "members"},
+         "look at that member: stalled, cut off, or somebody's tool; stop it, or plumvine block add its address on all members"},
     Code{"PV2308", degraded, "security", "broadcasts are refused for their signatures",
-         "the evidence names the member that they claim to come from, why, and the neighbour that passed them on "
-         "(PV1310): bad_signature is "
-         "forgery or another cluster label, unsigned a member without sign_origins, too_old or from_future a clock, "
-         "unknown_key a member whose "
+         "the evidence names the member that they claim to come from, why, and the neighbour that passed them on (PV1310): bad_signature is "
+         "forgery or another cluster label, unsigned a member without sign_origins, too_old or from_future a clock, unknown_key a member whose "
          "metadata has not come; plumvine block add the neighbour if it makes them"},
     Code{"PV2309", degraded, "security", "a member shows another key for its broadcasts than before; they are refused",
          "if it was set up anew, or lost its data directory: stop it, plumvine forget NAME, start it. If not, somebody "
          "uses its name"},
-    Code{"PV2901", healthy, "security",
-         "there is no cluster label, so clusters that share an address are not kept apart by it",
+    Code{"PV2310", degraded, "security", "members sign nothing while signatures are required here: what they publish is refused",
+         "set sign_origins = \"sign\" at them and restart them; until then sign_origins = \"sign\" and SIGHUP at this one takes their broadcasts"},
+    Code{"PV2901", healthy, "security", "there is no cluster label, so clusters that share an address are not kept apart by it",
          "set cluster = \"NAME\" alike on all members (Serf agents know no labels; among them a key does it)"},
     Code{"PV2902", healthy, "security", "there is no key: who reaches the port can join and read along",
          "give all members one: encrypt = \"KEY\" or a keyring; docs/operations.md, security, has the order in which a running cluster takes it over"},

@@ -220,6 +220,8 @@ constexpr std::array kRows{
     Row{"plumtree_frames_verified_total", counter, "", "", "Broadcasts, runs and parts of others whose signature was found right.", COUNT(tree.verified_frames)},
     Row{"plumtree_origin_keys_refused_total", counter, "", "", "Times that a member showed another key for its broadcasts than before (PV1311).",
         COUNT(tree.keys_refused)},
+    Row{"plumtree_origin_keys_no_room_total", counter, "", "", "Keys for broadcasts that were not remembered, or forgotten early, for lack of room.",
+        COUNT(tree.keys_no_room)},
     Row{"plumtree_origin_keys", gauge, "", "", "Members whose key for broadcasts is known.", COUNT(tree.origin_keys)},
     Row{"plumtree_unknown_key_waiting", gauge, "", "", "Broadcasts that wait until the key of their origin is known.", COUNT(tree.unknown_key_waiting)},
     Row{"plumtree_rate_limited_total", counter, "", "what: graft, ack, ask, control, origin",

@@ -64,13 +64,13 @@ struct Link {
   std::int64_t credit_max = 0;     ///< the most that was ever given
   Timestamp choked = kNever;       ///< since when something has had to wait for credit
   std::array<OriginSets, kPriorities> owed;  ///< not pushed for lack of credit, by priority
-  OriginSets owed_pulls;                     ///< asked for, not sent for lack of credit
-  OriginSets dropped;                        ///< not pushed as their topics want it; announced when there is credit
-  OriginIndex served = 0;                    ///< the origin that had its turn last
+  OriginSets owed_pulls;           ///< asked for, not sent for lack of credit
+  OriginSets dropped;              ///< not pushed as their topics want it; announced when there is credit
+  OriginIndex served = 0;          ///< the origin that had its turn last
   std::uint64_t unlooked = 0;       ///< broadcasts with wrong signatures that came from it, if it does not look at them
-  Timestamp hint_until{INT64_MIN};  ///< it sent parts that were here: until then it is told at once of those that come
-  std::size_t owed_ranges = 0;      ///< in all of these; at most `kOwedRangesMax`
-  bool owed_overflow = false;       ///< more was owed than fits: a digest tells at drain
+  Timestamp hint_until{INT64_MIN}; ///< it sent parts that were here: until then it is told at once of those that come
+  std::size_t owed_ranges = 0;     ///< in all of these; at most `kOwedRangesMax`
+  bool owed_overflow = false;      ///< more was owed than fits: a digest tells at drain
   LazyQueue lazy;
   Arrival marked_from = UINT64_MAX;  ///< no older message has this link's bit
   std::vector<Sequence> has;       ///< by origin: the far end has everything up to here

@@ -303,7 +303,18 @@ void Tree::Impl::push(StoredMessage& message, Arrival arrival, const std::vector
   const auto send = [&](std::vector<PeerId> peers, std::optional<Overflow> no_room) {
     if (peers.empty()) return;
     const tree::Topic& topic = *message.agreed;
-    core.out.push(tree::Send{std::move(peers), gossip_of(message, pulled), lane, topic.number, no_room});
+    frame::Gossip gossip = gossip_of(message, pulled);
+    // Who does not know signatures would pass over the whole frame.
+    const auto bare = !gossip.signature ? peers.end() : std::stable_partition(peers.begin(), peers.end(), [&](PeerId peer) {
+      return core.links[*core.slot_of(peer)].traits.reads_signed;
+    });
+    if (bare != peers.end()) {
+      frame::Gossip plain = gossip;
+      plain.signature = {};
+      core.out.push(tree::Send{{bare, peers.end()}, std::move(plain), lane, topic.number, no_room});
+      peers.erase(bare, peers.end());
+    }
+    if (!peers.empty()) core.out.push(tree::Send{std::move(peers), std::move(gossip), lane, topic.number, no_room});
   };
   send(std::move(with_room), {});
   send(std::move(without_room), message.agreed->policy.overflow);

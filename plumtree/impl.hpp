@@ -72,7 +72,11 @@ class Tree::Impl {
   // origins.cpp
   void set_wall(std::int64_t wall_us, Timestamp now) { signing_.set_wall(wall_us, now); }
   void origin_key(std::string_view member, const frame::OriginKey& key, bool proven, Timestamp now);
-  void forget_key(std::string_view member) { signing_.forget_key(member); }
+  bool forget_key(std::string_view member) { return signing_.forget_key(member); }
+  void recall_key(const frame::KeptKey& kept, Timestamp now) { signing_.recall_key(kept, now); }
+  bool forget_recalled_key(std::string_view member, Timestamp given);
+  [[nodiscard]] std::vector<frame::KeptKey> keep_keys(Timestamp now) { return signing_.keep_keys(now); }
+  [[nodiscard]] std::uint64_t keys_version() const { return signing_.keys_version(); }
   [[nodiscard]] std::vector<RefusedOriginInfo> refused_origins(Timestamp now) const { return signing_.refused(now); }
 
   // delivery.cpp
@@ -230,7 +234,7 @@ class Tree::Impl {
   tree::Inquiries inquiries_;
   tree::Assemblies assemblies_;
   tree::Signing signing_;
-  Timestamp now_{INT64_MIN};  ///< of the last input
+  Timestamp now_{INT64_MIN};       ///< of the last input
   Timestamp timeout_now_{INT64_MIN};
   Timestamp reset_at_{INT64_MIN / 2};  ///< an eager link broke
 

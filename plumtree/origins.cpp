@@ -89,7 +89,7 @@ void Tree::Impl::origin_key(std::string_view member, const frame::OriginKey& key
   const tree::KeyTold told = signing_.tell_key(member, key, proven);
   if (told == tree::KeyTold::refused) {
     ++core.stats.keys_refused;
-    signing_.note_refused(name, "key_changed", {}, now);
+    signing_.note_refused(name, tree::Signing::kKeyChanged, {}, now);
     core.log(LogLevel::warn, "PV1311",
              "Member " + name + " shows the key " + frame::name_of(key.key) + " for its broadcasts, and is known by " +
                  old + ": what the new key signs is refused. If it was set up anew: stop it, plumvine forget " + name +
@@ -109,6 +109,14 @@ void Tree::Impl::origin_key(std::string_view member, const frame::OriginKey& key
   }
   if (told != tree::KeyTold::fresh && told != tree::KeyTold::replaced) return;
   for (auto& waiting : signing_.take_waiting(member)) on_gossip(waiting.from, std::move(waiting.gossip), now);
+}
+
+bool Tree::Impl::forget_recalled_key(std::string_view member, Timestamp given) {
+  if (!signing_.forget_recalled(member, given)) return false;
+  core.log(LogLevel::info, "PV1312",
+           "The key that member " + std::string(member) + " had before is forgotten: it was forgotten while this member was away",
+           {{"member", std::string(member)}});
+  return true;
 }
 
 void Tree::Impl::keys_overdue(Timestamp now) {

@@ -35,6 +35,15 @@ struct OriginKey {
   friend bool operator==(const OriginKey&, const OriginKey&) = default;
 };
 
+/// Whose key is which, as it is kept over a restart.
+struct KeptKey {
+  std::string member;
+  OriginKey key;
+  bool proven = false;       ///< by the certificate of a connection, not only told
+  std::int64_t seen_us = 0;  ///< it was known then, microseconds since 1970
+  friend bool operator==(const KeptKey&, const KeptKey&) = default;
+};
+
 /// What is injected for signing and for judging signatures.
 struct SignTools {
   /// SHA-256. Null: this node neither signs nor judges.

@@ -16,23 +16,73 @@ Signing::Signing(const TreeConfig& config, std::string_view name, frame::SignToo
 KeyTold Signing::tell_key(std::string_view name, const frame::OriginKey& key, bool proven) {
   const auto it = keys_.find(name);
   if (it == keys_.end()) {
-    if (keys_.size() >= kKeysMax) return KeyTold::no_room;
+    if (keys_.size() >= kKeysMax) {
+      ++no_room_;
+      if (!make_room()) return KeyTold::no_room;
+    }
     keys_.emplace(name, Known{key, proven});
+    ++version_;
     return KeyTold::fresh;
   }
   Known& known = it->second;
   if (known.key.key == key.key) {
+    if (key.epoch > known.key.epoch || (proven && !known.proven)) ++version_;
     known.key.epoch = std::max(known.key.epoch, key.epoch);
     known.proven = known.proven || proven;
+    known.recalled_us = kHeard;
     return KeyTold::known;
   }
   if (!proven || name == name_) return KeyTold::refused;
   known = {key, true};
+  ++version_;
   return KeyTold::replaced;
 }
 
-void Signing::forget_key(std::string_view name) {
-  if (const auto it = keys_.find(name); it != keys_.end() && name != name_) keys_.erase(it);
+bool Signing::forget_key(std::string_view name) {
+  const auto it = keys_.find(name);
+  if (it == keys_.end() || name == name_) return false;
+  keys_.erase(it);
+  refused_.erase({std::string(name), std::string(kKeyChanged)});
+  ++version_;
+  return true;
+}
+
+bool Signing::make_room() {
+  auto oldest = keys_.end();
+  for (auto it = keys_.begin(); it != keys_.end(); ++it) {
+    const std::int64_t at = it->second.recalled_us;
+    if (at != kHeard && (oldest == keys_.end() || at < oldest->second.recalled_us)) oldest = it;
+  }
+  if (oldest == keys_.end()) return false;
+  keys_.erase(oldest);
+  return true;
+}
+
+void Signing::recall_key(const frame::KeptKey& kept, Timestamp now) {
+  if (kept.seen_us < wall_us(now) - kKeptFor.count() / 1000 || keys_.contains(kept.member)) return;
+  if (keys_.size() >= kKeysMax) {
+    ++no_room_;
+    return;
+  }
+  // Whoever set the clock back since then has heard it now.
+  keys_.emplace(kept.member, Known{kept.key, kept.proven, std::min(kept.seen_us, wall_us(now))});
+}
+
+bool Signing::forget_recalled(std::string_view name, Timestamp given) {
+  const auto it = keys_.find(name);
+  if (it == keys_.end() || it->second.recalled_us > wall_us(given)) return false;
+  return forget_key(name);
+}
+
+std::vector<frame::KeptKey> Signing::keep_keys(Timestamp now) {
+  const std::int64_t wall = wall_us(now);
+  std::erase_if(keys_, [&](const auto& entry) { return entry.second.recalled_us < wall - kKeptFor.count() / 1000; });
+  std::vector<frame::KeptKey> kept;
+  kept.reserve(keys_.size());
+  for (const auto& [name, known] : keys_) {
+    if (name != name_) kept.push_back({name, known.key, known.proven, std::min(known.recalled_us, wall)});
+  }
+  return kept;
 }
 
 const frame::OriginKey* Signing::key_of(std::string_view name) const {

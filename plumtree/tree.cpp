@@ -26,15 +26,10 @@ template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 }  // namespace
 
-Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level,
-                 const TopicConfigs& topics, frame::LargeTools large, frame::SignTools sign)
+Tree::Impl::Impl(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel level, const TopicConfigs& topics,
+                 frame::LargeTools large, frame::SignTools sign)
     : core(std::move(config), self, std::move(name), rng, level, topics),
-      exchange_(core),
-      losses_(core),
-      pacing_(core),
-      receipts_(core),
-      inquiries_(core),
-      assemblies_(core, std::move(large)),
+      exchange_(core), losses_(core), pacing_(core), receipts_(core), inquiries_(core), assemblies_(core, std::move(large)),
       signing_(core.config, core.name, std::move(sign)) {
   shape = core.config.tree_rule == TreeConfig::Rule::classic ? tree::make_classic(core) : tree::make_rooted(core);
   const auto own = core.seen.add(self, core.name, Timestamp{});
@@ -317,9 +312,9 @@ void Tree::Impl::handle_timeout(Timestamp now) {
 }
 
 Timestamp Tree::Impl::next_timeout() const {
-  return std::min({core.store.next_expiry(), shape->next_timeout(), missing_.next(), ask_at_, digest_at_,
-                   losses_.next_timeout(), exchange_.next_timeout(), pacing_.next_timeout(), receipts_.next_timeout(),
-                   inquiries_.next_timeout(), signing_.next_timeout(), lazy_at()});
+  return std::min({core.store.next_expiry(), shape->next_timeout(), missing_.next(), ask_at_, digest_at_, losses_.next_timeout(),
+                   exchange_.next_timeout(), pacing_.next_timeout(), receipts_.next_timeout(), inquiries_.next_timeout(),
+                   signing_.next_timeout(), lazy_at()});
 }
 
 Timestamp Tree::Impl::lazy_at() const {
@@ -397,6 +392,7 @@ const TreeStats& Tree::Impl::stats(Timestamp now) {
   s.large_partial_bytes = 0;
   for (const LargeInfo& large : assemblies_.infos(now)) s.large_partial_bytes += large.bytes_here;
   s.origin_keys = signing_.keys();
+  s.keys_no_room = signing_.no_room();
   s.unknown_key_waiting = signing_.waiting();
   s.topics = core.topics.size();
   s.topics_evicted = core.topics.evicted();
@@ -545,8 +541,8 @@ std::vector<std::string> Tree::Impl::check_invariants() const {
 
 // ---- Tree
 
-Tree::Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level,
-           const TopicConfigs& topics, frame::LargeTools large, frame::SignTools sign)
+Tree::Tree(TreeConfig config, InstanceId self, std::string name, Rng rng, LogLevel log_level, const TopicConfigs& topics,
+           frame::LargeTools large, frame::SignTools sign)
     : impl_(std::make_unique<Impl>(std::move(config), self, std::move(name), rng, log_level, topics, std::move(large),
                                    std::move(sign))) {}
 Tree::~Tree() = default;
@@ -566,15 +562,15 @@ void Tree::set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offs
 }
 void Tree::set_credit(PeerId peer, std::int64_t bytes, Timestamp now) { impl_->set_credit(peer, bytes, now); }
 void Tree::set_members(const TreeMembers& members, Timestamp now) { impl_->set_members(members, now); }
-void Tree::set_wall(std::int64_t wall_us, Timestamp now) {
-  impl_->set_wall(wall_us, now);
-}
+void Tree::set_wall(std::int64_t wall_us, Timestamp now) { impl_->set_wall(wall_us, now); }
 void Tree::origin_key(std::string_view member, const frame::OriginKey& key, bool proven, Timestamp now) {
   impl_->origin_key(member, key, proven, now);
 }
-void Tree::forget_key(std::string_view member) {
-  impl_->forget_key(member);
-}
+bool Tree::forget_key(std::string_view member) { return impl_->forget_key(member); }
+void Tree::recall_key(const frame::KeptKey& kept, Timestamp now) { impl_->recall_key(kept, now); }
+bool Tree::forget_recalled_key(std::string_view member, Timestamp given) { return impl_->forget_recalled_key(member, given); }
+std::vector<frame::KeptKey> Tree::keep_keys(Timestamp now) { return impl_->keep_keys(now); }
+std::uint64_t Tree::keys_version() const { return impl_->keys_version(); }
 void Tree::undecodable(const MessageId& id, Timestamp now) { impl_->undecodable(id, now); }
 bool Tree::promote(PeerId peer, Timestamp now) {
   const auto slot = impl_->core.slot_of(peer);
@@ -604,9 +600,7 @@ void Tree::handle_timeout(Timestamp now) { impl_->handle_timeout(now); }
 std::optional<tree::Output> Tree::poll_output() { return impl_->poll_output(); }
 Timestamp Tree::next_timeout() const { return impl_->next_timeout(); }
 const TreeStats& Tree::stats(Timestamp now) { return impl_->stats(now); }
-std::vector<RefusedOriginInfo> Tree::refused_origins(Timestamp now) const {
-  return impl_->refused_origins(now);
-}
+std::vector<RefusedOriginInfo> Tree::refused_origins(Timestamp now) const { return impl_->refused_origins(now); }
 bool Tree::synced() const { return impl_->core.synced; }
 PeerRole Tree::role(PeerId peer) const {
   const auto slot = impl_->core.slot_of(peer);

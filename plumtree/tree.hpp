@@ -24,6 +24,7 @@ struct PeerTraits {
   std::string name;
   Duration rtt = std::chrono::milliseconds{1};
   bool verifies = false;  ///< it says that it passes on no broadcast whose signature is wrong
+  bool reads_signed = true;  ///< it understands frames with signatures; one of before gets them without
 };
 
 /// The members that could be roots or are owed messages.
@@ -122,8 +123,13 @@ class Tree {
   /// The key that a member's broadcasts are signed with; `proven`: by the certificate of a connection, not only told.
   /// As of `tree::Signing`.
   void origin_key(std::string_view member, const frame::OriginKey& key, bool proven, Timestamp now);
-  /// The member was forgotten, and its key is.
-  void forget_key(std::string_view member);
+  /// The member was forgotten, and its key is. False: none was known.
+  bool forget_key(std::string_view member);
+  /// Keys over a restart; as of `tree::Signing`.
+  void recall_key(const frame::KeptKey& kept, Timestamp now);
+  bool forget_recalled_key(std::string_view member, Timestamp given);
+  [[nodiscard]] std::vector<frame::KeptKey> keep_keys(Timestamp now);
+  [[nodiscard]] std::uint64_t keys_version() const;
   void pause_delivery(bool paused, Timestamp now);
   /// Other values of the keys that can change (`Config::changes_while_running`). Caches that are too large now shrink at once.
   void configure(TreeConfig config, LogLevel log_level, Timestamp now);

@@ -23,9 +23,8 @@ enum class Type : std::uint8_t {
   hello = 1, gossip, ihave, graft, prune, beacon, digest, pull, gone, progress, ping, pong, bye, forget, ack_request, acks,
   visit, direct, direct_ack,
   described,  ///< a gossip that says what its payload is
-  ask,
-  answers,
-  run,      ///< a gossip with the payloads of several messages
+  ask, answers,
+  run,        ///< a gossip with the payloads of several messages
   signed_,  ///< one of these three, and its origin's signature
 };
 constexpr std::uint64_t kFrames = std::variant_size_v<Frame>;
@@ -126,7 +125,7 @@ constexpr std::size_t kFields = 0;
 template <> inline constexpr std::size_t kFields<Hello> = 4;
 template <> inline constexpr std::size_t kFields<Gossip> = 9;
 template <> inline constexpr std::size_t kFields<About> = 5;  ///< more in a gossip of type `described`
-template <> inline constexpr std::size_t kFields<Run> = 2;  ///< more in one of type `run`
+template <> inline constexpr std::size_t kFields<Run> = 2;    ///< more in one of type `run`
 template <> inline constexpr std::size_t kFields<Signature> = kSignatureFields;  ///< more in one of type `signed_`, the type that it would be else among them
 template <> inline constexpr std::size_t kFields<Cut> = kCutFields;
 template <> inline constexpr std::size_t kFields<IHave> = 3;
@@ -700,30 +699,11 @@ Result<Frame> decode_as(Reader& in, std::size_t elements, FrameReject* reason) {
 
 using DecodeAs = Result<Frame> (*)(Reader&, std::size_t, FrameReject*);
 constexpr std::array<DecodeAs, kLastType + 1> kDecoders{
-    nullptr,
-    decode_as<Hello>,
-    nullptr,
-    decode_as<IHave>,
-    decode_as<Graft>,
-    decode_as<Prune>,
-    decode_as<Beacon>,
-    decode_as<Digest>,
-    decode_as<Pull>,
-    decode_as<Gone>,
-    decode_as<Progress>,
-    decode_as<Ping>,
-    decode_as<Pong>,
-    decode_as<Bye>,
-    decode_as<Forget>,
-    decode_as<AckRequest>,
-    decode_as<Acks>,
-    decode_as<Visit>,
-    decode_as<Direct>,
-    decode_as<DirectAck>,
-    nullptr,
-    decode_as<Ask>,
-    decode_as<Answers>,
-    nullptr,
+    nullptr,           decode_as<Hello>,  nullptr,        decode_as<IHave>, decode_as<Graft>,
+    decode_as<Prune>,  decode_as<Beacon>, decode_as<Digest>, decode_as<Pull>,  decode_as<Gone>,
+    decode_as<Progress>, decode_as<Ping>, decode_as<Pong>, decode_as<Bye>, decode_as<Forget>,
+    decode_as<AckRequest>, decode_as<Acks>, decode_as<Visit>, decode_as<Direct>, decode_as<DirectAck>,
+    nullptr,           decode_as<Ask>,    decode_as<Answers>, nullptr,
     nullptr,
 };
 

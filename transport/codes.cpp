@@ -160,28 +160,22 @@ constexpr std::array kTable{
                 "It did not send them when asked, and after two sync_interval no other neighbour had heard of them. They are forgotten, so "
                 "that what the origin really publishes next is not taken for old. The neighbour is mad, or was the only one that knew them."},
     Explanation{"PV1308", delivery, "a message from the future",
-                "Its time of publishing, carried over the clocks of the links that it took, lies more than a second "
-                "ahead: the origin, or a "
-                "member on the way, told a wrong time. It is delivered, its delay counts as 0. "
-                "plumtree_messages_from_future_total counts all."},
-    Explanation{
-        kSlowDelivery, delivery, "a message took long to get here",
-        "Longer than slow_delivery from the publisher's call; the line names message, origin, hops and delay. "
-        "`plumvine trace ID` shows "
-        "where the time went while stores hold it. A member that was stopped or cut off gets many when it is back. "
-        "plumtree_slow_deliveries_total counts all."},
+                "Its time of publishing, carried over the clocks of the links that it took, lies more than a second ahead: the origin, or a "
+                "member on the way, told a wrong time. It is delivered, its delay counts as 0. plumtree_messages_from_future_total counts all."},
+    Explanation{kSlowDelivery, delivery, "a message took long to get here",
+                "Longer than slow_delivery from the publisher's call; the line names message, origin, hops and delay. `plumvine trace ID` shows "
+                "where the time went while stores hold it. A member that was stopped or cut off gets many when it is back. "
+                "plumtree_slow_deliveries_total counts all."},
     Explanation{"PV1310", security, "a broadcast was refused for its signature",
-                "sign_origins is sign or require here, and the line says what is wrong with it, which member it claims "
-                "to come from and which "
-                "neighbour passed it on. It was neither delivered nor passed on. A neighbour that says that it looks "
-                "at signatures is marked for "
+                "sign_origins is sign or require here, and the line says what is wrong with it, which member it claims to come from and which "
+                "neighbour passed it on. It was neither delivered nor passed on. A neighbour that says that it looks at signatures is marked for "
                 "a wrong one. plumtree_origins_refused_total counts all by reason."},
     Explanation{"PV1311", security, "a member shows another key than before",
-                "Broadcasts that the new key signs are refused as long as this member remembers the old one. A member "
-                "that was set up anew is "
-                "stopped, forgotten (`plumvine forget NAME`) and started; if it was not, somebody else uses its name."},
-    Explanation{"PV1312", security, "a member's key was replaced, as its certificate proves",
-                "The key that was known of it had only been told. Over TLS the member itself showed another one."},
+                "Broadcasts that the new key signs are refused as long as this member remembers the old one, also over a restart. A member that "
+                "was set up anew is stopped, forgotten (`plumvine forget NAME`) and started; if it was not, somebody else uses its name."},
+    Explanation{"PV1312", security, "a member's key was replaced or forgotten",
+                "Replaced: the key that was known of it had only been told, and over TLS the member itself showed another one. Forgotten: this "
+                "member knew it from before a restart, and `plumvine forget NAME` was ordered elsewhere meanwhile."},
     Explanation{kPartition, member, "members cannot be reached",
                 "Members that carry broadcasts are dead and have not left. They are contacted again; what they miss is "
                 "repaired if they come back before it leaves the repair store."},
@@ -232,8 +226,7 @@ constexpr std::array kTable{
     Explanation{kQuicListening, {}, "links go over QUIC",
                 "On the UDP port that the line names; members tell it to each other. A firewall between them has to let it through, or links go over TCP."},
     Explanation{kOriginKey, security, "the key that signs our broadcasts",
-                "Others know this member by it. It is made in the data directory at the first start; a copy of it is "
-                "worth keeping, since without it the "
+                "Others know this member by it. It is made in the data directory at the first start; a copy of it is worth keeping, since without it the "
                 "other members have to forget this one before they take its broadcasts again."},
     Explanation{kTicketsUnused, {}, "tickets of earlier links are not used",
                 "The file that the line names has another key's seal, as after a change of tls_key, is broken, more than a day old, or others can use it. "

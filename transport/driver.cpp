@@ -267,6 +267,8 @@ Status Driver::unblock(std::string_view what) {
   if (impl_->stopped()) return {Errc::stopped, "the node was stopped"};
   return impl_->enter([&](Engine& e) { return e.unblock(what); });
 }
+std::vector<frame::KeptKey> Driver::origin_keys() { return impl_->engine().origin_keys(); }
+std::uint64_t Driver::origin_keys_version() const { return impl_->engine().origin_keys_version(); }
 std::vector<BlockOrder> Driver::blocks() const { return impl_->engine().blocks(); }
 bool Driver::admits(const Endpoint& from, bool proved) {
   if (impl_->stopped()) return false;

@@ -51,6 +51,8 @@ struct DriverIdentity {
   std::vector<BlockOrder> block_orders = {};
   /// Members from before this process began, by name.
   std::vector<std::pair<std::string, Endpoint>> known_peers = {};
+  /// Whose broadcasts were signed with which key, as the last run knew it.
+  std::vector<frame::KeptKey> origin_keys = {};
 };
 
 /// There is a gossip key now.
@@ -164,6 +166,9 @@ class Driver final : public LoopEvents, public TransportEvents {
   Status unblock(std::string_view what);
   /// What is blocked now.
   [[nodiscard]] std::vector<BlockOrder> blocks() const;
+  /// Whose broadcasts are signed with which key, to be kept over a restart; the version changes with it. O(keys), and O(1).
+  [[nodiscard]] std::vector<frame::KeptKey> origin_keys();
+  [[nodiscard]] std::uint64_t origin_keys_version() const;
   /// A transport that accepts connections asks whether this one may go on; see `Engine::admits`.
   bool admits(const Endpoint& from, bool proved = true);
   /// What `Node::trim` drops.

@@ -113,6 +113,7 @@ void Engine::Impl::start() {
     if (auto made = guard_.block(order.what, order.left, now_); !made)
       log(LogLevel::warn, "node", code::kBlockChanged, order.what, "A block that was kept is not taken over: " + made.error().message);
   }
+  for (const frame::KeptKey& kept : std::exchange(identity_.origin_keys, {})) tree_.recall_key(kept, now_);
   guard_due_ = guard_.next(now_);
   window_.start(now_);
   swim_->start(now_);
@@ -541,6 +542,8 @@ Trimmed Engine::trim() {
 }
 Status Engine::block(std::string_view what, std::optional<Duration> left) { return impl_->block(what, left); }
 Status Engine::unblock(std::string_view what) { return impl_->unblock(what); }
+std::vector<frame::KeptKey> Engine::origin_keys() { return impl_->origin_keys(); }
+std::uint64_t Engine::origin_keys_version() const { return impl_->origin_keys_version(); }
 std::vector<BlockOrder> Engine::blocks() const { return impl_->blocks(); }
 bool Engine::admits(const Endpoint& from, bool proved) { return impl_->admits(from, proved); }
 Status Engine::set_meta(Bytes meta) {

@@ -89,6 +89,8 @@ class Engine {
   Status block(std::string_view what, std::optional<Duration> left);
   Status unblock(std::string_view what);
   [[nodiscard]] std::vector<BlockOrder> blocks() const;
+  [[nodiscard]] std::vector<frame::KeptKey> origin_keys();
+  [[nodiscard]] std::uint64_t origin_keys_version() const;
   /// Whether a connection from there is taken: it is not blocked, and its address does not open too many. `proved` false: anybody could have
   /// written this address, so only blocks are looked at.
   bool admits(const Endpoint& from, bool proved);

@@ -16,6 +16,8 @@ constexpr Duration kPause = std::chrono::milliseconds{250};
 Status Engine::Impl::forget(std::string_view name) {
   touch();
   Status status = swim_->forget(name, now_);
+  // Of an earlier run's members only the key may be left.
+  if (!status && status.error().code == Errc::not_found && tree_.forget_key(name)) return {};
   if (status && serf_) serf_->prune(name, now_);
   forgets_wanted_ = true;
   return status;
@@ -26,6 +28,8 @@ void Engine::Impl::on_forget(const frame::Forget& frame) {
     constexpr std::uint64_t kAgeMaxMs = 365ULL * 24 * 3600 * 1000;
     const Duration age = std::chrono::milliseconds{static_cast<std::int64_t>(std::min(entry.age_ms, kAgeMaxMs))};
     swim_->forget_told({entry.name, Incarnation{entry.incarnation}, entry.by, age}, now_);
+    if (!tree_.forget_recalled_key(entry.name, now_ - age)) continue;
+    if (const auto known = known_.find(entry.name); known != known_.end()) tell_key(entry.name, known->second);
   }
   forgets_wanted_ = true;
 }

@@ -77,6 +77,7 @@ struct KnownMember {
   MemberState state = MemberState::dead;
   std::optional<PeerId> peer;
   std::optional<frame::OriginKey> key = {};  ///< that it says its broadcasts are signed with
+  bool reads_signed = false;                 ///< it understands frames with signatures
   std::string zone = {};
 };
 
@@ -126,6 +127,8 @@ class Engine::Impl {
   Status block(std::string_view what, std::optional<Duration> left);
   Status unblock(std::string_view what);
   [[nodiscard]] std::vector<BlockOrder> blocks() const { return guard_.orders(now_); }
+  [[nodiscard]] std::vector<frame::KeptKey> origin_keys() { return tree_.keep_keys(now_); }
+  [[nodiscard]] std::uint64_t origin_keys_version() const { return tree_.keys_version(); }
   bool admits(const Endpoint& from, bool proved);
 
   // engine_identity.cpp: whom certificates name, and whose keys sign.

@@ -306,6 +306,7 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   PeerTraits traits{peer.instance, peer.name};
   const auto known = known_.find(peer.name);
   traits.verifies = known != known_.end() && known->second.key.has_value();
+  traits.reads_signed = known != known_.end() && known->second.reads_signed;
   if (const auto rtt = swim_->detail(peer.name).rtt) {
     traits.rtt = *rtt;
   } else if (link.greeting_rtt() > Duration{0}) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "codes.hpp"
@@ -20,6 +21,15 @@ std::string zone_of(const Member& member) {
   Tags tags = decode_tags(member.meta.view());
   const auto zone = tags.find(std::string{kTagZone});
   return zone == tags.end() ? std::string{} : std::move(zone->second);
+}
+
+/// Versions of links before 2 pass over frames with signatures.
+bool reads_signed(const Member& member) {
+  const Tags tags = decode_tags(member.meta.view());
+  const auto links = tags.find(std::string{kTagLinks});
+  unsigned version = 0;
+  if (links != tags.end()) (void)std::from_chars(links->second.data(), links->second.data() + links->second.size(), version);
+  return version >= 2;
 }
 
 /// Telling the overlay costs work for every member; in large clusters changes are collected for so long.
@@ -99,6 +109,7 @@ void Engine::Impl::learn(const Member& member) {
     known.instance = instance;
     members_changed_ = true;
   }
+  known.reads_signed = reads_signed(member);
   if (const auto key = key_of(member, instance); key != known.key || fresh) {
     known.key = key;
     tell_key(name, known);

@@ -72,6 +72,7 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.transport.blocked = guard_.blocked();
   s.graylist = guard_.graylist(now_);
   s.refused_origins = tree_.refused_origins(now_);
+  s.signatures_required = config_.tree.sign_origins == SignOrigins::require;
   s.blocks = guard_.block_infos(now_);
   s.accusers = swim_->accusers(now_);
   s.transport.tls.rejected.add(TlsReject::wrong_name, wrong_names_);

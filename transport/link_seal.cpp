@@ -36,12 +36,11 @@ void append(BytesView bytes, std::vector<std::byte>& out) { out.insert(out.end()
 }  // namespace
 
 LinkSeal::LinkSeal(std::shared_ptr<Keyring> keyring, bool outbound, bool plain_allowed, std::uint64_t rekey_records)
-    : keyring_(std::move(keyring)),
-      outbound_(outbound),
-      plain_allowed_(plain_allowed),
+    : keyring_(std::move(keyring)), outbound_(outbound), plain_allowed_(plain_allowed),
       stage_(outbound ? Stage::random : Stage::preface),
       rekey_records_(rekey_records) {
   keyring_->aead().random(own_);
+  if (rekey_records_ != 0) std::ranges::copy(as_bytes(kRekeyMark), own_.end() - kRekeyMark.size());
 }
 
 LinkSeal::~LinkSeal() {
@@ -104,6 +103,7 @@ bool LinkSeal::read_random(std::vector<std::byte>& answer, bool& again) {
   if (rest().size() < kRandomSize) return true;
   std::copy_n(rest().begin(), kRandomSize, theirs_.begin());
   taken_ += kRandomSize;
+  rekeys_ = rekey_records_ != 0 && std::ranges::equal(BytesView{theirs_}.last(kRekeyMark.size()), as_bytes(kRekeyMark));
   stage_ = Stage::records;
   again = true;
   if (outbound_) {
@@ -173,7 +173,7 @@ LinkSeal::Way LinkSeal::derive(const Bytes& secret, bool from_dialler) const {
 }
 
 std::array<std::byte, AeadKey::kNonceSize> LinkSeal::advance(Way& way) const {
-  if (way.next == rekey_records_) {
+  if (rekeys_ && way.next == rekey_records_) {
     std::array<std::byte, 32> fresh{};
     keyring_->aead().derive(way.secret, {}, as_bytes(std::string_view{"plumvine link 1 next"}), fresh);
     way.secret = fresh;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
@@ -21,7 +22,9 @@ namespace plumvine {
 /// opens here. The accepting side finds out by the first record which of its keys the dialler used. Nonces count, so
 /// that a record opens once, in its place, and in its direction only. After `kRekeyRecords` records of a direction its
 /// key is replaced by one derived from it, and forgotten: who gets hold of the new one cannot read back. Who has the
-/// gossip key and a record of the handshake can.
+/// gossip key and a record of the handshake can. Both ends say in their randoms that they do this (as TLS 1.3 marks a
+/// version in its random, RFC 8446 4.1.3); with one of before, which does not, the first key stays. Randoms are in the
+/// keys, so who changes one on the way ends the link.
 ///
 /// Bounds: one record of at most `kRecordMax` bytes of text in memory. Not thread-safe; one per link.
 class LinkSeal {
@@ -33,9 +36,11 @@ class LinkSeal {
 
   /// So many records are sealed with one key: 4 GiB at most.
   static constexpr std::uint64_t kRekeyRecords = 65536;
+  /// The last bytes of the random of an end that changes keys.
+  static constexpr std::string_view kRekeyMark = "pvrekey1";
 
   /// An accepting side with `plain_allowed` also takes links in clear (`gossip_verify_incoming = false`).
-  /// `rekey_records` is for tests; both ends need the same.
+  /// `rekey_records` is for tests; both ends need the same. 0: as a version of before, which never changes keys.
   LinkSeal(std::shared_ptr<Keyring> keyring, bool outbound, bool plain_allowed,
            std::uint64_t rekey_records = kRekeyRecords);
   ~LinkSeal();
@@ -50,6 +55,8 @@ class LinkSeal {
 
   /// Both randoms and the key are known: from here on everything is sealed.
   [[nodiscard]] bool ready() const noexcept { return seal_.key != nullptr; }
+  /// Both ends change keys.
+  [[nodiscard]] bool rekeys() const noexcept { return rekeys_; }
   /// The dialler speaks in clear, which is allowed here: pass everything on as it is.
   [[nodiscard]] bool in_clear() const noexcept { return stage_ == Stage::in_clear; }
   [[nodiscard]] FrameReject failure() const noexcept { return failure_; }
@@ -91,6 +98,7 @@ class LinkSeal {
   Way seal_;
   Way open_;
   std::uint64_t rekey_records_;
+  bool rekeys_ = false;
   [[nodiscard]] BytesView rest() const noexcept { return BytesView(buffer_).subspan(taken_); }
   std::vector<std::byte> buffer_;
   std::size_t taken_ = 0;  ///< bytes of the buffer that are done with

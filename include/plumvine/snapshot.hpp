@@ -158,7 +158,7 @@ struct RefusedOriginInfo {
   std::string reason;  ///< as of `OriginRefused`, or `key_changed`
   std::string peer;    ///< the neighbour that passed the last one on; empty for a key
   std::uint64_t count = 0;
-  double ago_s = 0;  ///< since the last one
+  double ago_s = 0;    ///< since the last one
 };
 
 /// What an operator keeps out.
@@ -230,15 +230,16 @@ struct Snapshot {
   std::vector<TopicInfo> topics;    ///< by name
   std::vector<LargeInfo> large;     ///< under way, by origin and sequence
   std::vector<SeedInfo> seeds;
-  StrangerInfo other_cluster;                      ///< carries another cluster label
-  StrangerInfo other_key;                          ///< none of our keys opens what it sends
-  StrangerInfo in_clear;                           ///< speaks in clear though that is not taken
-  std::vector<GraylistInfo> graylist;              ///< by name
+  StrangerInfo other_cluster;       ///< carries another cluster label
+  StrangerInfo other_key;           ///< none of our keys opens what it sends
+  StrangerInfo in_clear;            ///< speaks in clear though that is not taken
+  std::vector<GraylistInfo> graylist;    ///< by name
   std::vector<RefusedOriginInfo> refused_origins;  ///< by name and reason
-  std::vector<BlockInfo> blocks;                   ///< as they were given
-  std::vector<AccuserInfo> accusers;               ///< by name
-  std::vector<KeyInfo> keys;                       ///< primary first; empty without keys
-  std::string name_holder;  ///< the address that the others know under our name; empty where that is ours
+  bool signatures_required = false;      ///< `sign_origins` is `require` here
+  std::vector<BlockInfo> blocks;         ///< as they were given
+  std::vector<AccuserInfo> accusers;     ///< by name
+  std::vector<KeyInfo> keys;        ///< primary first; empty without keys
+  std::string name_holder;          ///< the address that the others know under our name; empty where that is ours
 
   SwimStats swim;
   TreeStats tree;

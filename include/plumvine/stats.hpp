@@ -146,15 +146,16 @@ struct TreeStats {
   CountedReasons<ReceiptResult> receipts;
   std::uint64_t compression_bytes_in = 0;     ///< payloads published here that were compressed, as they were before
   std::uint64_t compression_bytes_saved = 0;  ///< and how many bytes fewer they are
-  std::uint64_t large_parts = 0;              ///< parts of large payloads received for the first time
-  std::uint64_t large_completed = 0;          ///< large payloads put together
-  std::uint64_t slow = 0;                     ///< of those delivered: took longer than `slow_delivery`
-  std::uint64_t from_future = 0;  ///< of those delivered: published later than they came, so somebody told a wrong time
-  std::uint64_t signed_frames = 0;                ///< of ours, signed
-  std::uint64_t verified_frames = 0;              ///< of others, whose signature is right
+  std::uint64_t large_parts = 0;        ///< parts of large payloads received for the first time
+  std::uint64_t large_completed = 0;    ///< large payloads put together
+  std::uint64_t slow = 0;               ///< of those delivered: took longer than `slow_delivery`
+  std::uint64_t from_future = 0;        ///< of those delivered: published later than they came, so somebody told a wrong time
+  std::uint64_t signed_frames = 0;      ///< of ours, signed
+  std::uint64_t verified_frames = 0;    ///< of others, whose signature is right
   CountedReasons<OriginRefused> origins_refused;  ///< frames
-  std::uint64_t keys_refused = 0;                 ///< times that a member showed another key than before
-  std::uint64_t large_hints = 0;  ///< frames that told a neighbour at once of a part that it may be about to send
+  std::uint64_t keys_refused = 0;       ///< times that a member showed another key than before
+  std::uint64_t keys_no_room = 0;       ///< keys that were not remembered, or forgotten early, for lack of room
+  std::uint64_t large_hints = 0;        ///< frames that told a neighbour at once of a part that it may be about to send
   SecondsHistogram graft_latency{kSecondsBuckets};
   SecondsHistogram delivery_latency{kSecondsBuckets};
   BytesHistogram message_size{kBytesBuckets};
@@ -174,7 +175,7 @@ struct TreeStats {
   std::uint64_t topics = 0;             ///< remembered
   std::uint64_t large_partial = 0;      ///< large payloads of which parts are missing
   std::uint64_t large_partial_bytes = 0;  ///< of these what is here
-  std::uint64_t origin_keys = 0;          ///< members whose key is known
+  std::uint64_t origin_keys = 0;        ///< members whose key is known
   std::uint64_t unknown_key_waiting = 0;  ///< broadcasts that wait until their origin's key is known
   Duration oldest_missing{0};
 };

@@ -161,12 +161,12 @@ Bytes encode_tags(const Tags& tags);
 /// Tags by which our members recognise each other in any memberlist cluster.
 inline constexpr std::string_view kTagInstance = "pvi";  ///< instance, 16 hex digits: speaks links
 inline constexpr std::string_view kTagLinks = "pvl";     ///< link protocol version, decimal
+inline constexpr std::string_view kLinksVersion = "2";   ///< ours; since 2 links carry signed broadcasts
 inline constexpr std::string_view kTagDigest = "pvd";   ///< compares tables by digest; its version, decimal
 inline constexpr std::string_view kTagSerf = "pvs";      ///< carries Serf's user events to topics and back
 inline constexpr std::string_view kTagQuic = "pvq";      ///< takes links over QUIC on this UDP port, five digits; absent without
-inline constexpr std::string_view kTagOrigin =
-    "pvo";  ///< its broadcasts are signed: key and epoch in base64; absent where they are not
-inline constexpr std::string_view kTagZone = "pvz";  ///< zone, free text; absent without one
+inline constexpr std::string_view kTagOrigin = "pvo";    ///< its broadcasts are signed: key and epoch in base64; absent where they are not
+inline constexpr std::string_view kTagZone = "pvz";      ///< zone, free text; absent without one
 
 /// Why messages will never be delivered here.
 enum class LossReason : std::uint8_t {

@@ -94,8 +94,7 @@ void check_node(const Config& c, Rules& rules) {
   rules.require(c.tree.sign_origins == SignOrigins::off || !c.data_dir.empty(), "sign_origins",
                 "needs data_dir: the key that signs must outlive the process, or the other members refuse the next "
                 "run's broadcasts");
-  rules.require(!c.serf_events || c.swim.delegate_protocol[2] != 0, "serf_events",
-                "needs delegate_protocol = \"serf\"");
+  rules.require(!c.serf_events || c.swim.delegate_protocol[2] != 0, "serf_events", "needs delegate_protocol = \"serf\"");
 }
 
 void check_swim(const SwimConfig& s, Rules& rules) {
@@ -174,8 +173,7 @@ void check_tree(const TreeConfig& t, Rules& rules) {
   rules.between(t.origins_max, 16, 1u << 20, "origins_max");
   rules.between(t.trees_max, 2, 4096, "trees_max");
   rules.between(t.roots, 0, 16, "roots");
-  rules.require(t.roots < t.trees_max, "trees_max",
-                fmt::format("is {}, must be above roots ({})", t.trees_max, t.roots));
+  rules.require(t.roots < t.trees_max, "trees_max", fmt::format("is {}, must be above roots ({})", t.trees_max, t.roots));
   rules.require(t.sign_origins == SignOrigins::off || t.signed_max_age >= 2 * t.sync_window, "signed_max_age",
                 fmt::format("is {}, must be at least twice sync_window ({}), or what is repaired late is refused",
                             format_duration(t.signed_max_age), format_duration(t.sync_window)));

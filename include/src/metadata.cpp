@@ -8,7 +8,7 @@ namespace {
 Tags own_tags(const Config& config, InstanceId instance, std::string_view origin) {
   Tags tags;
   tags.emplace(kTagInstance, to_string(instance));
-  tags.emplace(kTagLinks, "1");
+  tags.emplace(kTagLinks, kLinksVersion);
   tags.emplace(kTagDigest, "1");
   if (config.serf_events) tags.emplace(kTagSerf, "1");
   if (config.transport == LinkTransport::quic) tags.emplace(kTagQuic, fmt::format("{:05}", config.quic_port));

@@ -217,9 +217,9 @@ std::string_view to_string(ProbeResult result) noexcept {
 
 std::string_view to_string(FrameReject reason) noexcept {
   static constexpr std::array<std::string_view, CountedReasons<FrameReject>::kSize> names{
-      "malformed",     "too_large",  "unknown_type",  "unexpected",    "wrong_label",  "bad_hello",
-      "origin_limit",  "tree_limit", "sequence_jump", "undecryptable", "plaintext",    "invalid",
-      "part_mismatch", "part_limit", "rate",          "unconfirmed",   "bad_signature"};
+      "malformed", "too_large", "unknown_type", "unexpected", "wrong_label",
+      "bad_hello", "origin_limit", "tree_limit", "sequence_jump", "undecryptable", "plaintext", "invalid", "part_mismatch", "part_limit",
+      "rate", "unconfirmed", "bad_signature"};
   return pick(names, reason);
 }
 

@@ -123,10 +123,8 @@ inline Frame any_frame(Rng& rng, std::size_t kind, std::size_t size = 8) {
       gossip.topic = any_text(rng, wire::kTopicMax);
       gossip.origin = any_text(rng, wire::kNameMax);
       gossip.payload = any_bytes(rng, 100 * size);
-      if (rng.chance(0.4))
-        any_about(rng, gossip);
-      else if (rng.chance(0.4))
-        any_run(rng, gossip, size);
+      if (rng.chance(0.4)) any_about(rng, gossip);
+      else if (rng.chance(0.4)) any_run(rng, gossip, size);
       if (rng.chance(0.4)) any_signature(rng, gossip);
       return gossip;
     }

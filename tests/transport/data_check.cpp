@@ -9,7 +9,9 @@
 #include "support/uv_fixture.hpp"
 #include "transport/uv/data_dir.hpp"
 #include "transport/uv/history.hpp"
+#include "transport/crypto/ed25519.hpp"
 #include "transport/uv/keys.hpp"
+#include "transport/uv/origin_keys_file.hpp"
 
 using namespace plumvine;
 using namespace plumvine::test;
@@ -46,6 +48,8 @@ TEST_CASE("good files of a data directory say what is in them, missing ones are 
   f.write("peers.json", uv::format_peers("blue", {{"a", *Endpoint::parse("10.0.0.1:7946"), 1}, {"b", *Endpoint::parse("10.0.0.2:7946"), 1}}));
   f.write("keyring.json", uv::format_keyring({Bytes::copy_of(std::string(32, 'k'))}));
   f.write("key-history.json", uv::format_key_history({"abc", 5, {"def"}}));
+  f.write("origin.key", make_origin_key());
+  f.write("origin-keys.json", uv::format_origin_keys("blue", {{"a", {}, true, 5'000'000}, {"b", {}, false, 5'000'000}}));
   f.history(3);
   const auto found = f.look();
   for (const auto& [name, one] : found) {
@@ -56,6 +60,8 @@ TEST_CASE("good files of a data directory say what is in them, missing ones are 
   CHECK(found.at("peers.json").detail == "2 members of the cluster \"blue\"");
   CHECK(found.at("keyring.json").detail == "1 key");
   CHECK(found.at("key-history.json").detail == "1 key superseded");
+  CHECK_THAT(found.at("origin.key").detail, Catch::StartsWith("the key "));
+  CHECK(found.at("origin-keys.json").detail == "2 keys of members of the cluster \"blue\"");
   CHECK(found.at("messages.db").detail == "3 messages");
   CHECK(f.look().at("messages.db").detail == "3 messages");  // nothing was changed
 }
@@ -66,6 +72,9 @@ TEST_CASE("a broken file is named with what is wrong and what to do", "[data_che
   };
   for (const Row& row : {Row{"peers.json", "{\"format\":", "no list of peers"}, {"peers.json", R"({"format":"plumvine peers 1","cluster":"","peers":[1]})", "peer 1 is none"},
                          {"keyring.json", "[\"half", "not a JSON array"}, {"keyring.json", "[]", "no key"}, {"key-history.json", "{}", "no history of keys"},
+                         {"origin.key", "-----BEGIN", "key"}, {"origin-keys.json", "{\"format\":", "no list of keys"},
+                         {"origin-keys.json", R"({"format":"plumvine origin keys 1","cluster":"","keys":[{}]})", "key 1 is none"},
+                         {"origin-keys.json", R"({"format":"plumvine origin keys 1","cluster":"","keys":[{"member":"a","key":"x","proven":true,"seen":1}]})", "key 1 has no member, key or time"},
                          {"messages.db", "nonsense", "not a database"}}) {
     INFO(row.name << " " << row.text);
     DataFolder f;

@@ -176,13 +176,17 @@ int export_state(const Call& call, const DataDir& dir) {
   out.put(tar_padding(text.size()));
   out.put(tar_end());
   if (const auto done = out.finish(); !done) return complain(kBad, done.error().message);
-  const bool keys = fs::exists(dir.file("keyring.json"), ignored);
+  const bool keys = fs::exists(dir.file("keyring.json"), ignored), signs = fs::exists(dir.file("origin.key"), ignored);
+  const std::string_view secret = keys && signs ? "gossip keys and the key that signs are in it: keep it as you keep keys"
+                                  : keys        ? "gossip keys are in it: keep it as you keep keys"
+                                  : signs       ? "the key that signs is in it: keep it as you keep keys"
+                                                : "payloads are in it in clear";
   if (call.json) {
     manifest["archive"] = target;
-    manifest["keys"] = keys;
+    manifest["keys"] = keys || signs;
     say(manifest.dump(-1, ' ', false, Json::error_handler_t::replace));
   } else {
-    say(fmt::format("{}: {} files{}", target, manifest["files"].size(), keys ? "; gossip keys are in it: keep it as you keep keys" : "; payloads are in it in clear"));
+    say(fmt::format("{}: {} files; {}", target, manifest["files"].size(), secret));
   }
   return kGood;
 }

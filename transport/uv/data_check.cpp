@@ -11,6 +11,8 @@
 #include "data_dir.hpp"
 #include "history.hpp"
 #include "keys.hpp"
+#include "origin_keys_file.hpp"
+#include "transport/crypto/ed25519.hpp"
 
 namespace plumvine::uv {
 namespace {
@@ -41,6 +43,20 @@ Found check_key_history(const std::string& path) {
   const auto history = read_key_history(path);
   if (!history) return history.error();
   return counted(history->superseded.size(), "key") + " superseded";
+}
+
+Found check_origin_key(const std::string& text) {
+  const auto tools = make_sign_tools(text, 0, {});
+  if (!tools) return tools.error();
+  return "the key " + frame::name_of(tools->own.key);
+}
+
+Found check_origin_keys(const std::string& text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto label = json.is_object() && json.contains("cluster") && json["cluster"].is_string() ? json["cluster"].get<std::string>() : std::string{};
+  const auto keys = parse_origin_keys(text, label);
+  if (!keys) return keys.error();
+  return counted(keys->size(), "key") + " of members of the cluster \"" + label + '"';
 }
 
 Found check_messages(const std::string& path) {
@@ -76,6 +92,10 @@ std::vector<FileCheck> check_data_files(const std::string& folder) {
       check(folder, "peers.json", "move it away: the member then joins by its seeds", of_text(check_peers)),
       check(folder, "keyring.json", "import a backup, or move it away and start with the current key by --keyring or --encrypt", of_text(check_keyring)),
       check(folder, "key-history.json", "move it away: the member then asks others which key is newer", check_key_history),
+      check(folder, "origin.key", "import a backup, or move it away: a new key is made, and the other members have to forget this one",
+            of_text(check_origin_key)),
+      check(folder, "origin-keys.json", "import a backup, or move it away: the member then believes the first key that it hears of each other one",
+            of_text(check_origin_keys)),
       check(folder, "messages.db", "import a backup, or move it away with its -wal and -shm: the member then begins with what comes, and readers with cursors get a gap",
             check_messages),
   };

@@ -14,9 +14,7 @@
 
 #include "blocks_file.hpp"
 #include "large_block.hpp"
-#include "origin_key.hpp"
 #include "transport/codes.hpp"
-#include "transport/crypto/ed25519.hpp"
 #include "transport/crypto/gnutls_aead.hpp"
 #include "transport/event_bridge.hpp"
 
@@ -89,6 +87,7 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
   loop.bind(&driver);
   loop.on_turn([this, &node] {
     node.turn_snapshot_.reset();
+    if (origin_keys_file) origin_keys_file->look(driver.origin_keys_version());
     if (!history) return;
     const std::uint64_t started_ns = uv_hrtime();
     if (!history->end_turn()) return;
@@ -103,6 +102,11 @@ Node::Impl::Core::Core(Impl& node, uv_loop_t* uv_loop, uv::BoundPair bound)
   if (node.data_dir_) {
     key_history_file = std::make_unique<uv::AtomicFile>(uv_loop, node.data_dir_->file(kKeyHistoryFile));
     blocks_file = std::make_unique<uv::AtomicFile>(uv_loop, node.data_dir_->file(uv::kBlocksFile));
+    if (node.config_.tree.sign_origins != SignOrigins::off) {
+      origin_keys_file = std::make_unique<uv::OriginKeysFile>(
+          uv_loop, node.data_dir_->file(uv::kOriginKeysFile), node.config_.cluster, [this] { return driver.origin_keys(); },
+          [&node](std::string why) { node.log(LogLevel::warn, code::kDataNotKept, "Keys of those who sign are not kept: " + std::move(why)); });
+    }
     peers_file = std::make_unique<uv::PeersFile>(
         uv_loop, node.data_dir_->file("peers.json"), node.config_.cluster, node.recalled_, [&node] { return node.living_peers(); },
         [&node](std::string why) { node.log(LogLevel::warn, code::kDataNotKept, "Members are not remembered: " + std::move(why)); });
@@ -156,7 +160,7 @@ Status Node::Impl::prepare() {
     if (auto parsed = HostPort::parse(seed); !parsed) return parsed.error().with("seeds");
   bind_address_ = bound->address;
   advertise_reason_ = advertised->reason;
-  if (auto good = prepare_origin(); !good) return good;
+  if (auto good = prepare_origin(random_number()); !good) return good;
   if (!config_.http.empty()) {
     events_ = std::make_unique<uv::Events>(identity_.instance);
     live_ = std::make_unique<uv::Live>(*events_);
@@ -196,27 +200,6 @@ Status Node::Impl::prepare_keys() {
   } else if (!source->note.empty()) {
     notes_.push_back({LogLevel::info, "node", code::kKeptKeys, source->note});
   }
-  return {};
-}
-
-/// The key that our broadcasts are signed with, and our instance, which follows from it.
-Status Node::Impl::prepare_origin() {
-  identity_.instance = frame::publisher_of(InstanceId{random_number()});
-  // Who signs nothing still passes on what others have signed, also where it takes a run of messages apart.
-  identity_.sign = make_judging_tools(config_.cluster);
-  if (config_.tree.sign_origins == SignOrigins::off) return {};
-  const std::string path = data_dir_->file(uv::kOriginKeyFile);
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  auto tools = uv::load_origin_key(path, config_.cluster,
-                                   std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), random_number());
-  if (!tools) return tools.error().with("sign_origins");
-  identity_.sign = std::move(*tools);
-  identity_.instance = frame::instance_of(identity_.sign, config_.name, identity_.sign.own);
-  if (auto problem = uv::rights_problem(path, "the key that signs our broadcasts"); !problem.empty())
-    notes_.push_back({LogLevel::warn, "node", code::kKeysReadable, std::move(problem)});
-  notes_.push_back(
-      {LogLevel::info, "node", code::kOriginKey,
-       "Signing broadcasts with the key " + frame::name_of(identity_.sign.own.key) + " in '" + path + "'"});
   return {};
 }
 
@@ -461,6 +444,7 @@ void Node::Impl::begin_close() {
 #ifdef PLUMVINE_QUIC
   if (core_->quic) core_->quic->finish();
 #endif
+  if (core_->origin_keys_file) core_->origin_keys_file->finish();
   core_->history->finish();
   core_->driver.stop();
   mailbox_.close();

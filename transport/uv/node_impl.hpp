@@ -29,6 +29,7 @@
 #include "memory_audit.hpp"
 #include "metric_history.hpp"
 #include "node_history.hpp"
+#include "origin_keys_file.hpp"
 #include "peers_file.hpp"
 #ifdef PLUMVINE_QUIC
 #include "quic_layer.hpp"
@@ -133,6 +134,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
     uv::Handle<uv_timer_t> tls_watcher;
     std::unique_ptr<uv::AtomicFile> key_history_file;  ///< null: nor is what they replaced
     std::unique_ptr<uv::AtomicFile> blocks_file;   ///< null: blocks are not kept
+    std::unique_ptr<uv::OriginKeysFile> origin_keys_file;  ///< null: keys of those who sign are not kept
     std::unique_ptr<uv::PeersFile> peers_file;     ///< null: members are not remembered
     std::unique_ptr<uv::NodeHistory> history;
     uv::MetricHistory metric_history;
@@ -149,7 +151,8 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   };
   Status prepare();
   Status prepare_keys();
-  Status prepare_origin();
+  Status prepare_origin(std::uint64_t random);
+  void recall_origin_keys();
   Status prepare_tls();
   Status prepare_token();
   void take_token(uv::Token token);

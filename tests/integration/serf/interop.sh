@@ -33,7 +33,7 @@ serf_start s2 127.0.0.3 -join="$(field p2 bind)" -tag role=db -tag zone=east   #
 within 30 all_alive s1 s2 p1 p2
 within 10 our_tag p2 s1 role web
 within 10 our_tag p1 s2 zone east
-pvl() { their_tag s2 p1 pvl=1; }
+pvl() { their_tag s2 p1 pvl=2; }
 within 10 pvl
 at p1 --json members | grep -q '"name":"s1","addr":"127.0.0.2","port":'"${gossip[s1]#*:}"',"state":"alive"' \
   || fail "the address of a Serf member is wrong"

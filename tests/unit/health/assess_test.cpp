@@ -233,6 +233,23 @@ TEST_CASE("whose broadcasts are refused and who shows another key is named, and 
   CHECK(std::get<std::string>(report.reasons[1].evidence[1].second) == "web (2 times)");
 }
 
+TEST_CASE("who signs nothing is named where signatures are required", "[health]") {
+  auto s = cluster();
+  REQUIRE(s.members.size() > 2);
+  const auto others = std::count_if(s.members.begin(), s.members.end(), [](const MemberInfo& m) { return !m.self; });
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.signatures_required = true;
+  const auto report = judged(s);
+  CHECK(codes_of(report) == Codes{"PV2310"});
+  CHECK(std::get<double>(report.reasons[0].evidence[0].second) == static_cast<double>(others));
+  for (MemberInfo& m : s.members) m.member.meta = encode_tags({{std::string{kTagOrigin}, "key"}});
+  CHECK(judged(s).status == HealthStatus::healthy);
+  s.members.back().member.meta = {};
+  CHECK(codes_of(judged(s)) == Codes{"PV2310"});
+  s.members.back().speaks_links = false;  // a program that only knows membership publishes nothing
+  CHECK(judged(s).status == HealthStatus::healthy);
+}
+
 TEST_CASE("a certificate is due before it expires", "[health]") {
   constexpr double kDay = 24 * 3600;
   auto s = cluster();

@@ -331,6 +331,104 @@ TEST_CASE("a member's first key stays until the name is forgotten or a certifica
   CHECK(s.tree.stats(s.now).keys_refused >= 2);
 }
 
+TEST_CASE("keys of an earlier run count like those that were heard", "[origins][kept]") {
+  Judging s;
+  const Signer other("v", 77);
+  const std::int64_t hour_us = std::int64_t{3600} * 1'000'000;
+  s.tree.recall_key({"v", victim().tools.own, false, s.wall() - hour_us}, s.now);
+  // Whoever is heard first is not believed.
+  s.knows(other);
+  s.receive(1, other.message(1, s.wall()));
+  s.took_nothing();
+  CHECK(s.refused(OriginRefused::other_key) == 1);
+  CHECK(s.tree.stats(s.now).keys_refused == 1);
+  s.receive(1, victim().message(1, s.wall()));
+  s.drain();
+  CHECK(s.delivered == std::vector<Sequence>{1});
+  // Kept again with the time at which it was known, now once it is heard.
+  CHECK(s.tree.keep_keys(s.now) == std::vector<frame::KeptKey>{{"v", victim().tools.own, false, s.wall() - hour_us}});
+  const auto version = s.tree.keys_version();
+  s.knows(victim());
+  CHECK(s.tree.keep_keys(s.now) == std::vector<frame::KeptKey>{{"v", victim().tools.own, false, s.wall()}});
+  CHECK(s.tree.keys_version() == version);  // nothing to write at once
+  s.knows(victim(), true);
+  CHECK(s.tree.keep_keys(s.now).at(0).proven);
+  CHECK(s.tree.keys_version() != version);
+  // An epoch from before stays, so that earlier runs are known as such.
+  Judging later;
+  const Signer second("v", 1, 2000);
+  later.tree.recall_key({"v", second.tools.own, false, later.wall()}, later.now);
+  later.knows(victim());
+  later.receive(1, victim().message(1, later.wall() - 3 * hour_us / 4));
+  later.took_nothing();
+  CHECK(later.refused(OriginRefused::old_instance) == 1);
+}
+
+TEST_CASE("a kept key goes by its age, by an order, and by one that was given meanwhile", "[origins][kept]") {
+  Judging s;
+  const Signer other("v", 77);
+  const auto us = [](Duration duration) { return duration.count() / 1000; };
+  const auto recall = [&](Duration ago) { s.tree.recall_key({"v", victim().tools.own, false, s.wall() - us(ago)}, s.now); };
+  const std::uint64_t none = s.tree.stats(s.now).origin_keys;
+  SECTION("too old when it is read") {
+    recall(tree::Signing::kKeptFor + seconds{1});
+    CHECK(s.tree.stats(s.now).origin_keys == none);
+  }
+  SECTION("too old as time goes on") {
+    recall(tree::Signing::kKeptFor - minutes{1});
+    CHECK(s.tree.keep_keys(s.now).size() == 1);
+    s.advance(minutes{2});
+    CHECK(s.tree.keep_keys(s.now).empty());
+  }
+  SECTION("by an order here") {
+    recall(hours{1});
+    CHECK(s.tree.forget_key("v"));
+    CHECK_FALSE(s.tree.forget_key("v"));
+  }
+  SECTION("by an order that was given after it was known") {
+    recall(hours{1});
+    CHECK_FALSE(s.tree.forget_recalled_key("v", s.now - hours{2}));
+    s.knows(other);
+    CHECK(s.tree.stats(s.now).keys_refused == 1);
+    CHECK_FALSE(s.tree.refused_origins(s.now).empty());
+    CHECK(s.tree.forget_recalled_key("v", s.now - minutes{30}));
+    CHECK(s.tree.refused_origins(s.now).empty());
+  }
+  SECTION("not by such an order once it was heard again") {
+    recall(hours{1});
+    s.knows(victim());
+    CHECK_FALSE(s.tree.forget_recalled_key("v", s.now));
+    CHECK(s.tree.forget_key("v"));
+  }
+  CHECK(s.tree.stats(s.now).origin_keys == none);
+  s.knows(other);
+  s.receive(1, other.message(1, s.wall()));
+  s.drain();
+  CHECK(s.delivered == std::vector<Sequence>{1});
+}
+
+TEST_CASE("where there is no room for keys those of an earlier run give way, the oldest first", "[origins][kept]") {
+  const TreeConfig config = signing(SignOrigins::require);
+  tree::Signing s(config, "n0", Signer("n0", 99).tools);
+  s.set_wall(kWall, at(Duration{0}));
+  const auto key = [](std::uint64_t i) { return frame::OriginKey{{}, i}; };
+  for (std::uint64_t i = 1; i < tree::Signing::kKeysMax; ++i) {
+    const std::string name = "m" + std::to_string(i);
+    if (i <= 2) s.recall_key({name, key(i), false, kWall - static_cast<std::int64_t>(i) * 1'000'000}, at(Duration{0}));
+    else CHECK(s.tell_key(name, key(i), false) == tree::KeyTold::fresh);
+  }
+  CHECK(s.keys() == tree::Signing::kKeysMax);
+  s.recall_key({"late", key(1), false, kWall}, at(Duration{0}));
+  CHECK(s.key_of("late") == nullptr);
+  CHECK(s.tell_key("new", key(1), false) == tree::KeyTold::fresh);
+  CHECK(s.key_of("m2") == nullptr);
+  CHECK(s.key_of("m1") != nullptr);
+  CHECK(s.tell_key("newer", key(1), false) == tree::KeyTold::fresh);
+  CHECK(s.tell_key("newest", key(1), false) == tree::KeyTold::no_room);
+  CHECK(s.no_room() == 4);
+  CHECK(s.keys() == tree::Signing::kKeysMax);
+}
+
 TEST_CASE("who is marked for a wrong signature: who made it, and who says that it looks", "[origins]") {
   Judging s;
   s.knows(victim());
@@ -364,6 +462,59 @@ TEST_CASE("a name that somebody's digest gave an instance does not stay", "[orig
   REQUIRE(s.messages.size() == 1);
   CHECK(s.messages[0].origin == "v");
   CHECK(frame::is_signed_by(victim().tools, s.first<frame::Gossip>()));
+}
+
+TEST_CASE("a neighbour of a version before signatures gets broadcasts without them", "[origins][compatibility]") {
+  const auto mode = GENERATE(SignOrigins::off, SignOrigins::sign, SignOrigins::require);
+  Judging s(mode);
+  s.tree.peer_up(peer(4), {instance(4), "n4", std::chrono::milliseconds{1}, false, false}, s.now);
+  s.drain();
+  s.knows(victim());
+  const auto passed = [&](Sequence sequence) {
+    std::map<std::uint32_t, frame::Signed> out;
+    for (const auto& [who, frame] : s.sent) {
+      const auto* gossip = std::get_if<frame::Gossip>(&frame);
+      if (gossip && gossip->id.sequence == sequence) out[who] = gossip->signature;
+    }
+    return out;
+  };
+  const frame::Gossip one = victim().message(7, s.wall());
+  s.receive(1, one);
+  s.receive(4, frame::Graft{kSharedTree, false, {{victim().instance, {{7, 7}}}}});
+  s.receive(2, frame::Pull{{{victim().instance, {{7, 7}}}}});
+  s.drain();
+  auto who = passed(7);
+  REQUIRE(who.contains(4));
+  REQUIRE(who.contains(2));
+  CHECK_FALSE(who[4]);
+  CHECK(who[2] == one.signature);
+  // Ours, and a run.
+  s.tree.publish(1, "t", join(bytes_of({"a", "bb"})), false, s.now);
+  s.receive(4, frame::Pull{{{Signer("n0", 99).instance, {{1, 2}}}}});
+  s.receive(3, frame::Pull{{{Signer("n0", 99).instance, {{1, 2}}}}});
+  s.drain();
+  who = passed(1);
+  REQUIRE(who.contains(4));
+  REQUIRE(who.contains(3));
+  CHECK_FALSE(who[4]);
+  CHECK(static_cast<bool>(who[3]) == (mode != SignOrigins::off));
+}
+
+TEST_CASE("what a neighbour of a version before passes on has lost its signature, and comes again from another", "[origins][compatibility]") {
+  const auto mode = GENERATE(SignOrigins::sign, SignOrigins::require);
+  Judging s(mode);
+  s.tree.peer_up(peer(4), {instance(4), "n4", std::chrono::milliseconds{1}, false, false}, s.now);
+  s.knows(victim());
+  frame::Gossip bare = victim().message(1, s.wall());
+  bare.signature = {};
+  s.receive(4, bare);
+  s.drain();
+  CHECK(s.delivered.size() == (mode == SignOrigins::sign ? 1 : 0));
+  CHECK(s.refused(OriginRefused::unsigned_) == (mode == SignOrigins::sign ? 0 : 1));
+  CHECK(s.marks() == 0);  // it is not to blame
+  s.receive(2, victim().message(1, s.wall()));
+  s.drain();
+  CHECK(s.delivered == std::vector<Sequence>{1});
 }
 
 TEST_CASE("a signed run is taken as one, and refused as one", "[origins][run]") {

@@ -81,6 +81,7 @@ struct TestCluster {
   std::vector<Bytes> more_keys;   ///< of nodes added from now on that have `encrypt`, behind that
   KeyHistory key_history;         ///< of nodes added from now on
   bool tls = false;               ///< of nodes added from now on: what is below them is to be taken for TLS
+  std::vector<frame::KeptKey> origin_keys;  ///< of nodes added from now on, from before they began
   std::vector<std::pair<std::string, Endpoint>> known_peers;  ///< of nodes added from now on, from before they began
 
   TestNode& add(const std::string& name, const std::function<void(Config&)>& adjust = {}, InstanceId instance = {}) {
@@ -117,6 +118,7 @@ struct TestCluster {
     identity.large.checksum = gmac_checksum;
     identity.keeps_keys = !config.keyring.empty();
     identity.known_peers = known_peers;
+    identity.origin_keys = origin_keys;
     identity.tls = tls;
     identity.key_history = key_history;
     std::vector<Bytes> all;

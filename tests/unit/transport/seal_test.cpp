@@ -116,6 +116,32 @@ TEST_CASE("each direction of a link gets a new key after so many records, and th
   CHECK(old.acceptor.failure() == FrameReject::undecryptable);
 }
 
+TEST_CASE("with an end of a version that never changes keys the first key stays", "[seal]") {
+  const bool dialler_is_old = GENERATE(true, false);
+  LinkSeal dialler(ring_of({key_of('k')}), true, false, dialler_is_old ? 0 : 3);
+  LinkSeal acceptor(ring_of({key_of('k')}), false, false, dialler_is_old ? 3 : 0);
+  Buffer text, answer, nothing;
+  REQUIRE(acceptor.receive(dialler.opening(), text, answer));
+  REQUIRE(dialler.receive(answer, nothing, nothing));
+  for (int i = 0; i < 20; ++i) {
+    CHECK(got(acceptor, record(dialler, "there").view()) == "there");
+    CHECK(got(dialler, record(acceptor, "back").view()) == "back");
+  }
+  CHECK_FALSE(dialler.rekeys());
+  CHECK_FALSE(acceptor.rekeys());
+}
+
+TEST_CASE("nobody on the way can keep two ends from changing keys", "[seal]") {
+  LinkSeal dialler(ring_of({key_of('k')}), true, false, 3), acceptor(ring_of({key_of('k')}), false, false, 3);
+  Buffer opening = dialler.opening(), text, answer, nothing;
+  opening.back() ^= std::byte{1};  // the mark is the end of the random
+  REQUIRE(acceptor.receive(opening, text, answer));
+  REQUIRE(dialler.receive(answer, nothing, nothing));
+  CHECK(dialler.rekeys());
+  CHECK_FALSE(got(acceptor, record(dialler, "x").view()));
+  CHECK(acceptor.failure() == FrameReject::undecryptable);
+}
+
 TEST_CASE("a recorded connection opens nothing on another one, and another key nothing at all", "[seal]") {
   Ends then(ring_of({key_of('k')}), ring_of({key_of('k')}));
   const Bytes recorded = record(then.dialler, "hello");
