@@ -214,6 +214,16 @@ void first_packets(const fs::path& out) {
   const std::string frame = std::string("\x06\0", 2) + static_cast<char>(0x40 | message.size() >> 8) + static_cast<char>(message.size() & 0xff) + message;
   const std::string other_version = std::string("\xc0\x1a\x1a\x1a\x1a\x08", 6) + "dcid 8 b" + '\x08' + "scid 8 b";
   const std::string tail = piece(6, "\x10");
+  // Answers to whoever dials: a ServerHello, a Retry, another version, the end.
+  const std::string answer = std::string("\x03\x03") + std::string(32, 's') + listed(1, "") + std::string("\x13\x01\0", 3) +
+                             listed(2, extension(43, "\x03\x04") + extension(51, std::string("\0\x1d", 2) + listed(2, std::string(32, 'k'))));
+  const std::string server_hello = std::string(1, '\x02') + listed(3, answer);
+  const std::string server_frame =
+      std::string("\x06\0", 2) + static_cast<char>(0x40 | server_hello.size() >> 8) + static_cast<char>(server_hello.size() & 0xff) + server_hello;
+  folder.add('\4' + piece(3, server_frame) + tail);
+  folder.add('\4' + piece(3, std::string("\x02\0\0\0\0", 5) + server_frame.substr(0, 50)) + piece(3, server_frame) + piece(6, "\xff") + tail);
+  folder.add('\4' + piece(3, std::string("\x1c\x02\x06\0", 4)) + tail);
+  folder.add('\4' + piece(0, std::string("\xf0\0\0\0\x01\x08", 6) + "8 bytes." + "\x08" + "8 bytes." + std::string(40, 'r')) + piece(6, "\x40") + tail);
   for (const char choices : {'\0', '\1', '\2'}) {
     folder.add(choices + piece(2, frame) + tail);
     folder.add(choices + piece(2, frame.substr(0, 40)) + piece(10, frame) + piece(7, "") + tail);
