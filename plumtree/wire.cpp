@@ -127,7 +127,6 @@ template <> inline constexpr std::size_t kFields<Gossip> = 9;
 template <> inline constexpr std::size_t kFields<About> = 5;  ///< more in a gossip of type `described`
 template <> inline constexpr std::size_t kFields<Run> = 2;    ///< more in one of type `run`
 template <> inline constexpr std::size_t kFields<Signature> = kSignatureFields;  ///< more in one of type `signed_`, the type that it would be else among them
-template <> inline constexpr std::size_t kFields<Cut> = kCutFields;
 template <> inline constexpr std::size_t kFields<IHave> = 3;
 template <> inline constexpr std::size_t kFields<Graft> = 3;
 template <> inline constexpr std::size_t kFields<Prune> = 1;

@@ -13,6 +13,10 @@
 #include <plumtree/wire.hpp>
 #include <plumvine/config.hpp>
 
+#ifdef PLUMVINE_QUIC
+#include <transport/quic/tickets.hpp>
+#endif
+
 #include "support/random_frame.hpp"
 
 using namespace plumvine;
@@ -184,6 +188,70 @@ void vectors(const fs::path& out, const fs::path& from) {
   }
 }
 
+#ifdef PLUMVINE_QUIC
+/// A first message of TLS, as far as lists go; then what clients send without one.
+void first_packets(const fs::path& out) {
+  Folder folder(out, "quic");
+  const auto piece = [](int kind, const std::string& bytes) {
+    return std::string{static_cast<char>(kind), static_cast<char>(bytes.size() >> 8), static_cast<char>(bytes.size() & 0xff)} + bytes;
+  };
+  const auto listed = [](int size_bytes, const std::string& bytes) {
+    std::string size;
+    for (int shift = 8 * (size_bytes - 1); shift >= 0; shift -= 8) size += static_cast<char>(bytes.size() >> shift & 0xff);
+    return size + bytes;
+  };
+  const auto extension = [&](int type, const std::string& bytes) {
+    return std::string{static_cast<char>(type >> 8), static_cast<char>(type & 0xff)} + listed(2, bytes);
+  };
+  const std::string hello = std::string("\x03\x03") + std::string(32, 'r') + listed(1, "") + listed(2, "\x13\x01\x13\x02\x13\x03") +
+                            listed(1, std::string(1, '\0')) +
+                            listed(2, extension(43, listed(1, "\x03\x04")) + extension(13, listed(2, "\x04\x03\x08\x04")) +
+                                          extension(10, listed(2, std::string("\0\x1d", 2))) +
+                                          extension(51, listed(2, std::string("\0\x1d", 2) + listed(2, std::string(32, 'k')))) +
+                                          extension(16, listed(2, listed(1, "plumvine"))) +
+                                          extension(57, std::string("\x04\x04\x80\x10\0\0\x05\x04\x80\x10\0\0\x0f\x08" "8 bytes.", 22)));
+  const std::string message = std::string(1, '\x01') + listed(3, hello);
+  const std::string frame = std::string("\x06\0", 2) + static_cast<char>(0x40 | message.size() >> 8) + static_cast<char>(message.size() & 0xff) + message;
+  const std::string other_version = std::string("\xc0\x1a\x1a\x1a\x1a\x08", 6) + "dcid 8 b" + '\x08' + "scid 8 b";
+  const std::string tail = piece(6, "\x10");
+  // Answers to whoever dials: a ServerHello, a Retry, another version, the end.
+  const std::string answer = std::string("\x03\x03") + std::string(32, 's') + listed(1, "") + std::string("\x13\x01\0", 3) +
+                             listed(2, extension(43, "\x03\x04") + extension(51, std::string("\0\x1d", 2) + listed(2, std::string(32, 'k'))));
+  const std::string server_hello = std::string(1, '\x02') + listed(3, answer);
+  const std::string server_frame =
+      std::string("\x06\0", 2) + static_cast<char>(0x40 | server_hello.size() >> 8) + static_cast<char>(server_hello.size() & 0xff) + server_hello;
+  folder.add('\4' + piece(3, server_frame) + tail);
+  folder.add('\4' + piece(3, std::string("\x02\0\0\0\0", 5) + server_frame.substr(0, 50)) + piece(3, server_frame) + piece(6, "\xff") + tail);
+  folder.add('\4' + piece(3, std::string("\x1c\x02\x06\0", 4)) + tail);
+  folder.add('\4' + piece(0, std::string("\xf0\0\0\0\x01\x08", 6) + "8 bytes." + "\x08" + "8 bytes." + std::string(40, 'r')) + piece(6, "\x40") + tail);
+  for (const char choices : {'\0', '\1', '\2'}) {
+    folder.add(choices + piece(2, frame) + tail);
+    folder.add(choices + piece(2, frame.substr(0, 40)) + piece(10, frame) + piece(7, "") + tail);
+    folder.add(choices + piece(2, "") + piece(5, std::string(8, '\0')) + tail);
+    folder.add(choices + piece(2, "") + piece(5, std::string(8, '\x01')) + tail);
+    folder.add(choices + piece(4, "\x36" + std::string(50, 't')) + piece(4, "\xb6" + std::string(60, 't')) + tail);
+    folder.add(choices + piece(1, other_version) + piece(0, other_version) + tail);
+    folder.add(choices + piece(0, "\x40" + std::string(60, 's')) + piece(2, "\x1c\x0a" + std::string(4, '\0')) + piece(2, std::string("\x02\x05\0\0\x05", 5)) + tail);
+  }
+}
+
+void tickets(const fs::path& out) {
+  Folder folder(out, "tickets");
+  constexpr std::int64_t kNow = 1'800'000'000;
+  std::vector<quic::KnownEnd> ends(3);
+  for (std::size_t i = 0; i < 3; ++i) ends[i].address.port = static_cast<std::uint16_t>(i);
+  ends[0].token = Bytes::copy_of(std::string_view{"token"});
+  ends[1].ticket = quic::Ticket{Bytes::copy_of(std::string_view{"session"}), Bytes::copy_of(std::string_view{"limits"}), {"one", "two"}};
+  ends[2] = ends[1];
+  ends[2].token = ends[0].token;
+  for (std::size_t i = 0; i <= 3; ++i) {
+    const std::vector<quic::KnownEnd> some(ends.begin(), ends.begin() + static_cast<std::ptrdiff_t>(i));
+    folder.add('\0' + quic::format_tickets(some, kNow));
+    folder.add('\1' + quic::seal_tickets(some, "another secret", kNow));
+  }
+}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -196,6 +264,10 @@ int main(int argc, char** argv) {
   tags(argv[1]);
   nodes(argv[1]);
   digests(argv[1]);
+#ifdef PLUMVINE_QUIC
+  first_packets(argv[1]);
+  tickets(argv[1]);
+#endif
   if (argc > 2) vectors(argv[1], argv[2]);
   return 0;
 }

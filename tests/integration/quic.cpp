@@ -1,5 +1,6 @@
 #ifdef PLUMVINE_QUIC
 // Nodes whose links go over QUIC.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -36,6 +37,7 @@ class QuicFiles {
     config.tls_ca = write("ca.pem", pem.ca);
     config.transport = LinkTransport::quic;
   }
+  [[nodiscard]] std::string folder(const std::string& name) const { return dir_ / name; }
 
  private:
   std::string write(const std::string& name, const std::string& text) const {
@@ -108,6 +110,43 @@ TEST_CASE("members with QUIC and without are linked over TCP, and all deliver", 
   CHECK(cluster.exactly_once(publish_some(cluster, 60, 2000)));
   CHECK_FALSE(cluster.nodes[2]->snapshot()->transport.quic.on);
   for (const auto& node : cluster.nodes) CHECK(node->snapshot()->transport.quic.fallbacks == 0);
+}
+
+TEST_CASE("a member that is started again joins with data in its first packets, by the tickets in its data directory", "[quic]") {
+  QuicFiles files;
+  const auto quic_of = [](const Node& node) { return node.snapshot()->transport.quic; };
+  Config config = node_config("n0");
+  files.use(config);
+  Journal journal;
+  auto stays = Node::start(config, journal_handlers(journal));
+  REQUIRE(stays);
+  Config comes = node_config("n1");
+  comes.seeds = {stays->address().to_string()};
+  comes.data_dir = files.folder("n1");
+  files.use(comes);
+  const std::string tickets = comes.data_dir + "/quic.tickets";
+  // Either may dial, and only who dialled has a ticket: so there are some runs.
+  bool dialled = false, early = false;
+  for (int run = 0; run < 6 && !early; ++run) {
+    Journal other;
+    auto node = Node::start(comes, journal_handlers(other));
+    REQUIRE(node);
+    REQUIRE(eventually([&] { return quic_of(*node).connections >= 1 && alive_members(*node) == 2; }));
+    REQUIRE(eventually([&] { return quic_of(*node).handshakes.total() >= 1; }));
+    early = quic_of(*node).handshakes[QuicHandshake::early] >= 1;
+    if (run == 0) CHECK_FALSE(early);
+    CHECK((dialled || !early));
+    auto sent = node->broadcast(Bytes::copy_of(std::string_view{"hello again"}));
+    REQUIRE(sent);
+    REQUIRE(journal.wait([&](const Journal& j) { return j.copies.contains(*sent); }));
+    node->stop();
+    dialled = std::filesystem::exists(tickets) && std::filesystem::file_size(tickets) > 100;
+    REQUIRE(eventually([&] { return state_of(*stays, "n1") != MemberState::alive; }));
+  }
+  CHECK(early);
+  struct stat found {};
+  REQUIRE(stat(tickets.c_str(), &found) == 0);
+  CHECK((found.st_mode & 0777) == 0600);
 }
 
 TEST_CASE("QUIC without certificates is refused, and so is a port that is taken", "[quic]") {

@@ -223,10 +223,23 @@ TEST_CASE("a start with files that others would refuse is refused", "[tls]") {
   CHECK_THAT(half.error().message, Contains("tls_ca"));
 }
 
-TEST_CASE("certificates and CAs change under load, and nothing is lost", "[tls]") {
+namespace {
+
+/// Certificates and CAs of five members change under load.
+void rotate_under_load(LinkTransport transport) {
   TlsCluster secure;
-  secure.more = [](Config& config) { config.tls_overlap = 3s; };
+  secure.more = [&](Config& config) {
+    config.tls_overlap = 3s;
+    config.transport = transport;
+  };
   Cluster f(5, secure.config());
+  const auto links_over_quic = [&] {
+    std::uint64_t ends = 0;
+    for (const auto& node : f.nodes) ends += node->snapshot()->transport.quic.connections;
+    return ends;
+  };
+  const bool quic = transport == LinkTransport::quic;
+  if (quic) REQUIRE(eventually([&] { return links_over_quic() >= 8; }));  // four links at least, each with two ends
   std::atomic<bool> enough{false};
   std::vector<MessageId> ids;
   std::thread publisher([&] {
@@ -260,6 +273,7 @@ TEST_CASE("certificates and CAs change under load, and nothing is lost", "[tls]"
     for (const auto& node : f.nodes) cut += tls_rejected(*node, TlsReject::unknown_ca);
     return cut > 0;
   }));
+  CHECK(secure.log.count("PV1216") > 0);
   enough = true;
   publisher.join();
   REQUIRE(ids.size() > 100);
@@ -267,8 +281,18 @@ TEST_CASE("certificates and CAs change under load, and nothing is lost", "[tls]"
   for (std::size_t i = 0; i < 5; ++i) {
     CHECK(eventually([&] { return alive_members(*f.nodes[i]) == 5; }));
     CHECK(f.journals[i]->read([](const Journal& j) { return j.lost; }) == 0);
+    CHECK(f.nodes[i]->snapshot()->transport.quic.fallbacks == 0);
   }
+  if (quic) CHECK(eventually([&] { return links_over_quic() >= 8; }));
 }
+
+}  // namespace
+
+TEST_CASE("certificates and CAs change under load, and nothing is lost", "[tls]") { rotate_under_load(LinkTransport::tcp); }
+
+#ifdef PLUMVINE_QUIC
+TEST_CASE("certificates and CAs change under load over QUIC, and nothing is lost", "[quic]") { rotate_under_load(LinkTransport::quic); }
+#endif
 
 TEST_CASE("reload takes new files or says why not", "[tls]") {
   const Authority authority;

@@ -29,6 +29,7 @@ struct KeptTickets : LoopFixture {
     ends.push_back(end);
   }
   ~KeptTickets() {
+    uv_run(&loop, UV_RUN_DEFAULT);  // what is being written ends
     std::error_code ignored;
     std::filesystem::remove_all(folder, ignored);
   }

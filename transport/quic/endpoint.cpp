@@ -260,6 +260,8 @@ void QuicEndpoint::settle(const ConnPtr& conn, Timestamp now) {
   }
   const std::uint64_t sent_before = conn->seen.sent_bytes;
   add_numbers(*conn);
+  // Whoever goes on sending to a connection that is over keeps nothing of it alive.
+  if (quic.state() > State::up && now >= quic.expiry()) quic.due(now);
   if (quic.state() == State::gone && conn->shut) return erase(*conn);
   if (!conns_.contains(conn->id)) return;
   // Something may be overdue that cannot be sent, as when a new way is to be tried and the window is full: no reason to

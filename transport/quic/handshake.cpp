@@ -82,6 +82,7 @@ Handshake::Handshake(std::shared_ptr<const tls::Credentials> credentials, Handsh
                  "credentials");
   gnutls_session_set_verify_function(raw_session, verify);
   if (server) {
+    gnutls_handshake_set_hook_function(raw_session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_POST, on_hello);
     gnutls_certificate_server_set_request(raw_session, GNUTLS_CERT_REQUIRE);
     if (options_.tickets != nullptr) {
       const gnutls_datum_t key = tls::datum(options_.tickets->bytes());
@@ -106,6 +107,15 @@ Handshake::~Handshake() = default;
 int Handshake::verify(gnutls_session_t session) {
   auto* const reference = static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session));
   return static_cast<Handshake*>(reference->user_data)->judge() ? 0 : -1;
+}
+
+/// A client says what it allows in its first message (RFC 9001, section 8.2). The library looks for that at the end
+/// only, and takes it for a mistake of ours when it has to send something before.
+int Handshake::on_hello(gnutls_session_t session, unsigned, unsigned, unsigned, const gnutls_datum_t*) {
+  auto* const reference = static_cast<ngtcp2_crypto_conn_ref*>(gnutls_session_get_ptr(session));
+  ngtcp2_conn* const connection = static_cast<Handshake*>(reference->user_data)->connection_;
+  const bool said = ngtcp2_conn_get_remote_transport_params(connection) != nullptr;
+  return said ? 0 : GNUTLS_E_MISSING_EXTENSION;
 }
 
 int Handshake::on_ticket(gnutls_session_t session, unsigned, unsigned, unsigned, const gnutls_datum_t*) {

@@ -56,6 +56,8 @@ class Handshake {
 
  private:
   static int verify(gnutls_session_t session);
+  static int on_hello(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                      const gnutls_datum_t* message);
   static int on_ticket(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
                        const gnutls_datum_t* message);
 

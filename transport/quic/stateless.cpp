@@ -21,6 +21,7 @@ void cut(PacketBytes& bytes, ngtcp2_ssize size) {
 }  // namespace
 
 Outside look_at(BytesView packet) {
+  if (packet.empty()) return {};  // the library takes that for a mistake of ours
   ngtcp2_version_cid ids{};
   const int status = ngtcp2_pkt_decode_version_cid(&ids, raw(packet), packet.size(), Cid::kOurs);
   if (status != 0 && status != NGTCP2_ERR_VERSION_NEGOTIATION) return {};

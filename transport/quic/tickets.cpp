@@ -110,7 +110,7 @@ Result<std::vector<KnownEnd>> parse_tickets(BytesView text, std::int64_t now_s) 
   Reader in(text);
   const auto written_s = static_cast<std::int64_t>(in.number(8));
   if (!in.good()) return broken("it is cut short");
-  if (written_s > now_s || now_s - written_s > kTicketsKeptS)
+  if (written_s > now_s || written_s < now_s - kTicketsKeptS)
     return broken("it is more than a day old, or of the future");
   std::vector<KnownEnd> ends;
   while (!in.at_end()) {

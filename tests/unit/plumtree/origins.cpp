@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::int64_t kWall = 1'700'000'000'000'000;
 
-TreeConfig signing(SignOrigins mode) {
-  TreeConfig config;
-  config.sign_origins = mode;
-  return config;
-}
-
 /// One node that judges signatures; neighbours 1 to 3 are played by the test, and say that they look at signatures.
 struct Judging : Single {
   explicit Judging(SignOrigins mode = SignOrigins::require, const TopicConfigs& topics = {}, TreeConfig config = {})

@@ -355,6 +355,7 @@ TEST_CASE("versions of tomorrow are answered with the one that is spoken", "[qui
 TEST_CASE("noise on the port is counted and harms nobody", "[quic]") {
   QuicPair f;
   const ConnId other = f.connect();
+  f.fly({{f.a.address, f.b.address}, quic::Ecn::none, {}});
   const std::string text = noise(100'000);
   for (std::size_t i = 0; i + 1300 < text.size(); i += 1 + i % 997) {
     const auto bytes = as_bytes(text).subspan(i, 1 + i % 1300);
@@ -423,6 +424,28 @@ TEST_CASE("datagrams travel beside the stream, and too large ones are refused at
   std::size_t taken = 0;
   while (f.a.endpoint->send_datagram(QuicPair::kDial, as_bytes("many"))) ++taken;
   CHECK(taken == quic::Connection::kDatagramsMax);
+}
+
+TEST_CASE("a connection that is over is forgotten in time, however much is sent to it", "[quic]") {
+  QuicPair f;
+  std::vector<Flown> captured;
+  f.capture = &captured;
+  const ConnId other = f.connect();
+  f.capture = nullptr;
+  f.run_for(1s);
+  f.a.endpoint->close(QuicPair::kDial, CloseMode::abort, f.now);
+  REQUIRE(f.run_until([&] { return f.b.streams[other].ended; }));
+  const Flown first = captured.front();
+  REQUIRE(first.path.remote == f.b.address);
+  const Timestamp begin = f.now;
+  // Faster than any timer, and never quiet.
+  REQUIRE(f.run_until(
+      [&] {
+        f.flying.emplace(f.now + 100us, first);
+        return !f.b.endpoint->knows(other);
+      },
+      5s));
+  CHECK(f.now - begin < 3s);
 }
 
 TEST_CASE("a sink that is full is waited for", "[quic]") {

@@ -84,6 +84,9 @@ TEST_CASE("what lies under the seal is checked as if there was none", "[quic]") 
   for (std::size_t size = 0; size < text.size(); ++size)
     if (size != 8 && size != half && count(text.substr(0, size)) != -1) FAIL("cut at " << size);
   CHECK(count(text + "x") == -1);
+  // Times that no clock has.
+  CHECK(count("\x80" + std::string(7, '\0')) == -1);
+  CHECK(count("\x7f" + std::string(7, '\xff')) == -1);
   // A size that goes beyond all bounds, of the token.
   std::string huge = text;
   huge[8 + 18] = '\x7f';
