@@ -17,7 +17,8 @@ std::string new_key(Rng& rng) {
 
 }  // namespace
 
-Forger::Forger(SimCluster& cluster, std::size_t mad, std::uint64_t seed) : cluster_(cluster), mad_(mad), rng_(mix64(seed) ^ 0x666f7267) {
+Forger::Forger(SimCluster& cluster, std::size_t mad, std::uint64_t seed)
+    : cluster_(cluster), mad_(mad), rng_(mix64(seed) ^ 0x666f7267) {
   cluster_.node(mad_).meddle([this](ConnId conn, BytesView bytes) { read(conn, bytes); });
 }
 
@@ -25,7 +26,8 @@ Forger::Forger(SimCluster& cluster, std::size_t mad, std::uint64_t seed) : clust
 void Forger::read(ConnId conn, BytesView bytes) {
   constexpr std::size_t kMessageMax = 64 << 20;
   Stream& stream = streams_[conn];
-  if (!std::exchange(stream.begun, true) && !bytes.empty() && bytes[0] == wire::kLinkMagic) stream.preface = wire::kPrefaceSize;
+  if (!std::exchange(stream.begun, true) && !bytes.empty() && bytes[0] == wire::kLinkMagic)
+    stream.preface = wire::kPrefaceSize;
   const std::size_t skipped = std::min(stream.preface, bytes.size());
   stream.preface -= skipped;
   bytes = bytes.subspan(skipped);
@@ -33,15 +35,18 @@ void Forger::read(ConnId conn, BytesView bytes) {
   std::size_t done = 0;
   while (stream.bytes.size() - done >= wire::kLengthSize) {
     std::size_t length = 0;
-    for (std::size_t i = 0; i < wire::kLengthSize; ++i) length = length << 8 | std::to_integer<std::size_t>(stream.bytes[done + i]);
+    for (std::size_t i = 0; i < wire::kLengthSize; ++i)
+      length = length << 8 | std::to_integer<std::size_t>(stream.bytes[done + i]);
     if (stream.bytes.size() - done < wire::kLengthSize + length) break;
     const BytesView body = BytesView(stream.bytes).subspan(done + wire::kLengthSize, length);
     if (auto frame = wire::decode(Bytes::copy_of(body), kMessageMax)) {
       const auto* gossip = std::get_if<frame::Gossip>(&*frame);
       if (gossip && gossip->signature && gossip->run.count == 1 && gossip->origin != cluster_.node(mad_).name()) {
         newest_us_ = gossip->signature->at_us;
-        if (recorded_.size() < kRecordedMax) recorded_.push_back(*gossip);
-        else recorded_[static_cast<std::size_t>(rng_.below(kRecordedMax))] = *gossip;
+        if (recorded_.size() < kRecordedMax)
+          recorded_.push_back(*gossip);
+        else
+          recorded_[static_cast<std::size_t>(rng_.below(kRecordedMax))] = *gossip;
       }
     }
     done += wire::kLengthSize + length;
@@ -109,6 +114,8 @@ void Forger::act(bool careful) {
   play(Trick::retold, retold);
 }
 
-std::uint64_t Forger::played() const { return std::accumulate(played_.begin(), played_.end(), std::uint64_t{0}); }
+std::uint64_t Forger::played() const {
+  return std::accumulate(played_.begin(), played_.end(), std::uint64_t{0});
+}
 
 }  // namespace plumvine::sim

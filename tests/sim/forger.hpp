@@ -11,9 +11,9 @@
 
 namespace plumvine::sim {
 
-/// A member gone mad, where origins sign: beside what its process does it writes on its links broadcasts in the names of others, in
-/// every way that it can think of, and such as it has recorded. It knows everybody's name, instance and last sequence, and has keys of
-/// its own. It makes none in its own name: those it may.
+/// A member gone mad, where origins sign: beside what its process does it writes on its links broadcasts in the names
+/// of others, in every way that it can think of, and such as it has recorded. It knows everybody's name, instance and
+/// last sequence, and has keys of its own. It makes none in its own name: those it may.
 class Forger {
  public:
   enum class Trick : std::uint8_t {
@@ -36,8 +36,8 @@ class Forger {
 
   /// Before that member starts. It and the cluster outlive what is run of it.
   Forger(SimCluster& cluster, std::size_t mad, std::uint64_t seed);
-  /// Plays each trick once, on each of its links, with somebody's name. `careful`: only those for which a neighbour gets no marks, since it
-  /// may be that it does not know better; so it keeps its links.
+  /// Plays each trick once, on each of its links, with somebody's name. `careful`: only those for which a neighbour
+  /// gets no marks, since it may be that it does not know better; so it keeps its links.
   void act(bool careful);
 
   /// How often it was played on a link.
