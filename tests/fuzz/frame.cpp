@@ -1,5 +1,6 @@
 // The body of one link frame. Input: one byte that chooses the largest payload, then the body.
 // May hold 512 KiB for a body of at most 64 KiB (payloads are not copied).
+// What carries a signature is judged, too, with tools that are quick and not secure: a signature is what they make of the text.
 #include <algorithm>
 #include <string>
 
@@ -35,6 +36,53 @@ void compare_split(const Bytes& body, const Result<Frame>& whole, std::size_t ma
   if (split) fuzz::require(*split == *whole, "split and whole read the same");
 }
 
+/// FNV-1a over and over, so that a change of the text changes all of it.
+frame::Hash quick_hash(BytesView text) {
+  frame::Hash hash{};
+  std::uint64_t state = 0xcbf29ce484222325;
+  for (const std::byte byte : text) state = (state ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
+  for (std::size_t i = 0; i < hash.size(); ++i) {
+    state = (state ^ i) * 0x100000001b3;
+    hash[i] = static_cast<std::byte>(state >> 32 & 0xff);
+  }
+  return hash;
+}
+frame::SignatureBytes quick_signature(BytesView text) {
+  frame::SignatureBytes bytes{};
+  const frame::Hash hash = quick_hash(text);
+  std::copy(hash.begin(), hash.end(), bytes.begin());
+  return bytes;
+}
+
+/// Whatever a signature says, judging it ends; and what is signed anew is right, whole and, of a run, message by message.
+void judge(frame::Gossip gossip) {
+  if (!gossip.signature) return;
+  frame::SignTools tools;
+  tools.hash = quick_hash;
+  tools.sign = quick_signature;
+  tools.verify = [](const frame::PublicKey&, BytesView text, const frame::SignatureBytes& bytes) { return bytes == quick_signature(text); };
+  tools.cluster = std::string(255, 'c');
+  tools.own = gossip.signature->by;
+  (void)frame::is_signed_by(tools, gossip);
+  const InstanceId instance = frame::instance_of(tools, gossip.origin, tools.own);
+  gossip.id.origin = frame::is_parts(gossip.id.origin) ? frame::parts_origin(instance) : instance;
+  const std::int64_t at_us = gossip.signature->at_us;
+  gossip.signature = {};
+  gossip.signature = frame::sign(tools, gossip, at_us);
+  fuzz::require(frame::is_signed_by(tools, gossip), "what is signed is right");
+  if (gossip.run.count < 2) return;
+  const frame::RunProofs proofs(tools, gossip);
+  fuzz::require(proofs.good(), "the root of a run is the one that was signed");
+  frame::Gossip one = gossip;
+  one.run = {};
+  std::uint32_t index = 0;
+  for (frame::RunCutter cutter{gossip.run, gossip.payload}; !cutter.done(); ++one.id.sequence) {
+    one.payload = cutter.next();
+    one.signature = proofs.of(index++);
+    if (index % 64 == 1) fuzz::require(frame::is_signed_by(tools, one), "a message of a signed run has a proof");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -48,6 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return wire::decode(body, max_message_size, &reason);
   }();
   compare_split(body, frame, max_message_size);
+  if (frame && std::holds_alternative<frame::Gossip>(*frame)) judge(std::get<frame::Gossip>(*frame));
   if (!frame) {
     fuzz::require(reason != FrameReject::count_, "a refusal has a reason");
     return 0;

@@ -56,6 +56,13 @@ void frames(const fs::path& out) {
     parts.add("\x14" + gossip);
     ++i;
   }
+  Folder with_signature(out, "frame", "signed-");
+  for (std::size_t i = 0; i < 16;) {
+    const Frame frame = test::any_frame(rng, 1, 2);
+    if (!std::get<frame::Gossip>(frame).signature) continue;
+    with_signature.add("\x14" + on_wire(frame).substr(wire::kLengthSize));
+    ++i;
+  }
   Folder streams(out, "frame_stream");
   for (std::size_t first = 0; first < kKinds; ++first) {
     static constexpr std::array<unsigned char, 4> kFillers{0, 0xcf, 0x41, 0x85};

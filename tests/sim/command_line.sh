@@ -29,7 +29,7 @@ refused() {
 
 expect 0 "Exit status" --help
 expect 0 "plumvine-sim " --version
-for scenario in hour p1 p2 p3 p4 p5 p5-silent p6 p7 p8 orders swarm s1 s2 s3 s4 g1 g1-swim g2 r1 r2 idle demo split-heal churn stop-continue; do expect 0 "$scenario" list; done
+for scenario in hour p1 p2 p3 p4 p5 p5-silent p6 p7 p8 orders swarm s1 s2 s3 s4 g1 g1-swim g2 r1 r2 idle demo split-heal churn forge stop-continue; do expect 0 "$scenario" list; done
 expect 2 "split-heal" run p99
 refused "nothing to do"
 refused "unknown command 'walk'" walk

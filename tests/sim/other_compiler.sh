@@ -29,6 +29,7 @@ swarm --rounds 10 --seed 15
 demo --seed 6
 split-heal --seconds 30 --loss 1 --seed 7
 churn --seconds 200 --seed 8
+forge --nodes 6 --seconds 10 --seed 9
 stop-continue --seed 9
 s3 --nodes 20 --seconds 20 --seed 10
 g1 --nodes 30 --rounds 2 --seed 11

@@ -45,6 +45,7 @@ void SimNode::start(Config config, ClockSkew skew) {
   transport_ = std::make_unique<SimTransport>(network_, host_, names_, [this] {
     schedule_turn(time_.now() + kWakeDelay + rng_.jitter(kWakeDelay));
   });
+  if (meddle_) transport_->meddle(meddle_);
   DriverHooks hooks;
   hooks.on_acked = [this](const tree::Acked& acked) {
     acked_ = std::max(acked_, acked.up_to);

@@ -88,6 +88,10 @@ class SimNode final : private Loop {
   /// Broken invariants of the driver; empty when none or not running.
   [[nodiscard]] std::vector<std::string> broken_invariants() const;
   [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
+  /// As of `SimTransport`, for each process that is started from now on.
+  void meddle(std::function<void(ConnId, BytesView)> reads) { meddle_ = std::move(reads); }
+  /// Null: it does not run.
+  [[nodiscard]] SimTransport* transport() noexcept { return transport_.get(); }
   [[nodiscard]] std::size_t open_connections() const { return transport_ ? transport_->open_connections() : 0; }
 
  private:
@@ -116,6 +120,7 @@ class SimNode final : private Loop {
   ClockSkew skew_;
   InstanceId instance_{};
   std::string origin_key_;  ///< in PEM; outlives the process
+  std::function<void(ConnId, BytesView)> meddle_;
   std::unique_ptr<SimTransport> transport_;
   std::unique_ptr<Driver> driver_;
   bool paused_ = false, leaving_ = false, leave_done_ = false, deferred_ = false, in_turn_ = false, feeding_ = false;

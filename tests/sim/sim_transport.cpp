@@ -1,5 +1,9 @@
 #include "sim_transport.hpp"
 
+#include <utility>
+
+#include <plumtree/wire.hpp>
+
 namespace plumvine::sim {
 
 namespace {
@@ -17,14 +21,39 @@ void SimTransport::dial(ConnId conn, const Endpoint& to) {
 }
 
 std::size_t SimTransport::write(ConnId conn, std::span<const Bytes> batch) {
+  if (const auto it = meddled_.find(conn); it != meddled_.end() && !write_rest(conn, it->second)) return 0;
   const std::size_t n = network_.write(host_, conn, batch);
   stats_.tcp_sent_bytes += n;
+  if (reads_) {
+    std::size_t wanted = 0;
+    for (const Bytes& bytes : batch) wanted += bytes.size();
+    Meddled& stream = meddled_[conn];
+    if (!std::exchange(stream.begun, true) && !batch.empty() && !batch[0].empty() && batch[0].data()[0] == wire::kLinkMagic) stream.link = true;
+    stream.whole = n == wanted;
+  }
   return n;
+}
+
+std::size_t SimTransport::interject(const Bytes& frame) {
+  std::size_t links = 0;
+  for (auto& [conn, stream] : meddled_) {
+    if (!stream.link || !stream.begun || !stream.whole || !stream.rest.empty() || !known_.contains(conn)) continue;
+    stream.rest = frame;
+    (void)write_rest(conn, stream);
+    ++links;
+  }
+  return links;
+}
+
+bool SimTransport::write_rest(ConnId conn, Meddled& stream) {
+  if (!stream.rest.empty()) stream.rest = stream.rest.slice(network_.write(host_, conn, std::span{&stream.rest, 1}));
+  return stream.rest.empty();
 }
 
 void SimTransport::close(ConnId conn, CloseMode mode) {
   known_.erase(conn);
   paused_.erase(conn);
+  meddled_.erase(conn);
   network_.close(host_, conn, mode);
 }
 
@@ -96,6 +125,7 @@ bool SimTransport::poll(TransportEvents& process, std::size_t budget) {
         read_stream(item.conn, process);
         break;
       case Ready::writable:
+        if (const auto it = meddled_.find(item.conn); it != meddled_.end() && !write_rest(item.conn, it->second)) break;
         if (known_.contains(item.conn)) process.on_writable(item.conn);
         break;
       case Ready::refused:
@@ -132,6 +162,11 @@ void SimTransport::read_stream(ConnId conn, TransportEvents& process) {
     const std::span<std::byte> into = process.read_buffer(conn);
     const std::size_t n = network_.read(host_, conn, into);
     stats_.tcp_received_bytes += n;
+    if (reads_ && n > 0) {
+      Meddled& stream = meddled_[conn];
+      if (into[0] == wire::kLinkMagic && !stream.begun) stream.link = true;
+      if (stream.link) reads_(conn, into.first(n));
+    }
     process.on_read(conn, n);
   }
   if (known_.contains(conn)) readable(conn);

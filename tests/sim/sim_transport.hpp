@@ -42,6 +42,11 @@ class SimTransport final : public Transport, public KernelEvents {
   void writable(ConnId conn) override { post(Ready::writable, conn); }
   void refused(ConnId conn, const Error& why) override;
 
+  /// A tool beside the process, which reads along on what comes over its links, and writes frames between the process's own.
+  void meddle(std::function<void(ConnId, BytesView)> reads) { reads_ = std::move(reads); }
+  /// Writes this on each link on which the process has begun, where no frame is half written. On how many.
+  std::size_t interject(const Bytes& frame);
+
   /// One poll phase: hands what waits to the process, at most `budget` events. True: more waits.
   bool poll(TransportEvents& process, std::size_t budget);
   [[nodiscard]] bool idle() const noexcept { return ready_.empty() && packets_.empty(); }
@@ -72,6 +77,17 @@ class SimTransport final : public Transport, public KernelEvents {
   FlatSet<ConnId> known_, paused_, read_posted_, unaccepted_;
   std::uint64_t next_accepted_ = 0;
   TransportStats stats_;
+  /// Of links, while there is a `reads_`.
+  struct Meddled {
+    bool link = false;   ///< its dialler began with the magic of links
+    bool begun = false;  ///< the process has written
+    bool whole = true;   ///< all that it wanted to
+    Bytes rest;          ///< of an interjected frame: it goes before anything else
+  };
+  /// False: there is still some left, and the kernel says when it takes it.
+  bool write_rest(ConnId conn, Meddled& stream);
+  std::function<void(ConnId, BytesView)> reads_;
+  FlatMap<ConnId, Meddled> meddled_;
 };
 
 }  // namespace plumvine::sim

@@ -33,7 +33,8 @@ std::optional<std::string> not_simulated(const Config& config) {
       {"keyring", !config.keyring.empty()},   {"tls_cert", !config.tls_cert.empty()},   {"tls_key", !config.tls_key.empty()},
       {"tls_ca", !config.tls_ca.empty()},     {"data_dir", !config.data_dir.empty()},   {"start_from", config.start_from != "now"},
       {"http", !config.http.empty()},         {"http_token_file", !config.http_token_file.empty()},
-      {"transport", config.link.transport != LinkTransport::tcp}, {"log (set Cluster::on_log)", config.log != nullptr}, {"seed (set ClusterOptions::seed)", config.seed != 0},
+      {"transport", config.transport != LinkTransport::tcp},
+      {"log (set Cluster::on_log)", config.log != nullptr}, {"seed (set ClusterOptions::seed)", config.seed != 0},
   };
   for (const auto& [key, is_set] : keys)
     if (is_set) return std::string(key);

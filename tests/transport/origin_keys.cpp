@@ -1,11 +1,10 @@
 // Keys of those who sign, kept in a file.
-#include "transport/uv/origin_keys_file.hpp"
-
 #include <sys/stat.h>
 
 #include <filesystem>
 
 #include "support/uv_fixture.hpp"
+#include "transport/uv/origin_keys_file.hpp"
 
 using namespace plumvine;
 using namespace plumvine::test;
@@ -37,9 +36,10 @@ TEST_CASE("what is no list of keys is refused", "[origin_keys]") {
     REQUIRE(good.find(from) != std::string::npos);
     return std::string(good).replace(good.find(from), from.size(), to);
   };
-  for (const std::string& text : {std::string{}, good.substr(0, good.size() / 2), std::string{"[]"}, with("keys 1", "keys 9"), with("\"a\"", "\"\""),
-                                  with("\"AQEB", "\"?QEB"), with("\"AQEB", "\""), with("1700000000", "\"now\""), with("1700000000", "-1"),
-                                  with("1700000000", "9223372036854775807"), with("false", "0")}) {
+  for (const std::string& text :
+       {std::string{}, good.substr(0, good.size() / 2), std::string{"[]"}, with("keys 1", "keys 9"),
+        with("\"a\"", "\"\""), with("\"AQEB", "\"?QEB"), with("\"AQEB", "\""), with("1700000000", "\"now\""),
+        with("1700000000", "-1"), with("1700000000", "9223372036854775807"), with("false", "0")}) {
     INFO(text);
     const auto refused = uv::parse_origin_keys(text, "");
     REQUIRE_FALSE(refused);
@@ -47,7 +47,8 @@ TEST_CASE("what is no list of keys is refused", "[origin_keys]") {
   }
 }
 
-TEST_CASE("the file of keys is written soon after a change and at the end, for nobody else, and a failure is told once", "[origin_keys]") {
+TEST_CASE("the file of keys is written soon after a change and at the end, for nobody else, and a failure is told once",
+          "[origin_keys]") {
   LoopFixture f;
   std::string folder = (fs::temp_directory_path() / "plumvine-keys-XXXXXX").string();
   REQUIRE(mkdtemp(folder.data()) != nullptr);
@@ -55,7 +56,8 @@ TEST_CASE("the file of keys is written soon after a change and at the end, for n
   std::vector<frame::KeptKey> known{kept_key("a", 1)};
   std::vector<std::string> told;
   {
-    uv::OriginKeysFile file(&f.loop, path, "blue", [&] { return known; }, [&](std::string why) { told.push_back(std::move(why)); });
+    uv::OriginKeysFile file(
+        &f.loop, path, "blue", [&] { return known; }, [&](std::string why) { told.push_back(std::move(why)); });
     const auto in_file = [&]() -> std::vector<frame::KeptKey> {
       const auto text = uv::read_file(path, uv::kOriginKeysFileMax);
       if (!text) return {};

@@ -40,14 +40,16 @@ void Node::Impl::recall_origin_keys() {
   if (keys) {
     identity_.origin_keys = std::move(*keys);
     if (!identity_.origin_keys.empty())
-      notes_.push_back({LogLevel::info, "node", code::kRecalled,
-                        "Keys of " + std::to_string(identity_.origin_keys.size()) + " members are known from '" + path + "'"});
+      notes_.push_back(
+          {LogLevel::info, "node", code::kRecalled,
+           "Keys of " + std::to_string(identity_.origin_keys.size()) + " members are known from '" + path + "'"});
   } else if (keys.error().code == Errc::not_found) {
     notes_.push_back({LogLevel::info, "node", code::kRecalled, "Not using '" + path + "': " + keys.error().message});
   } else {
     notes_.push_back({LogLevel::warn, "node", code::kDataBroken,
                       "'" + path + "' cannot be understood: " + keys.error().message +
-                          "; the first key that is heard of a member is believed; " + data_dir_->set_aside(uv::kOriginKeysFile)});
+                          "; the first key that is heard of a member is believed; " +
+                          data_dir_->set_aside(uv::kOriginKeysFile)});
   }
 }
 

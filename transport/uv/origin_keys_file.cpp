@@ -16,7 +16,10 @@ constexpr std::int64_t kSecondUs = 1'000'000;
 std::string format_origin_keys(std::string_view label, const std::vector<frame::KeptKey>& keys) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const frame::KeptKey& kept : keys) {
-    nlohmann::ordered_json row{{"member", kept.member}, {"key", frame::to_text(kept.key)}, {"proven", kept.proven}, {"seen", kept.seen_us / kSecondUs}};
+    nlohmann::ordered_json row{{"member", kept.member},
+                               {"key", frame::to_text(kept.key)},
+                               {"proven", kept.proven},
+                               {"seen", kept.seen_us / kSecondUs}};
     try {
       (void)row.dump();
     } catch (const nlohmann::json::type_error&) {
@@ -35,11 +38,13 @@ Result<std::vector<frame::KeptKey>> parse_origin_keys(std::string_view json, std
   };
   if (!file.is_object() || text(file, "format") != kFormat || !file.contains("keys") || !file["keys"].is_array())
     return {Errc::invalid_argument, "it is no list of keys"};
-  if (text(file, "cluster") != label) return {Errc::not_found, "its keys are of the cluster \"" + text(file, "cluster") + "\""};
+  if (text(file, "cluster") != label)
+    return {Errc::not_found, "its keys are of the cluster \"" + text(file, "cluster") + "\""};
   std::vector<frame::KeptKey> keys;
   for (const auto& row : file["keys"]) {
     const std::string which = "key " + std::to_string(keys.size() + 1);
-    if (!row.is_object() || !row.contains("seen") || !row["seen"].is_number_integer() || !row.contains("proven") || !row["proven"].is_boolean())
+    if (!row.is_object() || !row.contains("seen") || !row["seen"].is_number_integer() || !row.contains("proven") ||
+        !row["proven"].is_boolean())
       return {Errc::invalid_argument, which + " is none"};
     const auto key = frame::parse_origin_key(text(row, "key"));
     const auto seen_s = row["seen"].get<std::int64_t>();
@@ -77,6 +82,8 @@ void OriginKeysFile::look(std::uint64_t version) {
   if (std::exchange(version_, version) != version && !std::exchange(due_soon_, true)) arm(kSoonMs);
 }
 
-void OriginKeysFile::finish() { file_.save(format_origin_keys(label_, keys_()), {}); }
+void OriginKeysFile::finish() {
+  file_.save(format_origin_keys(label_, keys_()), {});
+}
 
 }  // namespace plumvine::uv

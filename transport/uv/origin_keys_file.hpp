@@ -9,7 +9,7 @@
 
 #include "atomic_file.hpp"
 #include "handle.hpp"
-#include "plumtree/signature.hpp"
+#include "transport/crypto/ed25519.hpp"
 
 namespace plumvine::uv {
 

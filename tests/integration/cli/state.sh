@@ -77,7 +77,7 @@ end b TERM
 expect 0 "$cli" state verify --data-dir "$work/b.d"
 says '^peers\.json +good +1 member of the cluster ""$' && says '^keyring\.json +good +2 keys$' && says '^key-history\.json +good +1 key superseded$' && says '^messages\.db +good +[89][0-9] messages$'
 expect 0 "$cli" --json state verify --data-dir "$work/b.d"
-jq -e '.good and ([.files[].state] | unique == ["good"])' "$work/answer" >/dev/null || fail "$(cat "$work/answer")"
+jq -e '.good and ([.files[] | select(.name | startswith("origin") | not) | .state] | unique == ["good"]) and ([.files[] | select(.state == "absent") | .name] == ["origin.key", "origin-keys.json"])' "$work/answer" >/dev/null || fail "$(cat "$work/answer")"
 expect 1 "$cli" state verify --data-dir "$work/none" && says "cannot use '$work/none': No such file"
 expect 2 "$cli" state verify && says 'state verify --data-dir DIR'
 expect 2 "$cli" state mend --data-dir "$work/b.d"

@@ -7,7 +7,9 @@ using namespace plumvine::test;
 
 namespace {
 
-void signing(Config& config) { config.tree.sign_origins = SignOrigins::require; }
+void signing(Config& config) {
+  config.tree.sign_origins = SignOrigins::require;
+}
 
 bool heard(const TestNode& node, const std::string& text) {
   return std::any_of(node.messages.begin(), node.messages.end(), [&](const auto& one) { return one.second == text; });
@@ -27,9 +29,12 @@ TEST_CASE("a member whose links are of a version before signatures gets broadcas
   TestNode& a = c.add("a", signing);
   RawPeer raw{c.net.add_host("10.0.0.9:7946")};
   const Bytes address = Endpoint::parse("10.0.0.99:7946")->raw();
-  const Bytes meta = encode_tags({{std::string{kTagInstance}, to_string(InstanceId{5})}, {std::string{kTagLinks}, version}});
-  constexpr std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, std::byte{2}, std::byte{2}, std::byte{5}, std::byte{4}};
-  raw.host.send_packet(a.host.address(), swim::wire::encoded(swim::wire::Alive{1, "x", address.view(), 7946, meta.view(), BytesView(versions)}));
+  const Bytes meta =
+      encode_tags({{std::string{kTagInstance}, to_string(InstanceId{5})}, {std::string{kTagLinks}, version}});
+  constexpr std::array<std::byte, 6> versions{std::byte{1}, std::byte{5}, std::byte{2},
+                                              std::byte{2}, std::byte{5}, std::byte{4}};
+  raw.host.send_packet(a.host.address(), swim::wire::encoded(swim::wire::Alive{1, "x", address.view(), 7946,
+                                                                               meta.view(), BytesView(versions)}));
   raw.dial(a.host.address());
   c.run_for(10ms);
   raw.write(wire::preface());
@@ -77,7 +82,8 @@ TEST_CASE("a member that comes back hears that a name was forgotten, and forgets
   c.origin_keys = {old_key_of(c[0], "b"), old_key_of(c[0], "somebody")};
   TestNode& again = c.add("c", signing);
   c.origin_keys.clear();
-  REQUIRE(c.run_until([&] { return again.logged("info tree PV1312 The key that member b had before is forgotten"); }, 20s));
+  REQUIRE(
+      c.run_until([&] { return again.logged("info tree PV1312 The key that member b had before is forgotten"); }, 20s));
   TestNode& anew = c.add("b", signing);
   REQUIRE(c.run_until([&] { return again.snapshot()->tree.origin_keys == 4 && anew.ready(); }, 20s));
   anew.publish("with a new key");
