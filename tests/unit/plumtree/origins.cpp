@@ -402,7 +402,7 @@ TEST_CASE("a kept key goes by its age, by an order, and by one that was given me
 }
 
 TEST_CASE("where there is no room for keys those of an earlier run give way, the oldest first", "[origins][kept]") {
-  const TreeConfig config = signing(SignOrigins::require);
+  const TreeConfig config = Judging::with({}, SignOrigins::require);
   tree::Signing s(config, "n0", Signer("n0", 99).tools);
   s.set_wall(kWall, at(Duration{0}));
   const auto key = [](std::uint64_t i) { return frame::OriginKey{{}, i}; };
