@@ -546,7 +546,7 @@ bool MemberTable::doubtful(const Suspicion& suspicion, Timestamp now) const {
 }
 
 bool MemberTable::silent(Timestamp now) const {
-  return heard_ != Timestamp{INT64_MIN} && now - heard_ >= kSilence * core_.config.probe_interval;
+  return answered_ && heard_ != Timestamp{INT64_MIN} && now - heard_ >= kSilence * core_.config.probe_interval;
 }
 
 void MemberTable::heard(Timestamp now) {

@@ -132,6 +132,8 @@ class MemberTable {
   void found(Record& record, Timestamp now);
   /// Something came in from another member: we are not cut off.
   void heard(Timestamp now);
+  /// A probe of ours was answered.
+  void answered() noexcept { answered_ = true; }
   void extend_suspicions(Duration by);
 
   // Queries.
@@ -199,7 +201,7 @@ class MemberTable {
   /// Nobody confirmed it in all the time there was, we are unwell ourselves, and others are to be heard: then it is
   /// more likely that we cannot be heard than that the member is dead. Those who are well will find out.
   [[nodiscard]] bool doubtful(const Suspicion& suspicion, Timestamp now) const;
-  /// Nobody is to be heard: an answer could not come through either.
+  /// Nobody is to be heard, and somebody was, who answered: an answer could not come through now.
   [[nodiscard]] bool silent(Timestamp now) const;
   void set_state(Record& record, MemberState state, Timestamp now);
   void notify(MemberEvent::Kind kind, const Member& member, std::string_view from, std::string reason = {});
@@ -241,6 +243,7 @@ class MemberTable {
   Accusers accusers_;       ///< by the author that messages name
   Accusers tellers_;        ///< by whose table it is; nobody is named for it, a partition that heals makes such tables
   Timestamp heard_{INT64_MIN};
+  bool answered_ = false;  ///< at any time
   bool left_ = false;
   bool spread_ = true;
 };

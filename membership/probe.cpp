@@ -254,6 +254,7 @@ void Probe::measure(Timestamp now) {
 void Probe::succeed(ProbeResult how, Timestamp now) {
   core_.stats.probes.add(how);
   core_.awareness.apply(-1);
+  table_.answered();
   if (Record* record = table_.find(target_)) table_.found(*record, now);
   finish(now);
 }

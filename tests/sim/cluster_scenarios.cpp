@@ -152,7 +152,8 @@ Report forged(const Request& request, bool mad, Refusals* refusals) {
   c.stop_all_traffic();
   run.heal_within(60s, c.now(), "not one view again");
   run.rest(60s);
-  if (mad) {
+  // In a short run it may be shut out everywhere before it has played all.
+  if (mad && whole >= 60s) {
     for (std::size_t i = 0; i < Forger::kTricks; ++i)
       run.require(forger.played(static_cast<Forger::Trick>(i)) > 0, "trick " + std::to_string(i) + " was never played");
     run.require(refusals->refused > 0, "nothing was refused");

@@ -205,8 +205,10 @@ TEST_CASE("a suspect that talks over another channel is not declared dead, as lo
 namespace {
 /// Four others; n2 is accused and by so many that it would be dead after the least time, 4 s. The longest is 24 s.
 struct Silent : test::Lone {
-  Silent() {
+  explicit Silent(bool answered = true) {
     for (int i = 1; i <= 4; ++i) alive(i + 1);
+    const auto [sequence, name] = ping_in(until_sent(wire::MessageType::ping).value());
+    if (answered) ack(sequence, name[1] - '0');
     for (const char* accuser : {"n3", "n4", "n5"}) Lone::suspect(2, 1, accuser);
   }
   /// Time passes; `word` comes four times a second, if anything does.
@@ -223,6 +225,10 @@ TEST_CASE("who hears nobody ends no suspicion before the longest time, however m
   CHECK(lone.state(2) == MemberState::suspect);
   lone.pass(200ms);
   CHECK(lone.state(2) == MemberState::dead);
+  // Who never had an answer to a ping goes by what others say, as memberlist does.
+  Silent unanswered(false);
+  unanswered.pass(4100ms);
+  CHECK(unanswered.state(2) == MemberState::dead);
 }
 
 TEST_CASE("time in which nobody was to be heard does not count for a suspicion") {
