@@ -87,7 +87,8 @@ void Forger::act(bool careful) {
   const SimNode& victim = cluster_.node(who);
   const frame::Gossip next = next_of(victim);
   play(Trick::unsigned_, next);
-  const frame::SignTools fresh = *make_sign_tools(new_key(rng_), rng_.next(), victim.config().cluster);
+  const std::string fresh_key = new_key(rng_);
+  const frame::SignTools fresh = *make_sign_tools(fresh_key, rng_.next(), victim.config().cluster);
   frame::Gossip claimed = next;
   claimed.id.origin = frame::instance_of(fresh, claimed.origin, fresh.own);
   play(Trick::other_key, sign(fresh, claimed));
