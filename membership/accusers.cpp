@@ -8,7 +8,7 @@ namespace {
 constexpr Duration kShown = std::chrono::minutes{10};
 }
 
-bool Accusers::note(std::string_view accuser, std::string_view accused, std::size_t members, Timestamp now) {
+bool Accusers::note(std::string_view accuser, std::string_view accused, std::size_t members, Timestamp now, bool excused) {
   auto it = accusers_.find(accuser);
   if (it == accusers_.end()) {
     if (accusers_.size() >= kAccusersMax) {
@@ -26,12 +26,22 @@ bool Accusers::note(std::string_view accuser, std::string_view accused, std::siz
   }
   entry.last = now;
   if (entry.accused.size() < kAccusedMax && entry.accused.find(accused) == entry.accused.end()) entry.accused.emplace(accused);
-  if (entry.accused.size() > std::min(std::max(kLeast, members / 2), kAccusedMax - 1)) entry.too_many = true;
+  if (entry.accused.size() > most(members)) entry.too_many = true;
   if (!entry.too_many) return true;
+  if (excused) return false;
   entry.most = entry.accused.size();
   entry.doubted_at = now;
   ++entry.doubted;
   return false;
+}
+
+void Accusers::found(std::string_view accused, std::size_t members) {
+  for (auto& [name, entry] : accusers_) {
+    const auto it = entry.accused.find(accused);
+    if (it == entry.accused.end()) continue;
+    entry.accused.erase(it);
+    entry.too_many = entry.accused.size() > most(members);
+  }
 }
 
 bool Accusers::is_doubted(std::string_view accuser, Timestamp now) const {

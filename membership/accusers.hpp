@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -15,7 +16,8 @@ namespace plumvine::swim {
 /// Counts whom each member accuses, so that one that accuses everybody is not believed.
 ///
 /// A member may accuse half of the table, and three in any case, within `kWindow`: more is what a stalled, cut-off or mad member does,
-/// not what it can have found out one probe at a time. A partition that cuts off more than half is found by our own probes.
+/// not what it can have found out one probe at a time. What we find ourselves does not count: where most of a cluster dies at once, those who
+/// live accuse all of them, and rightly.
 ///
 /// Bounds: `kAccusersMax` accusers (the one silent for longest goes) with `kAccusedMax` names each. Pure; owned by `MemberTable`.
 class Accusers {
@@ -25,14 +27,17 @@ class Accusers {
   static constexpr std::size_t kAccusersMax = 64;
   static constexpr std::size_t kAccusedMax = 1024;
 
-  /// Notes an accusation in a table of `members`. False: its author has accused too many.
-  bool note(std::string_view accuser, std::string_view accused, std::size_t members, Timestamp now);
+  /// Notes an accusation in a table of `members`. False: its author has accused too many. `excused`: it is not to blame for that.
+  bool note(std::string_view accuser, std::string_view accused, std::size_t members, Timestamp now, bool excused = false);
+  /// We found the same ourselves: it counts against nobody, in a table of `members`.
+  void found(std::string_view accused, std::size_t members);
   /// Whether `accuser` has accused too many in this window. Notes nothing.
   [[nodiscard]] bool is_doubted(std::string_view accuser, Timestamp now) const;
   /// Those that were not believed within the last ten minutes, by name.
   [[nodiscard]] std::vector<AccuserInfo> infos(Timestamp now) const;
 
  private:
+  static std::size_t most(std::size_t members) { return std::min(std::max(kLeast, members / 2), kAccusedMax - 1); }
   struct Accuser {
     Timestamp began, last;
     Timestamp doubted_at{INT64_MIN / 2};

@@ -271,6 +271,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   if (!over && source == Accusation::exchange && record != self_ && !tellers_.note(why, news.node, order_.size(), now))
     return core_.stats.doubted.add(Doubted::too_many);
   if (record->suspicion) {
+    if (source == Accusation::probe) accusers_.found(news.node, order_.size());
     const bool confirmed = record->suspicion->confirm(news.from, now);
     const bool refuted = record->suspicion->accuse(news.incarnation, now);
     if (confirmed && may_accuse(news.from)) core_.queue.queue(record->member.name, wire::encoded(news));
@@ -287,6 +288,7 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
   record->member.incarnation = Incarnation{news.incarnation};
   set_state(*record, MemberState::suspect, now);
   start_suspicion(*record, news.from, now);
+  if (source == Accusation::probe) accusers_.found(news.node, order_.size());
   ++core_.stats.suspicions;
   core_.stats.accusations.add(source);
   if (source == Accusation::exchange) why = "it was not alive in " + (why.empty() ? "a table exchange" : "the table of " + why);
@@ -426,8 +428,16 @@ void MemberTable::answer_accusation(std::uint32_t accused, std::string_view accu
 }
 
 bool MemberTable::believable(std::string_view accuser, std::string_view accused, Timestamp now) {
-  if (accuser == core_.identity.name || accusers_.note(accuser, accused, order_.size(), now)) return true;
+  if (accuser == core_.identity.name) return true;
+  // What we found ourselves needs nobody's word: where many die at once, all who live accuse many.
+  const Record* record = find(accused);
+  if (record != nullptr && record->suspicion && record->suspicion->is_accuser(core_.identity.name)) return true;
+  // Who was accused itself was cut off, and accuses others for that: it is not believed, and not to blame.
+  const Record* author = find(accuser);
+  const bool cut_off = author != nullptr && (author->member.state != MemberState::alive || (author->flaps > 0 && now - author->flapped_at < Accusers::kWindow));
+  if (accusers_.note(accuser, accused, order_.size(), now, cut_off)) return true;
   core_.stats.doubted.add(Doubted::too_many);
+  if (cut_off) return false;
   core_.log(LogLevel::warn, "PV1126",
             fmt::format("Member {} accuses more members than can be, {} among them: it is not believed", accuser, accused),
             {{"member", std::string(accuser)}, {"accused", std::string(accused)}});
@@ -509,7 +519,7 @@ Record* MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
     return &record;
   }
   if (doubtful(*record.suspicion, now)) {
-    record.suspicion->restart(now);
+    record.suspicion->hold(now);
     core_.timers.set({TimerKind::suspicion, id}, record.suspicion->due());
     return nullptr;
   }
@@ -537,10 +547,14 @@ bool MemberTable::suspect_answered(std::uint32_t sequence, const Endpoint& from,
 namespace {
 /// In probe intervals.
 constexpr int kSilence = 3;
+/// So many probes in a row of members that nobody suspects were answered: then we are heard.
+constexpr std::uint32_t kHeardWell = 3;
 }  // namespace
 
 bool MemberTable::doubtful(const Suspicion& suspicion, Timestamp now) const {
-  if (suspicion.k() == 0 || suspicion.confirmations() > 0 || core_.awareness.score() == 0) return false;
+  if (suspicion.k() == 0 || suspicion.confirmations() > 0 || core_.awareness.score() == 0 || !suspicion.may_hold(now)) return false;
+  if (!suspicion.is_accuser(core_.identity.name)) return false;
+  if (answered_in_a_row_ >= kHeardWell) return false;
   constexpr int kSilentPeriods = 5;
   return heard_ != Timestamp{INT64_MIN} && now - heard_ < kSilentPeriods * core_.config.probe_interval;
 }
@@ -549,10 +563,15 @@ bool MemberTable::silent(Timestamp now) const {
   return answered_ && heard_ != Timestamp{INT64_MIN} && now - heard_ >= kSilence * core_.config.probe_interval;
 }
 
+void MemberTable::probed(const Record* target, bool answered) {
+  answered_ = answered_ || answered;
+  if (target != nullptr && target->member.state == MemberState::alive) answered_in_a_row_ = answered ? answered_in_a_row_ + 1 : 0;
+}
+
 void MemberTable::heard(Timestamp now) {
   if (silent(now)) {
     for (Record* record : suspects_) {
-      record->suspicion->resume(now - heard_, now);
+      record->suspicion->resume(now);
       core_.timers.set({TimerKind::suspicion, record->id}, record->suspicion->due());
     }
   }
