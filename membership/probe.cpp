@@ -196,7 +196,7 @@ void Probe::seen_alive(std::string_view name, Timestamp until, Timestamp now) {
   if (record == nullptr) return;
   record->seen_at = now;
   record->seen_until = until;
-  table_.heard(now);
+  table_.heard(record->endpoint, now);
 }
 
 void Probe::packet_from(std::string_view name, Timestamp now) {

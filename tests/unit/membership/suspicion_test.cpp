@@ -294,17 +294,21 @@ TEST_CASE("without packets a member that died is dead to the others after the lo
 }
 
 TEST_CASE("those who live when most die at once know it in time, and nobody blames another") {
-  test::Cluster cluster(9, 1);
-  cluster.start_all();
-  cluster.run(10s);
-  for (std::size_t i = 2; i < 9; ++i) cluster.kill(i);
-  cluster.run(60s);
-  for (std::size_t i = 2; i < 9; ++i) {
-    CHECK(cluster.state(0, i) == MemberState::dead);
-    CHECK(cluster.state(1, i) == MemberState::dead);
+  for (std::uint32_t seed = 1; seed <= 4; ++seed) {
+    INFO(seed);
+    test::Cluster cluster(9, seed);
+    cluster.start_all();
+    cluster.run(10s);
+    for (std::size_t i = 2; i < 9; ++i) cluster.kill(i);
+    cluster.run(60s);
+    for (std::size_t i = 2; i < 9; ++i) {
+      CHECK(cluster.state(0, i) == MemberState::dead);
+      CHECK(cluster.state(1, i) == MemberState::dead);
+    }
+    CHECK(cluster.state(0, 1) == MemberState::alive);
+    CHECK(cluster.state(1, 0) == MemberState::alive);
+    for (std::size_t i : {0, 1}) CHECK(cluster.node(i).accusers(cluster.now()).empty());
   }
-  CHECK(cluster.state(0, 1) == MemberState::alive);
-  CHECK(cluster.node(0).accusers(cluster.now()).empty());
 }
 
 TEST_CASE("a suspect hears of it before it is asked, so that its answer refutes") {
@@ -391,21 +395,4 @@ TEST_CASE("another probe interval counts at once") {
   config.probe_interval = 1s;
   lone.machine.configure(config, lone.now);
   CHECK(between(8, pings_in(10s), 10));
-}
-
-TEST_CASE("zz debug") {
-  for (int seed = 1; seed <= 12; ++seed) {
-  test::Cluster cluster(9, seed);
-  cluster.start_all();
-  cluster.run(10s);
-  for (std::size_t i = 2; i < 9; ++i) cluster.kill(i);
-  std::string line;
-  for (int t = 0; t < 200; t += 1) {
-    cluster.run(1s);
-    int dead[2]{};
-    for (std::size_t w : {0, 1}) for (std::size_t i = 0; i < 9; ++i) { auto s = cluster.state(w, i); dead[w] += s && *s == MemberState::dead; }
-    if (dead[0] == 7 && dead[1] == 7) { line += std::to_string(t + 1); break; }
-  }
-  WARN(line << " |");
-  }
 }
