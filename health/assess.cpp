@@ -320,10 +320,10 @@ class Judge {
            });
   }
 
-  /// Nobody else is alive or known to be dead, and a seed that is somebody else does not answer.
+  /// Nobody else is alive, nobody died whom PV2005 or PV2006 name, and a seed that is somebody else does not answer.
   [[nodiscard]] bool alone() const {
     const auto& p = report_.peer_health;
-    return p.members_alive <= 1 && p.members_suspect + p.members_dead == 0 &&
+    return p.members_alive <= 1 && p.members_suspect == 0 && s_.unreachable.empty() &&
            std::any_of(s_.seeds.begin(), s_.seeds.end(), [](const SeedInfo& seed) { return !seed.alive && !seed.self; });
   }
 

@@ -211,7 +211,13 @@ void Engine::Impl::keys_saved(const Status& status) {
 }
 
 void Engine::Impl::key_changed(const KeySave& save) {
-  if (!save.own) return key_queries_->answer(save.query, save.response, now_);
+  if (!save.own) {
+    serf::KeyResponse response = save.response;
+    const auto asker = known_.find(save.query.by);
+    const bool ours = asker != known_.end() && asker->second.peer;
+    if (response.result && !ours) response.message.clear();  // Serf's members log whatever comes with a success as a warning
+    return key_queries_->answer(save.query, std::move(response), now_);
+  }
   if (!key_job_) return;
   end_order({{config_.name, save.response.result ? Outcome::confirmed : Outcome::failed, save.response.message}});
 }

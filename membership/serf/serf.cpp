@@ -153,7 +153,8 @@ void Serf::user_message(const swim::UserMessage& received, Timestamp now) {
 bool Serf::on_leave(const Leave& intent, Timestamp now) {
   if (!clock_.witness(intent.time)) return counts_.add(SerfMessage::malformed), false;
   if (intent.node == name_) {
-    if (intent.time <= own_time_) return counts_.add(SerfMessage::repeated), false;
+    // At the time of our own join it counts as well: whoever had it first does not believe the join.
+    if (intent.time < own_time_ || (intent.time == own_time_ && (leaving_ || !said_join_))) return counts_.add(SerfMessage::repeated), false;
     counts_.add(SerfMessage::fresh);
     if (leaving_) {
       own_time_ = intent.time;
@@ -276,7 +277,8 @@ void Serf::user_state(BytesView bytes, Timestamp now) {
   std::sort(state.left.begin(), state.left.end());
   for (const auto& [name, time] : state.status_times) {
     if (!std::binary_search(state.left.begin(), state.left.end(), name)) {
-      on_join({time, name}, now);
+      // A later word about us than our last may have been that we leave: tables do not say.
+      if (on_join({time, name}, now) && name == name_ && said_join_ && !leaving_) say_join(now);
       continue;
     }
     // Tables say of the dead only that they are dead. That one of them had left is passed on, or who was missed by the word

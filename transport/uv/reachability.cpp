@@ -66,9 +66,10 @@ void judge_udp(Ways& ways, const MemberInfo& info, const ReachCheck* check, cons
   if (check->udp || (far != nullptr && far->udp)) {
     ways.udp_out = ways.udp_in = Way::open;
   } else {
-    ways.udp_in = check->heard ? Way::open : far != nullptr || info.packets == PacketPath::in_blocked ? Way::blocked : Way::unknown;
+    const bool known_open = info.packets == PacketPath::out_blocked;  // what it sends by itself arrives
+    ways.udp_in = check->heard || known_open ? Way::open : far != nullptr || info.packets == PacketPath::in_blocked ? Way::blocked : Way::unknown;
     if (far != nullptr) ways.udp_out = far->heard ? Way::open : Way::blocked;
-    else if (check->heard || !is_there(info)) ways.udp_out = Way::blocked;
+    else if (check->heard || known_open || !is_there(info)) ways.udp_out = Way::blocked;
   }
 }
 

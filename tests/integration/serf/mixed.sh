@@ -103,6 +103,13 @@ serf force-leave -prune -rpc-addr="${rpc[s1]}" p4 >/dev/null || fail "serf force
 set_state gone p4 s4
 agreed $long "those that left are forgotten"
 
+# --- keys ----------------------------------------------------------------------------------------------------------
+# Ours write theirs nowhere. That is no news for Serf's log.
+other=$(head -c "$4" /dev/urandom | base64)
+for order in install remove; do
+  serf keys -rpc-addr="${rpc[s1]}" "-$order=$other" >"$work/answer" 2>&1 || fail "serf keys -$order: $(cat "$work/answer")"
+done
+
 # --- queries and events ------------------------------------------------------------------------------------------
 # Three of Serf's ask at once, two with relayed answers; all that run answer each. (One agent that asks many at once loses
 # answers.)

@@ -175,6 +175,11 @@ TEST_CASE("without an answer of the far end only that is said which is known", "
   CHECK(alone["members"][0]["tcp"]["out"] == "blocked");
   CHECK(alone["members"][0]["answered"] == false);
   CHECK(alone["silent"] == json::array({"b"}));
+  // What it sends by itself arrives: then it is our packets that do not.
+  Snapshot heard = seen_by("a");
+  of(heard, "b").packets = PacketPath::out_blocked;
+  const json one_way = json::parse(reach_json(heard, "b", {{{"b", checked("b", false, true, false)}}, answered({}, {"b"})}, 1400));
+  CHECK(one_way["members"][0]["udp"] == json({{"out", "blocked"}, {"in", "open"}}));
   // Not pinged: what probes found.
   Snapshot known = seen_by("a");
   of(known, "c").packets = PacketPath::out_blocked;

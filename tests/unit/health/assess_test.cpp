@@ -347,8 +347,13 @@ TEST_CASE("a member that is alone says so, with what its seeds fail with", "[hea
   CHECK(std::get<std::string>(judged(s).reasons[0].evidence[0].second).ends_with("; 2 more"));
   s.members.push_back(member("serf", MemberState::alive, false));
   CHECK(judged(s).status == HealthStatus::healthy);
-  s.members[1] = member("b", MemberState::dead, false);  // it is known whom it lost
-  CHECK(judged(s).status == HealthStatus::healthy);
+  s.members[1] = member("serf", MemberState::dead, false);
+  CHECK(codes_of(judged(s)) == Codes{"PV2009"});
+  s.unreachable = {"b"};  // it is said whom it lost
+  s.partition = PartitionState::partial;
+  CHECK(codes_of(judged(s)) == Codes{"PV2005"});
+  s.unreachable.clear();
+  s.partition = PartitionState::healthy;
   s.joined = false;
   CHECK(codes_of(judged(s)) == Codes{"PV2002"});
   CHECK(std::get<std::string>(judged(s).reasons[0].evidence[1].second).starts_with("db:7946 ("));

@@ -236,6 +236,37 @@ TEST_CASE("a word that we leave is refuted by a newer join intent", "[serf]") {
   CHECK(f.said(serf::MessageType::leave).empty());  // what is untrue is not passed on
 }
 
+TEST_CASE("a word that we leave of the time of our join is refuted, too", "[serf]") {
+  Alone f;
+  f.meet("b");
+  f.serf.on_output(swim::UserState{serf::encode(serf::State{.time = 9, .event_time = 1, .query_time = 1, .status_times = {}, .left = {}, .events = {}})}, f.now);
+  f.drain();
+  f.pass(1s);
+  REQUIRE(f.said(serf::MessageType::join) == std::vector{serf::encode(serf::Join{9, "a"})});
+  // Whoever was forgotten a moment ago, and comes back: who heard that first passes over our join.
+  f.user(serf::encode(serf::Leave{9, "a", false}));
+  f.pass(1s);
+  CHECK(f.said(serf::MessageType::join).back() == serf::encode(serf::Join{10, "a"}));
+  f.user(serf::encode(serf::Leave{9, "a", false}));
+  CHECK(f.serf.messages()[SerfMessage::repeated] == 1);
+}
+
+TEST_CASE("a table with a later word about us than our last makes us say that we are here", "[serf]") {
+  Alone f;
+  f.meet("b");
+  const auto table = [&](serf::LTime of_us) {
+    f.sent.clear();
+    f.serf.on_output(swim::UserState{serf::encode(serf::State{.time = 30, .event_time = 1, .query_time = 1, .status_times = {{"a", of_us}}, .left = {}, .events = {}})}, f.now);
+    f.drain();
+    f.pass(1s);
+    return f.said(serf::MessageType::join);
+  };
+  CHECK(table(3) == std::vector{serf::encode(serf::Join{30, "a"})});
+  CHECK(table(30).empty());
+  CHECK(table(40) == std::vector{serf::encode(serf::Join{41, "a"})});
+  CHECK(table(41).empty());
+}
+
 TEST_CASE("the leave intent goes out before memberlist's farewell", "[serf]") {
   Alone f;
   f.meet("b");
