@@ -519,7 +519,7 @@ Record* MemberTable::suspicion_due(std::uint64_t id, Timestamp now) {
     return &record;
   }
   if (doubtful(*record.suspicion, now)) {
-    record.suspicion->hold(now);
+    record.suspicion->restart(now);
     core_.timers.set({TimerKind::suspicion, id}, record.suspicion->due());
     return nullptr;
   }
@@ -547,27 +547,19 @@ bool MemberTable::suspect_answered(std::uint32_t sequence, const Endpoint& from,
 namespace {
 /// In probe intervals.
 constexpr int kSilence = 3;
-/// So many probes in a row of members that nobody suspects were answered: then we are heard.
-constexpr std::uint32_t kHeardWell = 3;
 /// In probe intervals: who was heard within them is to be heard.
 constexpr int kVoicePeriods = 5;
 }  // namespace
 
 bool MemberTable::doubtful(const Suspicion& suspicion, Timestamp now) const {
-  if (suspicion.k() == 0 || suspicion.confirmations() > 0 || core_.awareness.score() == 0 || !suspicion.may_hold(now)) return false;
+  if (suspicion.k() == 0 || suspicion.confirmations() > 0 || core_.awareness.score() == 0) return false;
   if (!suspicion.is_accuser(core_.identity.name)) return false;
-  if (answered_in_a_row_ >= kHeardWell) return false;
   const auto late = [&](const Voice& voice) { return voice.at > now - kVoicePeriods * core_.config.probe_interval; };
   return static_cast<std::size_t>(std::count_if(voices_.begin(), voices_.end(), late)) >= std::min<std::size_t>(suspicion.k(), kVoicesMax);
 }
 
 bool MemberTable::silent(Timestamp now) const {
   return answered_ && heard_ != Timestamp{INT64_MIN} && now - heard_ >= kSilence * core_.config.probe_interval;
-}
-
-void MemberTable::probed(const Record* target, bool answered) {
-  answered_ = answered_ || answered;
-  if (target != nullptr && target->member.state == MemberState::alive) answered_in_a_row_ = answered ? answered_in_a_row_ + 1 : 0;
 }
 
 void MemberTable::heard(Timestamp now) {
@@ -580,12 +572,13 @@ void MemberTable::heard(Timestamp now) {
   heard_ = now;
 }
 
-void MemberTable::heard(const Endpoint& from, Timestamp now) {
+void MemberTable::packet_heard(const Endpoint& from, Timestamp now) {
   heard(now);
   if (suspects_.empty()) return;
   auto voice = std::find_if(voices_.begin(), voices_.end(), [&](const Voice& v) { return v.endpoint == from; });
   if (voice == voices_.end()) {
-    if (living_at(from) == nullptr) return;
+    const Record* record = living_at(from);
+    if (record == nullptr || record->suspicion) return;
     if (voices_.size() < kVoicesMax) return voices_.push_back({from, now});
     voice = std::min_element(voices_.begin(), voices_.end(), [](const Voice& a, const Voice& b) { return a.at < b.at; });
   }

@@ -132,9 +132,9 @@ class MemberTable {
   void found(Record& record, Timestamp now);
   /// Something came in from another member: we are not cut off.
   void heard(Timestamp now);
-  void heard(const Endpoint& from, Timestamp now);
-  /// A probe of ours was answered, or not.
-  void probed(const Record* target, bool answered);
+  void packet_heard(const Endpoint& from, Timestamp now);
+  /// A probe of ours was answered.
+  void answered() noexcept { answered_ = true; }
   void extend_suspicions(Duration by);
 
   // Queries.
@@ -199,7 +199,7 @@ class MemberTable {
   /// How many times longer a suspicion of it lasts.
   [[nodiscard]] std::uint32_t damping(Record& record, Timestamp now);
   void end_suspicion(Record& record);
-  /// We alone accuse it, in all the time there was, we are unwell ourselves, and as many others are to be heard as should have confirmed it:
+  /// We alone accuse it, in all the time there was, we are unwell ourselves, and packets come from as many others as should have confirmed it:
   /// then it is more likely that we cannot be heard than that the member is dead. Those who are well will find out.
   [[nodiscard]] bool doubtful(const Suspicion& suspicion, Timestamp now) const;
   /// Nobody is to be heard, and somebody was, who answered: an answer could not come through now.
@@ -249,9 +249,8 @@ class MemberTable {
     Timestamp at;
   };
   static constexpr std::size_t kVoicesMax = 8;
-  std::vector<Voice> voices_;  ///< living members that were heard while any was suspected; the one silent for longest goes
+  std::vector<Voice> voices_;  ///< alive members whose packets came while any other was suspected; the one silent for longest goes
   bool answered_ = false;  ///< at any time
-  std::uint32_t answered_in_a_row_ = 0;  ///< probes of members that were alive
   bool left_ = false;
   bool spread_ = true;
 };

@@ -196,7 +196,7 @@ void Probe::seen_alive(std::string_view name, Timestamp until, Timestamp now) {
   if (record == nullptr) return;
   record->seen_at = now;
   record->seen_until = until;
-  table_.heard(record->endpoint, now);
+  table_.heard(now);
 }
 
 void Probe::packet_from(std::string_view name, Timestamp now) {
@@ -254,15 +254,13 @@ void Probe::measure(Timestamp now) {
 void Probe::succeed(ProbeResult how, Timestamp now) {
   core_.stats.probes.add(how);
   core_.awareness.apply(-1);
-  Record* record = table_.find(target_);
-  table_.probed(record, true);
-  if (record != nullptr) table_.found(*record, now);
+  table_.answered();
+  if (Record* record = table_.find(target_)) table_.found(*record, now);
   finish(now);
 }
 
 void Probe::fail(Timestamp now) {
   core_.stats.probes.add(ProbeResult::failed);
-  table_.probed(table_.find(target_), false);
   // Lifeguard: helpers that did not even say no mean that we are the ones who cannot be heard.
   core_.awareness.apply(nacks_expected_ > 0 ? static_cast<std::int64_t>(nacks_expected_ - nacks_received_) : 1);
   const std::string target = target_;

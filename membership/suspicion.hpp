@@ -31,7 +31,7 @@ class Suspicion {
  public:
   Suspicion(std::string_view accuser, std::uint32_t k, Duration min, Duration max, Timestamp now, std::uint32_t incarnation = 0,
             bool ask = true)
-      : accusers_{std::string(accuser)}, incarnation_(incarnation), k_(k), ask_(ask), min_(min), max_(k < 1 ? min : max), born_(now), start_(now) {}
+      : accusers_{std::string(accuser)}, incarnation_(incarnation), k_(k), ask_(ask), min_(min), max_(k < 1 ? min : max), start_(now) {}
 
   /// Counts an independent accuser. False if it is known or if there are enough. Where the clock was past the least
   /// time already, a confirmation would end the suspicion at once, although the member may hear of it only now, for
@@ -55,17 +55,9 @@ class Suspicion {
   [[nodiscard]] Timestamp began() const noexcept { return start_; }
   /// The member lived just now.
   void restart(Timestamp now) {
-    born_ = now;
-    hold(now);
-  }
-  /// The clock starts again, since we may be the ones who cannot be heard; see `may_hold`.
-  void hold(Timestamp now) {
     start_ = now;
     asked_ = 0;
   }
-  /// No suspicion is held for longer than `kHoldMax` times the longest: whatever we can hear by then, the member is not there.
-  static constexpr int kHoldMax = 3;
-  [[nodiscard]] bool may_hold(Timestamp now) const { return now < born_ + max_ * kHoldMax; }
   [[nodiscard]] Timestamp deadline() const {
     return std::max(answer_by_, start_ + suspicion_remaining(confirmations(), k_, Duration{0}, min_, max_));
   }
@@ -78,7 +70,6 @@ class Suspicion {
   [[nodiscard]] bool was_asked(std::uint32_t sequence) const noexcept { return asked_ != 0 && asked_ == sequence; }
   /// The clock stood still for us: so it did for the suspicion.
   void extend(Duration by) {
-    born_ = born_ + by;
     start_ = start_ + by;
     if (answer_by_ != Timestamp{INT64_MIN}) answer_by_ = answer_by_ + by;
   }
@@ -103,7 +94,6 @@ class Suspicion {
   std::uint32_t asked_ = 0;
   Duration min_;
   Duration max_;
-  Timestamp born_;  ///< when it began, or the member was last known to live since
   Timestamp start_;
   Timestamp answer_by_{INT64_MIN};
 };

@@ -199,7 +199,7 @@ void Swim::Impl::handle_packet(const Endpoint& from, BytesView packet, Timestamp
   if (unpacker.in_clear() && !secured) ++core.stats.plaintext_frames;
   if (core.stats.rejected[PacketReject::plaintext] != clear) core.in_clear = {from, now, core.in_clear.count + 1};
   if (core.stats.rejected[PacketReject::wrong_label] != foreign) core.label_differs(from, now);
-  if (!parts.empty()) table.heard(from, now);
+  if (!parts.empty()) table.packet_heard(from, now);
   if (const Bytes& key = unpacker.opened_by(); !key.empty() && !core.identity.keyring->is_primary(key))
     if (const Record* record = table.living_at(from)) core.outbox.push(OtherKey{record->member.name, key});
   for (const wire::Part& part : parts) handle_part(from, part, now);
