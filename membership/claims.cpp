@@ -15,9 +15,6 @@ bool another_run(const Record& record, const wire::Alive& news) {
   return instance != InstanceId{} && record.instance != InstanceId{} && instance != record.instance;
 }
 
-/// So long the others may take to find out that our run before this one is gone.
-constexpr Duration kTakeover = std::chrono::seconds{3};
-
 wire::Alive decoded(const Bytes& claim, wire::Scratch& scratch) {
   wire::Alive news;
   PLUMVINE_CHECK(wire::decode_body(claim.view().subspan(1), news, scratch), "a claim is what we encoded");
@@ -77,9 +74,18 @@ bool MemberTable::settle_claim(Record& record, Timestamp now) {
   return true;
 }
 
+Duration MemberTable::takeover_time() const {
+  constexpr Duration kLeast = std::chrono::seconds{3};
+  return std::max(kLeast, 2 * core_.config.probe_interval);
+}
+
 std::optional<Endpoint> MemberTable::name_holder(Timestamp now) const {
-  if (!name_taken() || now - name_held_since_ < kTakeover) return std::nullopt;
+  if (!name_taken() || now - name_held_since_ < takeover_time()) return std::nullopt;
   return name_holder_;
+}
+
+bool MemberTable::awaits_name(Timestamp now) const {
+  return name_taken() && now - name_held_since_ < 3 * takeover_time();
 }
 
 void MemberTable::conflict(Record& record, const wire::Alive& news, Timestamp now) {

@@ -37,6 +37,11 @@ void Streams::send_digest(std::uint64_t id, Stream& stream) {
   send_exchange(id, stream, out, true);
 }
 
+/// Rows that are the same here and there are not sent. So where ours is not among those that may differ, we are known as we are.
+void Streams::compare_own(BytesView differing, std::uint64_t salt) {
+  if (!TableDigest::marked(differing, salt, core_.identity.name)) table_.known_as_we_are();
+}
+
 void Streams::serve_digest(Map::iterator it, Timestamp now) {
   Stream& stream = it->second;
   const BytesView body = stream.reader.body();
@@ -48,6 +53,7 @@ void Streams::serve_digest(Map::iterator it, Timestamp now) {
   TableDigest digest(theirs.salt, theirs.hashes.size() / wire::kBucketHash);
   table_.each_row([&](const wire::PushNodeState& row) { digest.add(row); });
   const wire::Buffer differing = digest.differing(theirs.hashes);
+  if (!stream.to_self) compare_own(differing, theirs.salt);
   send_table(it->first, stream, false,
              [&](const wire::PushNodeState& row) { return TableDigest::marked(differing, theirs.salt, row.name); }, differing);
   if (stream.to_self || !any(differing)) {
@@ -74,6 +80,7 @@ void Streams::digest_answered(Map::iterator it, Timestamp now) {
   const bool fine = stream.to_self || acceptable(body, stream.peer, now);
   if (fine && !stream.to_self) {
     merge_own(body, stream.peer, now);
+    compare_own(differing, stream.salt);
     if (any(differing)) {
       std::vector<std::uint64_t> known;  // what it has as we have it
       while (const auto row = rows.next()) known.push_back(TableDigest::hash_of(stream.salt, *row));

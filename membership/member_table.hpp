@@ -157,6 +157,10 @@ class MemberTable {
   [[nodiscard]] bool name_taken() const noexcept { return name_holder_.port != 0; }
   /// The address of that member; nothing where the name is ours, or where that may be our own run before this one.
   [[nodiscard]] std::optional<Endpoint> name_holder(Timestamp now) const;
+  /// It may still be our own run before this one: tables are compared more often, to have the name soon.
+  [[nodiscard]] bool awaits_name(Timestamp now) const;
+  /// Somebody's table has our name with us.
+  void known_as_we_are() noexcept { name_holder_ = {}; }
   /// Ticket of the broadcast that says we left; 0 where there is none.
   [[nodiscard]] BroadcastQueue::Ticket leave_ticket() const noexcept { return leave_ticket_; }
 
@@ -233,6 +237,9 @@ class MemberTable {
   std::uint64_t merged_ = 0;
   std::uint32_t incarnation_ = 0;  ///< our own counter, beside our record's field
   BroadcastQueue::Ticket leave_ticket_ = 0;
+  /// So long the others may take to find out that our run before this one is gone.
+  [[nodiscard]] Duration takeover_time() const;
+
   Endpoint name_holder_;           ///< port 0: nobody but us
   Timestamp name_held_since_;
   /// Whether others are told what `accuser` says: an observer accuses nobody itself.

@@ -140,6 +140,7 @@ class Streams {
   void merge_reply(BytesView body, const Endpoint& peer, Timestamp now);
   /// What the rows say about us, so that what we send next carries the refutation.
   void merge_own(BytesView body, const Endpoint& peer, Timestamp now);
+  void compare_own(BytesView differing, std::uint64_t salt);
   /// Whose table it is: the name, or the address where that is not known. Who opens a stream does not say its name, and its port is any.
   [[nodiscard]] std::string teller(const Endpoint& peer) const;
   void reject(Map::iterator it, PacketReject why, Timestamp now);

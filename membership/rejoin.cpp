@@ -236,7 +236,7 @@ bool Rejoin::answered(std::uint32_t sequence, Timestamp now) {
 void Rejoin::stream_done(const StreamResult& result, Timestamp now) {
   switch (result.purpose) {
     case StreamPurpose::periodic:
-      streams_.tick_early(result.ok && table_.merged() != merged_, now);
+      streams_.tick_early(result.ok && (table_.merged() != merged_ || table_.awaits_name(now)), now);
       break;
     case StreamPurpose::accepted:
     case StreamPurpose::stranger:

@@ -48,7 +48,7 @@ class Swim::Impl {
   void handle_part(const Endpoint& from, const wire::Part& part, Timestamp now);
   void on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now);
   void on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp now);
-  void on_proof(std::uint32_t sequence, Timestamp now);
+  bool on_proof(std::uint32_t sequence, Timestamp now);
   void on_suspect(const Endpoint& from, const wire::Suspect& news, Timestamp now);
   /// A member is told at its own address only that its news is stale, and not more than once a second.
   [[nodiscard]] static bool may_tell(Record& record, const Endpoint& from, Timestamp now);
@@ -228,7 +228,7 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
     case MessageType::nack: {
       wire::Nack nack;
       if (!wire::decode_body(part.body, nack, scratch)) return malformed();
-      probe.nacked(nack.sequence, now);
+      if (!probe.nacked(nack.sequence, now)) ++core.stats.unasked;
       return;
     }
     case MessageType::suspect: {
@@ -279,16 +279,17 @@ void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp no
   }
   if (probe.answered(ack.sequence, from, now) || relays.answered(ack.sequence)) return;
   if (table.suspect_answered(ack.sequence, from, now) || checks.answered(ack.sequence, from, now)) return;
-  if (!rejoin.answered(ack.sequence, now)) on_proof(ack.sequence, now);
+  if (!rejoin.answered(ack.sequence, now) && !on_proof(ack.sequence, now)) ++core.stats.unasked;
 }
 
 /// A member that was forgotten answers: it lives.
-void Swim::Impl::on_proof(std::uint32_t sequence, Timestamp now) {
+bool Swim::Impl::on_proof(std::uint32_t sequence, Timestamp now) {
   const auto claim = table.tombstones().answered(sequence);
-  if (!claim) return;
+  if (!claim) return false;
   wire::Alive news;
   wire::Scratch own;
   if (wire::decode_body(claim->view().subspan(1), news, own)) table.alive(news, now);
+  return true;
 }
 
 bool Swim::Impl::may_tell(Record& record, const Endpoint& from, Timestamp now) {
@@ -346,7 +347,7 @@ void Swim::Impl::stream_done(const StreamResult& result, Timestamp now) {
   if (result.purpose == StreamPurpose::probe_ping) {
     const auto sequence = static_cast<std::uint32_t>(result.context);
     if (!result.ok) probe.stream_failed(sequence, now);
-    else if (!probe.stream_answered(sequence, now)) on_proof(sequence, now);
+    else if (!probe.stream_answered(sequence, now) && !on_proof(sequence, now)) ++core.stats.unasked;
     return;
   }
   if (result.purpose == StreamPurpose::check_ping) return checks.stream_done(result, now);

@@ -318,6 +318,8 @@ constexpr std::array kRows{
     Row{"swim_accusations_doubted_total", counter, "", "why: too_many, heard",
         "Others' claims that a member is suspect or dead, not simply believed: their author accuses too many, or the accused is heard here.",
         [](const Source& s, Out& out) { by_reason(out, "why", s.snapshot.swim.doubted); }},
+    Row{"swim_answers_unasked_total", counter, "", "", "Acks and nacks that answer no open question: late, the second one, or forged. They change nothing.",
+        COUNT(swim.unasked)},
     Row{"swim_health_score", gauge, "", "", "Lifeguard's local health multiplier, 0 is well.",
         [](const Source& s, Out& out) { one(out, std::uint64_t{s.snapshot.swim.health_score}); }},
     Row{"swim_probe_rtt_seconds", Type::histogram, "seconds", "", "Round trips of direct probes.",

@@ -71,6 +71,7 @@ struct SwimStats {
   std::uint64_t gossip_queue_length = 0;
   CountedReasons<SerfMessage> serf_messages;
   std::uint64_t user_dropped = 0;     ///< user messages that had to leave the full queue early
+  std::uint64_t unasked = 0;          ///< acks and nacks that answer no question that is open
   CountedReasons<Doubted> doubted;    ///< accusations that were not simply believed
 };
 

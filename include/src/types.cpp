@@ -71,6 +71,7 @@ const char* Endpoint::undiallable() const noexcept {
   if (is_unspecified()) return "a wildcard cannot be dialled";
   const auto& a = address;
   if (is_v4()) {
+    if (a[12] == 0) return "an address of \"this network\" (0.0.0.0/8) cannot be dialled";
     if (a[12] >= 224 && a[12] <= 239) return "a multicast address is no member's";
     return a[12] >= 240 ? "a broadcast or reserved address cannot be dialled" : nullptr;
   }

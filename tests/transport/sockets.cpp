@@ -234,14 +234,19 @@ TEST_CASE("the advertised address follows the configuration, then the bound addr
   CHECK(uv::choose_advertised("10.1.2.3:99", bound)->endpoint == *Endpoint::parse("10.1.2.3:99"));
   CHECK(uv::choose_advertised("10.1.2.3", bound)->endpoint == *Endpoint::parse("10.1.2.3:4000"));
   CHECK_FALSE(uv::choose_advertised("0.0.0.0:99", bound));
-  for (const char* bad : {"224.0.0.1:99", "239.255.255.250", "255.255.255.255:99", "240.0.0.1:99", "[ff02::1]:99", "[fe80::1]:99"}) {
+  for (const char* bad : {"0.1.2.3:99", "192.0.2.1:99", "198.51.100.7", "203.0.113.9:99", "[fd00::7]:99", "224.0.0.1:99", "239.255.255.250", "255.255.255.255:99", "240.0.0.1:99", "[ff02::1]:99", "[fe80::1]:99"}) {
     CAPTURE(bad);
     const auto refused = uv::choose_advertised(bad, bound);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().message.find(std::string("advertise: ") + bad) == 0);
     CHECK(refused.error().message.find("give a") != std::string::npos);
   }
-  CHECK(uv::choose_advertised("[2001:db8::7]:99", bound)->endpoint == *Endpoint::parse("[2001:db8::7]:99"));
+  const auto refusal = [](const char* advertise, const char* at) { return uv::choose_advertised(advertise, *Endpoint::parse(at)).error().message; };
+  CHECK(uv::choose_advertised("[fd00::7]:99", *Endpoint::parse("[::]:4000"))->endpoint == *Endpoint::parse("[fd00::7]:99"));
+  CHECK(uv::choose_advertised("10.1.2.3:99", *Endpoint::parse("[::]:4000"))->endpoint == *Endpoint::parse("10.1.2.3:99"));
+  CHECK(refusal("10.1.2.3:99", "[::1]:4000").find("takes IPv6 alone") != std::string::npos);
+  CHECK(refusal("[fd00::7]:99", "0.0.0.0:4000").find("takes IPv4 alone") != std::string::npos);
+  CHECK(refusal("[2001:db8::7]:99", "[::]:4000").find("for documentation") != std::string::npos);
   CHECK_FALSE(uv::choose_advertised("", *Endpoint::parse("[fe80::1]:4000")));
   const auto any = uv::choose_advertised("", *Endpoint::parse("0.0.0.0:4000"));
   REQUIRE(any);

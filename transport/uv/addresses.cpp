@@ -79,6 +79,25 @@ Advertised choose_for_wildcard(bool v6_too) {
   return {loopback, "this host has no address but loopback, only local members can reach it"};
 }
 
+/// RFC 5737, RFC 3849.
+bool is_documentation(const Endpoint& endpoint) {
+  const auto& a = endpoint.address;
+  if (!endpoint.is_v4()) return a[0] == 0x20 && a[1] == 0x01 && a[2] == 0x0d && a[3] == 0xb8;
+  const auto starts = [&](std::uint8_t first, std::uint8_t second, std::uint8_t third) { return a[12] == first && a[13] == second && a[14] == third; };
+  return starts(192, 0, 2) || starts(198, 51, 100) || starts(203, 0, 113);
+}
+
+/// Why others cannot dial what is configured; null where they may.
+const char* unreachable(const Endpoint& advertised, const Endpoint& bound) {
+  if (const char* why = advertised.undiallable()) return why;
+  if (advertised.is_v4() && !bound.is_v4() && !bound.is_unspecified()) return "it is IPv4, but what is bound takes IPv6 alone";
+  if (!advertised.is_v4() && bound.is_v4()) return "it is IPv6, but what is bound takes IPv4 alone";
+  if (!is_documentation(advertised)) return nullptr;
+  const auto own = interface_addresses();
+  const bool ours = std::any_of(own.begin(), own.end(), [&](const Endpoint& e) { return e.address == advertised.address; });
+  return ours ? nullptr : "it is of a network for documentation (RFC 5737, RFC 3849), which nothing routes";
+}
+
 }  // namespace
 
 bool ipv6_available() {
@@ -121,7 +140,7 @@ Result<Advertised> choose_advertised(const std::string& configured, const Endpoi
     }
     auto found = resolve_local(parsed->to_string());
     if (!found) return found.error().with("advertise");
-    if (const char* why = found->front().undiallable())
+    if (const char* why = unreachable(found->front(), bound))
       return Error{Errc::invalid_argument, std::string(why) + ", give another address of this host"}.with("advertise: " + configured);
     return Advertised{found->front(), "as configured"};
   }

@@ -141,3 +141,39 @@ TEST_CASE("only the last claim of a name is kept", "[swim][claims]") {
   lone.suspect(7, 3, "n2");
   CHECK(place(lone) == Lone::at(16));
 }
+
+TEST_CASE("a new run elsewhere knows soon that the name is its own, and its farewell is heard", "[swim][claims]") {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    INFO(seed);
+    Cluster c(4, seed);
+    for (std::size_t i = 0; i < 3; ++i) c.start(i, {0});
+    c.run(5s);
+    c.kill(1);
+    c.start_as(1, 3, {0});
+    c.run(100ms);
+    CHECK(c.node(3).name_taken());
+    CHECK_FALSE(c.node(3).name_holder(c.now()));
+    REQUIRE(c.run_until(3s, [&] { return !c.node(3).name_taken(); }));
+    CHECK(c.state(0, 1) == MemberState::alive);
+    c.with(3, [&](swim::Swim& machine) { machine.leave(c.now()); });
+    c.run(1s);
+    CHECK(c.state(0, 1) == MemberState::left);
+    CHECK(c.state(2, 1) == MemberState::left);
+  }
+}
+
+TEST_CASE("whose name another process has says so, and compares tables no more often for it after a while", "[swim][claims]") {
+  Cluster c(4, 1);
+  for (std::size_t i = 0; i < 3; ++i) c.start(i, {0});
+  c.run(5s);
+  c.start_as(1, 3, {0});
+  c.run(3500ms);
+  CHECK(c.node(3).name_holder(c.now()) == Cluster::endpoint(1));
+  c.run(10s);
+  const auto compared = [&] { return c.node(3).stats().digests.total() + c.node(3).stats().push_pulls.total(); };
+  const std::uint64_t before = compared();
+  c.run(60s);
+  CHECK(compared() - before < 20);
+  CHECK(c.node(3).name_holder(c.now()) == Cluster::endpoint(1));
+  CHECK(c.state(0, 1) == MemberState::alive);
+}

@@ -38,7 +38,9 @@ class Cluster {
   static std::string name(std::size_t i) { return "n" + std::to_string(i); }
 
   /// Starts node i as a new process.
-  void start(std::size_t i, const std::vector<std::size_t>& seeds = {}) {
+  void start(std::size_t i, const std::vector<std::size_t>& seeds = {}) { start_as(i, i, seeds); }
+  /// The same under the name of node `named`.
+  void start_as(std::size_t named, std::size_t i, const std::vector<std::size_t>& seeds) {
     Node& node = *nodes_[i];
     node.instance = InstanceId{rng_.next()};
     ++node.life;
@@ -47,7 +49,7 @@ class Cluster {
     node.inbox.clear();
     const Endpoint self = endpoint(i);
     node.swim = std::make_unique<swim::Swim>(
-        config_, swim::Identity{name(i), self.raw(), self.port, encode_tags({{"pvi", to_string(node.instance)}}), label, keyring}, rng_.fork());
+        config_, swim::Identity{name(named), self.raw(), self.port, encode_tags({{"pvi", to_string(node.instance)}}), label, keyring}, rng_.fork());
     node.swim->start(now_);
     std::vector<HostPort> names;
     for (const std::size_t s : seeds) names.push_back(*HostPort::parse(endpoint(s).to_string()));

@@ -127,6 +127,7 @@ std::vector<Row> bad_packets() {
       {"arrays in arrays without end", labelled(joined(hex("0481a161"), Bytes::copy_of(std::string(60000, '\x91')))), malformed},
       {"a compound of lengths beyond its end", labelled(hex("0702ffffffff")), malformed},
       {"a compound without its lengths", labelled(hex("07ff0001")), malformed},
+      {"a compound of nothing", labelled(hex("0700")), empty},
       {"compounds in compounds", labelled(nested_compounds(6)), too_deep},
       {"a datagram above 64 KiB", Bytes::copy_of(std::string(65537, '\1')), too_large},
       {"a wrong checksum", labelled(joined(hex("0c00000000"), alive)), bad_crc},
@@ -142,6 +143,16 @@ std::vector<Row> bad_packets() {
 }
 
 }  // namespace
+
+TEST_CASE("answers to what nobody asked change nothing and are counted", "[swim][hostile]") {
+  Target t;
+  const std::string before = beliefs(t.machine);
+  t.packet(labelled(wire::encoded(wire::Ack{77, {}})));
+  t.packet(labelled(wire::encoded(wire::Nack{78})));
+  CHECK(beliefs(t.machine) == before);
+  CHECK(t.machine.stats().unasked == 2);
+  CHECK(t.machine.stats().rejected.total() == 0);
+}
 
 TEST_CASE("no malformed packet changes anything, and each is counted by its reason", "[swim][hostile]") {
   for (const Row& row : bad_packets()) expect_rejected(row, Target(), [&](Target& t) { t.packet(row.bytes); });
@@ -269,7 +280,7 @@ TEST_CASE("metadata above 512 bytes is taken, and what is wrong in a row costs t
 
 TEST_CASE("members at addresses that nobody can dial are not taken, the rest of their table is", "[swim][hostile]") {
   constexpr auto kVersions = std::string_view("\x01\x05\x02\x02\x05\x04");
-  const std::vector<std::string> bad{"0.0.0.0:7946", "224.0.0.1:7946", "239.1.2.3:7946", "240.0.0.1:7946", "255.255.255.255:7946",
+  const std::vector<std::string> bad{"0.0.0.0:7946", "0.1.2.3:7946", "224.0.0.1:7946", "239.1.2.3:7946", "240.0.0.1:7946", "255.255.255.255:7946",
                                      "[::]:7946", "[ff02::1]:7946", "[fe80::1]:7946"};
   const auto alive = [&](const std::string& name, const Endpoint& at) {
     const Bytes address = at.raw();
