@@ -491,6 +491,13 @@ void Swim::seen_alive(std::string_view name, Timestamp until, Timestamp now) {
   impl_->leave_input(now);
 }
 
+void Swim::said_goodbye(std::string_view name, Timestamp now) {
+  impl_->enter(now);
+  if (const Record* record = impl_->table.find(name); record != nullptr && !impl_->table.is_self(name))
+    impl_->table.dead({static_cast<std::uint32_t>(record->member.incarnation), name, name}, now);
+  impl_->leave_input(now);
+}
+
 void Swim::broke_off(std::string_view name, Timestamp now) {
   impl_->enter(now);
   impl_->probe.hurry(name, now);

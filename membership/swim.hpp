@@ -91,6 +91,9 @@ class Swim {
   /// counts as answered, and a suspicion of our own making is not started. If it lives, more is to come by `until`: so long a probe
   /// without an answer waits.
   void seen_alive(std::string_view name, Timestamp until, Timestamp now);
+  /// This run of the member said over an authenticated connection of another kind that it leaves: so it left, whatever becomes of its
+  /// packets that say so.
+  void said_goodbye(std::string_view name, Timestamp now);
   /// A connection of another kind with this run of the member broke off without a farewell: it is probed next.
   void broke_off(std::string_view name, Timestamp now);
   /// Pings the member by packet and over a stream; `Checked` follows, after `Checks::kTime` at the latest. Nothing that is believed of

@@ -407,6 +407,8 @@ void Engine::Impl::on_bye(Connection& conn, Why why) {
     return set_timer(conn);
   }
   if (link.state() == LinkState::up) {
+    const auto known = known_.find(link.name);
+    if (why == Why::leaving && known != known_.end() && known->second.peer == link.peer) swim_->said_goodbye(link.name, now_);
     link_down(conn, reason);
   } else {
     dial_over(conn, reason);

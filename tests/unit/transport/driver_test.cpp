@@ -225,6 +225,20 @@ TEST_CASE("who leaves delivers first, and is left, not dead", "[driver]") {
   cluster.check_invariants();
 }
 
+TEST_CASE("that a member leaves is heard over its links, too", "[driver]") {
+  TestCluster cluster;
+  cluster.add_many(3);
+  REQUIRE(cluster.settle(2));
+  const Endpoint quiet = cluster[2].host.address();
+  cluster.net.packets_blocked = [&](const Endpoint& from, const Endpoint&) { return from == quiet; };
+  cluster[2].driver->leave();
+  REQUIRE(cluster.run_until([&] { return cluster[2].leaves_done == 1; }, 5s));
+  cluster.run_for(1s);
+  for (std::size_t i : {0U, 1U})
+    for (const auto s = cluster[i].snapshot(); const MemberInfo& member : s->members)
+      if (member.member.name == "c") CHECK(member.member.state == MemberState::left);
+}
+
 TEST_CASE("who was started under another's name does not take that one along when it leaves", "[driver]") {
   TestCluster c;
   c.add_many(3);
