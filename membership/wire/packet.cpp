@@ -144,7 +144,6 @@ void Unpacker::open_layer(BytesView message, int depth) {
 void Unpacker::open_compound(BytesView body, int depth) {
   if (body.empty()) return rejected_->add(PacketReject::malformed);
   const std::size_t count = u8(body, 0);
-  if (count == 0) rejected_->add(PacketReject::empty);
   if (body.size() < 1 + 2 * count) return rejected_->add(PacketReject::malformed);
   std::size_t at = 1 + 2 * count;
   for (std::size_t i = 0; i < count; ++i) {

@@ -127,7 +127,6 @@ std::vector<Row> bad_packets() {
       {"arrays in arrays without end", labelled(joined(hex("0481a161"), Bytes::copy_of(std::string(60000, '\x91')))), malformed},
       {"a compound of lengths beyond its end", labelled(hex("0702ffffffff")), malformed},
       {"a compound without its lengths", labelled(hex("07ff0001")), malformed},
-      {"a compound of nothing", labelled(hex("0700")), empty},
       {"compounds in compounds", labelled(nested_compounds(6)), too_deep},
       {"a datagram above 64 KiB", Bytes::copy_of(std::string(65537, '\1')), too_large},
       {"a wrong checksum", labelled(joined(hex("0c00000000"), alive)), bad_crc},
