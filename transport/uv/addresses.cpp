@@ -88,7 +88,7 @@ bool is_documentation(const Endpoint& endpoint) {
 }
 
 /// Why others cannot dial what is configured; null where they may.
-const char* unreachable(const Endpoint& advertised, const Endpoint& bound) {
+const char* why_unreachable(const Endpoint& advertised, const Endpoint& bound) {
   if (const char* why = advertised.undiallable()) return why;
   if (advertised.is_v4() && !bound.is_v4() && !bound.is_unspecified()) return "it is IPv4, but what is bound takes IPv6 alone";
   if (!advertised.is_v4() && bound.is_v4()) return "it is IPv6, but what is bound takes IPv4 alone";
@@ -140,7 +140,7 @@ Result<Advertised> choose_advertised(const std::string& configured, const Endpoi
     }
     auto found = resolve_local(parsed->to_string());
     if (!found) return found.error().with("advertise");
-    if (const char* why = unreachable(found->front(), bound))
+    if (const char* why = why_unreachable(found->front(), bound))
       return Error{Errc::invalid_argument, std::string(why) + ", give another address of this host"}.with("advertise: " + configured);
     return Advertised{found->front(), "as configured"};
   }

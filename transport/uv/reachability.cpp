@@ -65,12 +65,14 @@ void judge_udp(Ways& ways, const MemberInfo& info, const ReachCheck* check, cons
   }
   if (check->udp || (far != nullptr && far->udp)) {
     ways.udp_out = ways.udp_in = Way::open;
-  } else {
-    const bool known_open = info.packets == PacketPath::out_blocked;  // what it sends by itself arrives
-    ways.udp_in = check->heard || known_open ? Way::open : far != nullptr || info.packets == PacketPath::in_blocked ? Way::blocked : Way::unknown;
-    if (far != nullptr) ways.udp_out = far->heard ? Way::open : Way::blocked;
-    else if (check->heard || known_open || !is_there(info)) ways.udp_out = Way::blocked;
+    return;
   }
+  // Pings of its own came while we asked, or before: then it is our packets that are lost.
+  const bool heard = check->heard || info.packets == PacketPath::out_blocked;
+  if (heard) ways.udp_in = Way::open;
+  else if (far != nullptr || info.packets == PacketPath::in_blocked) ways.udp_in = Way::blocked;
+  if (far != nullptr) ways.udp_out = far->heard ? Way::open : Way::blocked;
+  else if (heard || !is_there(info)) ways.udp_out = Way::blocked;
 }
 
 void judge_tcp(Ways& ways, const MemberInfo& info, const std::vector<LinkInfo>& links, const ReachCheck* check, const FarEnd* far) {
