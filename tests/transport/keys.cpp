@@ -1,11 +1,13 @@
 #include <catch2/catch.hpp>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <plumvine/detail/key_text.hpp>
@@ -81,5 +83,20 @@ TEST_CASE("a file of keys that others can read is named with its mode", "[keys]"
   CHECK(uv::rights_problem(path).find("(mode 0602)") != std::string::npos);
   REQUIRE(chmod(path.c_str(), 0600) == 0);
   CHECK(uv::rights_problem(path).empty());
+  if (geteuid() == 0) {  // a file of root's, read by a service
+    struct Modes {
+      mode_t mode;
+      std::string_view problem;
+    };
+    REQUIRE(chmod(folder.c_str(), 0755) == 0);
+    for (const auto& [mode, problem] : {Modes{0640, ""}, Modes{0660, "(mode 0660), which holds keys: chmod 640 it"}, Modes{0644, "(mode 0644)"}}) {
+      REQUIRE(chmod(path.c_str(), mode) == 0);
+      REQUIRE(seteuid(65534) == 0);
+      const std::string found = uv::rights_problem(path);
+      REQUIRE(seteuid(0) == 0);
+      CHECK(found.empty() == problem.empty());
+      CHECK(found.find(problem) != std::string::npos);
+    }
+  }
   fs::remove_all(folder);
 }

@@ -1,6 +1,7 @@
 #include "keys.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -81,10 +82,13 @@ Result<std::vector<Bytes>> read_keys(const std::string& encrypt, const std::stri
 
 std::string rights_problem(const std::string& path, const char* holds) {
   struct stat file {};
-  if (path.empty() || stat(path.c_str(), &file) != 0 || (file.st_mode & 077) == 0) return {};
+  if (path.empty() || stat(path.c_str(), &file) != 0) return {};
+  // Of a file of root's a process that is not root is no more than a reader: its group is how it may read.
+  const bool lent = file.st_uid == 0 && geteuid() != 0;
+  if ((file.st_mode & (lent ? 027 : 077)) == 0) return {};
   std::string mode;
   for (const int shift : {6, 3, 0}) mode += static_cast<char>('0' + (file.st_mode >> shift & 7));
-  return "Others than its owner can use '" + path + "' (mode 0" + mode + "), which holds " + holds + ": chmod 600 it";
+  return "Others than its owner can use '" + path + "' (mode 0" + mode + "), which holds " + holds + ": chmod " + (lent ? "640" : "600") + " it";
 }
 
 Result<KeySource> find_keys(const std::string& encrypt, const std::string& keyring_file, const std::string& data_dir) {

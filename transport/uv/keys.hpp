@@ -34,7 +34,8 @@ struct KeySource {
 /// nobody wants to go on in clear.
 Result<KeySource> find_keys(const std::string& encrypt, const std::string& keyring_file, const std::string& data_dir);
 
-/// What is wrong with the rights of a file that holds keys: somebody else can read or write it. Empty: nothing, or there is no such file.
+/// What is wrong with the rights of a file that holds keys: somebody else can read or write it. Its group may read it where root owns it and this process is not
+/// root: so a service is given keys that it cannot change. Empty: nothing, or there is no such file.
 std::string rights_problem(const std::string& path, const char* holds = "keys");
 
 /// The gossip keys that `encrypt` (base64) and `keyring` (a file of Serf's format) name, primary first; none if both are
