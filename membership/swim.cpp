@@ -622,6 +622,11 @@ std::vector<MemberDetail> Swim::details() const {
 
 MemberDetail Swim::detail(std::string_view name) const { return detail_of(find(name), std::as_const(impl_->table).find(name)); }
 
+std::optional<Duration> Swim::rtt(std::string_view name) const {
+  const Record* record = std::as_const(impl_->table).find(name);
+  return record == nullptr || record->rtt == Duration{0} ? std::nullopt : std::optional{record->rtt};
+}
+
 std::vector<SeedInfo> Swim::seeds() const { return impl_->rejoin.seeds(); }
 const Stranger& Swim::other_cluster() const { return impl_->core.other_cluster; }
 const Stranger& Swim::other_key() const { return impl_->core.other_key; }

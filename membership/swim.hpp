@@ -131,6 +131,8 @@ class Swim {
   [[nodiscard]] std::uint64_t version() const;
   /// What is known of one member; `member` is null where there is none of this name.
   [[nodiscard]] MemberDetail detail(std::string_view name) const;
+  /// The round trip to a member as probes measured it; none before the first, or for a name that nobody has.
+  [[nodiscard]] std::optional<Duration> rtt(std::string_view name) const;
   /// The orders to forget that stand, by number: those above `number`, at most `count`.
   [[nodiscard]] std::vector<Forget> forgets_after(std::uint64_t number, std::size_t count, Timestamp now) const;
   [[nodiscard]] std::uint64_t last_forget() const;

@@ -56,6 +56,7 @@ struct Link {
   bool promoted = false;           ///< by order: eager in every tree but our own
   Duration rtt{};
   std::uint64_t cost_us = 0;       ///< one way, near the smallest measured; at least `kCostMin`
+  std::uint64_t noise_us = 0;      ///< by how much one way varies from measurement to measurement, a running mean that few odd ones do not move
   double delayed = 0;              ///< share of round trips that took much longer than the shortest, a running mean
   std::int64_t offset_us = 0;      ///< peer's clock minus ours
   bool measured = false;           ///< round trip and clock are known; until then `cost_us` is a guess and times of the peer mean nothing

@@ -35,6 +35,8 @@ constexpr std::size_t kReach = 20;
 constexpr std::uint32_t kUnpaced = 64;
 /// After so many the places left are tried in parallel.
 constexpr std::uint32_t kFailing = 2;
+/// Ticks of maintenance between two looks at the round trips, at most.
+constexpr std::uint32_t kQuietTicksMax = 15;
 /// What a near link must save: against the median of the sample, or a nearer one against it.
 constexpr Duration kNearGain = std::chrono::milliseconds{2};
 /// So many near links may be given up for nearer ones in a row, then one in each such time: distances change rarely. Where processors are
@@ -96,6 +98,9 @@ class Overlay::Impl {
 
   std::optional<PeerId> preference(std::size_t index);
   void choose(Timestamp now);
+  /// Puts all but the successor into `order_`, the first of them sorted.
+  void order_chords();
+  void leave_near_out();
   void sort_chords(std::size_t upto);
   std::size_t last_untried(std::size_t count);
   void choose_near(Timestamp now);
@@ -116,6 +121,8 @@ class Overlay::Impl {
   std::vector<std::uint32_t> order_;  ///< indices into `nodes_`; the first `sorted_` by falling weight; chords only
   std::size_t sorted_ = 0;
   std::vector<PeerId> sample_;
+  std::uint32_t ticks_ = 0;           ///< of maintenance, since round trips were asked for
+  std::uint32_t quiet_ticks_ = 0;     ///< so many go by before the next time
   std::vector<PeerId> near_;          ///< chosen for their round trips, nearest first
   std::uint32_t near_changes_ = 0;    ///< not forgiven yet, as of `near_forgiven_`
   Timestamp near_forgiven_;
@@ -176,7 +183,15 @@ void Overlay::Impl::configure(const TreeConfig& tree, const LinkConfig& link, Ti
 void Overlay::Impl::set_rtts(std::map<PeerId, Duration> rtts, Timestamp now) {
   if (rtts.empty() && rtts_.empty()) return;
   rtts_ = std::move(rtts);
-  choose(now);
+  const std::vector<PeerId> before = near_;
+  choose_near(now);
+  if (std::is_permutation(near_.begin(), near_.end(), before.begin(), before.end())) {
+    quiet_ticks_ = std::min(quiet_ticks_ * 2 + 1, kQuietTicksMax);
+    return;
+  }
+  quiet_ticks_ = 0;
+  order_chords();
+  leave_near_out();
   plan(now);
 }
 
@@ -184,10 +199,11 @@ void Overlay::Impl::set_rtts(std::map<PeerId, Duration> rtts, Timestamp now) {
 void Overlay::Impl::choose(Timestamp now) {
   successor_.reset();
   predecessor_.reset();
-  order_.clear();
-  sorted_ = 0;
   sample_.clear();
-  if (nodes_.empty()) return near_.clear();
+  if (nodes_.empty()) {
+    order_chords();
+    return near_.clear();
+  }
   std::size_t next = 0;
   std::size_t previous = 0;
   // Distances around the ring wrap at 2^64. Equal positions: the smaller `PeerId` wins, as it comes first.
@@ -199,12 +215,23 @@ void Overlay::Impl::choose(Timestamp now) {
     successor_ = nodes_[next].peer;
     predecessor_ = nodes_[previous].peer;
   }
+  order_chords();
+  for (std::size_t i = 0; i < sorted_; ++i) sample_.push_back(nodes_[order_[i]].peer);
+  choose_near(now);
+  leave_near_out();
+  quiet_ticks_ = 0;
+}
+
+void Overlay::Impl::order_chords() {
+  order_.clear();
+  sorted_ = 0;
   order_.reserve(nodes_.size());
   for (std::uint32_t i = 0; i < nodes_.size(); ++i)
     if (nodes_[i].peer != successor_) order_.push_back(i);
   sort_chords(std::min(order_.size(), kSample));
-  for (std::size_t i = 0; i < sorted_; ++i) sample_.push_back(nodes_[order_[i]].peer);
-  choose_near(now);
+}
+
+void Overlay::Impl::leave_near_out() {
   const auto taken = std::erase_if(order_, [this](std::uint32_t i) {
     return std::find(near_.begin(), near_.end(), nodes_[i].peer) != near_.end();
   });
@@ -401,6 +428,9 @@ void Overlay::Impl::maintain(Timestamp) {
   if (links + dialing_.size() < least) extra_ = 1;
   else if (links > least) extra_ = 0;
   if (links > target() + kSpareLinks) drop_least_needed(true);
+  // Where round trips change nothing they are asked for less and less often.
+  if (++ticks_ <= quiet_ticks_) return;
+  ticks_ = 0;
   outbox_.push(overlay::AskRtts{});
 }
 

@@ -46,8 +46,9 @@ constexpr std::uint64_t kGainMin = 100;
 constexpr std::uint64_t kDistanceMax = 1ULL << 48;
 constexpr std::uint64_t kEpochStepMax = 1ULL << 32;
 
-bool better(std::uint64_t distance, std::uint64_t than) {
-  return distance < than - than / 50 && distance + kGainMin < than;
+/// A way of `distance` is worth a change. Links whose round trips vary by `noise_us` one way gain that much by chance.
+bool better(std::uint64_t distance, std::uint64_t than, std::uint64_t noise_us) {
+  return distance < than - than / 50 && distance + std::max(kGainMin, noise_us) < than;
 }
 }  // namespace
 
@@ -293,7 +294,7 @@ void Rooted::on_beacon(Slot from, const frame::Beacon& beacon, Timestamp now) {
     return;
   }
   if (beacon.epoch == tree->epoch) return on_same_epoch(*tree, from, now);
-  if (from == tree->parent || tree->parent == kNoSlot || better(through(*tree, from), tree->distance)) {
+  if (from == tree->parent || tree->parent == kNoSlot || better(through(*tree, from), tree->distance, core_.links[from].noise_us)) {
     return adopt(*tree, from, now);
   }
   if (tree->adopt_at == kNever) tree->adopt_at = now + core_.largest_rtt() + kParentsTurn;
@@ -310,7 +311,7 @@ void Rooted::on_same_epoch(Shaped& tree, Slot from, Timestamp now) {
     tree.feasible = std::min(tree.feasible, distance);
     return tell_later(tree, now);
   }
-  if (feasible && (tree.parent == kNoSlot || better(distance, tree.distance))) return adopt(tree, from, now);
+  if (feasible && (tree.parent == kNoSlot || better(distance, tree.distance, core_.links[from].noise_us))) return adopt(tree, from, now);
   if (feasible && tree.second == kNoSlot) choose_second(tree, now);
 }
 
@@ -473,7 +474,7 @@ void Rooted::detach_others(Shaped& tree) {
 }
 
 void Rooted::tell_later(Shaped& tree, Timestamp now) {
-  const bool changed = better(tree.distance, tree.told) || tree.distance >= tree.told + kSlowUs;
+  const bool changed = better(tree.distance, tree.told, tree.parent == kNoSlot ? 0 : core_.links[tree.parent].noise_us) || tree.distance >= tree.told + kSlowUs;
   if (changed && tree.tell_at == kNever) tree.tell_at = now + core_.largest_rtt() + kHoldDown;
 }
 

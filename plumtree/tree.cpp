@@ -164,6 +164,9 @@ void Tree::Impl::push_in_flight(Slot lost, Timestamp now) {
   for (const Slot slot : core.up) announce(slot, rest);
 }
 
+/// What a measurement that is late can add to twice the noise so far: a packet that was lost and sent again does not count as noise.
+constexpr std::int64_t kNoiseStepUs = 80;
+
 void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now) {
   enter(now);
   const auto slot = core.slot_of(peer);
@@ -176,6 +179,9 @@ void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration last, Duration cloc
   // Near the smallest: queueing is no distance, and noise must not reshape trees. The first takes the place of a guess.
   const auto sample = std::max(tree::kCostMin, static_cast<std::uint64_t>(link.rtt.count() / 2000));
   link.cost_us = !link.measured || sample < link.cost_us ? sample : link.cost_us + (sample - link.cost_us) / 64;
+  const auto excess = std::max<std::int64_t>(0, last.count() / 2000 - static_cast<std::int64_t>(link.cost_us));
+  const auto noise = static_cast<std::int64_t>(link.noise_us);
+  link.noise_us = static_cast<std::uint64_t>(noise + (std::min(excess, 2 * noise + kNoiseStepUs) - noise) / 8);
   link.measured = true;
   shape->on_rtt(*slot, now);
 }

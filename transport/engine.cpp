@@ -282,7 +282,7 @@ std::map<PeerId, Duration> Engine::Impl::known_rtts() {
       rtts[id] = conn->link->clock().best().rtt;
       continue;
     }
-    auto rtt = swim_->detail(peer.name).rtt;
+    auto rtt = swim_->rtt(peer.name);
     if (!rtt && serf_) rtt = serf_->estimate(peer.name);
     if (rtt) rtts[id] = *rtt;
   }
