@@ -15,7 +15,7 @@ namespace plumvine::swim {
 
 /// Counts whom each member accuses, so that one that accuses everybody is not believed.
 ///
-/// A member may accuse half of the table, and three in any case, within `kWindow`: more is what a stalled, cut-off or mad member does,
+/// A member may accuse half of the table, and three in any case (or other limits, for other authors), within `kWindow`: more is what a stalled, cut-off or mad member does,
 /// not what it can have found out one probe at a time. What we find ourselves does not count: where most of a cluster dies at once, those who
 /// live accuse all of them, and rightly.
 ///
@@ -23,9 +23,12 @@ namespace plumvine::swim {
 class Accusers {
  public:
   static constexpr Duration kWindow = std::chrono::minutes{1};
-  static constexpr std::size_t kLeast = 3;
   static constexpr std::size_t kAccusersMax = 64;
   static constexpr std::size_t kAccusedMax = 1024;
+
+  Accusers() = default;
+  /// Who may accuse `least` members in any case, and a `share`-th of the table.
+  Accusers(std::size_t least, std::size_t share) : least_(least), share_(share) {}
 
   /// Notes an accusation in a table of `members`. False: its author has accused too many. `excused`: it is not to blame for that.
   bool note(std::string_view accuser, std::string_view accused, std::size_t members, Timestamp now, bool excused = false);
@@ -37,7 +40,7 @@ class Accusers {
   [[nodiscard]] std::vector<AccuserInfo> infos(Timestamp now) const;
 
  private:
-  static std::size_t most(std::size_t members) { return std::min(std::max(kLeast, members / 2), kAccusedMax - 1); }
+  [[nodiscard]] std::size_t most(std::size_t members) const { return std::min(std::max(least_, members / share_), kAccusedMax - 1); }
   struct Accuser {
     Timestamp began, last;
     Timestamp doubted_at{INT64_MIN / 2};
@@ -46,6 +49,8 @@ class Accusers {
     std::uint64_t doubted = 0;
     bool too_many = false;      ///< in this window
   };
+  std::size_t least_ = 3;
+  std::size_t share_ = 2;
   std::map<std::string, Accuser, std::less<>> accusers_;
 };
 

@@ -13,6 +13,8 @@ namespace {
 
 /// "Never", far from overflow.
 constexpr Timestamp kLongAgo{INT64_MIN / 4};
+/// In probe intervals: what another's table says against a member that we heard within them is older than that.
+constexpr int kHearsayPeriods = 5;
 
 Endpoint endpoint_of(BytesView address, std::uint16_t port) {
   const auto endpoint = Endpoint::from_raw(address, port);
@@ -267,8 +269,11 @@ void MemberTable::suspect(const wire::Suspect& news, Timestamp now, Accusation s
     }
     return;
   }
-  if (!over && source == Accusation::exchange && record != self_ && !tellers_.note(why, news.node, order_.size(), now))
-    return core_.stats.doubted.add(Doubted::too_many);
+  if (!over && source == Accusation::exchange && record != self_) {
+    // A table that comes from behind a partition says so of everybody. What it says is passed on as our own word, so we had better believe little of it.
+    if (record->seen_at > now - kHearsayPeriods * core_.config.probe_interval) return core_.stats.doubted.add(Doubted::heard);
+    if (!tellers_.note(why, news.node, order_.size(), now)) return core_.stats.doubted.add(Doubted::too_many);
+  }
   if (record->suspicion) {
     if (source == Accusation::probe) accusers_.found(news.node, order_.size());
     const bool confirmed = record->suspicion->confirm(news.from, now);

@@ -249,7 +249,7 @@ class MemberTable {
 
   Timestamp answered_doubted_{INT64_MIN / 2};  ///< when we last refuted one who is not believed
   Accusers accusers_;       ///< by the author that messages name
-  Accusers tellers_;        ///< by whose table it is; nobody is named for it, a partition that heals makes such tables
+  Accusers tellers_{3, 3};  ///< by whose table it is; nobody is named for it, a partition that heals makes such tables
   Timestamp heard_{INT64_MIN};
   struct Voice {
     Endpoint endpoint;

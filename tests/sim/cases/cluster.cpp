@@ -151,6 +151,23 @@ TEST_CASE("two halves apart for a minute under traffic are whole within 45 s", "
   CHECK(c->lost_events() == 0);
 }
 
+TEST_CASE("a member that was cut off comes back, and nobody is blamed for what its table says", "[sim]") {
+  const std::uint64_t seed = GENERATE(range(1, 7));
+  CAPTURE(seed);
+  const std::size_t nodes = seed % 2 == 0 ? 7 : 4;
+  Formed c(lan(nodes, seed));
+  std::vector<std::size_t> rest;
+  for (std::size_t i = 1; i < nodes; ++i) rest.push_back(i);
+  c->partition({{0}, rest});
+  c->run_for(seed < 4 ? 28s : 60s);
+  REQUIRE(c->state_of(1, 0) == MemberState::dead);
+  c->heal();
+  c.require_rest(45s);
+  for (std::size_t i = 0; i < nodes; ++i) {
+    for (const AccuserInfo& accuser : c->node(i).snapshot()->accusers) FAIL(i << " blames " << accuser.name << " for " << accuser.accused);
+  }
+}
+
 TEST_CASE("a member that leaves and comes back starts at now and has no hole", "[sim]") {
   const std::uint64_t seed = GENERATE(range(1, 5));
   CAPTURE(seed);

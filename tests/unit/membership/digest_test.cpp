@@ -210,6 +210,26 @@ TEST_CASE("an exchange by digest leaves the tables that a whole exchange leaves"
   }
 }
 
+TEST_CASE("the table of a member that was cut off says little against those that were heard meanwhile", "[swim][digest]") {
+  Pair pair({}, 7);
+  Side& side = pair.sides[0];
+  constexpr std::size_t kMembers = 13;
+  for (std::size_t i = 1; i < kMembers; ++i) side.alive(i, 1, false);
+  for (std::size_t i = 1; i < 7; ++i) side.table.find(name(i))->seen_at = side.now - 4s;
+  for (std::size_t i = 1; i < kMembers; ++i) {
+    const std::string subject = name(i);
+    wire::PushNodeState row{};
+    row.name = subject;
+    row.incarnation = 1;
+    row.state = static_cast<std::uint8_t>(MemberState::dead);
+    side.table.merge(row, side.now, "who was away");
+  }
+  // Six were heard; of the other six a third of the table is believed.
+  CHECK(pair.stats(0).doubted[Doubted::heard] == 6);
+  CHECK(pair.stats(0).doubted[Doubted::too_many] == 2);
+  CHECK(pair.stats(0).suspicions == 4);
+}
+
 TEST_CASE("equal tables of a thousand cost some hundred bytes, one other row a few thousand", "[swim][digest]") {
   const bool compression = GENERATE(false, true);
   Pair pair({.compression = compression});
