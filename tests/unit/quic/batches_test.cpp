@@ -185,7 +185,7 @@ TEST_CASE("small batches that wait for a stream are joined, and all arrive", "[q
   for (int i = 0; i < 2000; ++i) {
     f.batch(std::to_string(i) + ";");
     f.flush();
-    f.now += 100us;
+    f.now = f.now + 100us;
   }
   CHECK(f.a.stats().batches_sent <= 256);
   f.drop = {};
