@@ -104,6 +104,10 @@ std::size_t SendQueue::flush(Transport& transport, ConnId conn) {
     consume(n);
     taken += n;
     if (n < offered) blocked_ = true;
+    if (beside_ == Beside::opening && !blocked_ && lanes_[0].empty()) {
+      beside_ = Beside::yes;
+      opening_ = streamed_;
+    }
   }
   return taken;
 }
@@ -118,10 +122,6 @@ bool SendQueue::pick(Transport& transport, ConnId conn) {
 
 /// The same where payloads may go beside the stream.
 bool SendQueue::pick_beside(Transport& transport, ConnId conn) {
-  if (beside_ == Beside::opening && lanes_[0].empty()) {
-    beside_ = Beside::yes;
-    opening_ = streamed_;
-  }
   const std::size_t lane = *next_lane();
   const bool may_end = lanes_[kLast].empty() || transport.batches_arrived(conn);
   const auto room = beside_ == Beside::yes && lane < kLast ? transport.batch_room(conn, opening_) : std::nullopt;
