@@ -225,7 +225,7 @@ TEST_CASE("nineteen regions: near links and a root per zone keep close to the sp
   const Report lanes = run("p8", request);
   CHECK(*lanes.reliability == 1.0);
   CHECK(*lanes.full_ms_p50 <= 120);
-  CHECK(*lanes.full_ms_p99 <= 170);
+  CHECK(*lanes.full_ms_p99 <= 200);  // one stream: 260 to 305
   CHECK(*lanes.duplicates_per_message <= 0.4);
 }
 
