@@ -511,6 +511,13 @@ constexpr std::array kRows{
           out.push_back({{{"what", "received"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_received)});
           out.push_back({{{"what", "dropped"}}, static_cast<double>(s.snapshot.transport.quic.datagrams_dropped)});
         }},
+    Row{"plumvine_quic_batches_total", counter, "", "direction: sent, received", "Batches of payloads that went beside the streams of links.",
+        [](const Source& s, Out& out) {
+          out.push_back({{{"direction", "sent"}}, static_cast<double>(s.snapshot.transport.quic.batches_sent)});
+          out.push_back({{{"direction", "received"}}, static_cast<double>(s.snapshot.transport.quic.batches_received)});
+        }},
+    Row{"plumvine_quic_batch_bytes", gauge, "bytes", "", "Of batches that have come in part, or wait to be taken; at most 4 MiB a connection.",
+        COUNT(transport.quic.batch_bytes)},
     Row{"plumvine_quic_send_errors_total", counter, "", "", "Packets of QUIC that the system did not take.", COUNT(transport.quic.send_errors)},
     Row{"plumvine_http_requests_total", counter, "", "path: the routes, other; code", "Answered HTTP requests.",
         read_http},

@@ -19,6 +19,12 @@ inline constexpr std::size_t kPrefaceSize = 4;
 inline constexpr std::uint8_t kVersion = 1;
 /// Bytes of the length in front of each frame (big-endian, counts what follows).
 inline constexpr std::size_t kLengthSize = 4;
+/// The length that a frame begins with; `bytes` has at least `kLengthSize` of it.
+constexpr std::size_t read_length(BytesView bytes) noexcept {
+  std::size_t length = 0;
+  for (const std::byte byte : bytes.first(kLengthSize)) length = length << 8 | std::to_integer<std::size_t>(byte);
+  return length;
+}
 /// Bound on everything in a frame but the payload of a Gossip; that is `frame::kPartSize`.
 inline constexpr std::size_t kHeadMax = 64 * 1024;
 /// Bound on the bytes of a Gossip before its payload, signed or not.

@@ -386,6 +386,10 @@ void Driver::on_read(ConnId conn, std::size_t bytes) {
   if (impl_->stopped()) return;
   impl_->enter([=](Engine& e) { e.read(conn, bytes); });
 }
+void Driver::on_batch(ConnId conn, Bytes batch) {
+  if (impl_->stopped()) return;
+  impl_->enter([&](Engine& e) { e.batch(conn, batch); });
+}
 void Driver::on_writable(ConnId conn) {
   if (impl_->stopped()) return;
   impl_->enter([=](Engine& e) { e.writable(conn); });

@@ -219,6 +219,7 @@ class Driver final : public LoopEvents, public TransportEvents {
   void on_private_packet(const Endpoint& from, BytesView packet) override;
   std::span<std::byte> read_buffer(ConnId conn) override;
   void on_read(ConnId conn, std::size_t bytes) override;
+  void on_batch(ConnId conn, Bytes batch) override;
   void on_writable(ConnId conn) override;
   void on_closed(ConnId conn, const Error& why) override;
   void on_resolved(const HostPort& name, const std::vector<Endpoint>& endpoints) override;

@@ -567,6 +567,7 @@ void Engine::accepted(ConnId conn, const Endpoint& from) { impl_->accepted(conn,
 void Engine::identified(ConnId conn, const std::vector<std::string>& names) { impl_->identified(conn, names); }
 std::span<std::byte> Engine::read_buffer(ConnId conn) { return impl_->read_buffer(conn); }
 void Engine::read(ConnId conn, std::size_t bytes) { impl_->read(conn, bytes); }
+void Engine::batch(ConnId conn, const Bytes& frames) { impl_->batch(conn, frames); }
 void Engine::writable(ConnId conn) { impl_->writable(conn); }
 void Engine::closed(ConnId conn, const Error& why) { impl_->closed(conn, why); }
 void Engine::resolved(const HostPort& name, const std::vector<Endpoint>& endpoints) {

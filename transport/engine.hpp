@@ -116,6 +116,8 @@ class Engine {
   void identified(ConnId conn, const std::vector<std::string>& names);
   std::span<std::byte> read_buffer(ConnId conn);
   void read(ConnId conn, std::size_t bytes);
+  /// As of `TransportEvents::on_batch`.
+  void batch(ConnId conn, const Bytes& frames);
   void writable(ConnId conn);
   void closed(ConnId conn, const Error& why);
   void resolved(const HostPort& name, const std::vector<Endpoint>& endpoints);

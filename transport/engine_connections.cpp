@@ -204,6 +204,17 @@ void Engine::Impl::read_link(Connection& conn, std::size_t bytes) {
   seen(conn);
 }
 
+/// Payloads came beside the stream. An end sends them so after it has heard that we have its greeting, so none comes before that.
+void Engine::Impl::batch(ConnId id, const Bytes& frames) {
+  touch();
+  heard_ = now_;
+  Connection* conn = find(id);
+  if (!conn || conn->closing || !conn->link) return;
+  conn->link->received(frames.size(), now_);
+  take_batch(*conn, frames);
+  if (!conn->closed && conn->link->greeted()) seen(*conn);
+}
+
 /// Hands over bytes that were read elsewhere.
 void Engine::Impl::feed(Connection& conn, BytesView bytes) {
   while (!bytes.empty() && !conn.closed) {

@@ -140,6 +140,7 @@ class Engine::Impl {
   std::span<std::byte> read_buffer(ConnId id);
   void packet(const Endpoint& from, BytesView packet, bool secured);
   void read(ConnId id, std::size_t bytes);
+  void batch(ConnId id, const Bytes& frames);
   void writable(ConnId id);
   void closed(ConnId id, const Error& why);
   void flush(Transport& transport);
@@ -329,6 +330,7 @@ class Engine::Impl {
   void dial_failed(Connection& conn, std::string_view why);
   void not_reached(Connection& conn, std::string_view why);
   void take_frames(Connection& conn);
+  void take_batch(Connection& conn, const Bytes& frames);
   void on_bad_frame(Connection& conn, FrameReject reason, const Error& error);
   void on_frame(Connection& conn, Frame frame);
   void on_greeting(Connection& conn, Frame frame);

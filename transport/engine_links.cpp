@@ -1,6 +1,7 @@
 // Links: dialling, greeting, the tie-break of crossed dials, keep-alive, the end.
 #include <utility>
 
+#include "batch_reader.hpp"
 #include "codes.hpp"
 #include "engine_impl.hpp"
 #include "plumtree/wire.hpp"
@@ -94,6 +95,19 @@ void Engine::Impl::take_frames(Connection& conn) {
     on_bad_frame(conn, reason, next->error());
     if (reason != FrameReject::unknown_type) return;
   }
+}
+
+void Engine::Impl::take_batch(Connection& conn, const Bytes& frames) {
+  BatchReader reader{frames, config_.tree.max_message_size};
+  do {
+    FrameReject reason = FrameReject::malformed;
+    Result<Frame> frame = reader.next(reason);
+    if (frame) {
+      on_frame(conn, std::move(*frame));
+    } else {
+      on_bad_frame(conn, reason, frame.error());
+    }
+  } while (!conn.closed && !conn.closing && !reader.done());
 }
 
 /// A frame of a type that we do not know comes from a newer version and is skipped; anything else ends the link.
@@ -316,6 +330,7 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   tree_.peer_up(id, std::move(traits), now_);
   if (known != known_.end()) tell_key(peer.name, known->second);
   link.credit = full_credit();
+  if (!link.seal) conn.queue.use_batches();
   forgets_wanted_ = true;
   tree_.set_credit(id, link.credit, now_);
   // Pings of a node that got all its links at once shall not stay in step.

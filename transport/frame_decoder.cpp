@@ -27,21 +27,13 @@ FrameDecoder::FrameDecoder(ChunkPool& pool, std::size_t max_message_size)
 
 void FrameDecoder::clear_body_limit() noexcept { body_limit_ = wire::kHeadMax + frame::kPartSize; }
 
-namespace {
-std::size_t read_length(const std::byte* bytes) noexcept {
-  std::size_t length = 0;
-  for (std::size_t i = 0; i < wire::kLengthSize; ++i) length = length << 8 | std::to_integer<std::size_t>(bytes[i]);
-  return length;
-}
-}  // namespace
-
 std::span<std::byte> FrameDecoder::buffer() {
   if (block_) return {block_.get() + block_filled_, block_size_ - block_filled_};
   const std::size_t rest = available();
   std::size_t wanted = rest + 1;
   // The length was checked by `next`, which is why this may be believed.
   if (rest >= wire::kLengthSize && !preface_wanted_) {
-    const std::size_t length = read_length(at(0));
+    const std::size_t length = wire::read_length({at(0), wire::kLengthSize});
     if (length <= wire::kHeadMax + kOwnBlock) wanted = std::max(wanted, wire::kLengthSize + length);
   }
   const bool shared = chunk_ && chunk_.use_count() > 1;
@@ -83,7 +75,7 @@ std::optional<Result<Frame>> FrameDecoder::next(FrameReject& reason) {
     settle();
     return std::nullopt;
   }
-  const std::size_t length = read_length(at(0));
+  const std::size_t length = wire::read_length({at(0), wire::kLengthSize});
   if (length > body_limit_) {
     reason = FrameReject::too_large;
     return Result<Frame>{Errc::malformed, "frame of " + std::to_string(length) + " bytes, allowed are " +

@@ -88,32 +88,70 @@ SendQueue::Waiting SendQueue::pop(std::size_t lane) {
 std::size_t SendQueue::flush(Transport& transport, ConnId conn) {
   std::size_t taken = 0;
   while (!blocked_ && bytes_ != 0) {
-    if (next_ == batch_.size()) {
-      gather();
-      if (seal_) seal_batch();
-    }
+    if (next_ == batch_.size() && !pick(transport, conn)) break;
     const std::span<const Bytes> rest = std::span{batch_}.subspan(next_);
     std::size_t offered = 0;
     for (const Bytes& piece : rest) offered += piece.size();
+    if (std::exchange(beside_now_, false)) {
+      transport.write_batch(conn, rest);
+      consume(offered);
+      taken += offered;
+      continue;
+    }
     const std::size_t n = transport.write(conn, rest);
     PLUMVINE_CHECK(n <= offered, "the transport took more than it was given");
+    streamed_ += n;
     consume(n);
     taken += n;
     if (n < offered) blocked_ = true;
+    if (beside_ == Beside::opening && !blocked_ && lanes_[0].empty()) {
+      beside_ = Beside::yes;
+      opening_ = streamed_;
+    }
   }
   return taken;
 }
 
-/// Chooses the next batch: control frames first, small neighbours joined.
-void SendQueue::gather() {
+/// Chooses what is written next. False: nothing may be now.
+bool SendQueue::pick(Transport& transport, ConnId conn) {
+  if (beside_ != Beside::no) return pick_beside(transport, conn);
+  gather(kBatchBytes, 0, kLast);
+  if (seal_) seal_batch();
+  return true;
+}
+
+/// The same where payloads may go beside the stream.
+bool SendQueue::pick_beside(Transport& transport, ConnId conn) {
+  const std::size_t lane = *next_lane();
+  const bool may_end = lanes_[kLast].empty() || transport.batches_arrived(conn);
+  const auto room = beside_ == Beside::yes && lane < kLast ? transport.batch_room(conn, opening_) : std::nullopt;
+  if (!room) {
+    blocked_ = lane == kLast && !may_end;
+    if (!blocked_) gather(kBatchBytes, 0, may_end ? kLast : kLast - 1);
+    return !blocked_;
+  }
+  if (lane == 0) {
+    gather(kBatchBytes, 0, 0);
+    return true;
+  }
+  blocked_ = *room == 0;
+  if (blocked_) return false;
+  beside_now_ = lanes_[lane].front().frame.size() <= *room;
+  gather(beside_now_ ? std::min(kBesideBytes, *room) : 1, kFirst, kLast - 1);
+  return true;
+}
+
+/// Takes frames while those of these lanes are next, small neighbours joined: so many bytes, or one frame that has more.
+void SendQueue::gather(std::size_t bytes, std::size_t first_lane, std::size_t last_lane) {
   batch_.clear();
   frames_ended_.clear();
   next_ = 0;
   std::size_t run_bytes = 0;
   std::size_t total = 0;
-  while (batch_.size() + 3 <= kBatchPieces && total < kBatchBytes) {
+  while (batch_.size() + 3 <= kBatchPieces) {
     const auto lane = next_lane();
-    if (!lane) break;
+    if (!lane || *lane < first_lane || *lane > last_lane) break;
+    if (total > 0 && total + lanes_[*lane].front().frame.size() > bytes) break;
     wire::Encoded frame = pop(*lane).frame;
     const std::size_t size = frame.size();
     total += size;

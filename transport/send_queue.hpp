@@ -32,14 +32,19 @@ struct PayloadTag {
 
 /// What waits to be written to one connection.
 ///
-/// Frames are gathered into batches of at most `kBatchPieces` pieces and about `kBatchBytes` bytes; small neighbours are
+/// Frames are gathered into batches of at most `kBatchPieces` pieces and `kBatchBytes` bytes, or one frame; small neighbours are
 /// joined into one piece, large payloads go by reference. A control frame waits for at most one batch. Payloads have a lane
 /// for each priority; lanes that have something to send share the bytes by `tree::kWeights`. Counts bytes until the
 /// transport has taken them. The owner bounds it by the watermarks of `LinkConfig`.
+///
+/// Where the transport takes batches (`Transport::batch_room`), payloads go beside the stream once all that a link begins with has
+/// arrived: greetings and digests come before payloads. What ends a conversation waits until all batches have arrived.
 class SendQueue {
  public:
   static constexpr std::size_t kBatchPieces = 64;
   static constexpr std::size_t kBatchBytes = 256 * 1024;
+  /// A batch beside the stream takes frames until it has so many bytes: a few packets, which wait for each other.
+  static constexpr std::size_t kBesideBytes = 16 * 1024;
   /// Frames below this size are copied together.
   static constexpr std::size_t kSmall = 512;
   static constexpr std::size_t kJoinedMax = 16 * 1024;
@@ -54,6 +59,8 @@ class SendQueue {
   std::size_t flush(Transport& transport, ConnId conn);
   /// From the next batch on what goes out is what `seal` makes of it.
   void seal_with(std::function<Bytes(std::span<const Bytes>)> seal) { seal_ = std::move(seal); }
+  /// Payloads may go beside the stream, behind what is queued now and by the end of the next flush.
+  void use_batches() noexcept { beside_ = Beside::opening; }
   /// The transport has room again.
   void unblock() noexcept { blocked_ = false; }
 
@@ -74,9 +81,16 @@ class SendQueue {
     wire::Encoded frame;
     std::optional<PayloadTag> payload;
   };
+  enum class Beside : std::uint8_t {
+    no,
+    opening,  ///< the first control frames of the link are not written yet
+    yes,      ///< where the transport has room, and those frames have arrived
+  };
   [[nodiscard]] std::optional<std::size_t> next_lane() const;
   Waiting pop(std::size_t lane);
-  void gather();
+  bool pick(Transport& transport, ConnId conn);
+  bool pick_beside(Transport& transport, ConnId conn);
+  void gather(std::size_t bytes, std::size_t first_lane, std::size_t last_lane);
   void seal_batch();
   void join();
   void put(Bytes piece, std::uint32_t frames_ended);
@@ -94,6 +108,10 @@ class SendQueue {
   std::uint64_t bytes_ = 0;
   std::uint64_t messages_ = 0;
   bool blocked_ = false;
+  Beside beside_ = Beside::no;
+  bool beside_now_ = false;           ///< `batch_` goes beside the stream
+  std::uint64_t streamed_ = 0;        ///< bytes that the stream has taken
+  std::uint64_t opening_ = 0;         ///< of these, when the first control frames of the link were among them
 };
 
 }  // namespace plumvine

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,14 @@ class Transport {
   /// Takes as many bytes of `batch`, front to back, as can be written now (scatter-gather, no copy) and returns
   /// their number. Less than everything: `on_writable` follows. References are held only during the call.
   virtual std::size_t write(ConnId conn, std::span<const Bytes> batch) = 0;
+  /// Frames that need not come in order may go beside the stream of a connection, a batch of whole frames at a time: what is lost of one
+  /// holds up neither the stream nor other batches. Bytes that a batch may have now; 0: `on_writable` follows when there is room. Nothing:
+  /// the stream has to take them, since this connection takes no batches, or not all of the first `after` bytes of the stream have arrived.
+  virtual std::optional<std::size_t> batch_room(ConnId /*conn*/, std::uint64_t /*after*/) { return std::nullopt; }
+  /// Takes all of a batch that `batch_room` had room for. References are held until the other end has it.
+  virtual void write_batch(ConnId /*conn*/, std::span<const Bytes> /*batch*/) {}
+  /// The other end has all batches. False: `on_writable` follows when it has.
+  virtual bool batches_arrived(ConnId /*conn*/) { return true; }
   /// No event for this connection follows. Unknown numbers are ignored.
   virtual void close(ConnId conn, CloseMode mode) = 0;
   /// Stops (or resumes) reading from a connection.
@@ -63,6 +72,8 @@ class TransportEvents {
   virtual std::span<std::byte> read_buffer(ConnId conn) = 0;
   /// So many bytes were read into the last `read_buffer`.
   virtual void on_read(ConnId conn, std::size_t bytes) = 0;
+  /// A batch came beside the stream, whole; only where `Transport` has them.
+  virtual void on_batch(ConnId /*conn*/, Bytes /*batch*/) {}
   virtual void on_writable(ConnId conn) = 0;
   /// End of stream, reset, or failed dial. The number is gone.
   virtual void on_closed(ConnId conn, const Error& why) = 0;

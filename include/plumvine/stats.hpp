@@ -289,6 +289,9 @@ struct QuicStats {
   std::uint64_t datagrams_sent = 0;      ///< packets of membership inside of a link's connection
   std::uint64_t datagrams_received = 0;
   std::uint64_t datagrams_dropped = 0;
+  std::uint64_t batches_sent = 0;        ///< payloads that went beside a link's stream, some frames at a time
+  std::uint64_t batches_received = 0;
+  std::uint64_t batch_bytes = 0;         ///< of batches that have come in part, or were not taken yet (gauge)
 };
 
 /// Bytes and connections, by the driver and transport.

@@ -178,6 +178,7 @@ struct Door final : quic::PacketSink, quic::EndpointEvents {
   }
   std::span<std::byte> quic_buffer(ConnId) override { return room; }
   void quic_read(ConnId, std::size_t) override { fuzz::require(dials, "nothing is read of whom nobody knows"); }
+  void quic_batch(ConnId, Bytes) override { fuzz::require(dials, "no batch is taken of whom nobody knows"); }
   void quic_writable(ConnId) override {}
   void quic_datagram(ConnId, const Endpoint&, BytesView) override {
     fuzz::require(dials, "no datagram is taken of whom nobody knows");

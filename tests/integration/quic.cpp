@@ -83,6 +83,7 @@ TEST_CASE("three nodes over QUIC deliver, also when one of them is stopped and c
     CHECK(transport.quic.fallbacks == 0);
     CHECK(transport.udp_sent_bytes == 0);  // there is no key: nothing goes in clear
     CHECK(transport.quic.sent_bytes > transport.tcp_sent_bytes);
+    CHECK(transport.quic.batches_sent + transport.quic.batches_received > 0);
   }
   cluster.nodes[2]->stop();
   cluster.nodes[2].reset();

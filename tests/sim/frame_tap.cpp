@@ -141,24 +141,26 @@ void FrameTap::stream(std::uint64_t connection, bool from_dialler, HostId from, 
   }
   if (!reader.is_link) return;
   reader.bytes.insert(reader.bytes.end(), bytes.begin(), bytes.end());
+  const std::size_t done = frames(from, to, reader.bytes, "");
+  reader.bytes.erase(reader.bytes.begin(), reader.bytes.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+void FrameTap::batch(HostId from, HostId to, BytesView bytes) { (void)frames(from, to, bytes, "beside the stream: "); }
+
+std::size_t FrameTap::frames(HostId from, HostId to, BytesView bytes, std::string_view way) {
   auto name = [this](InstanceId instance) {
     auto it = names_.find(instance);
     return it == names_.end() ? to_string(instance) : it->second;
   };
   std::size_t done = 0;
-  while (reader.bytes.size() - done >= wire::kLengthSize) {
-    std::size_t length = 0;
-    for (std::size_t i = 0; i < wire::kLengthSize; ++i) length = length << 8 | std::to_integer<std::size_t>(reader.bytes[done + i]);
-    if (reader.bytes.size() - done < wire::kLengthSize + length) break;
-    const BytesView body{reader.bytes.data() + done + wire::kLengthSize, length};
-    if (auto frame = wire::decode(Bytes::copy_of(body), kPayloadMax)) {
-      line(from, to, describe(*frame, name));
-    } else {
-      line(from, to, "frame that cannot be read: " + frame.error().message);
-    }
+  while (bytes.size() - done >= wire::kLengthSize) {
+    const std::size_t length = wire::read_length(bytes.subspan(done));
+    if (bytes.size() - done < wire::kLengthSize + length) break;
+    const auto frame = wire::decode(Bytes::copy_of(bytes.subspan(done + wire::kLengthSize, length)), kPayloadMax);
+    line(from, to, std::string(way) + (frame ? describe(*frame, name) : "frame that cannot be read: " + frame.error().message));
     done += wire::kLengthSize + length;
   }
-  reader.bytes.erase(reader.bytes.begin(), reader.bytes.begin() + static_cast<std::ptrdiff_t>(done));
+  return done;
 }
 
 }  // namespace plumvine::sim

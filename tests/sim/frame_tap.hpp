@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,8 +26,11 @@ class FrameTap final : public SimNetwork::Tap {
 
   void packet(HostId from, HostId to, BytesView packet) override;
   void stream(std::uint64_t connection, bool from_dialler, HostId from, HostId to, BytesView bytes) override;
+  void batch(HostId from, HostId to, BytesView bytes) override;
 
  private:
+  /// Prints the whole frames at the beginning; how many bytes they have.
+  std::size_t frames(HostId from, HostId to, BytesView bytes, std::string_view way);
   void line(HostId from, HostId to, const std::string& text);
 
   SimTime& time_;

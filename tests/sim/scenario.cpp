@@ -8,6 +8,7 @@ std::string_view to_string(Flag flag) noexcept {
     case Flag::rounds: return "--rounds";
     case Flag::senders: return "--senders";
     case Flag::loss: return "--loss";
+    case Flag::lanes: return "--lanes";
     case Flag::latency: return "--latency-ms";
     case Flag::kill: return "--kill";
     case Flag::crash_per_round: return "--crash-per-round";

@@ -17,7 +17,7 @@ namespace plumvine::sim {
 
 /// Flags that a scenario may understand; each overrides one of its defaults.
 enum class Flag : std::uint8_t {
-  nodes, rounds, senders, loss, latency, kill, crash_per_round, seconds, tree_rule, threshold, second_parents, repair, depth, starved,
+  nodes, rounds, senders, loss, lanes, latency, kill, crash_per_round, seconds, tree_rule, threshold, second_parents, repair, depth, starved,
 };
 /// As written on the command line, for example `--crash-per-round`.
 std::string_view to_string(Flag flag) noexcept;
@@ -30,6 +30,7 @@ struct Request {
   std::optional<std::uint64_t> nodes, rounds, crash_per_round;
   std::optional<Senders> senders;
   std::optional<double> loss;          ///< share, 0 to below 1
+  std::optional<bool> lanes;           ///< payloads go beside the streams
   std::optional<Duration> latency_min, latency_max;
   std::optional<double> kill;          ///< share, 0 to below 1
   std::optional<double> starved;       ///< share of members that get too little of their processor

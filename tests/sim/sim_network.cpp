@@ -10,12 +10,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kSegment = 64 * 1024;
+constexpr std::size_t kBatchMax = 160 * 1024;
 constexpr Duration kRetryMin = 200ms;   // Linux: TCP_RTO_MIN
 constexpr Duration kRetryMax = 20s;
 constexpr Duration kDialRetry = 1s;     // Linux: first SYN retransmission, doubling
 constexpr Duration kDialGiveUp = 127s;  // Linux: tcp_syn_retries = 6
 
-enum class Event : std::uint64_t { packet = 1, accept, connect, refuse, segment, finish, reset };
+enum class Event : std::uint64_t { packet = 1, accept, connect, refuse, segment, finish, reset, batch };
 
 }  // namespace
 
@@ -252,7 +253,7 @@ std::size_t SimNetwork::write(HostId host, ConnId conn, std::span<const Bytes> b
   Pipe& pipe = c->pipes[side];
   std::size_t total = 0;
   for (const Bytes& part : batch) total += part.size();
-  const std::size_t used = pipe.unsent_bytes + pipe.in_flight;
+  const std::size_t used = pipe.unsent_bytes + pipe.in_flight + pipe.batch_bytes;
   const std::size_t space = used < limits_.send_buffer ? limits_.send_buffer - used : 0;
   std::size_t left = partial(std::min(space, total));
   const std::size_t taken = left;
@@ -294,7 +295,10 @@ void SimNetwork::pump(Key key, int side) {
       });
     }
     pipe.retry = Duration{0};
-    if (pipe.unsent.empty()) return send_end(key, side);
+    if (pipe.unsent.empty()) {
+      if (pipe.batches == 0) send_end(key, side);  // the end comes after all that is beside the stream
+      return;
+    }
     const std::size_t held = pipe.in_flight + far.received_bytes;
     if (held >= limits_.receive_buffer) return;  // the window is shut; reading opens it
     const std::size_t room = std::min(kSegment, limits_.receive_buffer - held);
@@ -373,13 +377,96 @@ void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
   if (!c) return;
   Pipe& pipe = c->pipes[side];
   pipe.in_flight -= std::min(size, pipe.in_flight);
+  pipe.arrived += size;
   End& near = c->ends[side];
   pump(key, side);
   c = find(key);
-  if (!c || !near.open || !near.wants_write) return;
-  if (pipe.unsent_bytes + pipe.in_flight >= limits_.send_buffer) return;
-  near.wants_write = false;
+  if (!c || !near.open) return;
+  const bool room = near.wants_write && pipe.unsent_bytes + pipe.in_flight + pipe.batch_bytes < limits_.send_buffer;
+  if (!room && !(near.wants_arrived && pipe.batches == 0)) return;
+  near.wants_write = near.wants_arrived = false;
   if (at(near.host).process) at(near.host).process->writable(near.id);
+}
+
+// --- batches beside a stream ---
+
+std::optional<std::size_t> SimNetwork::batch_room(HostId host, ConnId conn, std::uint64_t after) {
+  int side = 0;
+  Connection* c = find(host, conn, side);
+  if (!limits_.batches || !c || !c->established || !c->ends[side].open || c->ends[side].reset || c->pipes[side].arrived < after)
+    return std::nullopt;
+  const Pipe& pipe = c->pipes[side];
+  if (pipe.unsent_bytes + pipe.in_flight + pipe.batch_bytes < limits_.send_buffer) return kBatchMax;
+  c->ends[side].wants_write = true;
+  return 0;
+}
+
+void SimNetwork::write_batch(HostId host, ConnId conn, std::span<const Bytes> batch) {
+  int side = 0;
+  Connection* c = find(host, conn, side);
+  if (!c) return;
+  std::string joined;
+  for (const Bytes& part : batch) joined += part.text();
+  const Bytes whole = Bytes::copy_of(joined);
+  Pipe& pipe = c->pipes[side];
+  ++counters_.batches;
+  counters_.stream_bytes += whole.size();
+  ++pipe.batches;
+  pipe.batch_bytes += whole.size();
+  const PathQuality& quality = path(c->ends[side].host, c->ends[1 - side].host);
+  const std::uint64_t sending = quality.bandwidth == 0 ? 0 : whole.size() * 1'000'000'000ULL / quality.bandwidth;
+  pipe.line_free = std::max(time_.now(), pipe.line_free) + Duration{static_cast<std::int64_t>(sending)};
+  send_batch(at(host).sockets[conn].first, side, whole, pipe.line_free - time_.now());
+}
+
+bool SimNetwork::batches_arrived(HostId host, ConnId conn) {
+  int side = 0;
+  Connection* c = find(host, conn, side);
+  if (!c || c->pipes[side].batches == 0) return true;
+  c->ends[side].wants_arrived = true;
+  return false;
+}
+
+/// It waits for `line`, travels, and is sent again as often as it is lost; nothing else waits for it.
+void SimNetwork::send_batch(Key key, int side, const Bytes& batch, Duration line) {
+  const Connection& c = *find(key);
+  const HostId from = c.ends[side].host;
+  const HostId to = c.ends[1 - side].host;
+  const PathQuality& quality = path(from, to);
+  if (tap_) tap_->batch(from, to, batch.view());
+  Duration delay = line + travel(from, to);
+  while (quality.loss > 0 && rng_.chance(quality.loss)) {
+    delay += quality.resend > Duration{0} ? quality.resend : std::max(kRetryMin, quality.delay * 3);
+  }
+  time_.after(delay, [this, key, side, batch] { on_batch(key, side, batch); });
+}
+
+void SimNetwork::on_batch(Key key, int side, const Bytes& batch) {
+  Connection* c = find(key);
+  if (!c) return;
+  End& far = c->ends[1 - side];
+  const HostId from = c->ends[side].host;
+  if (!reaches(from, far.host)) {
+    return time_.after(kRetryMin, [this, key, side, batch] {
+      if (find(key)) send_batch(key, side, batch, Duration{0});
+    });
+  }
+  trace_.mix(static_cast<std::uint64_t>(Event::batch));
+  trace_.mix(time_.now());
+  trace_.mix(batch.view());
+  if (!far.open) return send_reset(key, 1 - side);
+  if (at(far.host).process) at(far.host).process->batch_arrived(far.id, batch);
+  time_.after(travel(far.host, from), [this, key, side, size = batch.size()] { on_batch_acknowledged(key, side, size); });
+}
+
+void SimNetwork::on_batch_acknowledged(Key key, int side, std::size_t size) {
+  Connection* c = find(key);
+  if (!c) return;
+  Pipe& pipe = c->pipes[side];
+  if (pipe.batches == 0) return;  // forgotten in a reset
+  --pipe.batches;
+  pipe.batch_bytes -= size;
+  on_acknowledged(key, side, 0);
 }
 
 void SimNetwork::send_end(Key key, int side) {
@@ -426,6 +513,7 @@ void SimNetwork::on_reset(Key key, int side) {
   Pipe& pipe = c->pipes[side];
   pipe.unsent.clear();
   pipe.unsent_bytes = 0;
+  pipe.batches = pipe.batch_bytes = 0;
   pipe.fin_wanted = pipe.fin_sent = true;
   if (end.open && at(end.host).process) at(end.host).process->readable(end.id);
   erase_if_done(key);
@@ -453,6 +541,7 @@ void SimNetwork::close_end(Key key, int side, CloseMode mode) {
   if (rude && !end.reset) {
     pipe.unsent.clear();
     pipe.unsent_bytes = 0;
+    pipe.batches = pipe.batch_bytes = 0;
     pipe.fin_wanted = pipe.fin_sent = true;
     send_reset(key, side);
   } else {

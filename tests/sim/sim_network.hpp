@@ -52,6 +52,8 @@ struct KernelLimits {
   std::size_t backlog = 128;                ///< connections that the process has not accepted yet
   /// Share of reads and writes that move only a random part of what they could.
   double partial_io = 0.1;
+  /// Connections take batches beside their streams, as over QUIC.
+  bool batches = false;
 };
 
 /// What the network asks of a process's transport. All calls stand for events that wait in the kernel.
@@ -63,6 +65,7 @@ class KernelEvents {
   [[nodiscard]] virtual std::size_t unaccepted() const = 0;
   virtual void connected(ConnId conn) = 0;
   virtual void readable(ConnId conn) = 0;
+  virtual void batch_arrived(ConnId conn, Bytes batch) = 0;
   virtual void writable(ConnId conn) = 0;
   /// The dial failed.
   virtual void refused(ConnId conn, const Error& why) = 0;
@@ -103,6 +106,10 @@ class SimNetwork {
   void send_packet(HostId from, const Endpoint& to, const Bytes& packet);
   void dial(HostId from, ConnId conn, const Endpoint& to);
   std::size_t write(HostId host, ConnId conn, std::span<const Bytes> batch);
+  // Batches: as of `Transport`.
+  std::optional<std::size_t> batch_room(HostId host, ConnId conn, std::uint64_t after);
+  void write_batch(HostId host, ConnId conn, std::span<const Bytes> batch);
+  bool batches_arrived(HostId host, ConnId conn);
   void close(HostId host, ConnId conn, CloseMode mode);
   /// Moves received bytes into `into`; 0 = none there now.
   std::size_t read(HostId host, ConnId conn, std::span<std::byte> into);
@@ -112,7 +119,7 @@ class SimNetwork {
   [[nodiscard]] std::size_t unread(HostId host, ConnId conn) const;
 
   struct Counters {
-    std::uint64_t packets = 0, packet_bytes = 0, packets_lost = 0, stream_bytes = 0, dials = 0, refused = 0, resets = 0;
+    std::uint64_t packets = 0, packet_bytes = 0, packets_lost = 0, stream_bytes = 0, batches = 0, dials = 0, refused = 0, resets = 0;
   };
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }
@@ -123,6 +130,8 @@ class SimNetwork {
     virtual ~Tap() = default;
     virtual void packet(HostId from, HostId to, BytesView packet) = 0;
     virtual void stream(std::uint64_t connection, bool from_dialler, HostId from, HostId to, BytesView bytes) = 0;
+    /// Whole frames beside a stream.
+    virtual void batch(HostId from, HostId to, BytesView bytes) = 0;
   };
   void set_tap(Tap* tap) noexcept { tap_ = tap; }
 
@@ -141,6 +150,7 @@ class SimNetwork {
     ConnId id{};
     bool open = false;        ///< a process holds it
     bool wants_write = false;
+    bool wants_arrived = false;  ///< to hear when all batches have arrived
     bool finished = false;    ///< the far end's FIN has arrived
     bool reset = false;
     std::deque<Bytes> received;
@@ -151,6 +161,9 @@ class SimNetwork {
     std::deque<Bytes> unsent;
     std::size_t unsent_bytes = 0;
     std::size_t in_flight = 0;      ///< sent and not acknowledged
+    std::uint64_t arrived = 0;      ///< bytes that are acknowledged
+    std::size_t batches = 0;        ///< on their way, or not acknowledged
+    std::size_t batch_bytes = 0;
     bool fin_wanted = false, fin_sent = false;
     Timestamp line_free;            ///< when the line has sent what it was given
     Timestamp last_arrival;         ///< streams do not overtake themselves
@@ -181,6 +194,9 @@ class SimNetwork {
   void send_end(Key key, int side);
   void on_segment(Key key, int side, const std::vector<Bytes>& segment, std::size_t size);
   void on_acknowledged(Key key, int side, std::size_t size);
+  void send_batch(Key key, int side, const Bytes& batch, Duration line);
+  void on_batch(Key key, int side, const Bytes& batch);
+  void on_batch_acknowledged(Key key, int side, std::size_t size);
   void send_reset(Key key, int side);
   void on_reset(Key key, int side);
   void close_end(Key key, int side, CloseMode mode);

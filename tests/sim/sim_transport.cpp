@@ -34,6 +34,12 @@ std::size_t SimTransport::write(ConnId conn, std::span<const Bytes> batch) {
   return n;
 }
 
+void SimTransport::write_batch(ConnId conn, std::span<const Bytes> batch) {
+  for (const Bytes& bytes : batch) stats_.quic.sent_bytes += bytes.size();
+  ++stats_.quic.batches_sent;
+  network_.write_batch(host_, conn, batch);
+}
+
 std::size_t SimTransport::interject(const Bytes& frame) {
   std::size_t links = 0;
   for (auto& [conn, stream] : meddled_) {
@@ -54,6 +60,7 @@ void SimTransport::close(ConnId conn, CloseMode mode) {
   known_.erase(conn);
   paused_.erase(conn);
   meddled_.erase(conn);
+  held_.erase(conn);
   network_.close(host_, conn, mode);
 }
 
@@ -63,6 +70,8 @@ void SimTransport::pause_reading(ConnId conn, bool paused) {
     paused_.insert(conn);
   } else if (paused_.erase(conn) > 0) {
     readable(conn);
+    for (Item& item : std::exchange(held_[conn], {})) ready_.push_back(std::move(item));
+    held_.erase(conn);
   }
 }
 
@@ -90,6 +99,13 @@ ConnId SimTransport::accepted(const Endpoint& from) {
 
 void SimTransport::readable(ConnId conn) {
   if (read_posted_.insert(conn)) post(Ready::readable, conn);
+}
+
+void SimTransport::batch_arrived(ConnId conn, Bytes batch) {
+  Item item{.what = Ready::batch, .conn = conn};
+  item.batch = std::move(batch);
+  ready_.push_back(std::move(item));
+  wake_();
 }
 
 void SimTransport::refused(ConnId conn, const Error& why) {
@@ -128,6 +144,9 @@ bool SimTransport::poll(TransportEvents& process, std::size_t budget) {
         if (const auto it = meddled_.find(item.conn); it != meddled_.end() && !write_rest(item.conn, it->second)) break;
         if (known_.contains(item.conn)) process.on_writable(item.conn);
         break;
+      case Ready::batch:
+        read_batch(item, process);
+        break;
       case Ready::refused:
         if (known_.erase(item.conn) > 0) process.on_closed(item.conn, item.why);
         break;
@@ -146,6 +165,20 @@ bool SimTransport::poll(TransportEvents& process, std::size_t budget) {
     }
   }
   return !idle();
+}
+
+/// What of the stream was here before it is read before it.
+void SimTransport::read_batch(Item item, TransportEvents& process) {
+  if (network_.unread(host_, item.conn) > 0) read_stream(item.conn, process);
+  if (!known_.contains(item.conn)) return;
+  if (paused_.contains(item.conn)) return held_[item.conn].push_back(std::move(item));
+  if (network_.unread(host_, item.conn) > 0) {
+    ready_.push_back(std::move(item));
+    return wake_();
+  }
+  ++stats_.quic.batches_received;
+  stats_.quic.received_bytes += item.batch.size();
+  process.on_batch(item.conn, std::move(item.batch));
 }
 
 void SimTransport::read_stream(ConnId conn, TransportEvents& process) {

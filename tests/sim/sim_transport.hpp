@@ -28,6 +28,9 @@ class SimTransport final : public Transport, public KernelEvents {
   void send_packet(const Endpoint& to, Bytes packet) override;
   void dial(ConnId conn, const Endpoint& to) override;
   std::size_t write(ConnId conn, std::span<const Bytes> batch) override;
+  std::optional<std::size_t> batch_room(ConnId conn, std::uint64_t after) override { return network_.batch_room(host_, conn, after); }
+  void write_batch(ConnId conn, std::span<const Bytes> batch) override;
+  bool batches_arrived(ConnId conn) override { return network_.batches_arrived(host_, conn); }
   void close(ConnId conn, CloseMode mode) override;
   void pause_reading(ConnId conn, bool paused) override;
   void resolve(const HostPort& name) override;
@@ -39,6 +42,7 @@ class SimTransport final : public Transport, public KernelEvents {
   [[nodiscard]] std::size_t unaccepted() const override { return unaccepted_.size(); }
   void connected(ConnId conn) override { post(Ready::connected, conn); }
   void readable(ConnId conn) override;
+  void batch_arrived(ConnId conn, Bytes batch) override;
   void writable(ConnId conn) override { post(Ready::writable, conn); }
   void refused(ConnId conn, const Error& why) override;
 
@@ -53,25 +57,28 @@ class SimTransport final : public Transport, public KernelEvents {
   [[nodiscard]] std::size_t open_connections() const noexcept { return known_.size(); }
 
  private:
-  enum class Ready : std::uint8_t { accepted, connected, readable, writable, refused, resolved };
+  enum class Ready : std::uint8_t { accepted, connected, readable, writable, batch, refused, resolved };
   struct Item {
     Ready what;
     ConnId conn{};
     Endpoint from;
     Error why{};
     HostPort name{};
+    Bytes batch{};
   };
   void post(Ready what, ConnId conn) {
     ready_.push_back({.what = what, .conn = conn});
     wake_();
   }
   void read_stream(ConnId conn, TransportEvents& process);
+  void read_batch(Item item, TransportEvents& process);
 
   SimNetwork& network_;
   HostId host_;
   const HostNames& names_;
   std::function<void()> wake_;
   std::deque<Item> ready_;
+  FlatMap<ConnId, std::vector<Item>> held_;  ///< batches of connections that are not read
   std::deque<std::pair<Endpoint, Bytes>> packets_;
   std::size_t packet_bytes_ = 0;
   FlatSet<ConnId> known_, paused_, read_posted_, unaccepted_;

@@ -133,6 +133,7 @@ TreeSimOptions options_of(const Experiment& e, const Request& request) {
   options.repair = request.repair.value_or(true);
   options.silent = e.silent;
   options.regions = options.streams = e.regions;
+  options.lanes = request.lanes.value_or(false);
   return options;
 }
 
@@ -230,6 +231,7 @@ Scenario make(std::string name, std::string summary, const Experiment& experimen
   scenario.summary = std::move(summary);
   scenario.flags = {Flag::nodes, Flag::rounds, Flag::loss, Flag::crash_per_round, Flag::tree_rule, Flag::threshold, Flag::second_parents, Flag::repair};
   if (!experiment.regions) scenario.flags.insert({Flag::senders, Flag::latency, Flag::kill});
+  if (experiment.regions) scenario.flags.insert(Flag::lanes);
   scenario.run = [name, experiment](const Request& request) { return run_experiment(name, experiment, request); };
   return scenario;
 }
@@ -283,7 +285,7 @@ std::vector<Scenario> tree_scenarios() {
       make("p5-silent", "the same with hosts that vanish: no resets, dials time out", silent),
       make("p6", "the seven broadcasts after p5's", p6),
       make("p7", "wide area: 10 to 50 ms a link, 1,000 nodes, changing senders, 30 broadcasts", p7),
-      make("p8", "19 regions, 200 nodes with the wan preset, each sends once a second for 5 s; loss delays, as in TCP", p8),
+      make("p8", "19 regions, 200 nodes with the wan preset, each sends once a second for 5 s; loss delays what is behind it, as in TCP, or only itself", p8),
   };
 }
 

@@ -198,6 +198,7 @@ void TreeSim::count(const Frame& frame, std::size_t copies) {
 void TreeSim::send(std::uint32_t number, const std::vector<PeerId>& to, Frame frame) {
   count(frame, to.size());
   const bool busy = is_busy(frame);
+  const bool in_order = options_.streams && !(options_.lanes && std::holds_alternative<frame::Gossip>(frame));
   const auto shared = std::make_shared<Frame>(std::move(frame));
   for (PeerId peer : to) {
     LinkEnd& end = nodes_[number].links[static_cast<std::size_t>(peer)];
@@ -209,7 +210,7 @@ void TreeSim::send(std::uint32_t number, const std::vector<PeerId>& to, Frame fr
       arrives = arrives + end.latency * 2 + 5ms;
     }
     if (gone) continue;
-    if (options_.streams) arrives = end.clear_at = std::max(arrives, end.clear_at);
+    if (in_order) arrives = end.clear_at = std::max(arrives, end.clear_at);
     busy_frames_ += busy ? 1 : 0;
     queue_.push(arrives, {Kind::frame, end.far, end.far_peer, shared});
   }

@@ -37,6 +37,8 @@ struct TreeSimOptions {
   /// What is lost is sent again by the link after a round trip and 5 ms, and what is behind it waits, as in a TCP
   /// stream. Else it is gone, and nothing resends it.
   bool streams = false;
+  /// Payloads go beside the stream, each on its own, as batches over QUIC do: what is lost of one holds up nothing else.
+  bool lanes = false;
   /// Lost links are replaced, the members learn of deaths, and digests are exchanged now and then.
   bool repair = true;
   /// The crashed are hosts, not processes: nobody resets their links, dials to them time out.

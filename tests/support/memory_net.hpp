@@ -24,6 +24,9 @@ struct MemoryPipe {
   std::size_t in_flight = 0;
   bool wants_room = false;           ///< the writer was refused something
   bool ended = false;                ///< the writer closed; what arrived is still read
+  std::uint64_t arrived_ever = 0;
+  std::size_t batches = 0;           ///< on their way beside the stream
+  bool wants_arrived = false;        ///< the writer is told when there are none
 };
 
 /// A stream between two hosts. `ends[0]` dialled.
@@ -58,6 +61,9 @@ class MemoryHost final : public Loop, public Transport {
   void send_packet(const Endpoint& to, Bytes packet) override;
   void dial(ConnId conn, const Endpoint& to) override;
   std::size_t write(ConnId conn, std::span<const Bytes> batch) override;
+  std::optional<std::size_t> batch_room(ConnId conn, std::uint64_t after) override;
+  void write_batch(ConnId conn, std::span<const Bytes> batch) override;
+  bool batches_arrived(ConnId conn) override;
   void close(ConnId conn, CloseMode mode) override;
   void pause_reading(ConnId conn, bool paused) override;
   void resolve(const HostPort& name) override;
@@ -147,6 +153,9 @@ class MemoryNet {
   void after(Duration delay, std::function<void()> work) { at(now_ + delay, std::move(work)); }
 
   Duration latency = std::chrono::milliseconds{1};
+  /// How much later than bytes on a stream the next batch comes. Null: connections take no batches.
+  std::function<Duration()> batch_delay = {};
+  std::uint64_t batches = 0;  ///< that were written
   std::int64_t wall_base_us = 1'700'000'000'000'000;
 
  private:
@@ -262,11 +271,52 @@ inline std::size_t MemoryHost::write(ConnId conn, std::span<const Bytes> batch) 
   net_.after(net_.latency, [stream = stream, side = side, taken = std::move(taken)] {
     MemoryStream::End& end = stream->ends[1 - side];
     end.in.in_flight -= taken.size();
+    end.in.arrived_ever += taken.size();
     if (!end.open || !end.host->alive_) return;
     end.in.arrived.insert(end.in.arrived.end(), taken.begin(), taken.end());
     end.host->pump(end.id);
   });
   return accepted;
+}
+
+inline std::optional<std::size_t> MemoryHost::batch_room(ConnId conn, std::uint64_t after) {
+  const auto it = streams_.find(conn);
+  if (!net_.batch_delay || it == streams_.end()) return std::nullopt;
+  const MemoryPipe& pipe = it->second.first->ends[1 - it->second.second].in;
+  return pipe.arrived_ever < after ? std::nullopt : std::optional{std::size_t{160} * 1024};
+}
+
+inline void MemoryHost::write_batch(ConnId conn, std::span<const Bytes> batch) {
+  const auto it = streams_.find(conn);
+  if (it == streams_.end()) return;
+  auto [stream, side] = it->second;
+  std::string joined;
+  for (const Bytes& piece : batch) joined += piece.text();
+  ++net_.batches;
+  ++stream->ends[1 - side].in.batches;
+  net_.after(net_.latency + (net_.batch_delay ? net_.batch_delay() : Duration{0}), [stream = stream, side = side, whole = Bytes::copy_of(joined)] {
+    MemoryStream::End& end = stream->ends[1 - side];
+    --end.in.batches;
+    if (!end.open || !end.host->alive_) return;
+    end.host->event([stream, side, whole] {
+      MemoryStream::End& reader = stream->ends[1 - side];
+      if (reader.open) reader.host->transport_events_->on_batch(reader.id, whole);
+    });
+    MemoryStream::End& writer = stream->ends[side];
+    if (end.in.batches > 0 || !std::exchange(end.in.wants_arrived, false) || !writer.open) return;
+    writer.host->event([stream, side] {
+      MemoryStream::End& one = stream->ends[side];
+      if (one.open) one.host->transport_events_->on_writable(one.id);
+    });
+  });
+}
+
+inline bool MemoryHost::batches_arrived(ConnId conn) {
+  const auto it = streams_.find(conn);
+  if (it == streams_.end()) return true;
+  MemoryPipe& pipe = it->second.first->ends[1 - it->second.second].in;
+  pipe.wants_arrived = pipe.batches > 0;
+  return pipe.batches == 0;
 }
 
 /// Hands arrived bytes to the reader, and room to the writer.

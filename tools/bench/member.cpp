@@ -42,6 +42,15 @@ Config config_of(const Options& options, unsigned number, unsigned seed_port) {
   config.bind = address_of(options, number) + ":" + std::to_string(options.port == 0 ? 0 : options.port + number);
   config.tree.max_message_size = std::max<std::uint64_t>(config.tree.max_message_size, options.size);
   if (number != 0) config.seeds = {address_of(options, 0) + ":" + std::to_string(seed_port)};
+  if (options.tls) {
+    const std::string file = options.certificates + "/n" + std::to_string(number);
+    config.tls_cert = file + ".pem";
+    config.tls_key = file + "-key.pem";
+    config.tls_ca = options.certificates + "/ca.pem";
+    config.transport = options.transport;
+    // Behind those of all members.
+    if (options.port != 0) config.quic_port = options.port + options.members + number;
+  }
   if (options.topology == Topology::full) {
     const unsigned others = options.members - 1;
     // A member dials half of the links that it wants, and shall dial everybody.

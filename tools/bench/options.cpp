@@ -62,6 +62,11 @@ Status set(Options& options, const std::string& flag, const std::string& text) {
   if (flag == "--port") return read_number(flag, text, std::uint16_t{0}, std::uint16_t{65535}, options.port);
   if (flag == "--run") return read_number(flag, text, std::uint64_t{0}, UINT64_MAX, options.run);
   if (flag == "--quiet-wait") return read_number(flag, text, 0.0, 600.0, options.quiet_wait);
+  if (flag == "--transport") {
+    for (const LinkTransport transport : {LinkTransport::tcp, LinkTransport::quic})
+      if (text == to_string(transport)) return options.transport = transport, Status{};
+    return {Errc::invalid_argument, fmt::format("--transport '{}': must be tcp or quic", text)};
+  }
   if (flag == "--netns") {
     if (text.empty() || text.find('/') != std::string::npos)
       return {Errc::invalid_argument, fmt::format("--netns '{}': must be what the names of the members' network namespaces begin with", text)};
@@ -79,6 +84,16 @@ Status set(Options& options, const std::string& flag, const std::string& text) {
 
 }  // namespace
 
+std::string variant_of(const Options& options) {
+  std::string variant = to_string(options.topology);
+  if (options.threads) variant += "-threads";
+  if (options.transport == LinkTransport::quic)
+    variant += "-quic";
+  else if (options.tls)
+    variant += "-tls";
+  return variant;
+}
+
 const char* to_string(Mode mode) noexcept { return mode == Mode::one ? "one" : mode == Mode::all ? "all" : "lat"; }
 const char* to_string(Topology topology) noexcept { return topology == Topology::tree ? "tree" : "full"; }
 
@@ -88,13 +103,13 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   Flags flags{arguments};
   while (flags.next()) {
     const std::string name = flags.name();
-    if (name == "--threads") {
+    if (name == "--threads" || name == "--tls") {
       if (Status status = flags.no_value(); !status) return status.error();
-      options.threads = true;
+      (name == "--tls" ? options.tls : options.threads) = true;
       continue;
     }
     bool known = false;
-    for (const char* flag : {"--n", "--size", "--secs", "--rate", "--port", "--run", "--quiet-wait", "--mode", "--topology", "--netns"})
+    for (const char* flag : {"--n", "--size", "--secs", "--rate", "--port", "--run", "--quiet-wait", "--mode", "--topology", "--transport", "--netns"})
       known = known || name == flag;
     if (!known) {
       return Error{Errc::invalid_argument, name.starts_with('-') ? fmt::format("unknown flag '{}'; see plumvine-bench --help", name)
@@ -110,10 +125,12 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
                  fmt::format("--topology full with --n {}: at most {} members can each have a tree of their own; lower --n, or take tree",
                              options.members, kFullMax)};
   }
-  if (options.port != 0 && options.port + options.members - 1 > 65535)
-    return Error{Errc::invalid_argument, fmt::format("--port {}: {} members need as many ports, and the last is 65535", options.port, options.members)};
+  const unsigned ports = options.transport == LinkTransport::quic ? 2 * options.members : options.members;
+  if (options.port != 0 && options.port + ports - 1 > 65535)
+    return Error{Errc::invalid_argument, fmt::format("--port {}: {} members need {} ports, and the last is 65535", options.port, options.members, ports)};
   if (options.threads && !options.netns.empty())
     return Error{Errc::invalid_argument, "--netns: threads of one process are in one network namespace; leave --threads out"};
+  if (options.transport == LinkTransport::quic) options.tls = true;
   if (rated && options.mode != Mode::lat) return Error{Errc::invalid_argument, "--rate: only --mode lat has one"};
   return options;
 }

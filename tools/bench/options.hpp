@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <plumvine/config.hpp>
 #include <plumvine/result.hpp>
 
 namespace plumvine::bench {
@@ -30,9 +31,14 @@ struct Options {
   std::uint64_t run = 0;        ///< repeated in the result
   double quiet_wait = 0;        ///< seconds to wait at most until the machine is idle
   bool threads = false;         ///< members are threads of this process instead of processes
+  bool tls = false;             ///< certificates of an authority of this run
+  LinkTransport transport = LinkTransport::tcp;  ///< what links go over; QUIC needs `tls`
+  std::string certificates;     ///< the directory that they lie in, once they were made
   std::string netns;            ///< each member is in the network namespace of this name with its number behind it; empty: all are in ours
 };
 
+/// What lines call the measurement: the topology, and whatever is not as usual.
+std::string variant_of(const Options& options);
 const char* to_string(Mode mode) noexcept;
 const char* to_string(Topology topology) noexcept;
 

@@ -21,6 +21,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "certificates.hpp"
 #include "control.hpp"
 
 namespace plumvine::bench {
@@ -63,7 +64,7 @@ double percentile(const std::vector<double>& sorted, double share) {
 
 class Run {
  public:
-  explicit Run(const Options& options) : options_(options) {}
+  explicit Run(Options options) : options_(std::move(options)) {}
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -97,7 +98,8 @@ class Run {
   }
   [[nodiscard]] unsigned publishers() const { return options_.mode == Mode::all ? options_.members : 1; }
 
-  const Options& options_;
+  Options options_;
+  Certificates certificates_;
   Control* control_ = nullptr;
   std::vector<pid_t> children_;  ///< 0: has ended
   std::vector<std::thread> threads_;
@@ -145,6 +147,10 @@ bool Run::start() {
   void* shared = ::mmap(nullptr, sizeof(Control), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return fail("no shared memory");
   control_ = new (shared) Control;
+  if (options_.tls) {
+    if (const Status made = certificates_.make(options_.members); !made) return fail("certificates: " + made.error().message);
+    options_.certificates = certificates_.directory();
+  }
   const pid_t parent = ::getpid();
   for (unsigned i = 0; i < options_.members; ++i) {
     if (options_.threads) {
@@ -240,11 +246,9 @@ nlohmann::ordered_json Run::result() const {
     if (ns.load() != 0) took.push_back(static_cast<double>(ns.load()) / 1e3);
   std::sort(took.begin(), took.end());
   const auto latency = [&](double share) { return took.empty() ? nlohmann::ordered_json{} : nlohmann::ordered_json(std::round(percentile(took, share))); };
-  const std::string variant = std::string(to_string(options_.topology)) + (options_.threads ? "-threads" : "");
-
   nlohmann::ordered_json line{
       {"peer", "plumvine"},
-      {"variant", variant},
+      {"variant", variant_of(options_)},
       {"mode", to_string(options_.mode)},
       {"n", options_.members},
       {"size", options_.size},
@@ -302,7 +306,7 @@ int Run::run() {
     line = result();
   } else {
     line = {{"peer", "plumvine"}, {"mode", to_string(options_.mode)}, {"n", options_.members}, {"size", options_.size}, {"run", options_.run}, {"error", error_}};
-    line["variant"] = std::string(to_string(options_.topology)) + (options_.threads ? "-threads" : "");
+    line["variant"] = variant_of(options_);
   }
   std::puts(line.dump().c_str());
   std::fflush(stdout);

@@ -18,6 +18,8 @@ Flags of a measurement:
   --rate N                  messages a second of --mode lat (100)
   --topology tree|full      links as the preset has them, or between any two, each member the root of its own tree; full
                             is for up to 16 members (tree)
+  --tls                     under TLS, with certificates of an authority of this run
+  --transport tcp|quic      what links go over; quic is under TLS (tcp)
   --port PORT               of the first member, the others follow; 0: the system chooses (0)
   --netns NAME              member I is in the network namespace NAMEI (as root), where it has the address 10.97.0.(I+1)
   --run R                   a number that the line repeats (0)

@@ -40,6 +40,7 @@ Flags of run (a flag that the scenario cannot honour is refused):
   --rounds N                broadcasts that are counted; seconds (p8), seeds (swarm), crashes (s1), clusters (g1, g2)
   --senders one|changing|all   who publishes
   --loss PERCENT            each packet and each tree frame is lost on its own
+  --lanes on|off            payloads go beside the streams, as over QUIC: what is lost of one holds up nothing else (p8; off)
   --latency-ms MIN-MAX      one way, per link
   --kill PERCENT            of the nodes, together, before the first counted round
   --crash-per-round N       nodes that crash as each round begins
@@ -146,7 +147,7 @@ Status set_flag(Request& request, const Scenario& scenario, std::string_view fla
     return request.second_parents ? Status{} : bad("lossy, always or never");
   }
   if (text != "on" && text != "off") return bad("on or off");
-  request.repair = text == "on";
+  (flag == "--lanes" ? request.lanes : request.repair) = text == "on";
   return {};
 }
 

@@ -40,10 +40,18 @@ void Connection::Library::open_stream() {
   if (ngtcp2_conn_open_bidi_stream(conn, &id, nullptr) == 0) stream = id;
 }
 
+/// There is a batch with a stream to send. The other end allows more streams as it takes batches.
+bool Connection::Library::open_batch() {
+  if (batches_out.opened() || !batches_out.pending()) return batches_out.opened();
+  std::int64_t id = -1;
+  if (ngtcp2_conn_open_uni_stream(conn, &id, nullptr) != 0) return false;
+  batches_out.open(id);
+  ++numbers.batches_sent;
+  return true;
+}
+
 ngtcp2_ssize Connection::Library::write_packet(ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* to,
                                                std::size_t room, Timestamp now) {
-  constexpr std::size_t kViews = 16;
-  bool blocked = false;
   while (!datagrams_out.empty()) {
     const Bytes& bytes = datagrams_out.front();
     const bool fits = bytes.size() + kDatagramHead <= ngtcp2_conn_get_path_max_tx_udp_payload_size(conn);
@@ -57,30 +65,56 @@ ngtcp2_ssize Connection::Library::write_packet(ngtcp2_path* path, ngtcp2_pkt_inf
     if (taken != 0 || refused) datagrams_out.pop_front();
     if (n != NGTCP2_ERR_WRITE_MORE && !refused) return n;
   }
+  bool stream_blocked = false, batches_blocked = false;
   for (;;) {
-    std::array<BytesView, kViews> views;
-    std::array<ngtcp2_vec, kViews> vecs;
-    const std::size_t count = stream < 0 || blocked ? 0 : out.gather(views);
-    std::size_t offered = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      vecs[i] = {const_cast<std::uint8_t*>(raw(views[i])), views[i].size()};
-      offered += views[i].size();
-    }
-    const bool last = fin_wanted && !fin_sent && stream >= 0 && !blocked && offered == out.waiting();
+    const Offer offer = next_offer(stream_blocked, batches_blocked);
+    std::array<ngtcp2_vec, std::tuple_size_v<decltype(offer.views)>> vecs;
+    for (std::size_t i = 0; i < offer.count; ++i)
+      vecs[i] = {const_cast<std::uint8_t*>(raw(offer.views[i])), offer.views[i].size()};
+    const std::uint32_t flags = (offer.last ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE) |
+                                (offer.stream >= 0 ? NGTCP2_WRITE_STREAM_FLAG_MORE : NGTCP2_WRITE_STREAM_FLAG_NONE);
     ngtcp2_ssize taken = -1;
-    const ngtcp2_ssize n = ngtcp2_conn_writev_stream(
-        conn, path, info, to, room, &taken, last ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE,
-        count > 0 || last ? stream : -1, vecs.data(), count, stamp(now));
-    if (taken >= 0) {
-      out.sent(static_cast<std::size_t>(taken));
-      if (last && static_cast<std::size_t>(taken) == offered) fin_sent = true;
-    }
-    if (!blocked &&
+    const ngtcp2_ssize n = ngtcp2_conn_writev_stream(conn, path, info, to, room, &taken, flags, offer.stream, vecs.data(),
+                                                     offer.count, stamp(now));
+    if (taken >= 0) went(offer, static_cast<std::size_t>(taken));
+    if (n == NGTCP2_ERR_WRITE_MORE) continue;
+    if (offer.stream >= 0 &&
         (n == NGTCP2_ERR_STREAM_DATA_BLOCKED || n == NGTCP2_ERR_STREAM_SHUT_WR || n == NGTCP2_ERR_STREAM_NOT_FOUND)) {
-      blocked = true;
+      (offer.stream == stream ? stream_blocked : batches_blocked) = true;
       continue;
     }
     return n;
+  }
+}
+
+/// The stream goes first: it has few bytes where batches are taken.
+Connection::Library::Offer Connection::Library::next_offer(bool stream_blocked, bool batches_blocked) {
+  Offer offer;
+  const auto add_up = [&offer] {
+    for (std::size_t i = 0; i < offer.count; ++i) offer.bytes += offer.views[i].size();
+  };
+  if (stream >= 0 && !stream_blocked) {
+    offer.count = out.gather(offer.views);
+    add_up();
+    // That nothing follows is said when everything beside the stream has arrived, too.
+    offer.last = fin_wanted && !fin_sent && batches_out.empty() && offer.bytes == out.waiting();
+    if (offer.count > 0 || offer.last) offer.stream = stream;
+  }
+  if (offer.stream < 0 && !batches_blocked && open_batch()) {
+    offer.stream = batches_out.stream();
+    offer.count = batches_out.gather(offer.views, offer.last);
+    add_up();
+  }
+  return offer;
+}
+
+void Connection::Library::went(const Offer& offer, std::size_t taken) {
+  const bool ended = offer.last && taken == offer.bytes;
+  if (offer.stream == stream) {
+    out.sent(taken);
+    if (ended) fin_sent = true;
+  } else {
+    batches_out.sent(taken, ended);
   }
 }
 
@@ -174,7 +208,7 @@ void Connection::due(Timestamp now) {
 
 bool Connection::has_room() const {
   const Library& l = *library_;
-  return l.alive() && !l.fin_wanted && l.out.waiting() < kWaitingMax && l.out.held() < kSendMax;
+  return l.alive() && !l.fin_wanted && l.waiting() < kWaitingMax && l.held() < kSendMax;
 }
 
 std::size_t Connection::push(std::span<const Bytes> batch) {
@@ -182,7 +216,7 @@ std::size_t Connection::push(std::span<const Bytes> batch) {
   std::size_t taken = 0;
   for (const Bytes& bytes : batch) {
     if (!has_room()) break;
-    const std::size_t room = std::min(kWaitingMax - l.out.waiting(), kSendMax - l.out.held());
+    const std::size_t room = std::min(kWaitingMax - l.waiting(), kSendMax - l.held());
     const Bytes part = bytes.slice(0, room);
     l.out.push(part);
     taken += part.size();
@@ -204,8 +238,43 @@ std::size_t Connection::read(std::span<std::byte> room) {
 std::size_t Connection::readable() const {
   return library_->in.size();
 }
+bool Connection::unread() const {
+  return library_->in.size() > 0 || library_->batches_in.ready();
+}
 bool Connection::at_end() const {
-  return (library_->fin_came || library_->end.graceful) && library_->in.size() == 0;
+  return (library_->fin_came || library_->end.graceful) && !unread();
+}
+
+std::optional<std::size_t> Connection::batch_room(std::uint64_t after) const {
+  const Library& l = *library_;
+  // Before both ends have proved themselves, what is sent may be a replay, or be read by whoever replays.
+  const bool open = l.alive() && !l.fin_wanted && handshake_done() && l.arrived >= after;
+  const ngtcp2_transport_params* const theirs = open ? ngtcp2_conn_get_remote_transport_params(l.conn) : nullptr;
+  if (theirs == nullptr || theirs->initial_max_streams_uni == 0) return std::nullopt;
+  return has_room() ? std::min<std::uint64_t>(kBatchMax, theirs->initial_max_stream_data_uni) : 0;
+}
+
+void Connection::push_batch(std::span<const Bytes> batch) {
+  if (library_->alive()) library_->batches_out.push(batch);
+}
+
+bool Connection::batches_arrived() const {
+  return library_->batches_out.empty();
+}
+
+std::optional<Bytes> Connection::take_batch() {
+  Library& l = *library_;
+  if (!l.batches_in.ready()) return std::nullopt;
+  Bytes batch = l.batches_in.pop();
+  if (l.alive()) {
+    ngtcp2_conn_extend_max_offset(l.conn, batch.size());
+    ngtcp2_conn_extend_max_streams_uni(l.conn, 1);
+  }
+  return batch;
+}
+
+std::size_t Connection::batch_bytes() const {
+  return library_->batches_in.held();
 }
 
 bool Connection::send_datagram(BytesView bytes) {

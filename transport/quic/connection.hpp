@@ -40,6 +40,8 @@ struct Common {
   Duration handshake_timeout = std::chrono::seconds{5};
   Duration idle_timeout = std::chrono::seconds{15};
   Duration keep_alive = std::chrono::seconds{4};
+  /// Batches that the other end may have on their way at once. 0: none, as with versions that did not know them.
+  std::uint64_t batches_max = 256;
   /// Of the round trip, before it was measured.
   Duration initial_rtt = std::chrono::milliseconds{50};
 };
@@ -61,21 +63,22 @@ struct FirstPacket {
   Bytes token;               ///< that was good; empty: none
 };
 
-/// One QUIC connection that carries one bidirectional stream, opened by the client, and datagrams; without sockets and
-/// clock. Everything that the QUIC library does is in here. Packets come in by `receive`, go out by `write`; after
+/// One QUIC connection that carries one bidirectional stream, opened by the client, batches beside it, each of which is a
+/// unidirectional stream, and datagrams; without sockets and clock. Everything that the QUIC library does is in here. Packets come in by `receive`, go out by `write`; after
 /// either, and after `due`, whoever owns it looks at `state`, `readable` and so on. `expiry` is when it wants to be
 /// woken.
 ///
 /// Both ends judge each other as on TCP. A client counts as `up` when the server has confirmed the handshake, which it
 /// does after it has judged the client; where a ticket remembers both, as soon as keys are there. Bounds: `kSendMax`
-/// bytes kept until acknowledged, the receive window, `kDatagramsMax` datagrams each way. One thread; no call may come
-/// from within another.
+/// bytes kept until acknowledged and a batch, the receive window, `Common::batches_max` batches, `kDatagramsMax` datagrams
+/// each way. Who goes beyond what it was given ends the connection. One thread; no call may come from within another.
 class Connection {
  public:
   static constexpr std::size_t kSendMax = std::size_t{4} << 20;       ///< bytes not acknowledged
   static constexpr std::size_t kWaitingMax = std::size_t{256} << 10;  ///< of these not sent
   static constexpr std::size_t kWindow = std::size_t{1} << 20;        ///< what the other end may send at first
   static constexpr std::size_t kWindowMax = std::size_t{4} << 20;     ///< and when it is read as it comes
+  static constexpr std::size_t kBatchMax = std::size_t{160} << 10;    ///< of one batch: the largest frame, and some
   static constexpr std::size_t kDatagramsMax = 64;
   /// Room for one burst of packets; `write` needs it.
   static constexpr std::size_t kBurst = 65536;
@@ -120,8 +123,16 @@ class Connection {
   [[nodiscard]] bool has_room() const;
   std::size_t read(std::span<std::byte> room);
   [[nodiscard]] std::size_t readable() const;
+  /// Something of the stream, or a batch, waits to be read.
+  [[nodiscard]] bool unread() const;
   /// The other end has said that nothing follows, and everything was read.
   [[nodiscard]] bool at_end() const;
+  // Batches: beside the stream, each on its own. As of `Transport`.
+  [[nodiscard]] std::optional<std::size_t> batch_room(std::uint64_t after) const;
+  void push_batch(std::span<const Bytes> batch);
+  [[nodiscard]] bool batches_arrived() const;
+  /// The next one that is whole.
+  std::optional<Bytes> take_batch();
   /// Nothing follows from here; when the other end has everything, the connection ends.
   void finish();
   /// Ends it at once: in order, or (`reset`) not.
@@ -161,10 +172,14 @@ class Connection {
     std::uint64_t migrations = 0;     ///< the other end's address changed and has answered, or ours changed
     std::uint64_t early_refused = 0;  ///< early data of ours that did not count
     std::uint64_t datagrams_dropped = 0;
+    std::uint64_t batches_sent = 0;
+    std::uint64_t batches_received = 0;
     std::uint64_t sent_bytes = 0;  ///< in packets
     Duration rtt{0};
   };
   [[nodiscard]] Numbers numbers() const;
+  /// Bytes of batches that have come and were not taken, whole or not.
+  [[nodiscard]] std::size_t batch_bytes() const;
 
   struct Library;
 

@@ -12,7 +12,11 @@ void Connection::Library::stop(State next, End why, Timestamp now) {
   end = std::move(why);
   end.answered = ngtcp2_conn_get_handshake_completed(conn) != 0;
   out = {};
-  if (!end.graceful && !fin_came) in.clear();
+  batches_out = {};
+  if (!end.graceful && !fin_came) {
+    in.clear();
+    batches_in = {};
+  }
   datagrams_out.clear();
   gone_at = now + Duration{static_cast<std::int64_t>(3 * ngtcp2_conn_get_pto(conn))};
 }

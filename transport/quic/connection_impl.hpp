@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "batches.hpp"
 #include "connection.hpp"
 #include "handshake.hpp"
 #include "ngtcp2.hpp"
@@ -42,6 +43,9 @@ struct Connection::Library {
   std::int64_t stream = -1;
   SendBuffer out;
   ReceiveBuffer in;
+  std::uint64_t arrived = 0;  ///< bytes of the stream that the other end has
+  BatchesOut batches_out;
+  BatchesIn batches_in;
   bool fin_wanted = false;
   bool fin_sent = false;
   bool fin_came = false;
@@ -107,10 +111,23 @@ struct Connection::Library {
   void validated(const Path& seen, bool good);
   int shaken();
   int confirmed();
-  int received(std::uint32_t flags, BytesView data);
+  int received(std::int64_t id, std::uint32_t flags, BytesView data);
+  int batch_over(std::int64_t id, bool broken);
 
   int read(const Path& seen, Ecn ecn, BytesView packet, Timestamp now);
   void open_stream();
+  bool open_batch();
+  [[nodiscard]] std::size_t waiting() const { return out.waiting() + batches_out.waiting(); }
+  [[nodiscard]] std::size_t held() const { return out.held() + batches_out.held(); }
+  /// What of the stream, or else of a batch, is to be sent next.
+  struct Offer {
+    std::int64_t stream = -1;  ///< -1: nothing
+    bool last = false;         ///< that ends it
+    std::size_t count = 0, bytes = 0;
+    std::array<BytesView, 16> views;
+  };
+  [[nodiscard]] Offer next_offer(bool stream_blocked, bool batches_blocked);
+  void went(const Offer& offer, std::size_t taken);
   ngtcp2_ssize write_packet(ngtcp2_path* path, ngtcp2_pkt_info* info, std::uint8_t* to, std::size_t room,
                             Timestamp now);
   void fail(int status, Timestamp now);

@@ -61,17 +61,23 @@ ngtcp2_callbacks Connection::Library::callbacks() const {
   c.version_negotiation = ngtcp2_crypto_version_negotiation_cb;
   c.handshake_completed = [](ngtcp2_conn*, void* user) { return self_of(user)->shaken(); };
   c.handshake_confirmed = [](ngtcp2_conn*, void* user) { return self_of(user)->confirmed(); };
-  c.recv_stream_data = [](ngtcp2_conn*, std::uint32_t flags, std::int64_t, std::uint64_t, const std::uint8_t* data,
+  c.recv_stream_data = [](ngtcp2_conn*, std::uint32_t flags, std::int64_t id, std::uint64_t, const std::uint8_t* data,
                           std::size_t size, void* user, void*) {
-    return self_of(user)->received(flags, {reinterpret_cast<const std::byte*>(data), size});
+    return self_of(user)->received(id, flags, {reinterpret_cast<const std::byte*>(data), size});
   };
-  c.acked_stream_data_offset = [](ngtcp2_conn*, std::int64_t, std::uint64_t, std::uint64_t size, void* user, void*) {
-    self_of(user)->out.acked(static_cast<std::size_t>(size));
+  c.acked_stream_data_offset = [](ngtcp2_conn*, std::int64_t id, std::uint64_t, std::uint64_t size, void* user, void*) {
+    Library& library = *self_of(user);
+    if (id != library.stream) return 0;  // of a batch: it counts when all of it has arrived
+    library.out.acked(static_cast<std::size_t>(size));
+    library.arrived += size;
     return 0;
   };
   c.stream_open = [](ngtcp2_conn*, std::int64_t id, void* user) {
-    if (self_of(user)->stream < 0) self_of(user)->stream = id;
+    if (self_of(user)->stream < 0 && ngtcp2_is_bidi_stream(id) != 0) self_of(user)->stream = id;
     return 0;
+  };
+  c.stream_close = [](ngtcp2_conn*, std::uint32_t flags, std::int64_t id, std::uint64_t, void* user, void*) {
+    return self_of(user)->batch_over(id, (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0);
   };
   c.stream_reset = [](ngtcp2_conn*, std::int64_t, std::uint64_t, std::uint64_t, void*, void*) {
     return NGTCP2_ERR_CALLBACK_FAILURE;
@@ -140,6 +146,8 @@ ngtcp2_transport_params Connection::Library::params() const {
   p.initial_max_stream_data_bidi_remote = kWindow;
   p.initial_max_data = kWindow;
   p.initial_max_streams_bidi = server() ? 1 : 0;
+  p.initial_max_streams_uni = common.batches_max;
+  p.initial_max_stream_data_uni = kBatchMax;
   p.max_idle_timeout = span_of(common.idle_timeout);
   p.active_connection_id_limit = kActiveIds;
   p.max_datagram_frame_size = kDatagramFrameMax;
@@ -277,7 +285,21 @@ int Connection::Library::confirmed() {
   return 0;
 }
 
-int Connection::Library::received(std::uint32_t flags, BytesView data) {
+/// A batch that we sent has arrived; of one that came nothing is left to do here.
+int Connection::Library::batch_over(std::int64_t id, bool broken) {
+  if (ngtcp2_is_bidi_stream(id) != 0 || ngtcp2_conn_is_local_stream(conn, id) == 0) return 0;
+  return !broken && batches_out.arrived(id) ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+int Connection::Library::received(std::int64_t id, std::uint32_t flags, BytesView data) {
+  if (id != stream) {
+    // Whoever replays a first flight must not bring payloads.
+    if ((flags & NGTCP2_STREAM_DATA_FLAG_EARLY) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
+    const bool whole = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
+    batches_in.take(id, data, whole);
+    if (whole) ++numbers.batches_received;
+    return 0;
+  }
   if ((flags & NGTCP2_STREAM_DATA_FLAG_EARLY) != 0 && server() && state == State::handshaking) {
     if (!handshake.judge()) return NGTCP2_ERR_CALLBACK_FAILURE;
     early = true;

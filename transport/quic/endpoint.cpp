@@ -240,22 +240,23 @@ void QuicEndpoint::settle(const ConnPtr& conn, Timestamp now) {
   }
   if (conn->shut) {
     std::array<std::byte, 4096> nobody;
-    while (quic.read(nobody) > 0) {
+    while (quic.read(nobody) > 0 || quic.take_batch()) {
     }
   }
   if (!conn->shut && quic.at_end() && quic.state() == State::up) {
     report_end(*conn);
     quic.close(false, now);
   }
-  if (!conn->shut && quic.state() > State::up && (quic.readable() == 0 || !conn->told)) report_end(*conn);
+  if (!conn->shut && quic.state() > State::up && (!quic.unread() || !conn->told)) report_end(*conn);
   if (!blocked_) {
     current_ = conn.get();
     blocked_ = !quic.write(sink_, room_, now);
     current_ = nullptr;
   }
-  if (!conn->shut && quic.state() > State::up && quic.readable() == 0) report_end(*conn);
-  if (!conn->shut && conn->told && conn->wants_room && quic.has_room()) {
-    conn->wants_room = false;
+  if (!conn->shut && quic.state() > State::up && !quic.unread()) report_end(*conn);
+  const bool told = !conn->shut && conn->told;
+  if (told && ((conn->wants_room && quic.has_room()) || (conn->wants_arrived && quic.batches_arrived()))) {
+    conn->wants_room = conn->wants_arrived = false;
     events_.quic_writable(conn->id);
   }
   const std::uint64_t sent_before = conn->seen.sent_bytes;
@@ -277,6 +278,11 @@ void QuicEndpoint::deliver(const ConnPtr& conn) {
     const std::span<std::byte> room = events_.quic_buffer(conn->id);
     if (conn->shut) return;
     events_.quic_read(conn->id, conn->quic->read(room));
+  }
+  while (!conn->shut && !conn->paused) {
+    auto batch = conn->quic->take_batch();
+    if (!batch) return;
+    events_.quic_batch(conn->id, std::move(*batch));
   }
 }
 
@@ -318,6 +324,8 @@ void QuicEndpoint::add_numbers(Conn& conn) {
   counts_.migrations += now.migrations - conn.seen.migrations;
   counts_.early_refused += now.early_refused - conn.seen.early_refused;
   counts_.datagrams_dropped += now.datagrams_dropped - conn.seen.datagrams_dropped;
+  counts_.batches_sent += now.batches_sent - conn.seen.batches_sent;
+  counts_.batches_received += now.batches_received - conn.seen.batches_received;
   counts_.sent_bytes += now.sent_bytes - conn.seen.sent_bytes;
   conn.seen = now;
 }
@@ -371,6 +379,28 @@ std::size_t QuicEndpoint::write(ConnId id, std::span<const Bytes> batch) {
   if (taken < offered) conn->wants_room = true;
   mark(id);
   return taken;
+}
+
+std::optional<std::size_t> QuicEndpoint::batch_room(ConnId id, std::uint64_t after) {
+  const ConnPtr conn = find(id);
+  if (!conn || conn->shut) return std::nullopt;
+  const auto room = conn->quic->batch_room(after);
+  if (room && *room == 0) conn->wants_room = true;
+  return room;
+}
+
+void QuicEndpoint::write_batch(ConnId id, std::span<const Bytes> batch) {
+  const ConnPtr conn = find(id);
+  if (!conn || conn->shut) return;
+  conn->quic->push_batch(batch);
+  mark(id);
+}
+
+bool QuicEndpoint::batches_arrived(ConnId id) {
+  const ConnPtr conn = find(id);
+  if (!conn || conn->shut || conn->quic->batches_arrived()) return true;
+  conn->wants_arrived = true;
+  return false;
 }
 
 void QuicEndpoint::close(ConnId id, CloseMode mode, Timestamp now) {
@@ -454,6 +484,7 @@ void QuicEndpoint::judge_all(Timestamp now) {
 void QuicEndpoint::count(QuicStats& stats) const {
   stats = counts_;
   stats.on = true;
+  for (const auto& [id, conn] : conns_) stats.batch_bytes += conn->quic->batch_bytes();
   stats.replays = replays_.replays() + replays_.overflows();
   stats.connections = static_cast<std::uint64_t>(std::count_if(conns_.begin(), conns_.end(), [](const auto& entry) {
     return entry.second->quic->state() == Connection::State::up;

@@ -30,6 +30,7 @@ class EndpointEvents {
   virtual void quic_up(ConnId conn, const Endpoint& remote, bool dialled, const std::vector<std::string>& names) = 0;
   virtual std::span<std::byte> quic_buffer(ConnId conn) = 0;
   virtual void quic_read(ConnId conn, std::size_t bytes) = 0;
+  virtual void quic_batch(ConnId conn, Bytes batch) = 0;
   virtual void quic_writable(ConnId conn) = 0;
   virtual void quic_datagram(ConnId conn, const Endpoint& remote, BytesView bytes) = 0;
   /// It is over; the number is gone. `was_up`: `quic_up` was called.
@@ -81,6 +82,10 @@ class QuicEndpoint final : private CidObserver {
   /// Answered by `quic_up` or `quic_ended`. Numbers are odd.
   void dial(ConnId conn, const Path& path, Timestamp now);
   std::size_t write(ConnId conn, std::span<const Bytes> batch);
+  // Batches: as of `Transport`.
+  std::optional<std::size_t> batch_room(ConnId conn, std::uint64_t after);
+  void write_batch(ConnId conn, std::span<const Bytes> batch);
+  bool batches_arrived(ConnId conn);
   /// No event for this connection follows.
   void close(ConnId conn, CloseMode mode, Timestamp now);
   void pause_reading(ConnId conn, bool paused);
@@ -114,6 +119,7 @@ class QuicEndpoint final : private CidObserver {
     bool shut = false;  ///< nobody wants to hear of it any more
     bool paused = false;
     bool wants_room = false;
+    bool wants_arrived = false;  ///< to hear when all batches have arrived
     bool counted = false;  ///< its handshake
     bool admitted = true;  ///< false: to be asked when its handshake shows that the address is its own
     std::vector<std::string> names;

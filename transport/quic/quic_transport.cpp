@@ -144,6 +144,21 @@ std::size_t QuicTransport::write(ConnId id, std::span<const Bytes> batch) {
   return links_.contains(id) ? endpoint_.write(id, batch) : below_.write(id, batch);
 }
 
+std::optional<std::size_t> QuicTransport::batch_room(ConnId id, std::uint64_t after) {
+  return links_.contains(id) ? endpoint_.batch_room(id, after) : below_.batch_room(id, after);
+}
+
+void QuicTransport::write_batch(ConnId id, std::span<const Bytes> batch) {
+  if (links_.contains(id))
+    endpoint_.write_batch(id, batch);
+  else
+    below_.write_batch(id, batch);
+}
+
+bool QuicTransport::batches_arrived(ConnId id) {
+  return links_.contains(id) ? endpoint_.batches_arrived(id) : below_.batches_arrived(id);
+}
+
 void QuicTransport::close(ConnId id, CloseMode mode) {
   const auto it = links_.find(id);
   if (it == links_.end()) {

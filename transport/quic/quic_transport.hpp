@@ -86,6 +86,9 @@ class QuicTransport final : public Transport, public TransportEvents, private En
   void dial(ConnId conn, const Endpoint& to) override { below_.dial(conn, to); }
   void dial_link(ConnId conn, const Endpoint& to, std::uint16_t quic_port) override;
   std::size_t write(ConnId conn, std::span<const Bytes> batch) override;
+  std::optional<std::size_t> batch_room(ConnId conn, std::uint64_t after) override;
+  void write_batch(ConnId conn, std::span<const Bytes> batch) override;
+  bool batches_arrived(ConnId conn) override;
   void close(ConnId conn, CloseMode mode) override;
   void pause_reading(ConnId conn, bool paused) override;
   void resolve(const HostPort& name) override { below_.resolve(name); }
@@ -101,6 +104,7 @@ class QuicTransport final : public Transport, public TransportEvents, private En
   void on_accepted(ConnId conn, const Endpoint& from) override { events_->on_accepted(conn, from); }
   std::span<std::byte> read_buffer(ConnId conn) override { return events_->read_buffer(conn); }
   void on_read(ConnId conn, std::size_t bytes) override { events_->on_read(conn, bytes); }
+  void on_batch(ConnId conn, Bytes batch) override { events_->on_batch(conn, std::move(batch)); }
   void on_writable(ConnId conn) override { events_->on_writable(conn); }
   void on_closed(ConnId conn, const Error& why) override {
     falling_.erase(conn);
@@ -134,6 +138,7 @@ class QuicTransport final : public Transport, public TransportEvents, private En
   void quic_up(ConnId conn, const Endpoint& remote, bool dialled, const std::vector<std::string>& names) override;
   std::span<std::byte> quic_buffer(ConnId conn) override { return events_->read_buffer(conn); }
   void quic_read(ConnId conn, std::size_t bytes) override { events_->on_read(conn, bytes); }
+  void quic_batch(ConnId conn, Bytes batch) override { events_->on_batch(conn, std::move(batch)); }
   void quic_writable(ConnId conn) override { events_->on_writable(conn); }
   void quic_datagram(ConnId conn, const Endpoint& remote, BytesView bytes) override;
   void quic_ended(ConnId conn, const Endpoint& remote, bool dialled, bool was_up, const Connection::End& why) override;

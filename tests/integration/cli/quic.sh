@@ -46,6 +46,9 @@ delivers || fail "not delivered: $(cat "$work/said")"
 [ $(($(total 'plumvine_bytes_sent_total{transport="quic"}') - quic_before)) -gt 200000 ] || fail "the messages did not go over QUIC"
 [ $(($(total 'plumvine_bytes_sent_total{transport="tcp"}') - tcp_before)) -lt 100000 ] || fail "the messages went over TCP"
 [ "$(total 'plumvine_quic_datagrams_total{what="received"}')" -gt 0 ] || fail "no packet of membership travelled inside of a link"
+for direction in sent received; do
+  [ "$(total "plumvine_quic_batches_total{direction=\"$direction\"}")" -gt 0 ] || fail "no payload went beside a stream ($direction)"
+done
 [ "$(total plumvine_quic_fallbacks_total)" = 0 ] || fail "somebody fell back to TCP"
 ! grep -q WARN "$work"/*.err || fail "somebody warns of something"
 

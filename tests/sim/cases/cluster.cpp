@@ -106,6 +106,33 @@ TEST_CASE("killed, stopped and terminated members and a late joiner cost nobody 
   CHECK(c->lost_events() == 0);
 }
 
+TEST_CASE("payloads beside lossy streams all arrive, through a kill, a stop, a leave and a partition", "[sim]") {
+  const std::uint64_t seed = GENERATE(range(1, 4));
+  CAPTURE(seed);
+  ClusterOptions options = lan(6, seed);
+  options.path = {.delay = 15ms, .jitter = 5ms, .loss = 0.03, .resend = 35ms, .reorder = 0.1};
+  options.kernel.batches = true;
+  Formed c(options);
+  for (std::size_t i = 0; i < 3; ++i) c->start_traffic(i, 50, i == 2 ? 20'000 : 300);
+  c->run_for(5s);
+  CHECK(c->network().counters().batches > 500);
+  c->kill(5);
+  c->run_for(3s);
+  c->pause(4);
+  c->run_for(3s);
+  c->resume(4);
+  c->partition({{0, 1}, {2, 3, 4}});
+  c->run_for(10s);
+  c->heal();
+  c->run_for(10s);
+  c->start(5);
+  c->leave(1);
+  c->run_for(10s);
+  c->stop_all_traffic();
+  c.require_rest(60s);
+  CHECK(c->lost_events() == 0);
+}
+
 TEST_CASE("all seeds dead and restarted on their addresses: one cluster again within 30 s", "[sim]") {
   const std::uint64_t seed = GENERATE(range(1, 9));
   CAPTURE(seed);

@@ -25,6 +25,8 @@ struct Recorder final : TransportEvents {
   void on_accepted(ConnId conn, const Endpoint&) override { note("accepted", conn); }
   std::span<std::byte> read_buffer(ConnId) override { return buffer; }
   void on_read(ConnId conn, std::size_t n) override { read[conn] += as_text(BytesView{buffer.data(), n}); }
+  std::vector<std::string> batches;
+  void on_batch(ConnId, Bytes batch) override { batches.emplace_back(batch.text()); }
   void on_writable(ConnId conn) override { note("writable", conn); }
   void on_closed(ConnId conn, const Error& why) override { note("closed: " + why.message, conn); }
   void on_resolved(const HostPort&, const std::vector<Endpoint>& found) override {
@@ -147,6 +149,55 @@ TEST_CASE("a stream carries bytes in order through partial writes, small buffers
   CHECK(net.b.recorder.saw("closed: end of stream 2"));
   CHECK(net.a.recorder.saw("writable 1"));
   CHECK(net.network.connections() == 0);
+}
+
+TEST_CASE("batches beside a stream wait for nothing that was lost, and its end waits for them", "[sim]") {
+  Pair net;
+  net.network.set_default_path({.delay = 10ms, .jitter = 0ms, .loss = 0.3, .resend = 25ms});
+  net.network.set_limits({.partial_io = 0, .batches = true});
+  net.a.transport->dial(kDialled, net.address(net.b));
+  net.time.run_for(20s);
+  REQUIRE(net.b.recorder.saw("accepted 2"));
+  CHECK_FALSE(net.a.transport->batch_room(kDialled, 1));
+  net.write(net.a, kDialled, "begin");
+  net.time.run_for(5s);
+  REQUIRE(net.a.transport->batch_room(kDialled, 5).value_or(0) > 0);
+  std::vector<std::string> sent;
+  for (int i = 0; i < 100; ++i) {
+    sent.push_back("batch " + std::to_string(1000 + i));
+    net.a.transport->write_batch(kDialled, std::vector<Bytes>{Bytes::copy_of("batch "), Bytes::copy_of(std::to_string(1000 + i))});
+    net.time.run_for(1ms);
+  }
+  CHECK_FALSE(net.a.transport->batches_arrived(kDialled));
+  net.a.transport->close(kDialled, CloseMode::flush);
+  net.time.run_for(5s);
+  auto& came = net.b.recorder.batches;
+  CHECK_FALSE(std::is_sorted(came.begin(), came.end()));
+  std::sort(came.begin(), came.end());
+  CHECK(came == sent);
+  CHECK(net.b.recorder.saw("closed: end of stream 2"));
+  CHECK(net.network.counters().batches == 100);
+}
+
+TEST_CASE("a cut path holds batches back until it heals, and room for them is bounded", "[sim]") {
+  Pair net;
+  net.network.set_default_path({.delay = 1ms, .jitter = 0ms});
+  net.network.set_limits({.send_buffer = 10000, .partial_io = 0, .batches = true});
+  net.a.transport->dial(kDialled, net.address(net.b));
+  net.time.run_for(1s);
+  net.network.cut(net.a.host, net.b.host, true);
+  int written = 0;
+  for (; net.a.transport->batch_room(kDialled, 0).value_or(0) > 0; ++written)
+    net.a.transport->write_batch(kDialled, std::vector<Bytes>{Bytes::copy_of(pattern(3000))});
+  CHECK(written == 4);
+  net.time.run_for(10s);
+  CHECK(net.b.recorder.batches.empty());
+  CHECK_FALSE(net.a.recorder.saw("writable"));
+  net.network.heal();
+  net.time.run_for(1s);
+  CHECK(net.b.recorder.batches == std::vector<std::string>(4, pattern(3000)));
+  CHECK(net.a.recorder.saw("writable 1"));
+  CHECK(net.a.transport->batches_arrived(kDialled));
 }
 
 TEST_CASE("bandwidth bounds how fast a stream is", "[sim]") {

@@ -28,6 +28,7 @@ struct QuicNode final : quic::PacketSink, quic::EndpointEvents {
     bool up = false, dialled = false, ended = false, was_up = false;
     std::vector<std::string> names;
     std::string received;
+    std::vector<std::string> batches;
     quic::Connection::End end;
     int writable = 0;
   };
@@ -44,7 +45,7 @@ struct QuicNode final : quic::PacketSink, quic::EndpointEvents {
   std::unique_ptr<quic::QuicEndpoint> endpoint;
 
   QuicNode(QuicNet& network, const std::string& where, std::shared_ptr<const tls::Credentials> who,
-           quic::EndpointOptions options = {});
+           quic::EndpointOptions options = {}, std::uint64_t batches_max = quic::Common{}.batches_max);
 
   bool send(const quic::Path& path, quic::Ecn ecn, BytesView packets, std::size_t segment) override;
   std::function<bool(const Endpoint& from, bool proved)> admits = {};
@@ -60,6 +61,7 @@ struct QuicNode final : quic::PacketSink, quic::EndpointEvents {
     streams[conn].received.append(as_text(BytesView{buffer.data(), bytes}));
     if (after_read) after_read(conn);
   }
+  void quic_batch(ConnId conn, Bytes batch) override { streams[conn].batches.emplace_back(batch.text()); }
   void quic_writable(ConnId conn) override { ++streams[conn].writable; }
   void quic_datagram(ConnId, const Endpoint&, BytesView bytes) override { datagrams.emplace_back(as_text(bytes)); }
   void quic_ended(ConnId conn, const Endpoint&, bool, bool was_up, const quic::Connection::End& why) override {
@@ -130,7 +132,7 @@ struct QuicNet {
 };
 
 inline QuicNode::QuicNode(QuicNet& network, const std::string& where, std::shared_ptr<const tls::Credentials> who,
-                          quic::EndpointOptions options)
+                          quic::EndpointOptions options, std::uint64_t batches_max)
     : net(network), address(*Endpoint::parse(where)), credentials(std::move(who)) {
   quic::Common common;
   common.random = [this](std::span<std::byte> out) {
@@ -139,6 +141,7 @@ inline QuicNode::QuicNode(QuicNet& network, const std::string& where, std::share
   common.judge = [this](const std::vector<std::string>& chain, tls::Role role) {
     return credentials->judge(chain, role);
   };
+  common.batches_max = batches_max;
   common.reset_secret = "reset secret of " + where;
   common.token_secret = "token secret of " + where;
   endpoint = std::make_unique<quic::QuicEndpoint>(

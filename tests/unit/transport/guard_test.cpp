@@ -168,6 +168,11 @@ struct MadMember final : LoopEvents, TransportEvents {
     for (const ConnId conn : conns) node.host.write(conn, std::span{&bytes, 1});
   }
 
+  /// Beside the stream, in one piece.
+  void write_batch(const Bytes& bytes) {
+    for (const ConnId conn : conns) node.host.write_batch(conn, std::span{&bytes, 1});
+  }
+
   void on_timer() override { driver.on_timer(); }
   void on_deferred() override { driver.on_deferred(); }
   void on_packet(const Endpoint& from, BytesView packet) override { driver.on_packet(from, packet); }
@@ -181,6 +186,7 @@ struct MadMember final : LoopEvents, TransportEvents {
   }
   std::span<std::byte> read_buffer(ConnId conn) override { return driver.read_buffer(conn); }
   void on_read(ConnId conn, std::size_t bytes) override { driver.on_read(conn, bytes); }
+  void on_batch(ConnId conn, Bytes batch) override { driver.on_batch(conn, std::move(batch)); }
   void on_writable(ConnId conn) override { driver.on_writable(conn); }
   void on_closed(ConnId conn, const Error& why) override {
     std::erase(conns, conn);
@@ -252,6 +258,14 @@ TEST_CASE("a member that floods control frames harms nobody and is named", "[gua
 
 TEST_CASE("a member that breaks the rules of links harms nobody and is named", "[guard]") {
   expect_harmless([](MadMember& mad, TestNode&, int) { mad.send(kSecondHello, 4); }, true);
+}
+
+TEST_CASE("a member that sends something else than payloads beside its streams harms nobody and is named", "[guard]") {
+  expect_harmless([](MadMember& mad, TestNode&, int) { mad.write_batch(wire::encode(frame::Prune{}).head); }, true);
+}
+
+TEST_CASE("a member that sends noise beside its streams harms nobody and is named", "[guard]") {
+  expect_harmless([](MadMember& mad, TestNode&, int) { mad.write_batch(Bytes::copy_of(std::string(64, '\xff'))); }, true);
 }
 
 TEST_CASE("a member that sends what cannot be read harms nobody and is named", "[guard]") {
