@@ -265,8 +265,8 @@ void Engine::Impl::add_counts(QueueStats& sum, const SendQueue& queue) {
 void Engine::Impl::put_control(Connection& conn, const Frame& frame) { put(conn, wire::encode(frame), Lane::control); }
 
 void Engine::Impl::flush(Transport& transport) {
-  std::vector<ConnId> dirty;
-  dirty.swap(dirty_conns_);
+  std::vector<ConnId> dirty = std::move(dirty_conns_);
+  dirty_conns_.clear();
   for (ConnId id : dirty) {
     Connection* conn = find(id);
     if (!conn) continue;
@@ -274,6 +274,9 @@ void Engine::Impl::flush(Transport& transport) {
     if (!conn->connected) continue;
     after_flush(*conn, conn->queue.flush(transport, id));
   }
+  if (!dirty_conns_.empty()) return;
+  dirty.clear();
+  dirty_conns_ = std::move(dirty);  // for its memory
 }
 
 void Engine::Impl::after_flush(Connection& conn, std::size_t written) {
