@@ -80,7 +80,7 @@ void Tree::Impl::observe_sizes(const frame::Run& run, const Bytes& bytes, std::u
   for (; !cutter.done(); cutter.skip()) core.stats.message_size.observe(static_cast<double>(cutter.size()));
 }
 
-void Tree::Impl::on_gossip(Slot from, frame::Gossip gossip, Timestamp now) {
+void Tree::Impl::on_gossip(Slot from, frame::Gossip&& gossip, Timestamp now) {
   if (gossip.id.sequence == 0) return core.reject(from, FrameReject::malformed);
   if (gossip.run.count == 1 && gossip.payload.size() > core.config.max_message_size) return core.reject(from, FrameReject::too_large);
   if (frame::publisher_of(gossip.id.origin) == core.self) {
@@ -136,7 +136,7 @@ void Tree::Impl::take_apart(Slot from, OriginIndex origin, const frame::Gossip& 
     const std::uint32_t at = index++;
     if (core.seen.contains(origin, one.id.sequence)) continue;
     if (proofs) one.signature = proofs->of(at);
-    first_copy(from, origin, one, asked, now);
+    first_copy(from, origin, frame::Gossip{one}, asked, now);
   }
 }
 
@@ -162,7 +162,7 @@ void Tree::Impl::on_copy(Slot from, const frame::Gossip& gossip, Timestamp now) 
   shape->on_duplicate(from, gossip.tree, now);
 }
 
-void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now) {
+void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip&& gossip, bool asked, Timestamp now) {
   std::shared_ptr<tree::Whole> whole;
   if (!admit(from, origin, gossip, whole, now)) {
     if (auto* asked_for = missing_.find(gossip.id)) asked_for->target = tree::kNoSlot;

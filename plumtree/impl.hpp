@@ -38,7 +38,7 @@ class Tree::Impl {
   // tree.cpp
   void start_from(TreeStart start, Timestamp now);
   void start_alone(Timestamp now);
-  void handle_frame(PeerId from, Frame frame, Timestamp now);
+  void handle_frame(PeerId from, Frame&& frame, Timestamp now);
   void peer_up(PeerId peer, PeerTraits traits, Timestamp now);
   void peer_down(PeerId peer, Timestamp now);
   void set_rtt(PeerId peer, Duration rtt, Duration last, Duration clock_offset, Timestamp now);
@@ -60,7 +60,7 @@ class Tree::Impl {
 
   // gossip.cpp
   void publish(Sequence sequence, std::string topic, frame::Payload payload, bool deliver_local, Timestamp now);
-  void on_gossip(Slot from, frame::Gossip gossip, Timestamp now);
+  void on_gossip(Slot from, frame::Gossip&& gossip, Timestamp now);
   void set_credit(PeerId peer, std::int64_t bytes, Timestamp now);
   void dropped(PeerId peer, const std::vector<MessageId>& ids, Timestamp now);
   void want_receipt(Sequence sequence, std::uint32_t acks, Duration timeout, Timestamp now);
@@ -106,7 +106,7 @@ class Tree::Impl {
   // gossip.cpp
   /// Our own: into the store, to the user, to the tree.
   void publish_stored(StoredMessage message, bool deliver_local, Timestamp now);
-  void first_copy(Slot from, OriginIndex origin, frame::Gossip gossip, bool asked, Timestamp now);
+  void first_copy(Slot from, OriginIndex origin, frame::Gossip&& gossip, bool asked, Timestamp now);
   void observe_sizes(const frame::Run& run, const Bytes& bytes, std::uint64_t size);
   /// On reserved topics each message is looked at for itself.
   [[nodiscard]] static bool takes_run(std::string_view topic, const tree::Topic& agreed);

@@ -148,9 +148,10 @@ void MessageStore::uncache_place(CacheEviction reason) {
 
 StoredMessage MessageStore::remove(Arrival arrival) {
   StoredMessage& message = place(arrival);
-  StoredMessage gone = std::exchange(message, StoredMessage{});
+  StoredMessage gone = std::move(message);
+  // What is left keeps no memory, and of it only `gone` and `arrived` are looked at.
+  message.payload = Bytes{};
   message.gone = true;
-  message.arrived = gone.arrived;
   forget(gone);
   held_[gone.origin].remove(gone.range());
   bytes_ -= gone.payload.size();
@@ -177,7 +178,6 @@ void MessageStore::evict_front() {
   if (cache_first_ == first_) uncache_place(too_many() ? CacheEviction::count : CacheEviction::bytes);
   const bool here = !place(first_).gone;
   const StoredMessage gone = here ? remove(first_) : StoredMessage{};
-  place(first_) = StoredMessage{};
   // The next one to come goes to the run behind, if this one is full.
   if (first_ % kRun == 0) runs_.pop_front();
   ++first_;

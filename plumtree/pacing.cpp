@@ -81,10 +81,12 @@ std::vector<Slot> Pacing::owing() const {
 }
 
 Sequence Pacing::behind(OriginIndex origin, Sequence own, const std::vector<Slot>& owing, Timestamp now) {
-  const Paced& paced = at(origin);
+  Paced& paced = at(origin);
   Sequence least = own;
   // Others are there and none has told anything yet: the first reports come once the first messages have arrived, on a narrow link late.
   if (origin == kSelf && paced.reports.empty() && !core_.up.empty() && core_.alive.size() > 1) least = std::min(least, limit(origin, acked_, now));
+  // The one furthest behind first: mostly it decides, and the messages that the others lack need not be looked up.
+  std::ranges::sort(paced.reports, {}, &Report::watermark);
   for (const Report& report : paced.reports) {
     if (report.watermark >= least || report.slot == paced.upstream) continue;
     least = std::min(least, limit(origin, report.watermark, now));

@@ -261,7 +261,7 @@ bool Tree::Impl::make_room_for_origin(OriginIndex keep, bool stranger) {
 
 // ---- Frames and time
 
-void Tree::Impl::handle_frame(PeerId from, Frame frame, Timestamp now) {
+void Tree::Impl::handle_frame(PeerId from, Frame&& frame, Timestamp now) {
   enter(now);
   const auto found = core.slot_of(from);
   if (!found) {
@@ -367,7 +367,9 @@ void Tree::Impl::configure(TreeConfig config, LogLevel level, Timestamp now) {
 }
 
 std::optional<tree::Output> Tree::Impl::poll_output() {
-  for (const OriginIndex origin : std::exchange(unblocked_, {})) release(origin, now_);
+  if (!unblocked_.empty()) {
+    for (const OriginIndex origin : std::exchange(unblocked_, {})) release(origin, now_);
+  }
   if (core.out.empty() && !paused_ && (!backlog_.empty() || !overrun_.empty())) deliver_backlog();
   return core.out.poll();
 }

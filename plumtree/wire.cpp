@@ -463,7 +463,8 @@ bool keeps_bounds(GossipHead& head, std::size_t max_message_size, FrameReject& r
 }
 
 Frame to_frame(const GossipHead& head, Bytes payload) {
-  Gossip gossip;
+  Frame frame{std::in_place_type<Gossip>};
+  Gossip& gossip = std::get<Gossip>(frame);
   gossip.tree = head.tree;
   gossip.id = head.id;
   gossip.round = head.round;
@@ -481,7 +482,7 @@ Frame to_frame(const GossipHead& head, Bytes payload) {
     gossip.signature = std::move(signature);
   }
   gossip.payload = std::move(payload);
-  return gossip;
+  return frame;
 }
 
 template <class F>
@@ -673,7 +674,7 @@ Result<Frame> refuse(FrameReject* reason, FrameReject why, const char* what) {
 }
 
 /// A gossip whose payload is here, too.
-Result<Frame> finish_gossip(GossipHead head, Bytes payload, std::size_t max_message_size, FrameReject* reason) {
+Result<Frame> finish_gossip(GossipHead& head, Bytes payload, std::size_t max_message_size, FrameReject* reason) {
   FrameReject broken{};
   const char* why = nullptr;
   if (!keeps_bounds(head, max_message_size, broken, why)) return refuse(reason, broken, why);
@@ -742,7 +743,7 @@ Result<Frame> decode(const Bytes& body, std::size_t max_message_size, FrameRejec
   if (type == 0 || type > kLastType) return refuse(reason, FrameReject::unknown_type, "unknown type");
   if (may_be_gossip(type)) {
     in = Reader{body.view()};
-    const GossipHead head = get_gossip_head(in);
+    GossipHead head = get_gossip_head(in);
     return in.good() ? finish_gossip(head, body.slice(in.position()), max_message_size, reason)
                      : refuse(reason, FrameReject::malformed, in.fault());
   }
@@ -760,7 +761,7 @@ GossipPeek peek_gossip(BytesView prefix) noexcept {
 
 Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_message_size, FrameReject* reason) {
   Reader in{head};
-  const GossipHead fields = get_gossip_head(in);
+  GossipHead fields = get_gossip_head(in);
   if (in.good() && in.left() != 0) in.fail("bytes between head and payload");
   if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
   return finish_gossip(fields, std::move(payload), max_message_size, reason);

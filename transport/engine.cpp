@@ -369,7 +369,7 @@ void Engine::Impl::perform(serf::Output output) {
              output);
 }
 
-void Engine::Impl::perform(tree::Output output) {
+void Engine::Impl::perform(tree::Output&& output) {
   std::visit(overloaded{
                  [&](tree::Send& o) { send(o); },
                  [&](tree::Deliver& o) {

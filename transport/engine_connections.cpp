@@ -287,8 +287,8 @@ void Engine::Impl::ping_along(Connection& conn) {
 }
 
 void Engine::Impl::flush(Transport& transport) {
-  std::vector<ConnId> dirty;
-  dirty.swap(dirty_conns_);
+  std::vector<ConnId> dirty = std::move(dirty_conns_);
+  dirty_conns_.clear();
   for (ConnId id : dirty) {
     Connection* conn = find(id);
     if (!conn) continue;
@@ -297,6 +297,9 @@ void Engine::Impl::flush(Transport& transport) {
     if (!conn->connected) continue;
     after_flush(*conn, conn->queue.flush(transport, id));
   }
+  if (!dirty_conns_.empty()) return;
+  dirty.clear();
+  dirty_conns_ = std::move(dirty);  // for its memory
 }
 
 void Engine::Impl::after_flush(Connection& conn, std::size_t written) {

@@ -186,7 +186,7 @@ class Engine::Impl {
   bool unwrap_event(tree::Deliver& message);
   void note_slow(const tree::Deliver& message);
   void bad_event_name(std::string_view name, const std::string& problem);
-  void perform(tree::Output output);
+  void perform(tree::Output&& output);
   void send(const tree::Send& send);
   bool make_way(Connection& conn, PeerId to, const tree::Send& send, std::uint64_t bytes);
   void recall(const tree::Recall& recall);
@@ -332,7 +332,7 @@ class Engine::Impl {
   void take_frames(Connection& conn);
   void take_batch(Connection& conn, const Bytes& frames);
   void on_bad_frame(Connection& conn, FrameReject reason, const Error& error);
-  void on_frame(Connection& conn, Frame frame);
+  void on_frame(Connection& conn, Frame&& frame);
   void on_greeting(Connection& conn, Frame frame);
   void on_hello(Connection& conn, frame::Hello hello);
   void refuse(Connection& conn, Greeting greeting, const frame::Hello& hello);

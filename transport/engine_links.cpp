@@ -138,7 +138,7 @@ void Engine::Impl::trace(const Connection& conn, std::string_view way, const wir
       {{"peer", who}, {"way", std::string(way)}});
 }
 
-void Engine::Impl::on_frame(Connection& conn, Frame frame) {
+void Engine::Impl::on_frame(Connection& conn, Frame&& frame) {
   Link& link = *conn.link;
   if (log_.wants(LogLevel::trace)) trace(conn, "from", wire::encode(frame));
   if (in_clear(link)) ++clear_frames_;
