@@ -138,11 +138,12 @@ std::string Engine::Impl::not_ready() const {
   return {};
 }
 
-/// Neighbours ping over links, and others answer probes: three of these are not all lost at once.
+/// Neighbours ping over links, where nothing is lost for good: two pings in a row do not fail to come. Without links others answer probes, of which three are
+/// not all lost at once.
 Duration Engine::Impl::silence_limit() const {
   constexpr Duration kLeast = std::chrono::seconds{3};
-  const Duration period = links_up_ > 0 ? std::min(config_.link.ping_interval, config_.swim.probe_interval) : config_.swim.probe_interval;
-  return std::max(kLeast, 3 * period);
+  if (links_up_ == 0) return std::max(kLeast, 3 * config_.swim.probe_interval);
+  return std::max(kLeast, std::min(config_.link.ping_interval, config_.swim.probe_interval) * 9 / 4);
 }
 
 std::vector<LinkInfo> Engine::Impl::link_infos() const {
