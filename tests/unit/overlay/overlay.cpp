@@ -644,14 +644,27 @@ TEST_CASE("where everybody is about as near, round trips choose nothing", "[over
   CHECK(one.overlay->targets() == chords);
 }
 
-TEST_CASE("round trips are asked for at each check of the links", "[overlay]") {
+TEST_CASE("round trips are asked for at each check of the links, and seldom where they change nothing", "[overlay]") {
   One one;
-  one.members(10);
-  std::size_t asked = 0;
-  for (int i = 0; i < 5; ++i) {
-    one.now = one.overlay->next_timeout();
-    one.overlay->handle_timeout(one.now);
-    while (auto output = one.overlay->poll_output()) asked += std::holds_alternative<overlay::AskRtts>(*output) ? 1 : 0;
-  }
-  CHECK(asked >= 1);
+  one.members(40);
+  const auto asked_in = [&](Duration time, Duration nearest) {
+    int asked = 0;
+    for (const Timestamp end = one.now + time; one.overlay->next_timeout() < end;) {
+      one.now = std::max(one.now, one.overlay->next_timeout());
+      one.overlay->handle_timeout(one.now);
+      while (auto output = one.overlay->poll_output()) {
+        if (!std::holds_alternative<overlay::AskRtts>(*output)) continue;
+        ++asked;
+        std::map<PeerId, Duration> rtts;
+        for (const PeerId peer : one.overlay->sample()) rtts[peer] = 100ms;
+        rtts[one.overlay->sample().back()] = nearest;
+        one.overlay->set_rtts(rtts, one.now);
+      }
+    }
+    return asked;
+  };
+  // A check every two seconds or a little more.
+  CHECK(asked_in(10s, 100ms) >= 2);
+  CHECK(asked_in(5min, 100ms) <= 12);  // at last 15 checks apart
+  CHECK(asked_in(1min, 10ms) >= 2);    // somebody is near now: looked at closely again
 }

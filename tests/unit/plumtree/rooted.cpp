@@ -88,6 +88,28 @@ TEST_CASE("the first round trip that is measured takes the place of the guess", 
   CHECK(s.tree.views(s.now)[0].distance_us < 31000);
 }
 
+TEST_CASE("what round trips vary by chance takes no parent's place", "[rooted]") {
+  const bool noisy = GENERATE(false, true);
+  Single s({});
+  s.receive(1, frame::Beacon{kTree, 1, 9'000});
+  REQUIRE(parent_of(s) == peer(1));
+  // The other way is 2 ms shorter, over a link whose measurements come up to 8 ms late.
+  for (int i = 0; i < 100; ++i) s.tree.set_rtt(peer(2), milliseconds{2}, milliseconds{noisy ? 10 : 2}, Duration{0}, s.now);
+  s.receive(2, frame::Beacon{kTree, 1, 6'500});
+  CHECK(parent_of(s) == peer(noisy ? 1 : 2));
+  // What saves more than that does.
+  s.receive(2, frame::Beacon{kTree, 1, 2'000});
+  CHECK(parent_of(s) == peer(2));
+}
+
+TEST_CASE("a packet that was sent again is no noise", "[rooted]") {
+  Single s({});
+  s.receive(1, frame::Beacon{kTree, 1, 9'000});
+  for (int i = 0; i < 100; ++i) s.tree.set_rtt(peer(2), milliseconds{2}, milliseconds{i % 25 == 0 ? 400 : 2}, Duration{0}, s.now);
+  s.receive(2, frame::Beacon{kTree, 1, 6'500});
+  CHECK(parent_of(s) == peer(2));
+}
+
 TEST_CASE("payloads go along parent and children, announcements to the rest", "[rooted]") {
   Single s({}, 4);
   settle(s, 1);
