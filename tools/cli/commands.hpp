@@ -12,6 +12,7 @@ enum Exit { kGood = 0, kBad = 1, kUsage = 2, kUnreachable = 3 };
 /// What was typed.
 struct Call {
   std::string http;  ///< HOST:PORT of the agent
+  bool http_typed = false;  ///< or set in the environment, not the usual address
   bool json = false;
   std::string command;
   std::vector<std::string> arguments;
