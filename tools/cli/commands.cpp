@@ -21,6 +21,7 @@
 #include "judge.hpp"
 #include "table.hpp"
 #include "terminal.hpp"
+#include "typed.hpp"
 #include "tools/agent/options.hpp"
 #include "tools/agent/publisher.hpp"
 
@@ -396,7 +397,6 @@ int block(const Call& call) {
     });
   }
   if (typed[0] != "add" && typed[0] != "rm") return complain(kUsage, usage);
-  if (typed[0] == "rm" && !call.ttl.empty()) return complain(kUsage, "--ttl goes with block add");
   Json order{{"what", typed[1]}};
   if (!call.ttl.empty()) order["ttl"] = call.ttl;
   return operation(call, "/block/" + typed[0], dumped(order));
@@ -460,6 +460,7 @@ int run(const Call& call) {
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())
     return complain(kUsage, fmt::format("{}: '{}' is one argument too many", call.command, call.arguments[0]));
+  if (const auto problem = problem_of(call)) return complain(kUsage, *problem);
   try {
     return it->second(call);
   } catch (const Foreign&) {

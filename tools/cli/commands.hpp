@@ -16,6 +16,7 @@ struct Call {
   bool json = false;
   std::string command;
   std::vector<std::string> arguments;
+  std::vector<std::string> flags;  ///< which flags were typed, by their long names
   std::string component;     ///< health --component
   std::string grep;          ///< metrics --grep
   std::string from;          ///< subscribe --from, resync --from

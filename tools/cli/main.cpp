@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -74,8 +76,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    std::puts(app.help().c_str());
-    return kGood;
+    std::string text = app.help();
+    constexpr std::string_view kHidden = "[] [...]";  // what the library makes of arguments that the footer tells of
+    if (const auto at = text.find(kHidden); at != std::string::npos) text.replace(at, kHidden.size(), "COMMAND [ARGUMENT...]");
+    std::puts(text.c_str());
+    return finish(kGood);
   } catch (const CLI::CallForVersion&) {
     std::puts("plumvine " PLUMVINE_VERSION);
     return kGood;
@@ -90,6 +95,8 @@ int main(int argc, char** argv) {
   if (!call.token_file.empty()) {
     if (const std::string problem = Client::use_token_file(call.token_file); !problem.empty()) return complain("--token-file: " + problem);
   }
+  for (const CLI::Option* option : app.get_options())
+    if (option->count() > 0 && !option->get_lnames().empty()) call.flags.push_back("--" + option->get_lnames().front());
   call.http_typed = from_environment != nullptr || app.count("--http") > 0;
   if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
   try {

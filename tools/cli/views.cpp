@@ -1,4 +1,8 @@
 // What members believe of each other, and which ways lead from one to the other.
+#include <set>
+#include <string>
+#include <vector>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -31,16 +35,17 @@ int ask(const Call& call, const std::string& path, const char* good, void (*show
   return json.at(good).get<bool>() ? kGood : kBad;
 }
 
+/// Members at one address need the same rule: it is shown once.
 void show_rules(const Json& members) {
-  Table rules({"OPEN", "PORT", "AT", "FOR"});
-  bool any = false;
+  std::set<std::vector<std::string>> rows;
   for (const auto& m : members) {
-    for (const auto& rule : m.at("to_open")) {
-      any = true;
-      rules.row({rule.at("protocol").get<std::string>() + " in", rule.at("port").dump(), rule.at("to").get<std::string>(), rule.at("from").get<std::string>()});
-    }
+    for (const auto& rule : m.at("to_open"))
+      rows.insert({rule.at("protocol").get<std::string>() + " in", rule.at("port").dump(), rule.at("to").get<std::string>(), rule.at("from").get<std::string>()});
   }
-  if (any) put("\nA firewall would have to open (and let out at the other end):\n" + rules.text());
+  if (rows.empty()) return;
+  Table rules({"OPEN", "PORT", "AT", "FOR"});
+  for (const auto& row : rows) rules.row(row);
+  put("\nA firewall would have to open (and let out at the other end):\n" + rules.text());
 }
 
 void show_views(const Json& json) {

@@ -11,8 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include <catch2/catch_test_macros.hpp>
-
+#include "support/pch.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/judge.hpp"
 
