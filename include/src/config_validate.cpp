@@ -61,7 +61,7 @@ void check_node(const Config& c, Rules& rules) {
   }
   if (!c.http.empty()) {
     auto http = HostPort::parse(c.http);
-    rules.require(http && http->has_port && !http->srv, "http", fmt::format("is '{}', must be HOST:PORT", c.http));
+    rules.require(http && http->has_port && !http->srv, "http", fmt::format("is '{}', must be HOST:PORT (at the agent also off)", c.http));
   }
   rules.between(c.http_rate_limit_per_second, 0, 1u << 20, "http_rate_limit_per_second");
   rules.between(c.http_rate_limit_burst, 1, 1u << 20, "http_rate_limit_burst");

@@ -157,6 +157,16 @@ Result<Network> Network::parse(std::string_view text) {
   return network;
 }
 
+namespace {
+
+/// Letters, digits, `-`, `.`, `_` (services), and bytes of characters beyond ASCII, which resolvers may know.
+bool may_name_a_host(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || c == '-' || c == '.' || c == '_' || byte >= 0x80;
+}
+
+}  // namespace
+
 Result<HostPort> HostPort::parse(std::string_view text) {
   const auto bad = [&](std::string_view why) -> Result<HostPort> {
     return {Errc::invalid_argument, fmt::format("'{}' is not HOST[:PORT]: {}", text, why)};
@@ -188,10 +198,13 @@ Result<HostPort> HostPort::parse(std::string_view text) {
     out.host = rest;
   }
   if (out.host.empty()) return bad("the host is empty");
-  const bool odd = std::any_of(out.host.begin(), out.host.end(), [](char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == '/' || c == '[' || c == ']';
-  });
-  if (odd || out.host.size() > 255) return bad("no such host name");
+  if (out.host.find(':') != std::string::npos) {
+    std::array<std::uint8_t, 16> address{};
+    // A zone names an interface of this machine.
+    if (!parse_address(out.host.substr(0, out.host.find('%')), address)) return bad("more than one colon, and no IPv6 address");
+  } else if (out.host.size() > 255 || !std::all_of(out.host.begin(), out.host.end(), may_name_a_host)) {
+    return bad("no such host name");
+  }
   if (out.has_port && !parse_number(port, out.port)) return bad("a port is a number from 0 to 65535");
   if (out.srv && out.has_port) return bad("an SRV name brings its own port");
   return out;

@@ -1,3 +1,4 @@
+#include "transport/uv/blocks_file.hpp"
 #include "transport/uv/data_check.hpp"
 
 #include <sqlite3.h>
@@ -50,6 +51,7 @@ TEST_CASE("good files of a data directory say what is in them, missing ones are 
   f.write("key-history.json", uv::format_key_history({"abc", 5, {"def"}}));
   f.write("origin.key", make_origin_key());
   f.write("origin-keys.json", uv::format_origin_keys("blue", {{"a", {}, true, 5'000'000}, {"b", {}, false, 5'000'000}}));
+  f.write("blocks.json", uv::format_blocks({{"10.0.0.0/8", std::nullopt}}, 0));
   f.history(3);
   const auto found = f.look();
   for (const auto& [name, one] : found) {
@@ -62,6 +64,7 @@ TEST_CASE("good files of a data directory say what is in them, missing ones are 
   CHECK(found.at("key-history.json").detail == "1 key superseded");
   CHECK_THAT(found.at("origin.key").detail, Catch::StartsWith("the key "));
   CHECK(found.at("origin-keys.json").detail == "2 keys of members of the cluster \"blue\"");
+  CHECK(found.at("blocks.json").detail == "1 block");
   CHECK(found.at("messages.db").detail == "3 messages");
   CHECK(f.look().at("messages.db").detail == "3 messages");  // nothing was changed
 }
@@ -75,6 +78,7 @@ TEST_CASE("a broken file is named with what is wrong and what to do", "[data_che
                          {"origin.key", "-----BEGIN", "key"}, {"origin-keys.json", "{\"format\":", "no list of keys"},
                          {"origin-keys.json", R"({"format":"plumvine origin keys 1","cluster":"","keys":[{}]})", "key 1 is none"},
                          {"origin-keys.json", R"({"format":"plumvine origin keys 1","cluster":"","keys":[{"member":"a","key":"x","proven":true,"seen":1}]})", "key 1 has no member, key or time"},
+                         {"blocks.json", "{", "no list"}, {"blocks.json", R"([{"what":7}])", "no text"},
                          {"messages.db", "nonsense", "not a database"}}) {
     INFO(row.name << " " << row.text);
     DataFolder f;

@@ -177,7 +177,7 @@ int analyze(const Call& call) {
   if (fd != STDIN_FILENO) close(fd);
   if (!read_all) return complain(kBad, fmt::format("{}: {}", path, std::strerror(error)));
   if (count.coded() == 0 && !call.json) return complain(kBad, fmt::format("{}: no line of plumvined's is in it", path));
-  say(call.json ? count.json() : count.text());
+  put(call.json ? count.json() : count.text());
   return count.coded() == 0 ? kBad : kGood;
 }
 

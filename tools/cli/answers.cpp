@@ -5,26 +5,32 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "health/json_text.hpp"
+
 namespace plumvine::cli {
 
 int complain(int status, const std::string& text) {
-  std::fprintf(stderr, "plumvine: %s\n", text.c_str());
+  std::fprintf(stderr, "plumvine: %s\n", dump::printable(text).c_str());
   return status;
 }
 
-void say(std::string_view text) {
+void put(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (text.empty() || text.back() != '\n') std::fputc('\n', stdout);
 }
 
+void say(std::string_view text) { put(dump::printable(text)); }
+
+std::string dumped(const nlohmann::ordered_json& json) { return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace); }
+
+std::string not_ours(const std::string& http) { return fmt::format("what answers at {} is no plumvined, or of a version that is not known here (is --http right?)", http); }
+
 std::string words_of(const Answer& answer) {
   const auto json = nlohmann::ordered_json::parse(answer.body, nullptr, false);
-  if (json.is_object() && json.contains("error")) {
-    const auto& error = json["error"];
-    const std::string hint = error.value("hint", "");
-    return fmt::format("{}{}", error.value("message", ""), hint.empty() ? "" : " (" + hint + ")");
-  }
-  return fmt::format("the agent answered {}", answer.status);
+  if (!json.is_object() || !json.contains("error")) return fmt::format("the agent answered {}", answer.status);
+  const auto& error = json.at("error");
+  const std::string hint = error.value("hint", "");
+  return fmt::format("{}{}", error.value("message", ""), hint.empty() ? "" : " (" + hint + ")");
 }
 
 }  // namespace plumvine::cli

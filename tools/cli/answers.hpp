@@ -3,14 +3,23 @@
 #include <string>
 #include <string_view>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "client.hpp"
+#include "health/json_text.hpp"
 
 namespace plumvine::cli {
 
 /// Says what went wrong on standard error; gives `status` back.
 int complain(int status, const std::string& text);
-/// Prints text with a line feed.
+/// Prints one line. What a terminal would obey is escaped, for names of members may hold any characters.
 void say(std::string_view text);
+/// Prints what is escaped already (JSON, tables) with a line feed.
+void put(std::string_view text);
+/// JSON of our own making as one line; bytes that are not UTF-8, which a user may type, are replaced.
+std::string dumped(const nlohmann::ordered_json& json);
+/// What to say where something else than a plumvined answers.
+std::string not_ours(const std::string& http);
 /// The agent's own words, from its error object.
 std::string words_of(const Answer& answer);
 
@@ -18,7 +27,7 @@ std::string words_of(const Answer& answer);
 template <typename Json>
 std::string names(const Json& list, const char* between = ", ") {
   std::string out;
-  for (const auto& name : list) out += (out.empty() ? "" : between) + name.template get<std::string>();
+  for (const auto& name : list) out += (out.empty() ? "" : between) + dump::printable(name.template get<std::string>());
   return out.empty() ? "-" : out;
 }
 

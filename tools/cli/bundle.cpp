@@ -194,7 +194,7 @@ int bundle(const Call& call) {
   if (const auto why = write_new(call.output, packed)) return complain(kBad, fmt::format("{} cannot be written: {}", call.output, *why));
   if (call.json) {
     manifest["bundle"] = call.output;
-    say(manifest.dump(-1, ' ', false, Json::error_handler_t::replace));
+    put(dumped(manifest));
   } else {
     say(fmt::format("{}: {} files, {} bytes{}", call.output, files.size() + 1, packed.size(),
                     call.redact ? fmt::format("; {} addresses and {} host names taken out", redactor.addresses(), redactor.hosts()) : ""));

@@ -1,6 +1,7 @@
 #include "client.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <fstream>
 #include <memory>
 
@@ -9,37 +10,70 @@
 
 #include <plumvine/detail/wipe.hpp>
 
+#include "judge.hpp"
+
 namespace plumvine::cli {
 namespace {
 
+/// No answer of an agent is larger, streams aside.
+constexpr std::size_t kAnswerMax = std::size_t{256} << 20;
+
+/// What one answer is read into. What a reader throws waits here until the C code below it is left.
 struct Sink {
   CURL* curl;
+  const std::string* path;
   Answer* answer;
   const std::function<bool(std::string_view)>* stream;
   const std::function<void(const std::string&)>* tick;
+  std::exception_ptr thrown{};
+
+  void take_head() {
+    const char* type = nullptr;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+    answer->type = type == nullptr ? "" : type;
+  }
+  /// False: enough was read.
+  bool take(std::string_view piece) {
+    take_head();
+    if (!*stream || answer->status != 200) {
+      answer->body += piece;
+      return answer->body.size() <= kAnswerMax;
+    }
+    if (!is_type_of_ours(*path, answer->status, answer->type)) throw Foreign();
+    return (*stream)(piece);
+  }
+  void tell_here() {
+    const char* ip = nullptr;
+    long port = 0;
+    take_head();
+    curl_easy_getinfo(curl, CURLINFO_LOCAL_IP, &ip);
+    curl_easy_getinfo(curl, CURLINFO_LOCAL_PORT, &port);
+    if (answer->status != 200 || ip == nullptr) return;  // the answer has not begun
+    const std::string_view host(ip);
+    (*tick)(host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port));
+  }
 };
 
 std::size_t on_data(char* data, std::size_t one, std::size_t count, void* user) {
   auto& sink = *static_cast<Sink*>(user);
-  const std::string_view piece{data, one * count};
-  long status = 0;
-  curl_easy_getinfo(sink.curl, CURLINFO_RESPONSE_CODE, &status);
-  if (*sink.stream && status == 200) return (*sink.stream)(piece) ? piece.size() : 0;
-  sink.answer->body += piece;
-  return piece.size();
+  try {
+    return sink.take({data, one * count}) ? one * count : 0;
+  } catch (...) {
+    sink.thrown = std::current_exception();
+    return 0;
+  }
 }
 
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  const auto& sink = *static_cast<Sink*>(user);
-  const char* ip = nullptr;
-  long port = 0, status = 0;
-  curl_easy_getinfo(sink.curl, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(sink.curl, CURLINFO_LOCAL_IP, &ip);
-  curl_easy_getinfo(sink.curl, CURLINFO_LOCAL_PORT, &port);
-  if (status != 200 || ip == nullptr) return 0;  // the answer has not begun
-  const std::string_view host(ip);
-  (*sink.tick)(host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port));
-  return 0;
+  auto& sink = *static_cast<Sink*>(user);
+  try {
+    sink.tell_here();
+    return 0;
+  } catch (...) {
+    sink.thrown = std::current_exception();
+    return 1;
+  }
 }
 
 /// The header that carries the token; empty: there is none.
@@ -80,7 +114,7 @@ std::optional<Answer> Client::perform(const std::string& path, const std::string
                                       const std::function<void(const std::string&)>& tick) {
   auto* curl = static_cast<CURL*>(curl_);
   Answer answer;
-  Sink target{curl, &answer, &sink, &tick};
+  Sink target{curl, &path, &answer, &sink, &tick};
   const std::string url = base_ + path;
   curl_slist* list = curl_slist_append(nullptr, "Expect:");
   if (!authorization.empty()) list = curl_slist_append(list, authorization.c_str());
@@ -104,13 +138,17 @@ std::optional<Answer> Client::perform(const std::string& path, const std::string
     curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
   }
   const CURLcode code = curl_easy_perform(curl);
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
-  if (code == CURLE_WRITE_ERROR && sink) return answer;  // our own reader had enough
+  if (target.thrown) std::rethrow_exception(target.thrown);
+  target.take_head();
+  if (code == CURLE_WRITE_ERROR && sink && answer.status == 200) return answer;  // our own reader had enough
   if (code != CURLE_OK) {
     error_ =
         fmt::format("no agent at {}: {} (is plumvined running, and is --http right?)", base_, curl_easy_strerror(code));
     return std::nullopt;
   }
+  const bool streamed = sink && answer.status == 200;
+  const bool ours = streamed ? is_type_of_ours(path, answer.status, answer.type) : is_answer_of_ours(path, answer.status, answer.type, answer.body);
+  if (!ours) throw Foreign();
   return answer;
 }
 

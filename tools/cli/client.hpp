@@ -9,10 +9,11 @@ namespace plumvine::cli {
 
 struct Answer {
   long status = 0;
-  std::string body;
+  std::string type{};  ///< its content type
+  std::string body{};
 };
 
-/// HTTP to one agent (libcurl).
+/// HTTP to one agent (libcurl). Every answer is judged: one that no plumvined gives is thrown as `Foreign`.
 class Client {
  public:
   /// All clients of this process show the token in the first line of this file from now on. What is wrong with it, or nothing.

@@ -17,8 +17,11 @@
 #include "answers.hpp"
 #include "client.hpp"
 #include "dot.hpp"
+#include "health/json_text.hpp"
+#include "judge.hpp"
 #include "table.hpp"
 #include "terminal.hpp"
+#include "typed.hpp"
 #include "tools/agent/options.hpp"
 #include "tools/agent/publisher.hpp"
 
@@ -32,20 +35,19 @@ int fetch(const Call& call, const std::string& path, const std::function<int(con
   Client client(call.http);
   const auto answer = client.get(path);
   if (!answer) return complain(kUnreachable, client.error());
-  const Json json = Json::parse(answer->body, nullptr, false);
-  if (json.is_discarded() || (answer->status != 200 && answer->status != 503) ||
-      (json.is_object() && json.contains("error"))) {
-    return complain(kBad, words_of(*answer));
-  }
+  if (answer->status != 200 && answer->status != 503) return complain(kBad, words_of(*answer));
+  const Json json = Json::parse(answer->body);
+  if (json.is_object() && json.contains("error")) return complain(kBad, words_of(*answer));
   if (call.json) {
-    say(answer->body);
+    put(answer->body);
     return answer->status == 200 ? kGood : kBad;
   }
   const int status = show(json);
   return answer->status == 200 ? status : kBad;
 }
 
-std::string with_coloured_start(const std::string& text) {
+std::string with_coloured_start(const std::string& raw) {
+  const std::string text = dump::printable(raw);
   if (!shows_colours(stdout)) return text;
   const auto end = std::min(text.find(' '), text.size());
   return coloured(text.substr(0, end)) + text.substr(end);
@@ -67,14 +69,14 @@ int members(const Call& call) {
   return fetch(call, "/members", [](const Json& json) {
     Table table({"NAME", "ADDRESS", "STATE", "INCARNATION", "RTT ms", "LINKS", "PACKETS", "TAGS"});
     for (const auto& m : json) {
-      const auto addr = m["addr"].get<std::string>();
+      const auto addr = m.at("addr").get<std::string>();
       table.row(
-          {m["name"].get<std::string>() + (m["self"].get<bool>() ? " *" : ""),
-           fmt::format("{}:{}", addr.find(':') == std::string::npos ? addr : "[" + addr + "]", m["port"].get<int>()),
-           m["state"].get<std::string>(), fmt::format("{}", m["incarnation"].get<std::uint32_t>()),
-           milliseconds_text(m["rtt_ms"]), m["link"].get<bool>() ? "yes" : "no", m.value("packets", "open"), tags_text(m["tags"])});
+          {m.at("name").get<std::string>() + (m.at("self").get<bool>() ? " *" : ""),
+           fmt::format("{}:{}", addr.find(':') == std::string::npos ? addr : "[" + addr + "]", m.at("port").get<int>()),
+           m.at("state").get<std::string>(), fmt::format("{}", m.at("incarnation").get<std::uint32_t>()),
+           milliseconds_text(m.at("rtt_ms")), m.at("link").get<bool>() ? "yes" : "no", m.value("packets", "open"), tags_text(m.at("tags"))});
     }
-    say(table.text());
+    put(table.text());
     return kGood;
   });
 }
@@ -83,28 +85,31 @@ int peers(const Call& call) {
   return fetch(call, "/peers", [](const Json& json) {
     const auto list = [&](const char* key) {
       std::string out;
-      for (const auto& name : json[key]) out += (out.empty() ? "" : ", ") + name.get<std::string>();
+      for (const auto& name : json.at(key)) out += (out.empty() ? "" : ", ") + name.get<std::string>();
       return out.empty() ? std::string("none") : out;
     };
-    say(fmt::format("self       {}\neager      {}\nlazy       {}\nprotected  {}\n", json["self"].get<std::string>(),
-                    list("eager"), list("lazy"), list("protected")));
+    say("self       " + json.at("self").get<std::string>());
+    say("eager      " + list("eager"));
+    say("lazy       " + list("lazy"));
+    say("protected  " + list("protected"));
+    say("");
     Table table({"PEER", "ROLE", "STATE", "DIRECTION", "RTT ms", "GRAFT ms", "SCORE", "QUEUE B", "QUEUE MSG", "SENT B",
                  "RECEIVED B", "LAST FRAME s"});
     for (const char* group : {"links", "unestablished"})
-      for (const auto& l : json[group]) {
-        table.row({l["peer"].get<std::string>(), l["role"].get<std::string>(), l["state"].get<std::string>(),
-                   l["direction"].get<std::string>(), milliseconds_text(l["rtt_ms"]), milliseconds_text(l["graft_timeout_ms"]),
-                   fmt::format("{:.2f}", l["score"].get<double>()), l["queue_bytes"].dump(), l["queue_messages"].dump(),
-                   l["sent_bytes"].dump(), l["received_bytes"].dump(),
-                   fmt::format("{:.1f}", l["last_frame_s"].get<double>())});
+      for (const auto& l : json.at(group)) {
+        table.row({l.at("peer").get<std::string>(), l.at("role").get<std::string>(), l.at("state").get<std::string>(),
+                   l.at("direction").get<std::string>(), milliseconds_text(l.at("rtt_ms")), milliseconds_text(l.at("graft_timeout_ms")),
+                   fmt::format("{:.2f}", l.at("score").get<double>()), l.at("queue_bytes").dump(), l.at("queue_messages").dump(),
+                   l.at("sent_bytes").dump(), l.at("received_bytes").dump(),
+                   fmt::format("{:.1f}", l.at("last_frame_s").get<double>())});
       }
-    say(table.text());
+    put(table.text());
     if (const Json gray = json.value("graylist", Json::array()); !gray.empty()) {
       Table kept_out({"KEPT OUT", "ADDRESS", "TIMES", "LEFT s", "REASON"});
       for (const auto& g : gray)
-        kept_out.row({g["peer"].get<std::string>(), g["address"].get<std::string>(), g["times"].dump(), fmt::format("{:.0f}", g["left_s"].get<double>()),
-                      g["reason"].get<std::string>()});
-      say("\n" + kept_out.text());
+        kept_out.row({g.at("peer").get<std::string>(), g.at("address").get<std::string>(), g.at("times").dump(), fmt::format("{:.0f}", g.at("left_s").get<double>()),
+                      g.at("reason").get<std::string>()});
+      put("\n" + kept_out.text());
     }
     return kGood;
   });
@@ -121,45 +126,46 @@ int tree(const Call& call) {
     return kGood;
   }
   return fetch(call, path, [&](const Json& json) {
-    if (!call.topic.empty() && json["trees"].empty()) {
+    if (!call.topic.empty() && json.at("trees").empty()) {
       say(fmt::format("no message on topic {} is held here: nothing tells which trees carry it", call.topic));
       return kGood;
     }
     Table table({"TREE", "ROOT", "EPOCH", "SETTLED", "PARENT", "EAGER", "LAZY"});
-    for (const auto& t : json["trees"]) {
-      table.row({t["tree"].get<std::string>(), t["root"].is_null() ? "-" : t["root"].get<std::string>(),
-                 t["epoch"].dump(), t["settled"].get<bool>() ? "yes" : "no",
-                 t["parent"].is_null() ? "-" : t["parent"].get<std::string>(), names(t["eager"], ","), names(t["lazy"], ",")});
+    for (const auto& t : json.at("trees")) {
+      table.row({t.at("tree").get<std::string>(), t.at("root").is_null() ? "-" : t.at("root").get<std::string>(),
+                 t.at("epoch").dump(), t.at("settled").get<bool>() ? "yes" : "no",
+                 t.at("parent").is_null() ? "-" : t.at("parent").get<std::string>(), names(t.at("eager"), ","), names(t.at("lazy"), ",")});
     }
-    say(fmt::format("seen from {}\n", json["self"].get<std::string>()) + table.text());
+    say("seen from " + json.at("self").get<std::string>());
+    put(table.text());
     return kGood;
   });
 }
 
 int lag(const Call& call) {
   return fetch(call, "/lag", [](const Json& json) {
-    const auto seconds = [](const Json& row) { return fmt::format("{:.1f}", row["age_s"].get<double>()); };
+    const auto seconds = [](const Json& row) { return fmt::format("{:.1f}", row.at("age_s").get<double>()); };
     Table table({"ORIGIN", "INSTANCE", "HIGHEST", "DELIVERED", "MISSING", "AGE s", "LEVEL"});
-    for (const auto& o : json["origins"]) {
-      table.row({o["origin"].get<std::string>(), o["instance"].get<std::string>(), o["highest"].dump(), o["delivered"].dump(), o["missing"].dump(),
-                 seconds(o), o["level"].get<std::string>()});
+    for (const auto& o : json.at("origins")) {
+      table.row({o.at("origin").get<std::string>(), o.at("instance").get<std::string>(), o.at("highest").dump(), o.at("delivered").dump(), o.at("missing").dump(),
+                 seconds(o), o.at("level").get<std::string>()});
     }
-    say(table.text());
-    if (!json["subscribers"].empty()) {
+    put(table.text());
+    if (!json.at("subscribers").empty()) {
       Table subscribers({"SUBSCRIBER", "TOPIC", "READS", "BEHIND", "BYTES", "AGE s", "LEVEL"});
-      for (const auto& r : json["subscribers"]) {
-        subscribers.row({r["from"].get<std::string>(), r["topic"].get<std::string>(), r["reads"].get<std::string>(), r["behind"].dump(), r["bytes"].dump(),
-                         seconds(r), r["level"].get<std::string>()});
+      for (const auto& r : json.at("subscribers")) {
+        subscribers.row({r.at("from").get<std::string>(), r.at("topic").get<std::string>(), r.at("reads").get<std::string>(), r.at("behind").dump(), r.at("bytes").dump(),
+                         seconds(r), r.at("level").get<std::string>()});
       }
-      say("\n" + subscribers.text());
+      put("\n" + subscribers.text());
     }
-    if (json["large"].empty()) return kGood;
+    if (json.at("large").empty()) return kGood;
     Table large({"LARGE", "ORIGIN", "TOPIC", "HERE", "BYTES", "AGE s"});
-    for (const auto& l : json["large"]) {
-      large.row({l["id"].get<std::string>(), l["origin"].get<std::string>(), l["topic"].get<std::string>(), l["bytes_here"].dump(), l["bytes"].dump(),
+    for (const auto& l : json.at("large")) {
+      large.row({l.at("id").get<std::string>(), l.at("origin").get<std::string>(), l.at("topic").get<std::string>(), l.at("bytes_here").dump(), l.at("bytes").dump(),
                  seconds(l)});
     }
-    say("\n" + large.text());
+    put("\n" + large.text());
     return kGood;
   });
 }
@@ -167,19 +173,19 @@ int lag(const Call& call) {
 int health(const Call& call) {
   const std::string path = "/healthz" + (call.component.empty() ? "" : "?component=" + percent_encode(call.component));
   return fetch(call, path, [](const Json& json) {
-    say(with_coloured_start(json["message"].get<std::string>()));  // begins with the status
-    for (const auto& r : json["reasons"]) {
-      say(fmt::format("  [{}] {} {}: {} {}", r["code"].get<std::string>(), r["severity"].get<std::string>(),
-                      r["component"].get<std::string>(), r["remedy"].get<std::string>(),
-                      r["evidence"].empty() ? "" : r["evidence"].dump()));
+    put(with_coloured_start(json.at("message").get<std::string>()));  // begins with the status
+    for (const auto& r : json.at("reasons")) {
+      say(fmt::format("  [{}] {} {}: {} {}", r.at("code").get<std::string>(), r.at("severity").get<std::string>(),
+                      r.at("component").get<std::string>(), r.at("remedy").get<std::string>(),
+                      r.at("evidence").empty() ? "" : r.at("evidence").dump()));
     }
     for (const char* part : {"peer_health", "delivery_health", "cache_health", "loop_health"}) {
       std::string line;
-      for (const auto& [key, value] : json[part].items())
+      for (const auto& [key, value] : json.at(part).items())
         line += fmt::format(" {}={}", key, value.is_string() ? value.get<std::string>() : value.dump());
       say(fmt::format("{}:{}", part, line));
     }
-    return json["status"] == "unhealthy" ? kBad : kGood;
+    return json.at("status") == "unhealthy" ? kBad : kGood;
   });
 }
 
@@ -210,21 +216,21 @@ int metrics(const Call& call) {
       found.push_back({{"series", line.substr(0, space)}, {"value", line.substr(space + 1)}});
     }
   }
-  if (call.json) say(found.dump());
+  if (call.json) put(dumped(found));
   return any ? kGood : kBad;
 }
 
 /// What became of one message with --ack: names who lacks it.
 int show_receipt(const Call& call, const Answer& answer) {
-  if (call.json) say(answer.body);
+  if (call.json) put(answer.body);
   const Json json = Json::parse(answer.body, nullptr, false);
   const auto list = [&](const char* key) {
     std::string out;
-    for (const auto& name : json[key]) out += (out.empty() ? "" : ", ") + name.get<std::string>();
+    for (const auto& name : json.at(key)) out += (out.empty() ? "" : ", ") + name.get<std::string>();
     return out.empty() ? std::string("nobody") : out;
   };
-  const bool complete = json["complete"].get<bool>();
-  if (!call.json) say(fmt::format("{}: {} acknowledged; missing: {}", json["id"].get<std::string>(), json["acked"].size(), list("missing")));
+  const bool complete = json.at("complete").get<bool>();
+  if (!call.json) say(fmt::format("{}: {} acknowledged; missing: {}", json.at("id").get<std::string>(), json.at("acked").size(), list("missing")));
   return complete ? kGood : kBad;
 }
 
@@ -239,7 +245,7 @@ int publish_one(Client& client, const Call& call, const std::string& path, Bytes
     }
     if (!call.ack.empty() && (answer->status == 200 || answer->status == 504)) return show_receipt(call, *answer);
     if (answer->status != 202) return complain(kBad, words_of(*answer));
-    if (call.json) say(answer->body);
+    if (call.json) put(answer->body);
     return kGood;
   }
 }
@@ -272,13 +278,13 @@ int operation(const Call& call, const std::string& path, const std::string& body
   const auto answer = client.post(path, body);
   if (!answer) return complain(kUnreachable, client.error());
   if (answer->status >= 300) return complain(kBad, words_of(*answer));
-  say(call.json ? answer->body : "done");
+  put(call.json ? answer->body : "done");
   return kGood;
 }
 
 int join(const Call& call) {
   if (call.arguments.empty()) return complain(kUsage, "join ADDR…");
-  return operation(call, "/join", Json(call.arguments).dump());
+  return operation(call, "/join", dumped(call.arguments));
 }
 
 int forget(const Call& call) {
@@ -297,10 +303,10 @@ int trim(const Call& call) {
   if (!answer) return complain(kUnreachable, client.error());
   const Json json = Json::parse(answer->body, nullptr, false);
   if (answer->status != 200 || !json.is_object()) return complain(kBad, words_of(*answer));
-  if (call.json) say(answer->body);
+  if (call.json) put(answer->body);
   else
-    say(fmt::format("dropped {} messages of {} bytes; {} bytes of memory went back to the system", json["messages"].dump(), json["bytes"].dump(),
-                    json["returned_bytes"].dump()));
+    say(fmt::format("dropped {} messages of {} bytes; {} bytes of memory went back to the system", json.at("messages").dump(), json.at("bytes").dump(),
+                    json.at("returned_bytes").dump()));
   return kGood;
 }
 
@@ -314,17 +320,17 @@ std::string key_typed(const std::string& argument) {
 
 void show_keys(const Json& json) {
   Table members({"MEMBER", "OUTCOME", "PRIMARY", "KEYS", "MESSAGE"});
-  for (const auto& m : json["members"]) {
+  for (const auto& m : json.at("members")) {
     const auto keys = m.value("keys", Json::array()).size();
-    members.row({m["name"].get<std::string>(), m["outcome"].get<std::string>(), m.value("primary", "-"),
-                 keys == 0 ? "-" : std::to_string(keys), m["message"].get<std::string>()});
+    members.row({m.at("name").get<std::string>(), m.at("outcome").get<std::string>(), m.value("primary", "-"),
+                 keys == 0 ? "-" : std::to_string(keys), m.at("message").get<std::string>()});
   }
-  say(members.text());
+  put(members.text());
   if (!json.contains("keys")) return;
   Table keys({"KEY", "INSTALLED AT", "PRIMARY AT"});
-  for (const auto& [key, count] : json["keys"].items())
-    keys.row({key, count.dump(), json["primaries"].value(key, Json(0)).dump()});
-  say("\n" + keys.text());
+  for (const auto& [key, count] : json.at("keys").items())
+    keys.row({key, count.dump(), json.at("primaries").value(key, Json(0)).dump()});
+  put("\n" + keys.text());
 }
 
 int keys(const Call& call) {
@@ -335,15 +341,15 @@ int keys(const Call& call) {
   Json order = Json::object();
   if (typed.size() == 2) order = {{"key", key_typed(typed[1])}, {"force", call.force}};
   Client client(call.http);
-  const auto answer = client.post("/keys/" + typed[0], order.dump(-1, ' ', false, Json::error_handler_t::replace));
+  const auto answer = client.post("/keys/" + typed[0], dumped(order));
   if (!answer) return complain(kUnreachable, client.error());
   const Json json = Json::parse(answer->body, nullptr, false);
   if (!json.is_object() || !json.contains("members")) return complain(kBad, words_of(*answer));
-  if (call.json) say(answer->body);
+  if (call.json) put(answer->body);
   else show_keys(json);
-  if (json["refused"].is_string())
-    return complain(kBad, fmt::format("refused: {} (--force gives the order all the same)", json["refused"].get<std::string>()));
-  return json["ok"].get<bool>() ? kGood : kBad;
+  if (json.at("refused").is_string())
+    return complain(kBad, fmt::format("refused: {} (--force gives the order all the same)", json.at("refused").get<std::string>()));
+  return json.at("ok").get<bool>() ? kGood : kBad;
 }
 
 int config_validate(const Call& call) {
@@ -351,8 +357,7 @@ int config_validate(const Call& call) {
   const auto refusal = agent::validate_file(file);
   const auto problems = refusal ? refusal->problems : std::vector<std::string>{};
   if (call.json) {
-    say(Json{{"file", file}, {"valid", problems.empty()}, {"problems", problems}}.dump(-1, ' ', false,
-                                                                                       Json::error_handler_t::replace));
+    put(dumped({{"file", file}, {"valid", problems.empty()}, {"problems", problems}}));
     return problems.empty() ? kGood : kBad;
   }
   for (const auto& problem : problems) complain(kBad, problem);
@@ -368,10 +373,10 @@ int config(const Call& call) {
   return fetch(call, call.origin ? "/config?origin=1" : "/config", [&](const Json& json) {
     Table table({"KEY", "VALUE", "ORIGIN"});
     for (const auto& [key, value] : json.items()) {
-      if (call.origin) table.row({key, text(value["value"]), value["origin"].get<std::string>()});
+      if (call.origin) table.row({key, text(value.at("value")), value.at("origin").get<std::string>()});
       else say(fmt::format("{} = {}", key, text(value)));
     }
-    if (call.origin) say(table.text());
+    if (call.origin) put(table.text());
     return kGood;
   });
 }
@@ -384,18 +389,17 @@ int block(const Call& call) {
     return fetch(call, "/block", [](const Json& json) {
       Table table({"BLOCKED", "LEFT", "KEPT OUT"});
       for (const auto& b : json) {
-        const std::string left = b["left_s"].is_number() ? fmt::format("{:.0f} s", b["left_s"].get<double>()) : "until it is removed";
-        table.row({b["what"].get<std::string>(), left, b["refused"].dump()});
+        const std::string left = b.at("left_s").is_number() ? fmt::format("{:.0f} s", b.at("left_s").get<double>()) : "until it is removed";
+        table.row({b.at("what").get<std::string>(), left, b.at("refused").dump()});
       }
-      say(table.text());
+      put(table.text());
       return kGood;
     });
   }
   if (typed[0] != "add" && typed[0] != "rm") return complain(kUsage, usage);
-  if (typed[0] == "rm" && !call.ttl.empty()) return complain(kUsage, "--ttl goes with block add");
   Json order{{"what", typed[1]}};
   if (!call.ttl.empty()) order["ttl"] = call.ttl;
-  return operation(call, "/block/" + typed[0], order.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return operation(call, "/block/" + typed[0], dumped(order));
 }
 
 using Command = int (*)(const Call&);
@@ -456,7 +460,13 @@ int run(const Call& call) {
       std::find(std::begin(with_arguments), std::end(with_arguments), call.command) != std::end(with_arguments);
   if (!takes && !call.arguments.empty())
     return complain(kUsage, fmt::format("{}: '{}' is one argument too many", call.command, call.arguments[0]));
-  return it->second(call);
+  if (const auto problem = problem_of(call)) return complain(kUsage, *problem);
+  try {
+    return it->second(call);
+  } catch (const Foreign&) {
+  } catch (const Json::exception&) {  // nothing but answers is read with what throws it
+  }
+  return complain(kUnreachable, not_ours(call.http));
 }
 
 }  // namespace plumvine::cli

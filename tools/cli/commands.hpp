@@ -12,9 +12,11 @@ enum Exit { kGood = 0, kBad = 1, kUsage = 2, kUnreachable = 3 };
 /// What was typed.
 struct Call {
   std::string http;  ///< HOST:PORT of the agent
+  bool http_typed = false;  ///< or set in the environment, not the usual address
   bool json = false;
   std::string command;
   std::vector<std::string> arguments;
+  std::vector<std::string> flags;  ///< which flags were typed, by their long names
   std::string component;     ///< health --component
   std::string grep;          ///< metrics --grep
   std::string from;          ///< subscribe --from, resync --from

@@ -25,17 +25,18 @@ int trace(const Call& call) {
   if (answer->status == 400) return complain(kUsage, words_of(*answer));
   if (answer->status != 200 || !json.is_object()) return complain(kBad, words_of(*answer));
   if (call.json) {
-    say(answer->body);
+    put(answer->body);
     return kGood;
   }
   Table table({"MEMBER", "STATE", "DELIVERED", "HOPS", "DELAY ms", "WAITED ms", "FROM", "SENT TO"});
-  for (const auto& path : json["paths"]) {
-    table.row({path["member"].get<std::string>(), path["state"].get<std::string>(), path["delivered"].get<bool>() ? "yes" : "no",
+  for (const auto& path : json.at("paths")) {
+    table.row({path.at("member").get<std::string>(), path.at("state").get<std::string>(), path.at("delivered").get<bool>() ? "yes" : "no",
                number(path.value("hops", Json()), "{:.0f}"), number(path.value("delay_ms", Json()), "{:.3f}"),
-               number(path.value("waited_ms", Json()), "{:.3f}"), path.contains("from") && path["from"].is_string() ? path["from"].get<std::string>() : "-", names(path.value("sent", Json::array()))});
+               number(path.value("waited_ms", Json()), "{:.3f}"), path.contains("from") && path.at("from").is_string() ? path.at("from").get<std::string>() : "-", names(path.value("sent", Json::array()))});
   }
-  say(fmt::format("message {}\n", json["id"].get<std::string>()) + table.text());
-  if (!json["silent"].empty()) say("did not answer: " + names(json["silent"]));
+  say("message " + json.at("id").get<std::string>());
+  put(table.text());
+  if (!json.at("silent").empty()) say("did not answer: " + names(json.at("silent")));
   return kGood;
 }
 
@@ -49,18 +50,18 @@ int test_delivery(const Call& call) {
   const Json json = Json::parse(answer->body, nullptr, false);
   if (answer->status == 400) return complain(kUsage, words_of(*answer));
   if (!json.is_object() || !json.contains("members")) return complain(kBad, words_of(*answer));
-  const bool complete = json["complete"].get<bool>();
+  const bool complete = json.at("complete").get<bool>();
   if (call.json) {
-    say(answer->body);
+    put(answer->body);
     return complete ? kGood : kBad;
   }
   Table table({"MEMBER", "RECEIVED", "HOPS", "DELAY ms"});
-  for (const auto& member : json["members"]) {
-    table.row({member["member"].get<std::string>(), fmt::format("{} of {}", member["received"].get<std::size_t>(), json["count"].get<std::size_t>()),
-               number(member["hops"], "{:.0f}"), number(member["delay_ms"], "{:.3f}")});
+  for (const auto& member : json.at("members")) {
+    table.row({member.at("member").get<std::string>(), fmt::format("{} of {}", member.at("received").get<std::size_t>(), json.at("count").get<std::size_t>()),
+               number(member.at("hops"), "{:.0f}"), number(member.at("delay_ms"), "{:.3f}")});
   }
-  say(table.text());
-  say(complete ? "every member has every probe" : "missing at: " + names(json["missing"]));
+  put(table.text());
+  say(complete ? "every member has every probe" : "missing at: " + names(json.at("missing")));
   return complete ? kGood : kBad;
 }
 

@@ -30,7 +30,9 @@ class Lines {
   bool feed(std::string_view piece) {
     rest_ += piece;
     for (auto end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n')) {
-      say(json_ ? rest_.substr(0, end) : shown(std::string_view(rest_).substr(0, end)));
+      const auto line = std::string_view(rest_).substr(0, end);
+      if (json_) put(line);
+      else say(shown(line));
       rest_.erase(0, end + 1);
     }
     return std::fflush(stdout) == 0;
@@ -53,14 +55,14 @@ std::string path_of(const Call& call) {
 
 /// What the list lacks, on standard error: a script that reads the list is not to stumble over it.
 void note_gaps(const Json& json) {
-  for (const Json& member : json["members"]) {
-    const auto name = member["member"].get<std::string>();
-    if (!member["kept"].get<bool>()) complain(kBad, fmt::format("{} keeps no events: it serves no HTTP", name));
-    if (const auto left_out = member["left_out"].get<std::uint64_t>(); left_out > 0)
+  for (const Json& member : json.at("members")) {
+    const auto name = member.at("member").get<std::string>();
+    if (!member.at("kept").get<bool>()) complain(kBad, fmt::format("{} keeps no events: it serves no HTTP", name));
+    if (const auto left_out = member.at("left_out").get<std::uint64_t>(); left_out > 0)
       complain(kBad, fmt::format("{}: {} older events had no room; ask it itself, or with --since and --window", name, left_out));
-    if (member["clock_offset_ms"].is_null()) complain(kBad, fmt::format("{}: its clock is not known here, its times are its own", name));
+    if (member.at("clock_offset_ms").is_null()) complain(kBad, fmt::format("{}: its clock is not known here, its times are its own", name));
   }
-  if (!json["silent"].empty()) complain(kBad, "did not answer: " + names(json["silent"]));
+  if (!json.at("silent").empty()) complain(kBad, "did not answer: " + names(json.at("silent")));
 }
 
 int of_all(const Call& call) {
@@ -72,19 +74,19 @@ int of_all(const Call& call) {
   const Json json = Json::parse(answer->body, nullptr, false);
   if (answer->status != 200 || !json.is_object() || !json.contains("events")) return complain(kBad, words_of(*answer));
   std::size_t width = 0;
-  for (const Json& member : json["members"]) width = std::max(width, dump::printable(member["member"].get<std::string>()).size());
-  for (const Json& event : json["events"]) {
+  for (const Json& member : json.at("members")) width = std::max(width, dump::printable(member.at("member").get<std::string>()).size());
+  for (const Json& event : json.at("events")) {
     if (call.json) {
-      say(event.dump(-1, ' ', false, Json::error_handler_t::replace));
+      put(dumped(event));
       continue;
     }
-    say(fmt::format("{} {:<{}} {:<5} {:<8} [{}] {}", event["time"].get<std::string>(), dump::printable(event["member"].get<std::string>()), width,
-                    event["severity"].get<std::string>(), event["kind"].get<std::string>(), event["code"].get<std::string>(),
-                    dump::printable(event["text"].get<std::string>())));
+    say(fmt::format("{} {:<{}} {:<5} {:<8} [{}] {}", event.at("time").get<std::string>(), dump::printable(event.at("member").get<std::string>()), width,
+                    event.at("severity").get<std::string>(), event.at("kind").get<std::string>(), event.at("code").get<std::string>(),
+                    dump::printable(event.at("text").get<std::string>())));
   }
   std::fflush(stdout);
   note_gaps(json);
-  return json["silent"].empty() ? kGood : kBad;
+  return json.at("silent").empty() ? kGood : kBad;
 }
 
 }  // namespace

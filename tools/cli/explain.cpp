@@ -43,9 +43,11 @@ int explain(const Call& call) {
     return complain(kUsage, fmt::format("explain: '{}' is no code; the nearest is {}", call.arguments[0], agent::nearest(wanted, names)));
   }
   if (call.json) {
-    say(nlohmann::ordered_json{{"code", found->code}, {"source", found->source}, {"cause", found->cause}, {"remedy", found->remedy}}.dump());
+    put(dumped({{"code", found->code}, {"source", found->source}, {"cause", found->cause}, {"remedy", found->remedy}}));
   } else {
-    say(fmt::format("{} ({})\n{}\n{}", found->code, found->source, found->cause, found->remedy));
+    say(fmt::format("{} ({})", found->code, found->source));
+    say(found->cause);
+    say(found->remedy);
   }
   return kGood;
 }

@@ -1,7 +1,12 @@
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -14,6 +19,14 @@ namespace {
 int complain(const std::string& text) {
   std::fprintf(stderr, "plumvine: %s\n", text.c_str());
   return plumvine::cli::kUsage;
+}
+
+/// What could not be written was not shown.
+int finish(int status) {
+  using namespace plumvine::cli;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  complain(std::string("standard output cannot be written: ") + std::strerror(errno));
+  return kBad;
 }
 
 }  // namespace
@@ -43,7 +56,7 @@ int main(int argc, char** argv) {
   app.add_option("--timeout", call.timeout, "publish --ack, test-delivery, resync: how long to wait, at most 60s (5s)")->type_name("DURATION");
   app.add_option("--size", call.size, "test-delivery: bytes of a probe (64)")->type_name("BYTES");
   app.add_option("--count", call.count, "test-delivery: how many probes, 1 to 16 (1)")->type_name("N");
-  app.add_option("--config", call.config, "doctor: the agent's configuration, to look at its ports where it does not run")->type_name("FILE");
+  app.add_option("--config", call.config, "doctor: the agent's configuration: where to ask it, and what ports to look at if it does not answer")->type_name("FILE");
   app.add_option("--bind", call.bind, "doctor: where an agent that does not run was to bind")->type_name("HOST:PORT");
   app.add_flag("--diff", call.diff, "members: who believes what of whom, asked of all members");
   app.add_option("--topic", call.topic, "tree: only trees that carry the topic's messages")->type_name("TOPIC");
@@ -63,8 +76,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    std::puts(app.help().c_str());
-    return kGood;
+    std::string text = app.help();
+    constexpr std::string_view kHidden = "[] [...]";  // what the library makes of arguments that the footer tells of
+    if (const auto at = text.find(kHidden); at != std::string::npos) text.replace(at, kHidden.size(), "COMMAND [ARGUMENT...]");
+    std::puts(text.c_str());
+    return finish(kGood);
   } catch (const CLI::CallForVersion&) {
     std::puts("plumvine " PLUMVINE_VERSION);
     return kGood;
@@ -79,6 +95,14 @@ int main(int argc, char** argv) {
   if (!call.token_file.empty()) {
     if (const std::string problem = Client::use_token_file(call.token_file); !problem.empty()) return complain("--token-file: " + problem);
   }
+  for (const CLI::Option* option : app.get_options())
+    if (option->count() > 0 && !option->get_lnames().empty()) call.flags.push_back("--" + option->get_lnames().front());
+  call.http_typed = from_environment != nullptr || app.count("--http") > 0;
   if (call.command.empty()) return complain(fmt::format("a command is missing (allowed: {})", fmt::join(command_names(), ", ")));
-  return run(call);
+  try {
+    return finish(run(call));
+  } catch (const std::exception& error) {  // nothing is known that comes here
+    complain(std::string("this should not happen: ") + error.what());
+    return kBad;
+  }
 }

@@ -59,12 +59,24 @@ struct Found {
   std::size_t size = 0;
 };
 
+/// More numbers behind an address, as in the name `n25.10.99.0.25`: which four of them are the address nobody knows, so all go; the last four name it.
+Found with_rest(std::string_view in, std::size_t at, char separator, Found found) {
+  std::size_t end = at + found.size, last = at;
+  while (end + 1 < in.size() && in[end] == separator && is_digit(in[end + 1])) {
+    last = in.find(separator, last) + 1;
+    for (++end; end < in.size() && is_digit(in[end]);) ++end;
+  }
+  if (auto longer = ipv4(in.substr(last, end - last), separator)) found.canonical = std::move(*longer);
+  found.size = end - at;
+  return found;
+}
+
 /// An IPv4 address that begins at `at`; the longest there.
 std::optional<Found> ipv4_at(std::string_view in, std::size_t at, char separator) {
   if (!is_digit(in[at]) || (at > 0 && is_digit(in[at - 1]))) return std::nullopt;
   for (std::size_t size = std::min<std::size_t>(15, in.size() - at); size >= 7; --size) {
     if (at + size < in.size() && is_digit(in[at + size])) continue;
-    if (auto found = ipv4(in.substr(at, size), separator)) return Found{std::move(*found), size};
+    if (auto found = ipv4(in.substr(at, size), separator)) return with_rest(in, at, separator, Found{std::move(*found), size});
   }
   return std::nullopt;
 }

@@ -35,9 +35,9 @@ std::optional<Json> sync_of(Client& client) {
 std::set<std::string> answered(const Json& sync, const std::set<std::string>& asked, Clock::duration since) {
   std::set<std::string> out;
   const double ms = std::chrono::duration<double, std::milli>(since).count();
-  for (const Json& link : sync["links"]) {
-    const auto name = link["peer"].get<std::string>();
-    if (asked.contains(name) && link["digest_age_ms"].is_number() && link["digest_age_ms"].get<double>() < ms) out.insert(name);
+  for (const Json& link : sync.at("links")) {
+    const auto name = link.at("peer").get<std::string>();
+    if (asked.contains(name) && link.at("digest_age_ms").is_number() && link.at("digest_age_ms").get<double>() < ms) out.insert(name);
   }
   return out;
 }
@@ -66,25 +66,26 @@ int resync(const Call& call) {
       if (answer->status != 202) return complain(kBad, words_of(*answer));
       const Json json = Json::parse(answer->body, nullptr, false);
       if (!json.is_object() || !json.contains("asked")) return complain(kBad, words_of(*answer));
-      for (const Json& name : json["asked"]) asked.insert(name.get<std::string>());
+      for (const Json& name : json.at("asked")) asked.insert(name.get<std::string>());
     }
     const auto sync = sync_of(client);
     if (!sync) return complain(kUnreachable, client.error());
     if (sync->is_null()) return complain(kBad, "GET /sync was not answered");
     now = *sync;
     told.merge(answered(now, asked, Clock::now() - began));
-    if (told.size() == asked.size() && now["missing"] == 0) break;
+    if (told.size() == asked.size() && now.at("missing") == 0) break;
   }
-  const auto grown = [&](const char* key) { return now[key].get<std::int64_t>() - (*before)[key].get<std::int64_t>(); };
+  const auto grown = [&](const char* key) { return now.at(key).get<std::int64_t>() - before->at(key).get<std::int64_t>(); };
   std::set<std::string> silent;
   std::set_difference(asked.begin(), asked.end(), told.begin(), told.end(), std::inserter(silent, silent.end()));
-  const bool good = silent.empty() && now["missing"] == 0 && grown("lost") <= 0;
-  const Json out{{"complete", good}, {"asked", asked}, {"silent", silent}, {"missing_before", (*before)["missing"]}, {"came", grown("recovered")},
-                 {"missing", now["missing"]}, {"lost", grown("lost")}};
+  const bool good = silent.empty() && now.at("missing") == 0 && grown("lost") <= 0;
+  const Json out{{"complete", good}, {"asked", asked}, {"silent", silent}, {"missing_before", before->at("missing")}, {"came", grown("recovered")},
+                 {"missing", now.at("missing")}, {"lost", grown("lost")}};
   if (call.json) {
-    say(out.dump(-1, ' ', false, Json::error_handler_t::replace));
+    put(dumped(out));
   } else {
-    say(fmt::format("compared with {}\nwere missing: {}, came: {}, are missing: {}, lost meanwhile: {}", list_of(told), out["missing_before"].dump(), out["came"].dump(),
+    say("compared with " + list_of(told));
+    say(fmt::format("were missing: {}, came: {}, are missing: {}, lost meanwhile: {}", out["missing_before"].dump(), out["came"].dump(),
                     out["missing"].dump(), out["lost"].dump()));
     if (!silent.empty()) say("did not answer: " + list_of(silent));
   }

@@ -129,12 +129,12 @@ int verify(const Call& call, const DataDir&) {
   if (call.json) {
     Json files = Json::array();
     for (const FileCheck& one : checks) files.push_back({{"name", one.name}, {"state", word_of(one.state)}, {"detail", one.detail}, {"next", one.next}});
-    say(Json{{"data_dir", call.data_dir}, {"good", all_good(checks)}, {"files", files}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+    put(dumped({{"data_dir", call.data_dir}, {"good", all_good(checks)}, {"files", files}}));
   } else {
     Table table({"FILE", "STATE", "HAS"});
     for (const FileCheck& one : checks)
       table.row({one.name, std::string(word_of(one.state)), one.state == FileCheck::State::good ? one.detail : "-"});
-    say(table.text());
+    put(table.text());
     std::fflush(stdout);
     complain_of(checks);
   }
@@ -184,7 +184,7 @@ int export_state(const Call& call, const DataDir& dir) {
   if (call.json) {
     manifest["archive"] = target;
     manifest["keys"] = keys || signs;
-    say(manifest.dump(-1, ' ', false, Json::error_handler_t::replace));
+    put(dumped(manifest));
   } else {
     say(fmt::format("{}: {} files; {}", target, manifest["files"].size(), secret));
   }
@@ -253,7 +253,7 @@ int import_state(const Call& call, const DataDir& dir) {
   if (!taken) return complain(kBad, fmt::format("'{}' was not imported: {}", source, taken.error().message));
   std::vector<std::string> list;
   for (const TarEntry& file : *files) list.push_back(file.name);
-  if (call.json) say(Json{{"data_dir", call.data_dir}, {"files", list}}.dump());
+  if (call.json) put(dumped({{"data_dir", call.data_dir}, {"files", list}}));
   else say(fmt::format("{}: {} files; never start two members of one name", call.data_dir, list.size()));
   return kGood;
 }

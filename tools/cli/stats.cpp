@@ -70,12 +70,12 @@ std::optional<Begin> begin_of(const Json& history, double wanted_s, double start
   Begin out{{}, started_s};
   if (wanted_s <= started_s) return out;
   bool first = true;
-  for (const Json& sample : history["samples"]) {
+  for (const Json& sample : history.at("samples")) {
     const auto at = seconds_of(sample.at("time").get<std::string>());
     if (!at) return std::nullopt;
     if (*at > wanted_s && !first) break;
     for (const Json& change : sample.at("changed"))
-      out.series[history["series"].at(change.at(0).get<std::size_t>()).get<std::string>()] = change.at(1).get<double>();
+      out.series[history.at("series").at(change.at(0).get<std::size_t>()).get<std::string>()] = change.at(1).get<double>();
     out.at_s = *at;
     first = false;
   }
@@ -121,18 +121,18 @@ std::optional<std::string> stats_json(std::string_view history_text, std::string
 
 std::string stats_text(std::string_view text) {
   const Json json = Json::parse(text);
-  std::string out = fmt::format("over {} s{}\n", json["over_s"].dump(), json["over_s"] < json["window_s"] ? ": no more is remembered" : "");
+  std::string out = fmt::format("over {} s{}\n", json.at("over_s").dump(), json.at("over_s") < json.at("window_s") ? ": no more is remembered" : "");
   Table counters({"WHAT", "COUNT", "PER SECOND"});
   for (const Named& row : kCounters) {
     const Json& value = json[row.key];
-    counters.row({row.shown, fmt::format("{:.0f}", value["count"].get<double>()),
-                  value["per_s"].is_number() ? fmt::format("{:.3f}", value["per_s"].get<double>()) : "-"});
+    counters.row({row.shown, fmt::format("{:.0f}", value.at("count").get<double>()),
+                  value.at("per_s").is_number() ? fmt::format("{:.3f}", value.at("per_s").get<double>()) : "-"});
   }
   Table times({"TIME", "COUNT", "MEAN ms", "P50 ms", "P95 ms", "P99 ms"});
   for (const Named& row : kHistograms) {
     const Json& value = json[row.key];
-    times.row({row.shown, fmt::format("{:.0f}", value["count"].get<double>()), value["mean"].is_number() ? fmt::format("{:.3f}", value["mean"].get<double>()) : "-",
-               quantile_text(value["p50"]), quantile_text(value["p95"]), quantile_text(value["p99"])});
+    times.row({row.shown, fmt::format("{:.0f}", value.at("count").get<double>()), value.at("mean").is_number() ? fmt::format("{:.3f}", value.at("mean").get<double>()) : "-",
+               quantile_text(value.at("p50")), quantile_text(value.at("p95")), quantile_text(value.at("p99"))});
   }
   return out + counters.text() + '\n' + times.text();
 }
@@ -151,10 +151,10 @@ int stats(const Call& call) {
     bodies[n++] = answer->body;
   }
   const Json health = Json::parse(bodies[0], nullptr, false);
-  if (!health.is_object() || !health.contains("uptime_s") || !health["uptime_s"].is_number()) return complain(kBad, "GET /healthz does not say how long the agent has been running");
-  const auto json = stats_json(bodies[1], bodies[2], health["uptime_s"].get<double>(), to_seconds(*window));
+  if (!health.is_object() || !health.contains("uptime_s") || !health.at("uptime_s").is_number()) return complain(kBad, "GET /healthz does not say how long the agent has been running");
+  const auto json = stats_json(bodies[1], bodies[2], health.at("uptime_s").get<double>(), to_seconds(*window));
   if (!json) return complain(kBad, "GET /debug/history is not readable: is the agent of another version?");
-  say(call.json ? *json : stats_text(*json));
+  put(call.json ? *json : stats_text(*json));
   return kGood;
 }
 

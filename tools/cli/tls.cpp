@@ -93,13 +93,13 @@ int dev_ca(const Call& call) {
     members.push_back({{"name", name}, {"cert", cert}, {"key", key}});
   }
   if (call.json) {
-    say(Json{{"ca", dir + "/ca.pem"}, {"made", made}, {"label", call.label}, {"life_s", life_s}, {"members", members}}.dump());
+    put(dumped({{"ca", dir + "/ca.pem"}, {"made", made}, {"label", call.label}, {"life_s", life_s}, {"members", members}}));
     return kGood;
   }
   say(fmt::format("{} {}/ca.pem; its key {}/ca-key.pem is for this directory alone", made ? "New CA" : "CA from before:", dir, dir));
   for (const Json& one : members) {
-    say(fmt::format("plumvined --name {}{} --tls-cert {} --tls-key {} --tls-ca {}/ca.pem", one["name"].get<std::string>(),
-                    call.label.empty() ? "" : " --cluster " + call.label, one["cert"].get<std::string>(), one["key"].get<std::string>(), dir));
+    say(fmt::format("plumvined --name {}{} --tls-cert {} --tls-key {} --tls-ca {}/ca.pem", one.at("name").get<std::string>(),
+                    call.label.empty() ? "" : " --cluster " + call.label, one.at("cert").get<std::string>(), one.at("key").get<std::string>(), dir));
   }
   return kGood;
 }
@@ -115,20 +115,20 @@ int verify(const Call& call) {
     body[i == 1 ? "cert" : "ca"] = *text;
   }
   Client client(call.http);
-  const auto answer = client.post("/tls/verify", body.dump(-1, ' ', false, Json::error_handler_t::replace));
+  const auto answer = client.post("/tls/verify", dumped(body));
   if (!answer) return complain(kUnreachable, client.error());
   const Json report = Json::parse(answer->body, nullptr, false);
   if (!report.is_object() || !report.contains("members")) return complain(kBad, words_of(*answer));
   if (call.json) {
-    say(answer->body);
+    put(answer->body);
   } else {
     Table table({"MEMBER", "TAKES IT", "BY NEW CA", "WHY NOT"});
-    for (const Json& row : report["members"])
-      table.row({row["member"].get<std::string>(), yes_or_no(row["takes"]), yes_or_no(row["taken"]), row["why"].is_string() ? row["why"].get<std::string>() : "-"});
-    for (const Json& name : report["silent"]) table.row({name.get<std::string>(), "-", "-", "it did not answer"});
-    say(table.text());
+    for (const Json& row : report.at("members"))
+      table.row({row.at("member").get<std::string>(), yes_or_no(row.at("takes")), yes_or_no(row.at("taken")), row.at("why").is_string() ? row.at("why").get<std::string>() : "-"});
+    for (const Json& name : report.at("silent")) table.row({name.get<std::string>(), "-", "-", "it did not answer"});
+    put(table.text());
   }
-  return report["good"] == true ? kGood : kBad;
+  return report.at("good") == true ? kGood : kBad;
 }
 
 }  // namespace

@@ -101,8 +101,8 @@ int once(const Call& call, Client& client, const TopSample& first) {
   const auto second = sample(client);
   if (!second) return complain(kUnreachable, client.error());
   const std::string json = top_json(first, *second);
-  say(call.json ? json : top_text(json));
-  return nlohmann::json::parse(json)["status"] == "unhealthy" ? kBad : kGood;
+  put(call.json ? json : top_text(json));
+  return nlohmann::json::parse(json).at("status") == "unhealthy" ? kBad : kGood;
 }
 
 }  // namespace

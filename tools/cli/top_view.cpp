@@ -87,7 +87,7 @@ std::string top_json(const TopSample& before, const TopSample& after) {
   const Json health = Json::parse(after.health, nullptr, false), peers = Json::parse(after.peers, nullptr, false);
   Json out;
   for (const char* key : {"name", "version", "status", "message", "uptime_s"})
-    out[key] = health.is_object() && health.contains(key) ? health[key] : Json(nullptr);
+    out[key] = health.is_object() && health.contains(key) ? health.at(key) : Json(nullptr);
   for (const char* state : {"alive", "suspect", "dead", "left"})
     out["members"][state] = value(after.metrics, fmt::format("swim_members{{state=\"{}\"}}", state));
   out["over_s"] = rounded(after.at_s - before.at_s);
@@ -107,10 +107,10 @@ std::string top_json(const TopSample& before, const TopSample& after) {
   for (auto it = after.metrics.lower_bound(kMemory); it != after.metrics.end() && it->first.starts_with(kMemory); ++it)
     memory[it->first.substr(kMemory.size(), it->first.size() - kMemory.size() - 2)] = it->second;
   out["links"] = Json::array();
-  for (const auto& link : peers.is_object() ? peers["links"] : Json::array()) {
+  for (const auto& link : peers.at("links")) {
     Json row;
     for (const char* key : {"peer", "role", "direction", "rtt_ms", "queue_bytes", "queue_messages", "sent_bytes", "received_bytes", "score"})
-      row[key] = link[key];
+      row[key] = link.at(key);
     out["links"].push_back(std::move(row));
   }
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -118,27 +118,27 @@ std::string top_json(const TopSample& before, const TopSample& after) {
 
 std::string top_text(std::string_view json) {
   const Json top = Json::parse(json);
-  const auto text = [&](const char* key) { return top[key].is_string() ? top[key].get<std::string>() : std::string("-"); };
-  std::string out = fmt::format("{} {}, up {} s\n{}\n\n", dump::printable(text("name")), text("version"), shown(top["uptime_s"]),
+  const auto text = [&](const char* key) { return top.at(key).is_string() ? top.at(key).get<std::string>() : std::string("-"); };
+  std::string out = fmt::format("{} {}, up {} s\n{}\n\n", dump::printable(text("name")), text("version"), shown(top.at("uptime_s")),
                                 dump::printable(text("message")));
-  const auto& members = top["members"];
-  out += fmt::format("members     {:.0f} alive, {:.0f} suspect, {:.0f} dead, {:.0f} left\n", members["alive"].get<double>(),
-                     members["suspect"].get<double>(), members["dead"].get<double>(), members["left"].get<double>());
-  out += fmt::format("per second  {} published, {} delivered, {} duplicates (over {} s)\n", shown(top["published_per_s"]),
-                     shown(top["delivered_per_s"]), shown(top["duplicates_per_s"]), shown(top["over_s"]));
-  out += fmt::format("hops        p50 {}, p99 {}\n", shown(top["hops"]["p50"]), shown(top["hops"]["p99"]));
-  out += fmt::format("latency     p50 {}, p99 {}\n", shown(top["latency_ms"]["p50"], " ms"), shown(top["latency_ms"]["p99"], " ms"));
-  out += fmt::format("loop        {:.1f} % busy\n", top["loop_busy"].get<double>() * 100);
+  const auto& members = top.at("members");
+  out += fmt::format("members     {:.0f} alive, {:.0f} suspect, {:.0f} dead, {:.0f} left\n", members.at("alive").get<double>(),
+                     members.at("suspect").get<double>(), members.at("dead").get<double>(), members.at("left").get<double>());
+  out += fmt::format("per second  {} published, {} delivered, {} duplicates (over {} s)\n", shown(top.at("published_per_s")),
+                     shown(top.at("delivered_per_s")), shown(top.at("duplicates_per_s")), shown(top.at("over_s")));
+  out += fmt::format("hops        p50 {}, p99 {}\n", shown(top.at("hops").at("p50")), shown(top.at("hops").at("p99")));
+  out += fmt::format("latency     p50 {}, p99 {}\n", shown(top.at("latency_ms").at("p50"), " ms"), shown(top.at("latency_ms").at("p99"), " ms"));
+  out += fmt::format("loop        {:.1f} % busy\n", top.at("loop_busy").get<double>() * 100);
   std::string memory;
-  for (const auto& [what, bytes] : top["memory_bytes"].items())
+  for (const auto& [what, bytes] : top.at("memory_bytes").items())
     memory += fmt::format("{}{} {}", memory.empty() ? "" : ", ", what, size_text(bytes.get<double>()));
   out += fmt::format("memory      {}\n\n", memory);
   Table links({"PEER", "ROLE", "DIRECTION", "RTT ms", "QUEUE", "MESSAGES", "SENT", "RECEIVED", "SCORE"});
-  for (const auto& link : top["links"]) {
-    links.row({link["peer"].get<std::string>(), link["role"].get<std::string>(), link["direction"].get<std::string>(),
-               link["rtt_ms"].is_number() ? fmt::format("{:.2f}", link["rtt_ms"].get<double>()) : "-", size_text(link["queue_bytes"].get<double>()),
-               link["queue_messages"].dump(), size_text(link["sent_bytes"].get<double>()), size_text(link["received_bytes"].get<double>()),
-               fmt::format("{:.2f}", link["score"].get<double>())});
+  for (const auto& link : top.at("links")) {
+    links.row({link.at("peer").get<std::string>(), link.at("role").get<std::string>(), link.at("direction").get<std::string>(),
+               link.at("rtt_ms").is_number() ? fmt::format("{:.2f}", link.at("rtt_ms").get<double>()) : "-", size_text(link.at("queue_bytes").get<double>()),
+               link.at("queue_messages").dump(), size_text(link.at("sent_bytes").get<double>()), size_text(link.at("received_bytes").get<double>()),
+               fmt::format("{:.2f}", link.at("score").get<double>())});
   }
   return out + links.text();
 }

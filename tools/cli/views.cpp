@@ -1,4 +1,8 @@
 // What members believe of each other, and which ways lead from one to the other.
+#include <set>
+#include <string>
+#include <vector>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -13,8 +17,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string belief(const Json& said) {
-  const auto state = said["state"].get<std::string>();
-  return said["incarnation"].is_number() ? fmt::format("{} ({})", state, said["incarnation"].dump()) : state;
+  const auto state = said.at("state").get<std::string>();
+  return said.at("incarnation").is_number() ? fmt::format("{} ({})", state, said.at("incarnation").dump()) : state;
 }
 
 std::string number(const Json& value) { return value.is_number() ? fmt::format("{:.2f}", value.get<double>()) : "-"; }
@@ -26,69 +30,71 @@ int ask(const Call& call, const std::string& path, const char* good, void (*show
   if (!answer) return complain(kUnreachable, client.error());
   const Json json = Json::parse(answer->body, nullptr, false);
   if (answer->status != 200 || !json.is_object()) return complain(kBad, words_of(*answer));
-  if (call.json) say(answer->body);
+  if (call.json) put(answer->body);
   else show(json);
-  return json[good].get<bool>() ? kGood : kBad;
+  return json.at(good).get<bool>() ? kGood : kBad;
 }
 
+/// Members at one address need the same rule: it is shown once.
 void show_rules(const Json& members) {
-  Table rules({"OPEN", "PORT", "AT", "FOR"});
-  bool any = false;
+  std::set<std::vector<std::string>> rows;
   for (const auto& m : members) {
-    for (const auto& rule : m["to_open"]) {
-      any = true;
-      rules.row({rule["protocol"].get<std::string>() + " in", rule["port"].dump(), rule["to"].get<std::string>(), rule["from"].get<std::string>()});
-    }
+    for (const auto& rule : m.at("to_open"))
+      rows.insert({rule.at("protocol").get<std::string>() + " in", rule.at("port").dump(), rule.at("to").get<std::string>(), rule.at("from").get<std::string>()});
   }
-  if (any) say("\nA firewall would have to open (and let out at the other end):\n" + rules.text());
+  if (rows.empty()) return;
+  Table rules({"OPEN", "PORT", "AT", "FOR"});
+  for (const auto& row : rows) rules.row(row);
+  put("\nA firewall would have to open (and let out at the other end):\n" + rules.text());
 }
 
 void show_views(const Json& json) {
-  say(fmt::format("seen from {}: {} members, the same view at {} others", json["self"].get<std::string>(), json["members"].dump(),
-                  json["agreeing"].size()));
-  if (!json["disagreements"].empty()) {
+  say(fmt::format("seen from {}: {} members, the same view at {} others", json.at("self").get<std::string>(), json.at("members").dump(),
+                  json.at("agreeing").size()));
+  if (!json.at("disagreements").empty()) {
     Table table({"MEMBER", "HERE", "ELSEWHERE", "SAY"});
-    for (const auto& row : json["disagreements"])
-      for (const auto& other : row["elsewhere"])
-        table.row({row["member"].get<std::string>(), belief(row["here"]), belief(other), names(other["says"])});
-    say(table.text());
+    for (const auto& row : json.at("disagreements"))
+      for (const auto& other : row.at("elsewhere"))
+        table.row({row.at("member").get<std::string>(), belief(row.at("here")), belief(other), names(other.at("says"))});
+    put(table.text());
   }
-  if (!json["cut"].empty()) say("too much differs for one answer: " + names(json["cut"]));
-  if (!json["silent"].empty()) say("did not answer: " + names(json["silent"]));
+  if (!json.at("cut").empty()) say("too much differs for one answer: " + names(json.at("cut")));
+  if (!json.at("silent").empty()) say("did not answer: " + names(json.at("silent")));
 }
 
 void show_ways(const Json& json) {
   Table table({"MEMBER", "ADDRESS", "STATE", "UDP OUT", "UDP IN", "TCP OUT", "TCP IN", "BYTES OUT", "BYTES IN", "RTT ms", "CLOCK ms", "PINGED"});
   bool all_checked = true, too_large = false;
-  for (const auto& m : json["members"]) {
-    const auto way = [&](const char* protocol, const char* direction) { return m[protocol][direction].get<std::string>(); };
-    const auto size = [&](const char* direction) { return m["packet_bytes"][direction].is_null() ? std::string("-") : m["packet_bytes"][direction].dump(); };
-    if (m["packets_too_large"] == true) too_large = true;
-    const bool checked = m["checked"].get<bool>();
+  for (const auto& m : json.at("members")) {
+    const auto way = [&](const char* protocol, const char* direction) { return m.at(protocol).at(direction).get<std::string>(); };
+    const auto size = [&](const char* direction) { return m.at("packet_bytes").at(direction).is_null() ? std::string("-") : m.at("packet_bytes").at(direction).dump(); };
+    if (m.at("packets_too_large") == true) too_large = true;
+    const bool checked = m.at("checked").get<bool>();
     all_checked = all_checked && checked;
-    table.row({m["member"].get<std::string>(), m["address"].get<std::string>(), m["state"].get<std::string>(), way("udp", "out"), way("udp", "in"),
-               way("tcp", "out"), way("tcp", "in"), size("out"), size("in"), number(m["rtt_ms"]), number(m["clock_offset_ms"]),
-               !checked ? "no" : m["answered"].get<bool>() ? "both ways" : "from here"});
+    table.row({m.at("member").get<std::string>(), m.at("address").get<std::string>(), m.at("state").get<std::string>(), way("udp", "out"), way("udp", "in"),
+               way("tcp", "out"), way("tcp", "in"), size("out"), size("in"), number(m.at("rtt_ms")), number(m.at("clock_offset_ms")),
+               !checked ? "no" : m.at("answered").get<bool>() ? "both ways" : "from here"});
   }
-  say(fmt::format("seen from {} at {}\n", json["self"].get<std::string>(), json["address"].get<std::string>()) + table.text());
-  for (const auto& m : json["members"]) {
+  say(fmt::format("seen from {} at {}", json.at("self").get<std::string>(), json.at("address").get<std::string>()));
+  put(table.text());
+  for (const auto& m : json.at("members")) {
     for (const char* direction : {"out", "in"}) {
-      const auto& problem = m["tcp"][fmt::format("{}_problem", direction)];
+      const auto& problem = m.at("tcp").at(fmt::format("{}_problem", direction));
       if (problem.is_string() && !problem.get<std::string>().empty())
-        say(fmt::format("{}: tcp {}: {}", m["member"].get<std::string>(), direction, problem.get<std::string>()));
+        say(fmt::format("{}: tcp {}: {}", m.at("member").get<std::string>(), direction, problem.get<std::string>()));
     }
   }
-  for (const auto& row : json["elsewhere"]) {
-    const auto packets = row["packets"].get<std::string>(), link = row["no_link"].get<std::string>();
-    say(fmt::format("{} says of {}: udp {}{}", row["at"].get<std::string>(), row["member"].get<std::string>(), packets,
+  for (const auto& row : json.at("elsewhere")) {
+    const auto packets = row.at("packets").get<std::string>(), link = row.at("no_link").get<std::string>();
+    say(fmt::format("{} says of {}: udp {}{}", row.at("at").get<std::string>(), row.at("member").get<std::string>(), packets,
                     link.empty() ? "" : "; no link: " + link));
   }
-  if (!json["silent"].empty()) say("did not answer: " + names(json["silent"]));
+  if (!json.at("silent").empty()) say("did not answer: " + names(json.at("silent")));
   if (!all_checked) say("not all were pinged: name one of them (plumvine reachability MEMBER)");
   if (too_large)
     say(fmt::format("packets of udp_buffer_size ({}) are lost where smaller ones pass: set udp_buffer_size on all members to the least under BYTES, or let "
-                    "pieces of cut packets through", json["udp_buffer_size"].dump()));
-  show_rules(json["members"]);
+                    "pieces of cut packets through", json.at("udp_buffer_size").dump()));
+  show_rules(json.at("members"));
 }
 
 }  // namespace

@@ -74,6 +74,7 @@ _plumvine() {
   done
   COMPREPLY=()
   if [[ $before == -* && $typed != -* ]] && takes=$(_plumvine_takes "$before") && [[ -n $takes ]]; then
+    [[ $command != resync || $before != --from ]] || takes=MEMBER  # elsewhere it is a place in the history
     mapfile -t COMPREPLY < <(_plumvine_values "$program" "$takes" "$http" "$typed")
   elif [[ $typed == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(cut -f 1 <<<"$words" | grep '^-')" -- "$typed")

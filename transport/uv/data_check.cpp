@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "atomic_file.hpp"
+#include "blocks_file.hpp"
 #include "data_dir.hpp"
 #include "history.hpp"
 #include "keys.hpp"
@@ -59,6 +60,12 @@ Found check_origin_keys(const std::string& text) {
   return counted(keys->size(), "key") + " of members of the cluster \"" + label + '"';
 }
 
+Found check_blocks(const std::string& text) {
+  const auto blocks = parse_blocks(text, 0);
+  if (!blocks) return blocks.error();
+  return counted(blocks->size(), "block");
+}
+
 Found check_messages(const std::string& path) {
   const auto messages = check_history(path);
   if (!messages) return messages.error();
@@ -96,6 +103,7 @@ std::vector<FileCheck> check_data_files(const std::string& folder) {
             of_text(check_origin_key)),
       check(folder, "origin-keys.json", "import a backup, or move it away: the member then believes the first key that it hears of each other one",
             of_text(check_origin_keys)),
+      check(folder, kBlocksFile, "import a backup, or move it away: the member then keeps nobody out", of_text(check_blocks)),
       check(folder, "messages.db", "import a backup, or move it away with its -wal and -shm: the member then begins with what comes, and readers with cursors get a gap",
             check_messages),
   };

@@ -7,9 +7,10 @@
 
 namespace plumvine::uv {
 
-/// What a data directory is made of. Beside these there are its lock, state dumps, what was moved aside, and shared memory of the database.
-inline constexpr std::array<std::string_view, 7> kDataFiles{"peers.json", "keyring.json", "key-history.json", "origin.key", "origin-keys.json",
-                                                            "messages.db", "messages.db-wal"};
+/// What a data directory is made of. Beside these there are its lock, state dumps, what was moved aside, and shared memory of the database,
+/// and `quic.tickets`, which only save a round trip when links come back.
+inline constexpr std::array<std::string_view, 8> kDataFiles{"peers.json", "keyring.json", "key-history.json", "origin.key", "origin-keys.json",
+                                                            "blocks.json", "messages.db", "messages.db-wal"};
 
 struct FileCheck {
   enum class State { absent, good, broken };

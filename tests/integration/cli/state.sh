@@ -28,7 +28,8 @@ kept() { at b metrics --grep '^plumvine_history_messages 2[0-9]$' >/dev/null; }
 within 20 kept
 new=$(head -c 32 /dev/urandom | base64)
 for word in install use; do at b keys $word "$new" >/dev/null || fail "keys $word"; done
-remembered() { [ -s "$work/b.d/peers.json" ] && [ -s "$work/b.d/keyring.json" ]; }
+at b block add 10.99.0.0/16 >/dev/null || fail "block add"
+remembered() { [ -s "$work/b.d/peers.json" ] && [ -s "$work/b.d/keyring.json" ] && [ -s "$work/b.d/blocks.json" ]; }
 within 20 remembered
 
 # take FROM LINES: the first lines of a stream of b, into $work/taken.
@@ -75,7 +76,7 @@ end b TERM
 
 # --- verify ------------------------------------------------------------------------------------------------------------
 expect 0 "$cli" state verify --data-dir "$work/b.d"
-says '^peers\.json +good +1 member of the cluster ""$' && says '^keyring\.json +good +2 keys$' && says '^key-history\.json +good +1 key superseded$' && says '^messages\.db +good +[89][0-9] messages$'
+says '^peers\.json +good +1 member of the cluster ""$' && says '^keyring\.json +good +2 keys$' && says '^key-history\.json +good +1 key superseded$' && says '^blocks\.json +good +1 block$' && says '^messages\.db +good +[89][0-9] messages$'
 expect 0 "$cli" --json state verify --data-dir "$work/b.d"
 jq -e '.good and ([.files[] | select(.name | startswith("origin") | not) | .state] | unique == ["good"]) and ([.files[] | select(.state == "absent") | .name] == ["origin.key", "origin-keys.json"])' "$work/answer" >/dev/null || fail "$(cat "$work/answer")"
 expect 1 "$cli" state verify --data-dir "$work/none" && says "cannot use '$work/none': No such file"
@@ -83,7 +84,7 @@ expect 2 "$cli" state verify && says 'state verify --data-dir DIR'
 expect 2 "$cli" state mend --data-dir "$work/b.d"
 
 # --- export -----------------------------------------------------------------------------------------------------------
-expect 0 "$cli" state export "$work/b.tar" --data-dir "$work/b.d" && says 'b\.tar: [45] files; gossip keys are in it'
+expect 0 "$cli" state export "$work/b.tar" --data-dir "$work/b.d" && says 'b\.tar: [56] files; gossip keys are in it'
 [ "$(stat -c %a "$work/b.tar")" = 600 ] || fail "others may read the archive"
 expect 1 "$cli" state export "$work/b.tar" --data-dir "$work/b.d" && says 'exists already \(--force'
 expect 0 "$cli" --json state export --force "$work/b.tar" --data-dir "$work/b.d"
@@ -106,8 +107,8 @@ tar -cf "$work/foreign.tar" -C "$work" lines
 expect 1 "$cli" state import "$work/foreign.tar" --data-dir "$work/other.d" && says "'lines' in it is not of a member's state"
 expect 1 "$cli" state import "$work/nothing.tar" --data-dir "$work/other.d" && says 'No such file'
 [ "$(ls "$work/other.d")" = lock ] || fail "a refused import left files: $(ls "$work/other.d")"
-expect 0 "$cli" state import "$work/b.tar" --data-dir "$work/other.d" && says 'other\.d: [45] files; never start two members of one name'
-for file in peers.json keyring.json messages.db; do cmp "$work/b.d/$file" "$work/other.d/$file" || fail "$file is another one"; done
+expect 0 "$cli" state import "$work/b.tar" --data-dir "$work/other.d" && says 'other\.d: [56] files; never start two members of one name'
+for file in peers.json keyring.json blocks.json messages.db; do cmp "$work/b.d/$file" "$work/other.d/$file" || fail "$file is another one"; done
 [ "$(stat -c '%a %n' "$work"/other.d/* | grep -vc '^600 ')" -eq 0 ] || fail "others may read: $(stat -c '%a %n' "$work"/other.d/*)"
 expect 0 "$cli" state verify --data-dir "$work/other.d"
 
@@ -117,6 +118,7 @@ within 30 left
 mv "$work/b.err" "$work/b.before"
 start b --data-dir "$work/other.d"
 within 30 sees b a
+at b --json block list | jq -e '[.[].what] == ["10.99.0.0/16"]' >/dev/null || fail "what was blocked is not kept out any more"
 take window 20
 [ "$(jq -r .payload "$work/taken" | head -n 20 | sort -n | tr '\n' ' ')" = "$(tr '\n' ' ' <"$work/lines")" ] || fail "its messages are not there: $(head -n 3 "$work/taken")"
 end b TERM
@@ -124,10 +126,11 @@ end b TERM
 # --- what is broken is named, with what to do -----------------------------------------------------------------------
 printf '%4096s' '' | tr ' ' Z | dd of="$work/other.d/messages.db" bs=4096 seek=1 conv=notrunc status=none
 echo '["half' >"$work/other.d/keyring.json"
+echo '[{"what": 7}]' >"$work/other.d/blocks.json"
 expect 1 "$cli" state verify --data-dir "$work/other.d"
-says '^messages\.db +broken +-$' && says 'messages\.db is broken: .*; import a backup, or move it away with its -wal and -shm' && says 'keyring\.json is broken: not a JSON array.*; import a backup'
+says '^messages\.db +broken +-$' && says 'messages\.db is broken: .*; import a backup, or move it away with its -wal and -shm' && says 'blocks\.json is broken: .*; import a backup, or move it away' && says 'keyring\.json is broken: not a JSON array.*; import a backup'
 expect 1 "$cli" state export "$work/broken.tar" --data-dir "$work/other.d" && says 'nothing was exported'
 [ ! -e "$work/broken.tar" ] || fail "an export of broken files"
 expect 1 "$cli" --json state verify --data-dir "$work/other.d"
-jq -e '(.good | not) and ([.files[] | select(.state == "broken") | .name] == ["keyring.json", "messages.db"])' "$work/answer" >/dev/null || fail "$(cat "$work/answer")"
+jq -e '(.good | not) and ([.files[] | select(.state == "broken") | .name] == ["keyring.json", "blocks.json", "messages.db"])' "$work/answer" >/dev/null || fail "$(cat "$work/answer")"
 echo "passed"

@@ -16,6 +16,12 @@ TEST_CASE("addresses become the same pseudonym wherever and however they are wri
   CHECK(r.addresses() == 6);
 }
 
+TEST_CASE("of a number before an address nothing of the address stays", "[redact]") {
+  Redactor r;
+  CHECK(r.text("10.99.0.25 n25.10.99.0.25.host 10.99.0.25.") == "addr-1 naddr-1.host addr-1.");
+  CHECK(r.text("ip-1-10-99-0-25-b 1.2.3.4.999 10.99.0.25-2026") == "ip-addr-1-b addr-2 addr-1-2026");
+}
+
 TEST_CASE("what is no address stays", "[redact]") {
   Redactor r;
   for (const char* text : {"2026-01-31T12:00:00.000Z", "0.0.0.0:7946", "[::]:7946", "std::string", "1.25 0.5 17", "256.1.1.1 1.2.3", "PV1102: a dead",

@@ -99,6 +99,7 @@ TEST_CASE("hosts and ports are read as people write them", "[detail][types]") {
   for (const auto& row : {Row{"node1", "node1", 0, false, false}, Row{"node1:80", "node1", 80, true, false},
                           Row{"10.0.0.1:0", "10.0.0.1", 0, true, false}, Row{"fe80::1", "fe80::1", 0, false, false},
                           Row{"[fe80::1]", "fe80::1", 0, false, false}, Row{"[fe80::1]:80", "fe80::1", 80, true, false},
+                          Row{"host_1.a-b", "host_1.a-b", 0, false, false}, Row{"[fe80::1%eth0]:80", "fe80::1%eth0", 80, true, false},
                           Row{"srv+_p._tcp.example", "_p._tcp.example", 0, false, true}}) {
     INFO(row.text);
     const auto parts = HostPort::parse(row.text);
@@ -112,7 +113,7 @@ TEST_CASE("hosts and ports are read as people write them", "[detail][types]") {
     CHECK(again->to_string() == parts->to_string());
   }
   for (const auto* bad : {"", ":80", "[]", "[fe80::1", "[fe80::1]80", "node1:", "node1:x", "node1:65536", "srv+", "srv+a:80", "a b", "a]:b:c", "a[b",
-                          "[srv+f1]:1", "[node1]:80"})
+                          "[srv+f1]:1", "[node1]:80", ":::", "a:b:c", "x:y:z", "host_bad!", "a\nb", "\x1b[31m", "10.0.0.1:80:80", "[::g]:1"})
     CHECK_FALSE(HostPort::parse(bad));
   CHECK_FALSE(HostPort::parse(std::string_view{"10.0.0.1\0x:80", 13}));
   CHECK_FALSE(Endpoint::parse(std::string_view{"10.0.0.1\0x:80", 13}));
