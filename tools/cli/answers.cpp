@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "health/json_text.hpp"
+#include "judge.hpp"
 
 namespace plumvine::cli {
 
@@ -27,7 +28,7 @@ std::string not_ours(const std::string& http) { return fmt::format("what answers
 
 std::string words_of(const Answer& answer) {
   const auto json = nlohmann::ordered_json::parse(answer.body, nullptr, false);
-  if (!json.is_object() || !json.contains("error")) return fmt::format("the agent answered {}", answer.status);
+  if (!json.is_object() || !json.contains("error")) throw Foreign();
   const auto& error = json.at("error");
   const std::string hint = error.value("hint", "");
   return fmt::format("{}{}", error.value("message", ""), hint.empty() ? "" : " (" + hint + ")");

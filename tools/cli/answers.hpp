@@ -20,7 +20,7 @@ void put(std::string_view text);
 std::string dumped(const nlohmann::ordered_json& json);
 /// What to say where something else than a plumvined answers.
 std::string not_ours(const std::string& http);
-/// The agent's own words, from its error object.
+/// The agent's own words, from its error object; throws `Foreign` where there is none.
 std::string words_of(const Answer& answer);
 
 /// A JSON list of names for people; "-" where it is empty.
