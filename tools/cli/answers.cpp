@@ -22,8 +22,6 @@ void put(std::string_view text) {
 
 void say(std::string_view text) { put(dump::printable(text)); }
 
-std::string dumped(const nlohmann::ordered_json& json) { return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace); }
-
 std::string not_ours(const std::string& http) { return fmt::format("what answers at {} is no plumvined, or of a version that is not known here (is --http right?)", http); }
 
 std::string words_of(const Answer& answer) {

@@ -70,7 +70,7 @@ expect 0 ask lag && says c
 expect 0 ask --json lag && says '"origin":"c".*"delivered":2003,"missing":0'
 expect 0 ask health && says '^healthy'
 expect 0 ask health --component tree
-expect 1 ask health --component nonsense
+expect 2 ask health --component nonsense
 expect 0 ask config show && says '^preset = local' && says '^topics.t.order = fifo'
 expect 0 ask metrics --grep '^plumtree_messages_delivered_total' && says '^plumtree_messages_delivered_total 2003$'
 expect 1 ask metrics --grep no_such_metric
