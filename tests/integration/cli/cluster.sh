@@ -100,7 +100,7 @@ expect 1 ask publish --ack 3 --timeout 3s shell 'more than there are' && says 'm
 expect 1 ask publish --ack some shell x && says 'neither all nor a number'
 expect 0 ask --json publish 'odd topic/ü' text && says '^{"id":"[0-9a-f]*-[0-9]*"}'
 expect 1 ask publish _reserved text
-expect 1 ask subscribe shell --from yesterday
+expect 2 ask subscribe shell --from yesterday
 
 # Usage, reach, and files.
 expect 2 ask nonsense && says 'members'
