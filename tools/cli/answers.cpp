@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "health/json_text.hpp"
+#include "judge.hpp"
 
 namespace plumvine::cli {
 
@@ -21,13 +22,11 @@ void put(std::string_view text) {
 
 void say(std::string_view text) { put(dump::printable(text)); }
 
-std::string dumped(const nlohmann::ordered_json& json) { return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace); }
-
 std::string not_ours(const std::string& http) { return fmt::format("what answers at {} is no plumvined, or of a version that is not known here (is --http right?)", http); }
 
 std::string words_of(const Answer& answer) {
   const auto json = nlohmann::ordered_json::parse(answer.body, nullptr, false);
-  if (!json.is_object() || !json.contains("error")) return fmt::format("the agent answered {}", answer.status);
+  if (!json.is_object() || !json.contains("error")) throw Foreign();
   const auto& error = json.at("error");
   const std::string hint = error.value("hint", "");
   return fmt::format("{}{}", error.value("message", ""), hint.empty() ? "" : " (" + hint + ")");

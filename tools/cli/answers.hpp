@@ -3,8 +3,6 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "client.hpp"
 #include "health/json_text.hpp"
 
@@ -16,11 +14,9 @@ int complain(int status, const std::string& text);
 void say(std::string_view text);
 /// Prints what is escaped already (JSON, tables) with a line feed.
 void put(std::string_view text);
-/// JSON of our own making as one line; bytes that are not UTF-8, which a user may type, are replaced.
-std::string dumped(const nlohmann::ordered_json& json);
 /// What to say where something else than a plumvined answers.
 std::string not_ours(const std::string& http);
-/// The agent's own words, from its error object.
+/// The agent's own words, from its error object; throws `Foreign` where there is none.
 std::string words_of(const Answer& answer);
 
 /// A JSON list of names for people; "-" where it is empty.

@@ -25,6 +25,7 @@
 #include "tar.hpp"
 #include "terminal.hpp"
 #include "transport/crypto/sha256.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 namespace {
@@ -194,7 +195,7 @@ int bundle(const Call& call) {
   if (const auto why = write_new(call.output, packed)) return complain(kBad, fmt::format("{} cannot be written: {}", call.output, *why));
   if (call.json) {
     manifest["bundle"] = call.output;
-    put(dumped(manifest));
+    put(uv::text_of(manifest));
   } else {
     say(fmt::format("{}: {} files, {} bytes{}", call.output, files.size() + 1, packed.size(),
                     call.redact ? fmt::format("; {} addresses and {} host names taken out", redactor.addresses(), redactor.hosts()) : ""));

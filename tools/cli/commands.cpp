@@ -24,6 +24,7 @@
 #include "typed.hpp"
 #include "tools/agent/options.hpp"
 #include "tools/agent/publisher.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 namespace {
@@ -122,7 +123,7 @@ int tree(const Call& call) {
     const auto answer = client.get(path);
     if (!answer) return complain(kUnreachable, client.error());
     if (answer->status != 200) return complain(kBad, words_of(*answer));
-    say(dot_of(answer->body));
+    put(dot_of(answer->body));
     return kGood;
   }
   return fetch(call, path, [&](const Json& json) {
@@ -216,7 +217,7 @@ int metrics(const Call& call) {
       found.push_back({{"series", line.substr(0, space)}, {"value", line.substr(space + 1)}});
     }
   }
-  if (call.json) put(dumped(found));
+  if (call.json) put(uv::text_of(found));
   return any ? kGood : kBad;
 }
 
@@ -284,7 +285,7 @@ int operation(const Call& call, const std::string& path, const std::string& body
 
 int join(const Call& call) {
   if (call.arguments.empty()) return complain(kUsage, "join ADDR…");
-  return operation(call, "/join", dumped(call.arguments));
+  return operation(call, "/join", uv::text_of(call.arguments));
 }
 
 int forget(const Call& call) {
@@ -341,7 +342,7 @@ int keys(const Call& call) {
   Json order = Json::object();
   if (typed.size() == 2) order = {{"key", key_typed(typed[1])}, {"force", call.force}};
   Client client(call.http);
-  const auto answer = client.post("/keys/" + typed[0], dumped(order));
+  const auto answer = client.post("/keys/" + typed[0], uv::text_of(order));
   if (!answer) return complain(kUnreachable, client.error());
   const Json json = Json::parse(answer->body, nullptr, false);
   if (!json.is_object() || !json.contains("members")) return complain(kBad, words_of(*answer));
@@ -357,7 +358,7 @@ int config_validate(const Call& call) {
   const auto refusal = agent::validate_file(file);
   const auto problems = refusal ? refusal->problems : std::vector<std::string>{};
   if (call.json) {
-    put(dumped({{"file", file}, {"valid", problems.empty()}, {"problems", problems}}));
+    put(uv::text_of({{"file", file}, {"valid", problems.empty()}, {"problems", problems}}));
     return problems.empty() ? kGood : kBad;
   }
   for (const auto& problem : problems) complain(kBad, problem);
@@ -399,7 +400,7 @@ int block(const Call& call) {
   if (typed[0] != "add" && typed[0] != "rm") return complain(kUsage, usage);
   Json order{{"what", typed[1]}};
   if (!call.ttl.empty()) order["ttl"] = call.ttl;
-  return operation(call, "/block/" + typed[0], dumped(order));
+  return operation(call, "/block/" + typed[0], uv::text_of(order));
 }
 
 using Command = int (*)(const Call&);

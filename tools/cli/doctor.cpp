@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "judge.hpp"
 #include "this_machine.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 namespace {
@@ -56,7 +57,7 @@ void show(const Json& report) {
 }
 
 int finish(const Call& call, const Json& report) {
-  if (call.json) put(dumped(report));
+  if (call.json) put(uv::text_of(report));
   else show(report);
   return report.at("findings").empty() ? kGood : kBad;
 }
@@ -82,7 +83,7 @@ int doctor(const Call& call) {
   if (here.findings.empty()) return complain(kUnreachable, silence);
   if (!call.json && !silence.empty()) complain(kBad, silence);
   return finish(call, {{"well", false}, {"asked_by", "this machine"}, {"asked", 0}, {"answered", 0}, {"silent", Json::array()},
-                       {"findings", std::move(here.findings)}, {"notes", Json::array()}});
+                       {"findings", Json::parse(here.findings)}, {"notes", Json::array()}});
 }
 
 }  // namespace plumvine::cli

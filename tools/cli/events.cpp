@@ -8,6 +8,7 @@
 #include "client.hpp"
 #include "commands.hpp"
 #include "health/json_text.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 namespace {
@@ -77,7 +78,7 @@ int of_all(const Call& call) {
   for (const Json& member : json.at("members")) width = std::max(width, dump::printable(member.at("member").get<std::string>()).size());
   for (const Json& event : json.at("events")) {
     if (call.json) {
-      put(dumped(event));
+      put(uv::text_of(event));
       continue;
     }
     say(fmt::format("{} {:<{}} {:<5} {:<8} [{}] {}", event.at("time").get<std::string>(), dump::printable(event.at("member").get<std::string>()), width,

@@ -11,6 +11,7 @@
 #include "tools/agent/flags.hpp"
 #include "transport/codes.hpp"
 #include "transport/uv/error_codes.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 
@@ -43,7 +44,7 @@ int explain(const Call& call) {
     return complain(kUsage, fmt::format("explain: '{}' is no code; the nearest is {}", call.arguments[0], agent::nearest(wanted, names)));
   }
   if (call.json) {
-    put(dumped({{"code", found->code}, {"source", found->source}, {"cause", found->cause}, {"remedy", found->remedy}}));
+    put(uv::text_of({{"code", found->code}, {"source", found->source}, {"cause", found->cause}, {"remedy", found->remedy}}));
   } else {
     say(fmt::format("{} ({})", found->code, found->source));
     say(found->cause);

@@ -23,6 +23,7 @@ struct Shape {
   std::string_view path;  ///< ends with `/` where an argument follows
   Kind kind;
   std::string_view key;
+  long bad = 0;  ///< a status of 300 or more that comes with the same shape: the answer is bad, and there is one
 };
 
 /// The first one whose path fits is meant.
@@ -33,20 +34,20 @@ constexpr std::array kShapes{
     Shape{"/tree", Kind::object, "trees"},
     Shape{"/lag", Kind::object, "origins"},
     Shape{"/sync", Kind::object, "links"},
-    Shape{"/healthz", Kind::object, "status"},
-    Shape{"/readyz", Kind::object, "ready"},
+    Shape{"/healthz", Kind::object, "status", 503},
+    Shape{"/readyz", Kind::object, "ready", 503},
     Shape{"/config", Kind::object, "eager_fanout"},
     Shape{"/block/", Kind::object, "what"},
     Shape{"/block", Kind::any, "what"},
     Shape{"/doctor", Kind::object, "findings"},
     Shape{"/trace/", Kind::object, "paths"},
     Shape{"/reachability", Kind::object, "members"},
-    Shape{"/test-delivery", Kind::object, "members"},
-    Shape{"/keys/", Kind::object, "members"},
+    Shape{"/test-delivery", Kind::object, "members", 504},
+    Shape{"/keys/", Kind::object, "members", 409},
     Shape{"/tls/verify", Kind::object, "members"},
     Shape{"/debug/state", Kind::object, "version"},
     Shape{"/debug/history", Kind::object, "samples"},
-    Shape{"/publish/", Kind::object, "id"},
+    Shape{"/publish/", Kind::object, "id", 504},
     Shape{"/join", Kind::object, "status"},
     Shape{"/leave", Kind::object, "status"},
     Shape{"/rejoin", Kind::object, "status"},
@@ -111,7 +112,7 @@ bool is_answer_of_ours(std::string_view path, long status, std::string_view type
   if (status < 300 && text) return true;
   const Json json = Json::parse(body, nullptr, false);
   if (status >= 300 && is_error(json)) return true;
-  return !text && has_shape(json, shape);
+  return !text && (status < 300 || status == shape.bad) && has_shape(json, shape);
 }
 
 }  // namespace plumvine::cli

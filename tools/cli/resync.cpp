@@ -13,6 +13,7 @@
 #include "answers.hpp"
 #include "client.hpp"
 #include "commands.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 namespace {
@@ -82,7 +83,7 @@ int resync(const Call& call) {
   const Json out{{"complete", good}, {"asked", asked}, {"silent", silent}, {"missing_before", before->at("missing")}, {"came", grown("recovered")},
                  {"missing", now.at("missing")}, {"lost", grown("lost")}};
   if (call.json) {
-    put(dumped(out));
+    put(uv::text_of(out));
   } else {
     say("compared with " + list_of(told));
     say(fmt::format("were missing: {}, came: {}, are missing: {}, lost meanwhile: {}", out["missing_before"].dump(), out["came"].dump(),

@@ -24,6 +24,7 @@
 #include "transport/crypto/sha256.hpp"
 #include "transport/uv/data_check.hpp"
 #include "transport/uv/data_dir.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 namespace {
@@ -129,7 +130,7 @@ int verify(const Call& call, const DataDir&) {
   if (call.json) {
     Json files = Json::array();
     for (const FileCheck& one : checks) files.push_back({{"name", one.name}, {"state", word_of(one.state)}, {"detail", one.detail}, {"next", one.next}});
-    put(dumped({{"data_dir", call.data_dir}, {"good", all_good(checks)}, {"files", files}}));
+    put(uv::text_of({{"data_dir", call.data_dir}, {"good", all_good(checks)}, {"files", files}}));
   } else {
     Table table({"FILE", "STATE", "HAS"});
     for (const FileCheck& one : checks)
@@ -184,7 +185,7 @@ int export_state(const Call& call, const DataDir& dir) {
   if (call.json) {
     manifest["archive"] = target;
     manifest["keys"] = keys || signs;
-    put(dumped(manifest));
+    put(uv::text_of(manifest));
   } else {
     say(fmt::format("{}: {} files; {}", target, manifest["files"].size(), secret));
   }
@@ -253,7 +254,7 @@ int import_state(const Call& call, const DataDir& dir) {
   if (!taken) return complain(kBad, fmt::format("'{}' was not imported: {}", source, taken.error().message));
   std::vector<std::string> list;
   for (const TarEntry& file : *files) list.push_back(file.name);
-  if (call.json) put(dumped({{"data_dir", call.data_dir}, {"files", list}}));
+  if (call.json) put(uv::text_of({{"data_dir", call.data_dir}, {"files", list}}));
   else say(fmt::format("{}: {} files; never start two members of one name", call.data_dir, list.size()));
   return kGood;
 }

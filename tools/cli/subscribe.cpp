@@ -78,7 +78,7 @@ int subscribe(const Call& call) {
       [&](const std::string& here) { progress.look(here); });
   progress.clear();
   if (!answer) return complain(kUnreachable, client.error());
-  if (answer->status == 400) return complain(kUsage, words_of(*answer));
+  if (answer->status == 400) return complain(kUsage, fmt::format("subscribe {}{}: {}", call.arguments[0], call.from.empty() ? "" : " --from " + call.from, words_of(*answer)));
   return answer->status == 200 ? kGood : complain(kBad, words_of(*answer));
 }
 

@@ -8,6 +8,7 @@
 
 #include "ports.hpp"
 #include "tools/agent/options.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 namespace {
@@ -84,12 +85,14 @@ bool is_stopped_here(const std::string& http) {
 
 ThisMachine look_at_this_machine(const Call& call, const std::string& http) {
   ThisMachine out;
+  Json findings = Json::array();
   agent::Options options;
   std::vector<std::string> arguments;
   if (!call.config.empty()) arguments.insert(arguments.end(), {"--config", call.config});
   if (!call.bind.empty()) arguments.insert(arguments.end(), {"--bind", call.bind});
   if (const auto refusal = agent::read_options(arguments, options)) {
-    out.findings.push_back(finding_of("invalid_config", "node", {{"problems", refusal->problems}}));
+    findings.push_back(finding_of("invalid_config", "node", {{"problems", refusal->problems}}));
+    out.findings = uv::text_of(findings);
     return out;
   }
   std::vector<Wanted> wanted;
@@ -100,16 +103,17 @@ ThisMachine look_at_this_machine(const Call& call, const std::string& http) {
     if (auto agent = local_agent(one.holder.pid)) agents.emplace(agent->pid, *agent);
   for (const auto& [pid, agent] : agents)
     if (agent.stopped)
-      out.findings.push_back(finding_of("PV2012", "membership", {{"holder", fmt::format("pid {} (plumvined)", pid)}, {"state", "stopped"}}, stopped_remedy(pid)));
+      findings.push_back(finding_of("PV2012", "membership", {{"holder", fmt::format("pid {} (plumvined)", pid)}, {"state", "stopped"}}, stopped_remedy(pid)));
   for (const Wanted& one : wanted) {
     const auto ours = agents.find(one.holder.pid);
     const Json evidence{{"key", one.key}, {"wanted", one.text}, {"protocol", one.holder.protocol}, {"held", one.holder.address}, {"holder", one.holder.process}};
-    if (ours == agents.end()) out.findings.push_back(finding_of("address_in_use", "node", evidence));
+    if (ours == agents.end()) findings.push_back(finding_of("address_in_use", "node", evidence));
     else if (ours->second.stopped) continue;
     else if (call.bind.empty()) out.agent = fmt::format("an agent runs here, pid {}: {}", one.holder.pid, asked_at(ours->second));
     else  // somebody wants to start another one
-      out.findings.push_back(finding_of("address_in_use", "node", evidence, fmt::format("An agent runs there already: {}. A second one needs other ports (--bind, --http).", asked_at(ours->second))));
+      findings.push_back(finding_of("address_in_use", "node", evidence, fmt::format("An agent runs there already: {}. A second one needs other ports (--bind, --http).", asked_at(ours->second))));
   }
+  if (!findings.empty()) out.findings = uv::text_of(findings);
   return out;
 }
 

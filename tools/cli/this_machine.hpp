@@ -2,16 +2,14 @@
 
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "commands.hpp"
 
 namespace plumvine::cli {
 
 /// What this machine tells of an agent that does not answer.
 struct ThisMachine {
-  nlohmann::ordered_json findings = nlohmann::ordered_json::array();  ///< as the doctor's of a cluster
-  std::string agent;  ///< one line where an agent runs here and is well, but is to be asked elsewhere, or cannot be asked; else empty
+  std::string findings;  ///< a JSON list of them as the doctor's of a cluster; empty: there is none
+  std::string agent;     ///< one line where an agent runs here and is well, but is to be asked elsewhere, or cannot be asked; else empty
 };
 
 /// Where the doctor asks: what was typed, else what `--config` says. Empty: that turns HTTP off.

@@ -19,6 +19,7 @@
 #include "table.hpp"
 #include "transport/tls/dev_ca.hpp"
 #include "transport/uv/atomic_file.hpp"
+#include "transport/uv/answer_json.hpp"
 
 namespace plumvine::cli {
 namespace {
@@ -93,7 +94,7 @@ int dev_ca(const Call& call) {
     members.push_back({{"name", name}, {"cert", cert}, {"key", key}});
   }
   if (call.json) {
-    put(dumped({{"ca", dir + "/ca.pem"}, {"made", made}, {"label", call.label}, {"life_s", life_s}, {"members", members}}));
+    put(uv::text_of({{"ca", dir + "/ca.pem"}, {"made", made}, {"label", call.label}, {"life_s", life_s}, {"members", members}}));
     return kGood;
   }
   say(fmt::format("{} {}/ca.pem; its key {}/ca-key.pem is for this directory alone", made ? "New CA" : "CA from before:", dir, dir));
@@ -115,7 +116,7 @@ int verify(const Call& call) {
     body[i == 1 ? "cert" : "ca"] = *text;
   }
   Client client(call.http);
-  const auto answer = client.post("/tls/verify", dumped(body));
+  const auto answer = client.post("/tls/verify", uv::text_of(body));
   if (!answer) return complain(kUnreachable, client.error());
   const Json report = Json::parse(answer->body, nullptr, false);
   if (!report.is_object() || !report.contains("members")) return complain(kBad, words_of(*answer));

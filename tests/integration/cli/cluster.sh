@@ -70,7 +70,7 @@ expect 0 ask lag && says c
 expect 0 ask --json lag && says '"origin":"c".*"delivered":2003,"missing":0'
 expect 0 ask health && says '^healthy'
 expect 0 ask health --component tree
-expect 1 ask health --component nonsense
+expect 2 ask health --component nonsense
 expect 0 ask config show && says '^preset = local' && says '^topics.t.order = fifo'
 expect 0 ask metrics --grep '^plumtree_messages_delivered_total' && says '^plumtree_messages_delivered_total 2003$'
 expect 1 ask metrics --grep no_such_metric
@@ -100,7 +100,7 @@ expect 1 ask publish --ack 3 --timeout 3s shell 'more than there are' && says 'm
 expect 1 ask publish --ack some shell x && says 'neither all nor a number'
 expect 0 ask --json publish 'odd topic/ü' text && says '^{"id":"[0-9a-f]*-[0-9]*"}'
 expect 1 ask publish _reserved text
-expect 1 ask subscribe shell --from yesterday
+expect 2 ask subscribe shell --from yesterday
 
 # Usage, reach, and files.
 expect 2 ask nonsense && says 'members'
