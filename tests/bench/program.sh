@@ -84,7 +84,7 @@ refused 2 "--secs 'nan'" --secs nan
 refused 2 "--mode 'two': must be one, all or lat" --mode two
 refused 2 "--topology 'ring': must be tree or full" --topology ring
 refused 2 "at most 16 members" --topology full --n 17
-refused 2 "--port 65535: 8 members need as many ports" --port 65535
+refused 2 "--port 65535: 8 members need 8 ports, and the last is 65535" --port 65535
 refused 2 "--rate: only --mode lat" --rate 5
 refused 2 "--rate '0'" --mode lat --rate 0
 refused 2 "--threads takes no value" --threads=yes
