@@ -21,6 +21,7 @@
 #include "client.hpp"
 #include "commands.hpp"
 #include "health/json_text.hpp"
+#include "old_file.hpp"
 #include "redact.hpp"
 #include "tar.hpp"
 #include "terminal.hpp"
@@ -191,7 +192,9 @@ int bundle(const Call& call) {
 
   const std::string packed = gzip(tar.finish());
   if (packed.empty()) return complain(kBad, "no memory to pack the bundle");
-  if (call.force) unlink(call.output.c_str());  // also a link: what it points to stays
+  if (call.force) {
+    if (const auto why = remove_old(call.output)) return complain(kBad, *why);
+  }
   if (const auto why = write_new(call.output, packed)) return complain(kBad, fmt::format("{} cannot be written: {}", call.output, *why));
   if (call.json) {
     manifest["bundle"] = call.output;

@@ -19,6 +19,7 @@
 #include "answers.hpp"
 #include "commands.hpp"
 #include "health/json_text.hpp"
+#include "old_file.hpp"
 #include "table.hpp"
 #include "tar.hpp"
 #include "transport/crypto/sha256.hpp"
@@ -152,7 +153,7 @@ int export_state(const Call& call, const DataDir& dir) {
   std::error_code ignored;
   if (fs::exists(fs::symlink_status(target, ignored))) {
     if (!call.force) return complain(kBad, fmt::format("{} exists already (--force overwrites it)", target));
-    unlink(target.c_str());
+    if (const auto why = remove_old(target)) return complain(kBad, *why);
   }
   const auto now_s = static_cast<std::int64_t>(std::time(nullptr));
   Json manifest{{"format", kFormat}, {"made", dump::time_text(now_s * 1000)}, {"by", "plumvine " PLUMVINE_VERSION}, {"files", Json::array()}};

@@ -87,6 +87,8 @@ expect 2 "$cli" state mend --data-dir "$work/b.d"
 expect 0 "$cli" state export "$work/b.tar" --data-dir "$work/b.d" && says 'b\.tar: [56] files; gossip keys are in it'
 [ "$(stat -c %a "$work/b.tar")" = 600 ] || fail "others may read the archive"
 expect 1 "$cli" state export "$work/b.tar" --data-dir "$work/b.d" && says 'exists already \(--force'
+mkfifo "$work/pipe"
+expect 1 "$cli" state export --force "$work/pipe" --data-dir "$work/b.d" && says 'pipe is no file, and stays'
 expect 0 "$cli" --json state export --force "$work/b.tar" --data-dir "$work/b.d"
 jq -e '.keys and .format == "plumvine state 1"' "$work/answer" >/dev/null || fail "$(cat "$work/answer")"
 mkdir "$work/unpacked"

@@ -100,6 +100,8 @@ expect 2 at a bundle
 expect 1 at a bundle -o "$work/no/such/folder.tar" && says 'cannot be written: No such file'
 expect 3 "$cli" --http 127.0.0.1:1 bundle -o "$work/none.tar.gz"
 [ ! -e "$work/none.tar.gz" ] || fail "a bundle of nobody"
+mkfifo "$work/pipe"
+expect 1 at a bundle --force -o "$work/pipe" && says 'pipe is no file, and stays'
 expect 0 at a --json bundle --force -o "$work/whole.tar.gz"
 unpack "$work/whole.tar.gz"
 jq -e '.redacted == false and .missing == [] and (.files | length) == 13' "$work/plumvine-bundle/manifest.json" >/dev/null || fail "$(cat "$work/plumvine-bundle/manifest.json")"
