@@ -191,7 +191,8 @@ TEST_CASE("a member that was cut off comes back, and nobody is blamed for what i
   c->heal();
   c.require_rest(45s);
   for (std::size_t i = 0; i < nodes; ++i) {
-    for (const AccuserInfo& accuser : c->node(i).snapshot()->accusers) FAIL(i << " blames " << accuser.name << " for " << accuser.accused);
+    const auto snapshot = c->node(i).snapshot();
+    for (const AccuserInfo& accuser : snapshot->accusers) FAIL(i << " blames " << accuser.name << " for " << accuser.accused);
   }
 }
 
