@@ -111,7 +111,8 @@ TEST_CASE("tags and metadata reach other members, and too many are refused with 
   Cluster c{2};
   REQUIRE(c.nodes[0]->set_tags({{"role", "db"}}));
   CHECK(eventually([&] {
-    for (const auto& info : c.nodes[1]->snapshot()->members)
+    const auto snapshot = c.nodes[1]->snapshot();
+    for (const auto& info : snapshot->members)
       if (const Tags tags = info.tags(); info.member.name == "n0" && tags.contains("role")) return tags.at("role") == "db";
     return false;
   }));
