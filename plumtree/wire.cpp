@@ -759,14 +759,6 @@ GossipPeek peek_gossip(BytesView prefix) noexcept {
   return {GossipPeek::State::gossip, in.position(), head.payload_size, head.run.has_value()};
 }
 
-Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_message_size, FrameReject* reason) {
-  Reader in{head};
-  GossipHead fields = get_gossip_head(in);
-  if (in.good() && in.left() != 0) in.fail("bytes between head and payload");
-  if (!in.good()) return refuse(reason, FrameReject::malformed, in.fault());
-  return finish_gossip(fields, std::move(payload), max_message_size, reason);
-}
-
 std::string_view name_of(const Frame& frame) noexcept {
   static constexpr std::array<std::string_view, kFrames> kNames{"hello", "gossip", "ihave",    "graft", "prune", "beacon", "digest",
                                                                   "pull",  "gone",   "progress", "ping",  "pong",  "bye", "forget",

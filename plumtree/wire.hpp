@@ -65,7 +65,8 @@ std::string describe(const Encoded& frame);
 /// Bytes of the body of `frame` without a Gossip's payload: what `kHeadMax` bounds. Exact, allocates nothing.
 std::size_t head_size(const Frame& frame) noexcept;
 
-/// Decodes the body of one frame (what follows the length). A Gossip's payload becomes a slice of `body`.
+/// Decodes the body of one frame (what follows the length). A Gossip's payload becomes a slice of `body`; no
+/// other frame refers to it.
 /// Strict: every bound is checked before anything is allocated, trailing bytes are an error. `max_message_size` bounds the
 /// whole of which a gossip may carry a part.
 Result<Frame> decode(const Bytes& body, std::size_t max_message_size, FrameReject* reason = nullptr);
@@ -83,10 +84,6 @@ struct GossipPeek {
   bool run = false;            ///< of several messages, each of which keeps `max_message_size`
 };
 GossipPeek peek_gossip(BytesView prefix) noexcept;
-
-/// Decodes a Gossip whose payload was received into a block of its own. `head` is the body up to
-/// `payload_offset`; `payload` must have exactly the size that `head` announces.
-Result<Frame> decode_split(BytesView head, Bytes payload, std::size_t max_message_size, FrameReject* reason = nullptr);
 
 std::string_view name_of(const Frame& frame) noexcept;
 

@@ -11,9 +11,14 @@
 
 namespace plumvine {
 
-std::shared_ptr<std::byte[]> ChunkPool::take() {
-  if (spare_) return std::exchange(spare_, nullptr);
-  return source_(kChunkSize);
+namespace {
+/// Less room behind payloads is not worth a read.
+constexpr std::size_t kLeastRoom = 16 * 1024;
+}  // namespace
+
+std::shared_ptr<std::byte[]> ChunkPool::take(std::size_t bytes) {
+  if (spare_ && bytes == kChunkSize) return std::exchange(spare_, nullptr);
+  return source_(bytes);
 }
 
 void ChunkPool::give(std::shared_ptr<std::byte[]> chunk) {
@@ -28,45 +33,35 @@ FrameDecoder::FrameDecoder(ChunkPool& pool, std::size_t max_message_size)
 void FrameDecoder::clear_body_limit() noexcept { body_limit_ = wire::kHeadMax + frame::kPartSize; }
 
 std::span<std::byte> FrameDecoder::buffer() {
-  if (block_) return {block_.get() + block_filled_, block_size_ - block_filled_};
   const std::size_t rest = available();
-  std::size_t wanted = rest + 1;
-  // The length was checked by `next`, which is why this may be believed.
-  if (rest >= wire::kLengthSize && !preface_wanted_) {
-    const std::size_t length = wire::read_length({at(0), wire::kLengthSize});
-    if (length <= wire::kHeadMax + kOwnBlock) wanted = std::max(wanted, wire::kLengthSize + length);
-  }
-  const bool shared = chunk_ && chunk_.use_count() > 1;
-  if (!chunk_ || shared || wanted > chunk_size_) {
-    const std::size_t size = std::max(ChunkPool::kChunkSize, wanted);
-    auto fresh = size == ChunkPool::kChunkSize ? pool_->take() : pool_->block(size);
+  const std::size_t wanted = std::max(wanted_, rest + kLeastRoom);
+  if (chunk_ && kept_ != 0 && chunk_.use_count() == 1) kept_ = 0;
+  if (rest == 0) begin_ = kept_;
+  const bool fits = chunk_ && begin_ + (wanted_ != 0 ? wanted_ : wanted) <= chunk_size_;
+  if (!fits && chunk_ && kept_ + wanted <= chunk_size_) {
+    std::memmove(chunk_.get() + kept_, at(0), rest);
+    begin_ = kept_;
+  } else if (!fits) {
+    used_up_ = used_up_ || kept_ != 0;
+    const std::size_t size = std::max(used_up_ ? ChunkPool::kLargeChunk : ChunkPool::kChunkSize, wanted);
+    auto fresh = pool_->take(size);
     if (rest != 0) std::memcpy(fresh.get(), at(0), rest);
     chunk_ = std::move(fresh);
     chunk_size_ = size;
-  } else if (begin_ != 0 && rest != 0) {
-    std::memmove(chunk_.get(), at(0), rest);
+    kept_ = begin_ = 0;
   }
-  begin_ = 0;
-  end_ = rest;
-  return {chunk_.get() + end_, chunk_size_ - end_};
+  end_ = begin_ + rest;
+  return {chunk_.get() + end_, std::min(chunk_size_ - end_, kReadMax)};
 }
 
 void FrameDecoder::advance(std::size_t bytes) {
-  if (block_) {
-    PLUMVINE_CHECK(bytes <= block_size_ - block_filled_, "more bytes read than there was room for");
-    block_filled_ += bytes;
-    return;
-  }
   PLUMVINE_CHECK(bytes <= chunk_size_ - end_, "more bytes read than there was room for");
   end_ += bytes;
   dense_ = bytes >= ChunkPool::kChunkSize / 2;
 }
 
 std::optional<Result<Frame>> FrameDecoder::next(FrameReject& reason) {
-  if (block_) {
-    if (block_filled_ < block_size_) return std::nullopt;
-    return finish_block(reason);
-  }
+  wanted_ = 0;
   if (preface_wanted_) {
     if (auto wrong = read_preface(reason)) return wrong;
     if (preface_wanted_) return std::nullopt;
@@ -103,7 +98,7 @@ std::optional<Result<Frame>> FrameDecoder::read_preface(FrameReject& reason) {
   return std::nullopt;
 }
 
-/// The frame has begun but is not all here: a large payload gets its own block, anything else is waited for.
+/// The frame has begun but is not all here: once its length can be believed, there will be room for all of it.
 std::optional<Result<Frame>> FrameDecoder::partial(std::size_t length, FrameReject& reason) {
   const std::size_t here = available() - wire::kLengthSize;
   const BytesView body{at(wire::kLengthSize), here};
@@ -111,7 +106,10 @@ std::optional<Result<Frame>> FrameDecoder::partial(std::size_t length, FrameReje
   using State = wire::GossipPeek::State;
   if (peek.state == State::need_more) return std::nullopt;
   if (peek.state == State::not_gossip) {
-    if (length <= wire::kHeadMax) return std::nullopt;
+    if (length <= wire::kHeadMax) {
+      wanted_ = wire::kLengthSize + length;
+      return std::nullopt;
+    }
     reason = FrameReject::too_large;
     return Result<Frame>{Errc::malformed, "control frame of " + std::to_string(length) + " bytes"};
   }
@@ -123,39 +121,33 @@ std::optional<Result<Frame>> FrameDecoder::partial(std::size_t length, FrameReje
     reason = FrameReject::too_large;
     return Result<Frame>{Errc::malformed, "payload of " + std::to_string(peek.payload_size) + " bytes"};
   }
-  if (peek.payload_size < kOwnBlock || here < peek.payload_offset) return std::nullopt;
-  head_ = Bytes::copy_of(body.first(peek.payload_offset));
-  block_ = pool_->block(peek.payload_size);
-  block_size_ = peek.payload_size;
-  block_filled_ = here - peek.payload_offset;
-  if (block_filled_ != 0) std::memcpy(block_.get(), body.data() + peek.payload_offset, block_filled_);
-  begin_ = end_;
-  settle();
+  wanted_ = wire::kLengthSize + length;
   return std::nullopt;
 }
 
 Result<Frame> FrameDecoder::whole(std::size_t length, FrameReject& reason) {
-  const Bytes body = Bytes::adopt(chunk_, begin_ + wire::kLengthSize, length);
+  Result<Frame> frame = wire::decode(Bytes::adopt(chunk_, begin_ + wire::kLengthSize, length), max_message_size_, &reason);
   begin_ += wire::kLengthSize + length;
-  Result<Frame> frame = wire::decode(body, max_message_size_, &reason);
-  if (frame && !dense_) {
-    if (auto* gossip = std::get_if<frame::Gossip>(&*frame)) gossip->payload = Bytes::copy_of(gossip->payload.view());
+  if (auto* gossip = frame ? std::get_if<frame::Gossip>(&*frame) : nullptr; gossip != nullptr && !gossip->payload.empty()) {
+    if (dense_ || gossip->payload.size() >= kShared) kept_ = begin_;
+    else gossip->payload = Bytes::copy_of(gossip->payload.view());
   }
   return frame;
 }
 
-Result<Frame> FrameDecoder::finish_block(FrameReject& reason) {
-  Bytes payload = Bytes::adopt(std::move(block_), 0, block_size_);
-  block_ = nullptr;
-  return wire::decode_split(std::exchange(head_, Bytes{}).view(), std::move(payload), max_message_size_, &reason);
-}
-
-/// Nothing is left of the chunk: give it away, so that idle links hold none.
+/// All that was read is taken. Nothing refers to the chunk: it is given away, so that idle links hold none. Else what comes next is read
+/// behind what is referred to, where there is room.
 void FrameDecoder::settle() {
   if (available() != 0 || !chunk_) return;
+  const bool free = chunk_.use_count() == 1;
+  if (!free && chunk_size_ - kept_ >= kLeastRoom) {
+    begin_ = end_ = kept_;
+    return;
+  }
+  used_up_ = !free;
   auto chunk = std::exchange(chunk_, nullptr);
-  if (chunk_size_ == ChunkPool::kChunkSize) pool_->give(std::move(chunk));
-  chunk_size_ = begin_ = end_ = 0;
+  if (free && chunk_size_ == ChunkPool::kChunkSize) pool_->give(std::move(chunk));
+  chunk_size_ = kept_ = begin_ = end_ = 0;
 }
 
 }  // namespace plumvine

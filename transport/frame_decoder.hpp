@@ -18,12 +18,12 @@ namespace plumvine {
 class ChunkPool {
  public:
   static constexpr std::size_t kChunkSize = 64 * 1024;
+  /// Behind a chunk that payloads have filled: as many parts of large payloads, with their heads, as fit 256 KiB.
+  static constexpr std::size_t kLargeChunk = 264 * 1024;
   /// `source` gives blocks of at least so many bytes.
   explicit ChunkPool(frame::BlockSource source = frame::heap_block) : source_(std::move(source)) {}
-  /// A chunk of `kChunkSize` bytes that nobody else refers to.
-  std::shared_ptr<std::byte[]> take();
-  /// For one payload.
-  std::shared_ptr<std::byte[]> block(std::size_t bytes) { return source_(bytes); }
+  /// A chunk of `bytes` that nobody else refers to.
+  std::shared_ptr<std::byte[]> take(std::size_t bytes = kChunkSize);
   /// Takes a chunk of `kChunkSize` back. Ignored while somebody else refers to it.
   void give(std::shared_ptr<std::byte[]> chunk);
 
@@ -35,15 +35,17 @@ class ChunkPool {
 /// Cuts the bytes of one link into frames.
 ///
 /// The reader asks `buffer()` where to read to, reports `advance(n)`, then takes frames with `next()` until there is
-/// none. Payloads of `kOwnBlock` bytes and more are read straight into a block of their own as soon as their size is
-/// known. Smaller ones share the chunk when it was filled at least half by one read, else they are copied out, so that
-/// a small slice does not pin a whole chunk.
+/// none. Payloads of `kShared` bytes and more stay where they were read, and what comes next is read behind them, so that only what is
+/// left at the end of a chunk is ever moved. Smaller payloads stay, too, when one read brought at least half of a `kChunkSize`; else they are
+/// copied out, so that a small slice does not pin a whole chunk.
 ///
-/// Bounds: one chunk (64 KiB, or one frame without a large payload), plus one payload of at most `frame::kPartSize`. No length
-/// is believed before it was checked.
+/// Bounds: one chunk, `kLargeChunk` at most, or as much as the frame that has begun. It is held as long as payloads in it are referred to
+/// and there is room behind them. No length is believed before it was checked.
 class FrameDecoder {
  public:
-  static constexpr std::size_t kOwnBlock = 16 * 1024;
+  static constexpr std::size_t kShared = 16 * 1024;
+  /// At most so many bytes are read at once.
+  static constexpr std::size_t kReadMax = 128 * 1024;
 
   FrameDecoder(ChunkPool& pool, std::size_t max_message_size);
 
@@ -69,7 +71,6 @@ class FrameDecoder {
   std::optional<Result<Frame>> read_preface(FrameReject& reason);
   std::optional<Result<Frame>> partial(std::size_t length, FrameReject& reason);
   Result<Frame> whole(std::size_t length, FrameReject& reason);
-  Result<Frame> finish_block(FrameReject& reason);
   void settle();
 
   ChunkPool* pool_;
@@ -79,14 +80,12 @@ class FrameDecoder {
 
   std::shared_ptr<std::byte[]> chunk_;
   std::size_t chunk_size_ = 0;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  bool dense_ = false;
-
-  Bytes head_;                           ///< head of the gossip whose payload is being read
-  std::shared_ptr<std::byte[]> block_;   ///< its payload
-  std::size_t block_size_ = 0;
-  std::size_t block_filled_ = 0;
+  std::size_t kept_ = 0;     ///< somebody may refer to what is before this
+  std::size_t begin_ = 0;    ///< what was read and not taken yet begins here
+  std::size_t end_ = 0;      ///< and ends here
+  std::size_t wanted_ = 0;   ///< bytes of the frame that has begun, when that was checked; else 0
+  bool dense_ = false;       ///< the last read brought much
+  bool used_up_ = false;     ///< payloads filled the last chunk, so the next one is a large one
 };
 
 }  // namespace plumvine

@@ -19,7 +19,7 @@ class BlockPool {
   static constexpr std::size_t kStep = std::size_t{4} * 1024;
   /// Larger and smaller ones are left to the heap.
   static constexpr std::size_t kLeast = std::size_t{16} * 1024;
-  static constexpr std::size_t kMost = std::size_t{132} * 1024;
+  static constexpr std::size_t kMost = std::size_t{264} * 1024;
   static constexpr std::size_t kSpareMax = std::size_t{4} << 20;
 
   BlockPool();

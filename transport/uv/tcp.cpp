@@ -14,8 +14,8 @@ namespace plumvine::uv {
 namespace {
 
 constexpr int kAcceptsPerTurn = 32;
-/// Small frames cost by the message: what one turn reads of one stream must not delay probes.
-constexpr int kReadsPerTurn = 2;
+/// Small frames cost by the message: what one turn reads of one stream must not delay probes. The last read may bring more.
+constexpr std::size_t kReadPerTurn = 128 * 1024;
 constexpr std::size_t kPartsPerWrite = 64;
 constexpr std::uint64_t kListenPauseMs = 100;
 constexpr std::uint64_t kLingerMs = 2000;
@@ -240,7 +240,7 @@ void TcpStreams::connected(Stream& stream) {
 void TcpStreams::read_some(Stream& stream) {
   const ConnId id = stream.id;
   const auto alive = alive_;
-  for (int i = 0; i < kReadsPerTurn; ++i) {
+  for (std::size_t total = 0; total < kReadPerTurn;) {
     if (stream.paused || stream.failing) return;
     const std::span<std::byte> space = events_->read_buffer(id);
     if (!*alive || find(id) == nullptr) return;
@@ -253,6 +253,7 @@ void TcpStreams::read_some(Stream& stream) {
     if (n == 0) return fail(id, io_error(0));
     const auto bytes = static_cast<std::size_t>(n);
     stats_.tcp_received_bytes += bytes;
+    total += bytes;
     events_->on_read(id, bytes);
     if (!*alive || find(id) == nullptr || bytes < space.size()) return;
   }

@@ -87,17 +87,66 @@ TEST_CASE("single bytes make frames too", "[decoder]") {
   CHECK(reader.frames == sent);
 }
 
-TEST_CASE("the rest of a large payload is read straight into its own block", "[decoder]") {
-  std::vector<std::byte> stream;
-  append(stream, gossip(1, 131072));
+TEST_CASE("a large payload stays where it was read, and what comes next is read behind it", "[decoder]") {
   Reader reader;
-  reader.read(BytesView{stream}.first(400), 400);
-  const std::byte* place = reader.decoder.buffer().data();
-  CHECK(reader.decoder.buffer().size() == stream.size() - 400);
-  reader.read(BytesView{stream}.subspan(400), 1 << 21);
+  std::vector<std::byte> stream;
+  append(stream, gossip(1, 20000));
+  const std::byte* chunk = reader.decoder.buffer().data();
+  reader.read(stream, 1000);
   REQUIRE(reader.frames.size() == 1);
-  const Bytes& payload = std::get<frame::Gossip>(reader.frames[0]).payload;
-  CHECK(payload.data() + payload.size() - (stream.size() - 400) == place);
+  const auto payload = [&](std::size_t i) { return std::get<frame::Gossip>(reader.frames[i]).payload.data(); };
+  CHECK((payload(0) > chunk && payload(0) < chunk + ChunkPool::kChunkSize));
+  CHECK(reader.decoder.buffer().data() == chunk + stream.size());
+
+  SECTION("small ones are copied out, and use none of the room behind it") {
+    for (int i = 0; i < 100; ++i) {
+      std::vector<std::byte> small;
+      append(small, gossip(2, 1000));
+      append(small, frame::Prune{TreeId{1}});
+      reader.read(small, 5000);
+    }
+    CHECK(reader.frames.size() == 201);
+    CHECK(reader.decoder.buffer().data() == chunk + stream.size());
+  }
+  SECTION("when nobody refers to it any more the chunk is read to from its start") {
+    reader.frames.clear();
+    CHECK(reader.decoder.buffer().data() == chunk);
+  }
+  SECTION("behind a chunk that is full comes a large one, and a small one when the flood has ebbed") {
+    std::size_t chunks = 0;
+    const std::byte* last = chunk;
+    for (int i = 0; i < 40; ++i) {
+      std::vector<std::byte> more;
+      append(more, gossip(3, 60000));
+      reader.read(more, 1 << 20);
+      const std::byte* at = payload(reader.frames.size() - 1);
+      if (at < last || at > last + 61000) ++chunks;
+      last = at;
+    }
+    CHECK(chunks <= 1 + 40 / 4);
+    reader.frames.clear();
+    std::vector<std::byte> small;
+    append(small, frame::Prune{TreeId{1}});
+    reader.read(small, 1000);
+    reader.read(small, 1000);
+    CHECK(reader.decoder.buffer().size() == ChunkPool::kChunkSize);
+  }
+}
+
+TEST_CASE("payloads of parts fill a large chunk, and hardly a byte is moved", "[decoder]") {
+  Reader reader;
+  std::vector<std::byte> stream;
+  for (Sequence i = 1; i <= 32; ++i) append(stream, gossip(i, frame::kPartSize));
+  reader.read(stream, 1 << 20);
+  REQUIRE(reader.frames.size() == 32);
+  std::size_t neighbours = 0;
+  for (std::size_t i = 1; i < reader.frames.size(); ++i) {
+    const Bytes& before = std::get<frame::Gossip>(reader.frames[i - 1]).payload;
+    const Bytes& here = std::get<frame::Gossip>(reader.frames[i]).payload;
+    const std::byte* end = before.data() + before.size();
+    neighbours += here.data() > end && here.data() < end + 100 ? 1 : 0;
+  }
+  CHECK(neighbours >= 15);
 }
 
 TEST_CASE("dense reads share the chunk, sparse reads copy out", "[decoder]") {

@@ -369,30 +369,44 @@ TEST_CASE("gossip-head-max bytes are always enough to decide", "[wire]") {
   CHECK(wire::peek_gossip(as_bytes(wide)).state == wire::GossipPeek::State::gossip);
 }
 
-TEST_CASE("head and payload in two blocks decode as one body does", "[wire]") {
+TEST_CASE("a decoded gossip refers to the payload where it lies, which its first bytes tell", "[wire]") {
   Rng rng{5};
   for (int i = 0; i < 2000; ++i) {
     const Frame frame = test::any_frame(rng, 1, 3);
     const Bytes body = body_of(frame);
     const std::size_t head = wire::head_size(frame);
-    const Bytes payload = Bytes::copy_of(body.slice(head).view());
-    const auto split = wire::decode_split(body.slice(0, head).view(), payload, kMessageMax);
-    REQUIRE(split);
-    REQUIRE(*split == frame);
-    if (!payload.empty()) REQUIRE(std::get<Gossip>(*split).payload.data() == payload.data());
+    const auto decoded = wire::decode(body, kMessageMax);
+    REQUIRE(decoded);
+    const Bytes& payload = std::get<Gossip>(*decoded).payload;
+    const wire::GossipPeek peek = wire::peek_gossip(body.slice(0, head).view());
+    REQUIRE(peek.payload_offset == head);
+    REQUIRE(peek.payload_size == payload.size());
+    if (!payload.empty()) REQUIRE(payload.data() == body.data() + head);
 
     FrameReject reason = FrameReject::count_;
-    REQUIRE_FALSE(wire::decode_split(body.slice(0, head - 1).view(), payload, kMessageMax, &reason));
-    REQUIRE(reason == FrameReject::malformed);
-    REQUIRE_FALSE(wire::decode_split(body.slice(0, head).view(), Bytes::copy_of(std::string(payload.text()) + 'x'), kMessageMax, &reason));
-    REQUIRE(reason == FrameReject::malformed);
     const Run run = std::get<Gossip>(frame).run;
     const std::size_t most = run.count > 1 ? largest_in(run, payload.view()).value() : payload.size();
     if (most == 0) continue;
-    REQUIRE_FALSE(wire::decode_split(body.slice(0, head).view(), payload, most - 1, &reason));
+    REQUIRE_FALSE(wire::decode(body, most - 1, &reason));
     REQUIRE(reason == FrameReject::too_large);
   }
-  CHECK_FALSE(wire::decode_split(from_hex("92 05 01").view(), {}, kMessageMax));
+}
+
+TEST_CASE("only a gossip refers to the memory that it was decoded from", "[wire]") {
+  Rng rng{7};
+  std::size_t gossips = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const Bytes body = body_of(test::any_frame(rng, static_cast<std::size_t>(i)));
+    const std::shared_ptr<std::byte[]> block = std::make_shared<std::byte[]>(body.size());
+    std::copy(body.data(), body.data() + body.size(), block.get());
+    const auto decoded = wire::decode(Bytes::adopt(block, 0, body.size()), kMessageMax);
+    REQUIRE(decoded);
+    const bool gossip = std::holds_alternative<Gossip>(*decoded);
+    gossips += gossip ? 1 : 0;
+    if (!gossip) REQUIRE(block.use_count() == 1);
+  }
+  CHECK(gossips > 0);
+  CHECK(gossips < 4000);
 }
 
 TEST_CASE("mutated bytes are refused or mean a frame that means the same again", "[wire]") {
