@@ -57,7 +57,8 @@ struct Link {
   Duration rtt{};
   std::uint64_t cost_us = 0;       ///< one way, near the smallest measured; at least `kCostMin`
   std::uint64_t noise_us = 0;      ///< by how much one way varies from measurement to measurement, a running mean that few odd ones do not move
-  double delayed = 0;              ///< share of round trips that took much longer than the shortest, a running mean
+  double delayed = 0;              ///< share of round trips that took much longer than the shortest: their mean, a running one from `kDelayedSpan` on
+  std::uint32_t round_trips = 0;   ///< measured, up to `kDelayedSpan`
   std::int64_t offset_us = 0;      ///< peer's clock minus ours
   bool measured = false;           ///< round trip and clock are known; until then `cost_us` is a guess and times of the peer mean nothing
   bool limited = false;            ///< credit was given at least once
@@ -130,8 +131,8 @@ inline constexpr std::size_t kOwedRangesMax = 1024;
 inline constexpr std::uint64_t kCostMin = 50;  ///< microseconds; so that hops count
 /// A link that delays more round trips than this loses packets, and what is behind a lost one waits.
 inline constexpr double kLossy = 0.01;
-/// What was measured last counts for so much in the mean.
-inline constexpr double kDelayedGain = 1.0 / 32;
+/// So many round trips count. Of fewer, a link that loses as much as `kLossy` and more would too often have delayed none.
+inline constexpr std::uint32_t kDelayedSpan = 128;
 /// Messages younger than this may still be on their way somewhere.
 inline constexpr Duration kInFlight = std::chrono::seconds{2};
 /// Whoever has sent a part twice is told at once of each part for so long.

@@ -206,7 +206,7 @@ class Tree::Impl {
   [[nodiscard]] Slot next_target(const MessageId& id, tree::MissingSet::Entry& entry, const std::map<Slot, std::size_t>& asked);
   void give_up(const MessageId& id);
   /// `graft_timeout` with jitter.
-  [[nodiscard]] Duration pull_delay(Slot slot);
+  [[nodiscard]] Duration pull_delay(Slot slot, TreeId tree);
   void on_digest(Slot from, frame::Digest digest, Timestamp now);
   [[nodiscard]] frame::DigestEntry digest_entry(OriginIndex index, std::size_t ranges) const;
   void send_recent(Timestamp now);

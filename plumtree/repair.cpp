@@ -49,8 +49,8 @@ Duration Tree::Impl::graft_timeout(Slot slot) const {
   const bool alone = shape->one_way() && now_ - reset_at_ < kAfterReset;
   return std::min(std::max(alone ? core.links[slot].rtt / 2 : measured, kPullFloor), core.config.graft_timeout);
 }
-Duration Tree::Impl::pull_delay(Slot slot) {
-  const Duration delay = graft_timeout(slot);
+Duration Tree::Impl::pull_delay(Slot slot, TreeId tree) {
+  const Duration delay = std::min(graft_timeout(slot), std::max(shape->patience(tree), kPullFloor));
   return delay + core.rng.jitter(delay / 5);
 }
 
@@ -96,11 +96,11 @@ void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex 
   losses_.hole(origin, now);
   if (unknown > kTimedMax) {
     exchange_.offer(from, origin, range);
-    return exchange_.schedule(from, now + pull_delay(from));
+    return exchange_.schedule(from, now + pull_delay(from, ihave.tree));
   }
   for (const SequenceRange& part : lacking) {
     for (Sequence sequence = part.first; sequence <= part.last; ++sequence) {
-      const Timestamp deadline = now + pull_delay(from);
+      const Timestamp deadline = now + pull_delay(from, ihave.tree);
       if (missing_.announce({instance, sequence}, from, ihave.tree, ihave.round, now, deadline)) continue;
       exchange_.offer(from, origin, {sequence, part.last});
       exchange_.schedule(from, deadline);
@@ -416,7 +416,7 @@ void Tree::Impl::on_digest(Slot from, frame::Digest digest, Timestamp now) {
     }
     if (!digest.first && !last) push_lacking(from, digest, now);
     // What is on its way need not be pulled; after a reset waiting would cost more than a copy too many.
-    if (last) exchange_.schedule(from, now - reset_at_ < tree::kInFlight ? now : now + pull_delay(from));
+    if (last) exchange_.schedule(from, now - reset_at_ < tree::kInFlight ? now : now + pull_delay(from, kSharedTree));
     if (exchange_.next_timeout() <= now) exchange_.handle_timeout(now);
   }
   Link& link = core.links[from];

@@ -12,6 +12,7 @@ namespace plumvine::tree {
 
 namespace {
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 /// After a reset of a tree link payloads go to all links for so long, about four round trips (3.6).
@@ -39,8 +40,11 @@ constexpr Duration kIdle = seconds{60};
 constexpr std::size_t kForgottenMax = 256;
 /// A second parent pays where a resend takes long: from so many microseconds one way on.
 constexpr std::uint64_t kSlowUs = 10'000;
+constexpr double kSharedTrips = 64;
 /// And where slow links are the exception: with at least so many members to a zone.
 constexpr std::size_t kMembersPerZone = 4;
+/// Who heard of a message earlier than we did is likely to do so again for so long.
+constexpr Duration kProven = minutes{5};
 /// A shorter way must be shorter by this much, or measurement noise would reshape the tree.
 constexpr std::uint64_t kGainMin = 100;
 constexpr std::uint64_t kDistanceMax = 1ULL << 48;
@@ -223,10 +227,24 @@ void Rooted::peer_down(Slot slot, Timestamp now) {
 
 /// With many trees the next epoch is far off; a parent whose link turns out to lose packets does not wait for it.
 void Rooted::on_rtt(Slot slot, Timestamp now) {
-  if (core_.links[slot].delayed < kLossy) return;
+  double delayed = 0, measured = 0;
+  for (const Slot up : core_.up) {
+    const Link& link = core_.links[up];
+    if (link.cost_us < kSlowUs) continue;
+    delayed += link.delayed * link.round_trips;
+    measured += link.round_trips;
+  }
+  slow_delayed_ = measured == 0 ? 0 : delayed / measured;
+  if (!is_lossy(core_.links[slot])) return;
   for (auto& tree : trees_) {
     if (tree.parent == slot && tree.second == kNoSlot) choose_second(tree, now);
   }
+}
+
+/// What slow links lose together counts as `kSharedTrips` round trips of each: one alone is pinged too seldom to tell one in a hundred soon.
+bool Rooted::is_lossy(const Link& link) const {
+  return link.cost_us >= kSlowUs &&
+         link.delayed * link.round_trips + slow_delayed_ * kSharedTrips >= kLossy * (link.round_trips + kSharedTrips);
 }
 
 void Rooted::on_attach(Slot from, TreeId id, Timestamp) {
@@ -396,21 +414,40 @@ Slot Rooted::best_neighbour(const Shaped& tree, Slot except) const {
   return best;
 }
 
+bool Rooted::wants_second(const Shaped& tree) const {
+  if (tree.parent == kNoSlot || !tree.settled || core_.config.second_parents == SecondParents::never) return false;
+  return core_.config.second_parents == SecondParents::always || (few_zones_ && is_lossy(core_.links[tree.parent]));
+}
+
 void Rooted::choose_second(Shaped& tree, Timestamp now) {
-  const auto wanted = [&] {
-    if (tree.parent == kNoSlot || !tree.settled || core_.config.second_parents == SecondParents::never) return kNoSlot;
-    const Link& link = core_.links[tree.parent];
-    const bool lossy = few_zones_ && link.cost_us >= kSlowUs && link.delayed >= kLossy;
-    if (!lossy && core_.config.second_parents != SecondParents::always) return kNoSlot;
-    // At the start of an epoch only the parent has been heard.
-    const bool stays = tree.second != kNoSlot && tree.second != tree.parent && edge(tree, tree.second).epoch + 1 >= tree.epoch;
-    return stays ? tree.second : best_neighbour(tree, tree.parent);
-  }();
+  if (!wants_second(tree)) return take_second(tree, kNoSlot, now);
+  // At the start of an epoch only the parent has been heard.
+  const bool heard = tree.second != kNoSlot && (edge(tree, tree.second).epoch + 1 >= tree.epoch || now < tree.second_until);
+  const bool stays = heard && tree.second != tree.parent;
+  take_second(tree, stays ? tree.second : best_neighbour(tree, tree.parent), now);
+}
+
+void Rooted::take_second(Shaped& tree, Slot wanted, Timestamp now) {
   if (wanted != kNoSlot && (wanted != tree.second || tree.second_epoch != tree.epoch)) attach(tree, wanted, now);
   const Slot before = std::exchange(tree.second, wanted);
   tree.second_epoch = tree.epoch;
+  if (before != wanted) tree.second_until = Timestamp{INT64_MIN / 2};
   if (before != kNoSlot && before != wanted && before != tree.parent && edge(tree, before).attached && !core_.links[before].promoted)
     detach(tree, before);
+}
+
+/// Who announced a message before it came here hears of messages without us, although it may be no nearer to the root: feasible is what
+/// is certain from distances alone. Where only the parent is, and its link loses packets, such a neighbour is the second parent. No payload goes
+/// in a circle, as each is passed on once; as a parent it would not do.
+void Rooted::learn_second(Shaped& tree, const MissingSet::Entry& entry, Timestamp now) {
+  if (!wants_second(tree) || (tree.second != kNoSlot && now < tree.second_until)) return;
+  for (const auto& announcer : entry.announcers) {
+    const Slot slot = announcer.slot;
+    if (slot == tree.parent || slot == tree.second || !core_.links[slot].up || edge(tree, slot).child || edge(tree, slot).refused) continue;
+    take_second(tree, slot, now);
+    tree.second_until = now + kProven;
+    return refresh(tree, "announced before the parent brought it");
+  }
 }
 
 bool Rooted::is_promoted(const Shaped& tree, Slot slot) const {
@@ -500,7 +537,7 @@ void Rooted::send_beacon(const Shaped& tree, const std::vector<Slot>& to) {
 
 // ---- Payloads
 
-void Rooted::on_first_copy(Slot from, const StoredMessage& message, const MissingSet::Entry*, Timestamp now) {
+void Rooted::on_first_copy(Slot from, const StoredMessage& message, const MissingSet::Entry* entry, Timestamp now) {
   Shaped* tree = find(message.tree);
   if (tree == nullptr) return;
   tree->used = now;
@@ -508,7 +545,10 @@ void Rooted::on_first_copy(Slot from, const StoredMessage& message, const Missin
     next_.reset();
     ask_for_epoch(*tree, now);
   }
-  if (from != kNoSlot) edge(*tree, from).duplicates = 0;
+  if (from == kNoSlot) return;
+  edge(*tree, from).duplicates = 0;
+  if (from == tree->second) tree->second_until = now + kProven;
+  if (entry != nullptr) learn_second(*tree, *entry, now);
 }
 
 void Rooted::on_duplicate(Slot from, TreeId id, Timestamp now) {
@@ -529,6 +569,14 @@ void Rooted::on_pull(Slot, TreeId id, Timestamp now) {
   if (tree == nullptr || tree->parent == kNoSlot || !tree->settled) return;
   if (now - tree->attached_at < 2 * core_.links[tree->parent].rtt + milliseconds{500}) return;
   attach(*tree, tree->parent, now);
+}
+
+/// Announcements do not come before the parent's copy by more than what separates two ways of about one length. A copy that was lost comes two
+/// or more of the parent's delays later.
+Duration Rooted::patience(TreeId id) const {
+  const Shaped* tree = find(id);
+  if (tree == nullptr || !wants_second(*tree)) return Duration::max();
+  return std::chrono::microseconds{core_.links[tree->parent].cost_us / 4};
 }
 
 TreeId Rooted::tree_to_publish(Timestamp now) {

@@ -58,6 +58,7 @@ class Rooted final : public Shape {
   [[nodiscard]] const std::vector<Slot>& eager(TreeId id, Timestamp now) override;
   [[nodiscard]] bool is_eager(TreeId id, Slot slot) const override;
 
+  [[nodiscard]] Duration patience(TreeId tree) const override;
   void handle_timeout(Timestamp now) override;
   [[nodiscard]] Timestamp next_timeout() const override;
 
@@ -85,6 +86,7 @@ class Rooted final : public Shape {
     Slot parent = kNoSlot;
     Slot second = kNoSlot;           ///< another parent, where the link to the first is slow and loses packets
     std::uint64_t second_epoch = 0;  ///< when we attached to it last
+    Timestamp second_until{INT64_MIN / 2};  ///< it has shown that it hears of messages without us, so it stays in new epochs
     bool own = false;                ///< we are its root
     bool settled = false;
     Timestamp settle_at = kNever;
@@ -124,7 +126,12 @@ class Rooted final : public Shape {
   /// The parent is gone or of no use: take the next feasible neighbour, or flood and ask for a new epoch.
   void lose_parent(Shaped& tree, Timestamp now);
   [[nodiscard]] Slot best_neighbour(const Shaped& tree, Slot except = kNoSlot) const;
+  [[nodiscard]] bool is_lossy(const Link& link) const;
+  /// The parent's link is slow and loses packets.
+  [[nodiscard]] bool wants_second(const Shaped& tree) const;
   void choose_second(Shaped& tree, Timestamp now);
+  void take_second(Shaped& tree, Slot wanted, Timestamp now);
+  void learn_second(Shaped& tree, const MissingSet::Entry& entry, Timestamp now);
   /// Eager by order, and the far end has not refused it.
   [[nodiscard]] bool is_promoted(const Shaped& tree, Slot slot) const;
   [[nodiscard]] std::uint64_t through(const Shaped& tree, Slot slot) const;
@@ -151,6 +158,7 @@ class Rooted final : public Shape {
   std::deque<std::pair<TreeId, std::uint64_t>> forgotten_;  ///< and the last epoch that was known, oldest first
   std::uint64_t own_epoch_ = 0;              ///< of the tree that we are the root of; others may remember it when we do not
   std::vector<TreeId> winners_;
+  double slow_delayed_ = 0;                  ///< share of round trips that slow links delayed, all together
   bool few_zones_ = false;                   ///< members name zones, and most of a tree's links can be inside them
   bool started_ = false;
   bool sender_ = false;                      ///< publishes so often that it is a root

@@ -174,7 +174,8 @@ void Tree::Impl::set_rtt(PeerId peer, Duration rtt, Duration last, Duration cloc
   Link& link = core.links[*slot];
   link.rtt = std::max(rtt, Duration{0});
   const bool delayed = last > link.rtt * 3 / 2 + std::chrono::milliseconds{5};
-  link.delayed += ((delayed ? 1 : 0) - link.delayed) * tree::kDelayedGain;
+  link.round_trips = std::min(link.round_trips + 1, tree::kDelayedSpan);
+  link.delayed += ((delayed ? 1 : 0) - link.delayed) / link.round_trips;
   link.offset_us = clock_offset.count() / 1000;
   // Near the smallest: queueing is no distance, and noise must not reshape trees. The first takes the place of a guess.
   const auto sample = std::max(tree::kCostMin, static_cast<std::uint64_t>(link.rtt.count() / 2000));
