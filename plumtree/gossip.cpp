@@ -199,7 +199,7 @@ void Tree::Impl::first_copy(Slot from, OriginIndex origin, frame::Gossip&& gossi
       core.stats.graft_latency.observe(to_seconds(now - entry->asked));
     }
   }
-  if (!entry && core.late > tree::kLateStart) core.late -= (core.late - tree::kLateStart) / 256;  // nobody was earlier
+  if (const Duration least = shape->least_lateness(); !entry && core.late > least) core.late -= (core.late - least) / 256;  // nobody was earlier
   if (asked && gossip.pulled) core.stats.sync_recovered += message.run.count;
   if (message.is_part()) {
     ++core.stats.large_parts;

@@ -579,6 +579,9 @@ Duration Rooted::patience(TreeId id) const {
   return std::chrono::microseconds{core_.links[tree->parent].cost_us / 4};
 }
 
+/// Inside a zone all are about as far from a root, so what one of them has the others have at about the same time.
+Duration Rooted::least_lateness() const { return few_zones_ ? milliseconds{10} : kLateStart; }
+
 TreeId Rooted::tree_to_publish(Timestamp now) {
   next_.reset();
   note_publish(now);

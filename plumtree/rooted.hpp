@@ -59,6 +59,7 @@ class Rooted final : public Shape {
   [[nodiscard]] bool is_eager(TreeId id, Slot slot) const override;
 
   [[nodiscard]] Duration patience(TreeId tree) const override;
+  [[nodiscard]] Duration least_lateness() const override;
   void handle_timeout(Timestamp now) override;
   [[nodiscard]] Timestamp next_timeout() const override;
 

@@ -42,6 +42,8 @@ class Shape {
   virtual void on_pull(Slot target, TreeId tree, Timestamp now) = 0;
   /// So long after it was announced a payload of `tree` that was not lost has come from the parent, if that can be said.
   [[nodiscard]] virtual Duration patience(TreeId) const { return Duration::max(); }
+  /// As little as payloads may be late after announcements where none has been for long.
+  [[nodiscard]] virtual Duration least_lateness() const { return kLateStart; }
   /// Does a graft with ids attach, too?
   [[nodiscard]] virtual bool grafts_attach() const = 0;
   /// Does only one end of a link announce an id at first?
