@@ -40,6 +40,7 @@ constexpr Duration kIdle = seconds{60};
 constexpr std::size_t kForgottenMax = 256;
 /// A second parent pays where a resend takes long: from so many microseconds one way on.
 constexpr std::uint64_t kSlowUs = 10'000;
+/// Round trips of one slow link that what all of them lose counts as; one delay among few of them says little.
 constexpr double kSharedTrips = 64;
 /// And where slow links are the exception: with at least so many members to a zone.
 constexpr std::size_t kMembersPerZone = 4;
@@ -234,7 +235,7 @@ void Rooted::on_rtt(Slot slot, Timestamp now) {
     delayed += link.delayed * link.round_trips;
     measured += link.round_trips;
   }
-  slow_delayed_ = measured == 0 ? 0 : delayed / measured;
+  slow_delayed_ = delayed / (measured + kSharedTrips);
   if (!is_lossy(core_.links[slot])) return;
   for (auto& tree : trees_) {
     if (tree.parent == slot && tree.second == kNoSlot) choose_second(tree, now);

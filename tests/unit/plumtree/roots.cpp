@@ -187,11 +187,104 @@ TEST_CASE("a slow parent whose link loses packets gets a second one beside it", 
   s.drain();
   CHECK(s.to<frame::Gossip>().empty());
   CHECK(s.to<frame::Prune>().empty());
-  for (int i = 0; i < 60; ++i) s.tree.set_rtt(peer(1), milliseconds{40}, milliseconds{40}, Duration{0}, s.now);
+  for (int i = 0; i < 150; ++i) s.tree.set_rtt(peer(1), milliseconds{40}, milliseconds{40}, Duration{0}, s.now);
   epoch(9);
   s.drain();
   CHECK_FALSE(second());
   CHECK(s.to<frame::Prune>() == Peers{2});
+}
+
+TEST_CASE("who announced a message before the parent brought it becomes the second one where none is nearer", "[roots]") {
+  const TreeId tree{77};
+  Single s({}, 0);
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    s.tree.peer_up(peer(i), {instance(i), "n" + std::to_string(i), milliseconds{i == 1 ? 80 : 1}}, s.now);
+  }
+  TreeMembers members;
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    members.alive.push_back(instance(i));
+    members.zones.push_back("z" + std::to_string(i % 2));
+  }
+  s.tree.set_members(members, s.now);
+  const auto epoch = [&](std::uint64_t number) {
+    s.receive(1, frame::Beacon{tree, number, 1000});
+    s.advance(milliseconds{300});
+  };
+  const auto second = [&]() -> std::optional<PeerId> {
+    for (const auto& view : s.tree.views(s.now)) {
+      if (view.tree == tree) return view.second;
+    }
+    return std::nullopt;
+  };
+  epoch(1);
+  s.receive(2, frame::Beacon{tree, 1, 41000});  // as far as we are: nobody can say that it does not hear through us
+  epoch(2);
+  const bool lossy = GENERATE(true, false);
+  INFO("lossy " << lossy);
+  s.tree.set_rtt(peer(1), milliseconds{80}, milliseconds{lossy ? 200 : 80}, Duration{0}, s.now);
+  s.drain();
+  CHECK_FALSE(second());
+
+  s.receive(2, frame::IHave{tree, {{instance(50), {{1, 1}}}}, 0});
+  s.advance(milliseconds{15});  // a quarter of the parent's 40 ms, and some jitter
+  s.drain();
+  CHECK(s.to<frame::Graft>() == (lossy ? Peers{2} : Peers{}));
+  auto message = gossip(1, 1, true);
+  message.tree = tree;
+  s.receive(2, message);
+  s.drain();
+  CHECK(s.delivered == std::vector<Sequence>{1});
+  CHECK(second() == (lossy ? std::optional{peer(2)} : std::nullopt));
+  CHECK(s.to<frame::Graft>() == (lossy ? Peers{2} : Peers{}));
+  if (!lossy) return;
+  // It says nothing of later epochs, since it is no nearer, and stays as long as what it has shown is fresh.
+  for (std::uint64_t number = 3; number < 6; ++number) {
+    s.advance(seconds{20});
+    epoch(number);
+  }
+  s.drain();
+  CHECK(second() == peer(2));
+  s.advance(std::chrono::minutes{5});
+  epoch(6);
+  epoch(7);
+  CHECK_FALSE(second());
+}
+
+TEST_CASE("what slow links lose together is held against each of them", "[roots]") {
+  const TreeId tree{77};
+  Single s({}, 0);
+  for (std::uint32_t i = 1; i <= 6; ++i) {
+    s.tree.peer_up(peer(i), {instance(i), "n" + std::to_string(i), milliseconds{40}}, s.now);
+  }
+  TreeMembers members;
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    members.alive.push_back(instance(i));
+    members.zones.push_back("z" + std::to_string(i % 2));
+  }
+  s.tree.set_members(members, s.now);
+  s.receive(1, frame::Beacon{tree, 1, 1000});
+  s.receive(2, frame::Beacon{tree, 1, 2000});
+  s.advance(milliseconds{300});
+  const auto second = [&]() -> std::optional<PeerId> {
+    for (const auto& view : s.tree.views(s.now)) {
+      if (view.tree == tree) return view.second;
+    }
+    return std::nullopt;
+  };
+  // The parent's link has delayed none of a few. One delay of another says nothing of it, some of all others do.
+  const auto ping = [&](std::uint32_t i, bool delayed) {
+    s.tree.set_rtt(peer(i), milliseconds{40}, milliseconds{delayed ? 95 : 40}, Duration{0}, s.now);
+  };
+  for (int round = 0; round < 20; ++round) {
+    for (std::uint32_t i = 1; i <= 6; ++i) ping(i, i == 3 && round == 10);
+  }
+  ping(1, false);
+  CHECK_FALSE(second());
+  for (int round = 0; round < 20; ++round) {
+    for (std::uint32_t i = 2; i <= 6; ++i) ping(i, round % 10 == 0);
+  }
+  ping(1, false);
+  CHECK(second() == peer(2));
 }
 
 TEST_CASE("a root beats as much more rarely as there are more trees than four", "[roots]") {
