@@ -282,7 +282,7 @@ void SimNetwork::pump(Key key, int side) {
   Pipe& pipe = c->pipes[side];
   End& far = c->ends[1 - side];
   const HostId from = c->ends[side].host;
-  if (pipe.retry_pending) return;
+  if (pipe.retry_pending || pipe.coming_back) return;
   while (!pipe.unsent.empty() || (pipe.fin_wanted && !pipe.fin_sent)) {
     if (!reaches(from, far.host)) {
       pipe.retry = std::clamp(pipe.retry * 2, kRetryMin, kRetryMax);
@@ -318,6 +318,7 @@ void SimNetwork::pump(Key key, int side) {
     }
     pipe.unsent_bytes -= size;
     pipe.in_flight += size;
+    pipe.under_way += size;
     send_segment(key, side, std::move(segment), size);
   }
 }
@@ -351,12 +352,9 @@ void SimNetwork::on_segment(Key key, int side, const std::vector<Bytes>& segment
   End& far = c->ends[1 - side];
   Pipe& pipe = c->pipes[side];
   const HostId from = c->ends[side].host;
-  if (!reaches(from, far.host)) {  // was under way when the path was cut: sent again later, ahead of the rest
-    pipe.unsent.insert(pipe.unsent.begin(), segment.begin(), segment.end());
-    pipe.unsent_bytes += size;
-    pipe.in_flight -= size;
-    return pump(key, side);
-  }
+  if (size > pipe.under_way) return;  // its machine lost power: nobody sends it again
+  pipe.under_way -= size;
+  if (pipe.coming_back || !reaches(from, far.host)) return send_again(key, side, segment, size);
   trace_.mix(static_cast<std::uint64_t>(Event::segment));
   trace_.mix(time_.now());
   trace_.mix(key << 1 | static_cast<std::uint64_t>(side));
@@ -370,6 +368,20 @@ void SimNetwork::on_segment(Key key, int side, const std::vector<Bytes>& segment
   far.received_bytes += size;
   if (at(far.host).process) at(far.host).process->readable(far.id);
   time_.after(travel(far.host, from), [this, key, side, size] { on_acknowledged(key, side, size); });
+}
+
+/// What was under way when the path was cut, and all that was sent behind it, goes out again ahead of the rest, in order: nothing before the
+/// last of it is back.
+void SimNetwork::send_again(Key key, int side, const std::vector<Bytes>& segment, std::size_t size) {
+  Pipe& pipe = find(key)->pipes[side];
+  pipe.unsent.insert(pipe.unsent.begin() + static_cast<std::ptrdiff_t>(pipe.came_back), segment.begin(), segment.end());
+  pipe.came_back += segment.size();
+  pipe.unsent_bytes += size;
+  pipe.in_flight -= size;
+  pipe.coming_back = pipe.under_way > 0;
+  if (pipe.coming_back) return;
+  pipe.came_back = 0;
+  pump(key, side);
 }
 
 void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
@@ -479,7 +491,7 @@ void SimNetwork::send_end(Key key, int side) {
     Connection* there = find(key);
     if (!there) return;
     End& far = there->ends[1 - side];
-    if (!reaches(there->ends[side].host, far.host)) {  // lost on the way, sent again
+    if (!reaches(there->ends[side].host, far.host) || there->pipes[side].behind()) {  // it or something before it was lost: sent again
       there->pipes[side].fin_sent = false;
       return pump(key, side);
     }
@@ -511,8 +523,7 @@ void SimNetwork::on_reset(Key key, int side) {
   trace_.mix(time_.now());
   end.reset = true;
   Pipe& pipe = c->pipes[side];
-  pipe.unsent.clear();
-  pipe.unsent_bytes = 0;
+  pipe.drop_unsent();
   pipe.batches = pipe.batch_bytes = 0;
   pipe.fin_wanted = pipe.fin_sent = true;
   if (end.open && at(end.host).process) at(end.host).process->readable(end.id);
@@ -539,8 +550,7 @@ void SimNetwork::close_end(Key key, int side, CloseMode mode) {
   end.received_bytes = 0;
   if (!c->established) return;  // a dial under way notices by itself
   if (rude && !end.reset) {
-    pipe.unsent.clear();
-    pipe.unsent_bytes = 0;
+    pipe.drop_unsent();
     pipe.batches = pipe.batch_bytes = 0;
     pipe.fin_wanted = pipe.fin_sent = true;
     send_reset(key, side);

@@ -161,6 +161,9 @@ class SimNetwork {
     std::deque<Bytes> unsent;
     std::size_t unsent_bytes = 0;
     std::size_t in_flight = 0;      ///< sent and not acknowledged
+    std::size_t under_way = 0;      ///< sent and not arrived
+    bool coming_back = false;       ///< the path was cut under it: all that is under way is sent again
+    std::size_t came_back = 0;      ///< pieces at the front of `unsent` that were under way
     std::uint64_t arrived = 0;      ///< bytes that are acknowledged
     std::size_t batches = 0;        ///< on their way, or not acknowledged
     std::size_t batch_bytes = 0;
@@ -169,6 +172,12 @@ class SimNetwork {
     Timestamp last_arrival;         ///< streams do not overtake themselves
     Duration retry{0};              ///< current pause before trying a cut path again
     bool retry_pending = false;
+    /// Bytes that the far end does not have.
+    [[nodiscard]] bool behind() const { return under_way > 0 || !unsent.empty(); }
+    void drop_unsent() {
+      unsent.clear();
+      unsent_bytes = came_back = 0;
+    }
   };
   struct Connection {
     End ends[2];                    ///< 0 dialled
@@ -193,6 +202,7 @@ class SimNetwork {
   void send_segment(Key key, int side, std::vector<Bytes> segment, std::size_t size);
   void send_end(Key key, int side);
   void on_segment(Key key, int side, const std::vector<Bytes>& segment, std::size_t size);
+  void send_again(Key key, int side, const std::vector<Bytes>& segment, std::size_t size);
   void on_acknowledged(Key key, int side, std::size_t size);
   void send_batch(Key key, int side, const Bytes& batch, Duration line);
   void on_batch(Key key, int side, const Bytes& batch);
