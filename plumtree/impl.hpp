@@ -112,7 +112,7 @@ class Tree::Impl {
   [[nodiscard]] static bool takes_run(std::string_view topic, const tree::Topic& agreed);
   /// Messages of a run that cannot stay one here, or of which some were seen.
   void take_apart(Slot from, OriginIndex origin, const frame::Gossip& run, bool asked, Timestamp now);
-  void on_copy(Slot from, const frame::Gossip& gossip, Timestamp now);
+  void on_copy(Slot from, OriginIndex origin, const frame::Gossip& gossip, Timestamp now);
   void spread(StoredMessage& message, tree::Arrival arrival, Slot from, Timestamp now);
   void push(StoredMessage& message, tree::Arrival arrival, const std::vector<Slot>& to, bool pulled, Timestamp now);
   /// Looks up the topic and notes what follows from it.

@@ -58,7 +58,7 @@ void Pacing::received(OriginIndex origin, Slot from, std::uint64_t messages, std
 Sequence Pacing::limit(OriginIndex origin, Sequence watermark, Timestamp now) const {
   Sequence next = watermark + 1;
   if (const auto it = core_.unpaced.find(origin); it != core_.unpaced.end()) next = it->second.next_absent(next);
-  const StoredMessage* message = core_.store.find({core_.seen[origin].instance, next});
+  const StoredMessage* message = core_.store.find(origin, next);
   if (message != nullptr && now - message->arrived < grace(*message)) return next - 1;
   const auto held = core_.held_for_all.find(origin);
   if (held == core_.held_for_all.end()) return kRelease;
@@ -110,7 +110,7 @@ Sequence Pacing::lead(OriginIndex origin, Lead& lead, Timestamp now) const {
   if (reached > lead.reached) lead = {reached, now};
   Sequence next = reached + 1;
   if (const auto it = core_.unpaced.find(origin); it != core_.unpaced.end()) next = it->second.next_absent(next);
-  const StoredMessage* message = core_.store.find({core_.seen[origin].instance, next});
+  const StoredMessage* message = core_.store.find(origin, next);
   // What has just been published is not late: the one that had everything before it begins anew.
   const Timestamp since = message == nullptr ? lead.moved : std::max(lead.moved, message->arrived);
   return lead.moved != Timestamp{} && since > now - core_.config.lag_grace ? next - 1 : kRelease;
