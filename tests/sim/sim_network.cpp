@@ -272,16 +272,18 @@ std::size_t SimNetwork::write(HostId host, ConnId conn, std::span<const Bytes> b
     // Only a random part was taken although there was room: room is there again at once.
     if (used + taken < limits_.send_buffer) time_.after(50us, [this, key, side] { on_acknowledged(key, side, 0); });
   }
-  pump(key, side);
+  pump(*c, key, side);
   return taken;
 }
 
 void SimNetwork::pump(Key key, int side) {
-  Connection* c = find(key);
-  if (!c) return;
-  Pipe& pipe = c->pipes[side];
-  End& far = c->ends[1 - side];
-  const HostId from = c->ends[side].host;
+  if (Connection* c = find(key)) pump(*c, key, side);
+}
+
+void SimNetwork::pump(Connection& c, Key key, int side) {
+  Pipe& pipe = c.pipes[side];
+  End& far = c.ends[1 - side];
+  const HostId from = c.ends[side].host;
   if (pipe.retry_pending || pipe.coming_back) return;
   while (!pipe.unsent.empty() || (pipe.fin_wanted && !pipe.fin_sent)) {
     if (!reaches(from, far.host)) {
@@ -302,36 +304,32 @@ void SimNetwork::pump(Key key, int side) {
     const std::size_t held = pipe.in_flight + far.received_bytes;
     if (held >= limits_.receive_buffer) return;  // the window is shut; reading opens it
     const std::size_t room = std::min(kSegment, limits_.receive_buffer - held);
-    std::vector<Bytes> segment;
-    segment.reserve(pipe.unsent.size());
     std::size_t size = 0;
     while (!pipe.unsent.empty() && size < room) {
       Bytes& front = pipe.unsent.front();
       const std::size_t n = std::min(front.size(), room - size);
-      segment.push_back(front.slice(0, n));
       size += n;
       if (n == front.size()) {
+        pipe.flying.push_back(std::move(front));
         pipe.unsent.pop_front();
       } else {
+        pipe.flying.push_back(front.slice(0, n));
         front = front.slice(n);
       }
+      if (tap_) tap_->stream(key, side == 0, from, far.host, pipe.flying.back().view());
     }
     pipe.unsent_bytes -= size;
     pipe.in_flight += size;
     pipe.under_way += size;
-    send_segment(key, side, std::move(segment), size);
+    send_segment(c, key, side, size);
   }
 }
 
-void SimNetwork::send_segment(Key key, int side, std::vector<Bytes> segment, std::size_t size) {
-  Connection& c = *find(key);
+void SimNetwork::send_segment(Connection& c, Key key, int side, std::size_t size) {
   Pipe& pipe = c.pipes[side];
   const HostId from = c.ends[side].host;
   const HostId to = c.ends[1 - side].host;
   const PathQuality& quality = path(from, to);
-  if (tap_) {
-    for (const Bytes& part : segment) tap_->stream(key, side == 0, from, to, part.view());
-  }
   const Timestamp start = std::max(time_.now(), pipe.line_free);
   const Duration sending{quality.bandwidth == 0
                              ? 0
@@ -342,46 +340,54 @@ void SimNetwork::send_segment(Key key, int side, std::vector<Bytes> segment, std
     arrival = arrival + (quality.resend > Duration{0} ? quality.resend : std::max(kRetryMin, quality.delay * 3));
   }
   pipe.last_arrival = std::max(arrival, pipe.last_arrival);
-  time_.at(pipe.last_arrival,
-           [this, key, side, parts = std::move(segment), size] { on_segment(key, side, parts, size); });
+  time_.at(pipe.last_arrival, [this, part = Part{key, side, size}] { on_segment(part); });
 }
 
-void SimNetwork::on_segment(Key key, int side, const std::vector<Bytes>& segment, std::size_t size) {
+void SimNetwork::on_segment(Part part) {
+  const Key key = part.key();
+  const int side = part.side();
   Connection* c = find(key);
   if (!c) return;
   End& far = c->ends[1 - side];
   Pipe& pipe = c->pipes[side];
   const HostId from = c->ends[side].host;
-  if (size > pipe.under_way) return;  // its machine lost power: nobody sends it again
-  pipe.under_way -= size;
-  if (pipe.coming_back || !reaches(from, far.host)) return send_again(key, side, segment, size);
+  if (part.size() > pipe.under_way) return;  // its machine lost power: nobody sends it again
+  pipe.under_way -= part.size();
+  if (pipe.coming_back || !reaches(from, far.host)) return send_again(*c, part);
   trace_.mix(static_cast<std::uint64_t>(Event::segment));
   trace_.mix(time_.now());
   trace_.mix(key << 1 | static_cast<std::uint64_t>(side));
-  for (const Bytes& part : segment) trace_.mix(part.view());
-  if (!far.open) {  // nobody there any more
-    pipe.in_flight -= size;
+  const bool open = far.open;
+  for (std::size_t left = part.size(); left > 0; pipe.flying.pop_front()) {
+    Bytes& front = pipe.flying.front();
+    trace_.mix(front.view());
+    left -= front.size();
+    if (open) far.received.push_back(std::move(front));
+  }
+  if (!open) {  // nobody there any more
+    pipe.in_flight -= part.size();
     send_reset(key, 1 - side);
     return;
   }
-  for (const Bytes& part : segment) far.received.push_back(part);
-  far.received_bytes += size;
+  far.received_bytes += part.size();
   if (at(far.host).process) at(far.host).process->readable(far.id);
-  time_.after(travel(far.host, from), [this, key, side, size] { on_acknowledged(key, side, size); });
+  time_.after(travel(far.host, from), [this, part] { on_acknowledged(part.key(), part.side(), part.size()); });
 }
 
 /// What was under way when the path was cut, and all that was sent behind it, goes out again ahead of the rest, in order: nothing before the
 /// last of it is back.
-void SimNetwork::send_again(Key key, int side, const std::vector<Bytes>& segment, std::size_t size) {
-  Pipe& pipe = find(key)->pipes[side];
-  pipe.unsent.insert(pipe.unsent.begin() + static_cast<std::ptrdiff_t>(pipe.came_back), segment.begin(), segment.end());
-  pipe.came_back += segment.size();
-  pipe.unsent_bytes += size;
-  pipe.in_flight -= size;
+void SimNetwork::send_again(Connection& c, Part part) {
+  Pipe& pipe = c.pipes[part.side()];
+  for (std::size_t left = part.size(); left > 0; pipe.flying.pop_front()) {
+    left -= pipe.flying.front().size();
+    pipe.unsent.insert(pipe.unsent.begin() + pipe.came_back++, std::move(pipe.flying.front()));
+  }
+  pipe.unsent_bytes += part.size();
+  pipe.in_flight -= part.size();
   pipe.coming_back = pipe.under_way > 0;
   if (pipe.coming_back) return;
   pipe.came_back = 0;
-  pump(key, side);
+  pump(c, part.key(), part.side());
 }
 
 void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
@@ -391,9 +397,8 @@ void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
   pipe.in_flight -= std::min(size, pipe.in_flight);
   pipe.arrived += size;
   End& near = c->ends[side];
-  pump(key, side);
-  c = find(key);
-  if (!c || !near.open) return;
+  pump(*c, key, side);
+  if (!near.open) return;
   const bool room = near.wants_write && pipe.unsent_bytes + pipe.in_flight + pipe.batch_bytes < limits_.send_buffer;
   if (!room && !(near.wants_arrived && pipe.batches == 0)) return;
   near.wants_write = near.wants_arrived = false;
