@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -195,6 +196,9 @@ class Tree::Impl {
   // repair.cpp
   void on_ihave(Slot from, const frame::IHave& ihave, Timestamp now);
   void on_announced(Slot from, const frame::IHave& ihave, OriginIndex origin, SequenceRange range, Timestamp now);
+  /// The far end has all of `range`, of which `held` is in the store.
+  void note_announced(Slot from, const frame::IHave& ihave, OriginIndex origin, SequenceRange range, std::span<const SequenceRange> held,
+                      Timestamp now);
   void on_graft(Slot from, const frame::Graft& graft, Timestamp now);
   void on_gone(Slot from, const frame::Gone& gone, Timestamp now);
   void answer(Slot from, const std::vector<frame::OriginRanges>& ids, bool graft, Timestamp now);

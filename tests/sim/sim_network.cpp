@@ -33,7 +33,7 @@ void SimNetwork::process_died(HostId host) {
   Host& dead = at(host);
   dead.process = nullptr;
   const auto sockets = std::exchange(dead.sockets, {});
-  for (const auto& [conn, where] : sockets) close_end(where.first, where.second, CloseMode::flush);
+  for (const auto& [conn, where] : sockets) close_end(where.key, where.side, CloseMode::flush);
 }
 
 void SimNetwork::set_power(HostId host, bool on) {
@@ -42,12 +42,12 @@ void SimNetwork::set_power(HostId host, bool on) {
     // Its kernel forgets everything; the far ends find out when they next send something and it is back.
     machine.process = nullptr;
     for (const auto& [conn, where] : std::exchange(machine.sockets, {})) {
-      if (Connection* c = find(where.first)) {
-        c->ends[where.second] = {.host = host};
-        c->pipes[where.second] = {};
-        c->pipes[where.second].fin_sent = true;
+      if (Connection* c = find(where.key)) {
+        c->ends[where.side] = {.host = host};
+        c->pipes[where.side] = {};
+        c->pipes[where.side].fin_sent = true;
       }
-      erase_if_done(where.first);
+      erase_if_done(where.key);
     }
   }
   machine.powered = on;
@@ -111,18 +111,14 @@ SimNetwork::Connection* SimNetwork::find(Key key) {
 }
 
 SimNetwork::Connection* SimNetwork::find(HostId host, ConnId conn, int& side) {
-  auto it = at(host).sockets.find(conn);
+  const auto it = at(host).sockets.find(conn);
   if (it == at(host).sockets.end()) return nullptr;
-  side = it->second.second;
-  return find(it->second.first);
+  side = it->second.side;
+  return it->second.connection;
 }
 
 const SimNetwork::Connection* SimNetwork::find(HostId host, ConnId conn, int& side) const {
-  auto it = at(host).sockets.find(conn);
-  if (it == at(host).sockets.end()) return nullptr;
-  side = it->second.second;
-  auto found = connections_.find(it->second.first);
-  return found == connections_.end() ? nullptr : &found->second;
+  return const_cast<SimNetwork*>(this)->find(host, conn, side);
 }
 
 std::size_t SimNetwork::partial(std::size_t size) {
@@ -168,7 +164,7 @@ void SimNetwork::dial(HostId from, ConnId conn, const Endpoint& to) {
   const Key key = ++next_key_;
   Connection& c = connections_[key];
   c.ends[0] = {.host = from, .id = conn, .open = true};
-  at(from).sockets[conn] = {key, 0};
+  at(from).sockets[conn] = {key, 0, &c};
   auto it = by_address_.find(to);
   if (it == by_address_.end()) {  // an address that nobody has: no answer at all
     c.ends[1].host = from;
@@ -210,7 +206,7 @@ void SimNetwork::try_dial(Key key, Duration pause, Duration waited) {
     End& end = there->ends[1];
     end.open = true;
     end.id = host.process->accepted(at(from).address);
-    host.sockets[end.id] = {key, 1};
+    host.sockets[end.id] = {key, 1, there};
     const Duration back = travel(to, from);
     there->pipes[1].last_arrival = time_.now() + back;
     time_.after(back, [this, key] { establish(key); });
@@ -266,7 +262,7 @@ std::size_t SimNetwork::write(HostId host, ConnId conn, std::span<const Bytes> b
     left -= n;
   }
   counters_.stream_bytes += taken;
-  const Key key = at(host).sockets[conn].first;
+  const Key key = at(host).sockets[conn].key;
   if (taken < total) {
     c->ends[side].wants_write = true;
     // Only a random part was taken although there was room: room is there again at once.
@@ -408,9 +404,10 @@ void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
 // --- batches beside a stream ---
 
 std::optional<std::size_t> SimNetwork::batch_room(HostId host, ConnId conn, std::uint64_t after) {
+  if (!limits_.batches) return std::nullopt;
   int side = 0;
   Connection* c = find(host, conn, side);
-  if (!limits_.batches || !c || !c->established || !c->ends[side].open || c->ends[side].reset || c->pipes[side].arrived < after)
+  if (!c || !c->established || !c->ends[side].open || c->ends[side].reset || c->pipes[side].arrived < after)
     return std::nullopt;
   const Pipe& pipe = c->pipes[side];
   if (pipe.unsent_bytes + pipe.in_flight + pipe.batch_bytes < limits_.send_buffer) return kBatchMax;
@@ -433,7 +430,7 @@ void SimNetwork::write_batch(HostId host, ConnId conn, std::span<const Bytes> ba
   const PathQuality& quality = path(c->ends[side].host, c->ends[1 - side].host);
   const std::uint64_t sending = quality.bandwidth == 0 ? 0 : whole.size() * 1'000'000'000ULL / quality.bandwidth;
   pipe.line_free = std::max(time_.now(), pipe.line_free) + Duration{static_cast<std::int64_t>(sending)};
-  send_batch(at(host).sockets[conn].first, side, whole, pipe.line_free - time_.now());
+  send_batch(at(host).sockets[conn].key, side, whole, pipe.line_free - time_.now());
 }
 
 bool SimNetwork::batches_arrived(HostId host, ConnId conn) {
@@ -538,9 +535,9 @@ void SimNetwork::on_reset(Key key, int side) {
 void SimNetwork::close(HostId host, ConnId conn, CloseMode mode) {
   auto it = at(host).sockets.find(conn);
   if (it == at(host).sockets.end()) return;
-  const auto [key, side] = it->second;
+  const Socket socket = it->second;
   at(host).sockets.erase(it);
-  close_end(key, side, mode);
+  close_end(socket.key, socket.side, mode);
 }
 
 void SimNetwork::close_end(Key key, int side, CloseMode mode) {
@@ -600,7 +597,7 @@ std::size_t SimNetwork::read(HostId host, ConnId conn, std::span<std::byte> into
   const bool was_shut = end.received_bytes + c->pipes[1 - side].in_flight >= limits_.receive_buffer;
   end.received_bytes -= done;
   if (was_shut && done > 0) {
-    const Key key = at(host).sockets[conn].first;
+    const Key key = at(host).sockets[conn].key;
     time_.after(travel(host, c->ends[1 - side].host), [this, key, far = 1 - side] { pump(key, far); });
   }
   return done;

@@ -136,12 +136,19 @@ class SimNetwork {
   void set_tap(Tap* tap) noexcept { tap_ = tap; }
 
  private:
+  struct Connection;
+  /// An end that a process holds: while there is one its connection is not erased.
+  struct Socket {
+    std::uint64_t key = 0;
+    int side = 0;
+    Connection* connection = nullptr;
+  };
   struct Host {
     Endpoint address;
     KernelEvents* process = nullptr;
     bool powered = true;
     std::uint32_t group = 0;
-    FlatMap<ConnId, std::pair<std::uint64_t, int>> sockets;  ///< the process's name of a connection end
+    FlatMap<ConnId, Socket> sockets;                         ///< by the process's name of a connection end
     std::vector<std::optional<PathQuality>> paths;           ///< by the host they lead to
   };
   /// One end of a connection, as the kernel there sees it.
