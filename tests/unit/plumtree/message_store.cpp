@@ -199,6 +199,38 @@ TEST_CASE("with any mix of retentions the counts are those of what is there", "[
   }
 }
 
+TEST_CASE("places find what was added and not removed, in whatever order that was", "[store]") {
+  Rng rng{11};
+  Places places;
+  std::map<Sequence, std::pair<SequenceRange, Arrival>> there;  // by the first sequence
+  const auto expected = [&](Sequence sequence) -> std::optional<Arrival> {
+    const auto next = there.upper_bound(sequence);
+    if (next == there.begin()) return std::nullopt;
+    const auto& [range, arrival] = std::prev(next)->second;
+    return range.last >= sequence ? std::optional{arrival} : std::nullopt;
+  };
+  std::size_t found = 0;
+  for (Arrival arrival = 1; arrival <= 4000; ++arrival) {
+    const Sequence first = 1 + rng.below(300);
+    const SequenceRange range{first, first + (rng.chance(0.3) ? rng.below(9) : 0)};
+    bool free = true;
+    for (Sequence s = range.first; s <= range.last; ++s) free = free && !expected(s);
+    if (free) {
+      places.add(range, arrival);
+      there[first] = {range, arrival};
+    } else if (const auto it = there.upper_bound(first); it != there.begin()) {
+      places.remove(std::prev(it)->second.first);
+      there.erase(std::prev(it));
+    }
+    for (int i = 0; i < 8; ++i) {
+      const Sequence asked = rng.below(320);
+      found += expected(asked).has_value();
+      REQUIRE(places.find(asked) == expected(asked));
+    }
+  }
+  CHECK(found > 1000);
+}
+
 namespace {
 StoredMessage run(Sequence first, std::uint32_t count, Timestamp arrived = {}) {
   StoredMessage m = message(first, std::size_t{count} * 10, arrived);
