@@ -231,7 +231,7 @@ class Core {
   template <class Use>
   bool each_held(OriginIndex origin, SequenceRange range, Use use) {
     while (range.first <= range.last) {
-      const Arrival arrival = *store.arrival_of({seen[origin].instance, range.first});
+      const Arrival arrival = *store.arrival_of(origin, range.first);
       StoredMessage& message = *store.at(arrival);
       range.first = message.range().last + 1;
       if (!use(arrival, message)) return false;
@@ -262,6 +262,12 @@ class Core {
     }
     return true;
   }
+  /// The message, or the run that it is in, while it is in the store.
+  [[nodiscard]] StoredMessage* stored(const MessageId& id) {
+    const auto origin = seen.find(id.origin);
+    return origin ? store.find(*origin, id.sequence) : nullptr;
+  }
+  [[nodiscard]] const StoredMessage* stored(const MessageId& id) const { return const_cast<Core*>(this)->stored(id); }
   [[nodiscard]] bool is_own(OriginIndex origin) const noexcept { return origin == kSelf || origin == own_parts; }
   [[nodiscard]] Duration largest_rtt() const {
     Duration largest{0};

@@ -27,7 +27,7 @@ void Tree::Impl::judged(MessageId id, Verdict verdict, Timestamp now) {
   const auto origin = core.seen.find(id.origin);
   if (!origin || !take(core.judging, *origin, {id.sequence, id.sequence})) return;  // it left the store meanwhile, and was reported
   core.stats.validations.add(verdict);
-  const Arrival arrival = *core.store.arrival_of(id);
+  const Arrival arrival = *core.store.arrival_of(*origin, id.sequence);
   StoredMessage& message = *core.store.at(arrival);
   if (verdict == Verdict::accept) {
     message.judging = false;

@@ -12,7 +12,7 @@ using tree::Slot;
 using tree::Whole;
 
 bool Tree::Impl::ask_for_parts(const Whole& whole, SequenceRange range, Timestamp now) {
-  const StoredMessage* message = core.store.find({core.seen[whole.origin].instance, whole.sequence});
+  const StoredMessage* message = core.store.find(whole.origin, whole.sequence);
   const bool one_way = message != nullptr && message->agreed->fetches() && message->upstream != tree::kNoSlot;
   std::vector<Slot> whom = one_way ? std::vector{message->upstream} : core.up;
   std::erase_if(whom, [&](Slot slot) { return whole.askers.contains(slot); });
@@ -27,7 +27,7 @@ bool Tree::Impl::ask_for_parts(const Whole& whole, SequenceRange range, Timestam
 SequenceRange Tree::Impl::take_order(Slot from, OriginIndex origin, SequenceRange range, Timestamp now) {
   const auto whole = assemblies_.find(origin, range.first);
   if (!whole || !core.topics.agreed(whole->topic).fetches()) return {1, 0};
-  const StoredMessage* message = core.store.find({core.seen[whole->origin].instance, whole->sequence});
+  const StoredMessage* message = core.store.find(whole->origin, whole->sequence);
   // Whom we would ask ourselves is not made to wait for us.
   if (message == nullptr || message->upstream == from || exchange_.asks(from, origin, range.first)) return {1, 0};
   range.last = std::min(range.last, whole->about.range().last);

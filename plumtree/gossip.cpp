@@ -86,7 +86,7 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip&& gossip, Timestamp now) {
   if (frame::publisher_of(gossip.id.origin) == core.self) {
     const auto own = core.seen.find(gossip.id.origin);
     if (!own || gossip.range().last > core.seen[*own].watermark) return core.reject(from, FrameReject::unexpected);
-    return on_copy(from, gossip, now);
+    return on_copy(from, *own, gossip, now);
   }
   if (!core.synced) {
     // Nothing is delivered before we know where we start; a digest brings again what does not fit here.
@@ -113,7 +113,7 @@ void Tree::Impl::on_gossip(Slot from, frame::Gossip&& gossip, Timestamp now) {
   if (core.seen.is_missing(*origin, range) && (gossip.run.count == 1 || takes_run(gossip.topic, agreed))) {
     first_copy(from, *origin, std::move(gossip), asked, now);
   } else if (gossip.run.count == 1 || core.seen.missing_in(*origin, range, 1).empty()) {
-    on_copy(from, gossip, now);
+    on_copy(from, *origin, gossip, now);
   } else {
     take_apart(from, *origin, gossip, asked, now);
   }
@@ -140,11 +140,11 @@ void Tree::Impl::take_apart(Slot from, OriginIndex origin, const frame::Gossip& 
   }
 }
 
-void Tree::Impl::on_copy(Slot from, const frame::Gossip& gossip, Timestamp now) {
+void Tree::Impl::on_copy(Slot from, OriginIndex origin, const frame::Gossip& gossip, Timestamp now) {
   core.stats.duplicate += gossip.run.count;
   const SequenceRange range = gossip.range();
   for (Sequence sequence = range.first; sequence <= range.last;) {
-    const auto arrival = core.store.arrival_of({gossip.id.origin, sequence});
+    const auto arrival = core.store.arrival_of(origin, sequence);
     if (!arrival) {
       ++sequence;
       continue;
@@ -357,7 +357,7 @@ void Tree::Impl::dropped(PeerId peer, const std::vector<MessageId>& ids, Timesta
   if (!slot) return;
   core.stats.gossip_sent -= ids.size();
   for (const MessageId& id : ids) {
-    StoredMessage* message = core.store.find(id);
+    StoredMessage* message = core.stored(id);
     if (message == nullptr) continue;
     message->sent &= ~tree::bit(*slot);
     owe(core.links[*slot], core.links[*slot].dropped, *message);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -112,7 +113,7 @@ class Tree::Impl {
   [[nodiscard]] static bool takes_run(std::string_view topic, const tree::Topic& agreed);
   /// Messages of a run that cannot stay one here, or of which some were seen.
   void take_apart(Slot from, OriginIndex origin, const frame::Gossip& run, bool asked, Timestamp now);
-  void on_copy(Slot from, const frame::Gossip& gossip, Timestamp now);
+  void on_copy(Slot from, OriginIndex origin, const frame::Gossip& gossip, Timestamp now);
   void spread(StoredMessage& message, tree::Arrival arrival, Slot from, Timestamp now);
   void push(StoredMessage& message, tree::Arrival arrival, const std::vector<Slot>& to, bool pulled, Timestamp now);
   /// Looks up the topic and notes what follows from it.
@@ -195,6 +196,9 @@ class Tree::Impl {
   // repair.cpp
   void on_ihave(Slot from, const frame::IHave& ihave, Timestamp now);
   void on_announced(Slot from, const frame::IHave& ihave, OriginIndex origin, SequenceRange range, Timestamp now);
+  /// The far end has all of `range`, of which `held` is in the store.
+  void note_announced(Slot from, const frame::IHave& ihave, OriginIndex origin, SequenceRange range, std::span<const SequenceRange> held,
+                      Timestamp now);
   void on_graft(Slot from, const frame::Graft& graft, Timestamp now);
   void on_gone(Slot from, const frame::Gone& gone, Timestamp now);
   void answer(Slot from, const std::vector<frame::OriginRanges>& ids, bool graft, Timestamp now);

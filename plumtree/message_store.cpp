@@ -9,60 +9,22 @@ namespace plumvine::tree {
 
 namespace {
 const IntervalSet kNothing;
-/// Buckets that are kept for lookups when there is nothing to look up.
-constexpr std::size_t kBucketsMin = 64;
 /// Deadlines are rounded up to this: one wake-up evicts a burst.
 constexpr std::int64_t kExpiryStep = 100'000'000;
 
 std::int64_t round_up(std::int64_t ns) { return (ns / kExpiryStep + 1) * kExpiryStep; }
 }  // namespace
 
-MessageStore::Block* MessageStore::find_block(const MessageId& key) const {
-  Recent& last = recent(key);
-  if (last.block != nullptr && last.key == key) return last.block;
-  const auto it = by_id_.find(key);
-  if (it == by_id_.end()) return nullptr;
-  last = {key, const_cast<Block*>(&it->second)};
-  return last.block;
-}
-
-void MessageStore::erase_block(const MessageId& key) {
-  if (recent(key).key == key) recent(key) = Recent{};
-  by_id_.erase(key);
-}
-
-void MessageStore::note(const StoredMessage& message, Arrival arrival) {
-  const MessageId& id = message.id;
-  if (message.run.count > 1) {
-    PLUMVINE_CHECK(runs_of_[id.origin].emplace(id.sequence, arrival).second, "a run is stored once");
-    return;
-  }
-  Block* here = find_block(block_of(id));
-  Block& block = here != nullptr ? *here : by_id_[block_of(id)];
-  Arrival& known = block.arrivals[in_block(id)];
-  PLUMVINE_CHECK(known == 0, "a message is stored once");
-  known = arrival;
-  ++block.used;
-}
-
-void MessageStore::forget(const StoredMessage& message) {
-  const MessageId& id = message.id;
-  if (message.run.count > 1) {
-    const auto runs = runs_of_.find(id.origin);
-    runs->second.erase(id.sequence);
-    if (runs->second.empty()) runs_of_.erase(runs);
-    return;
-  }
-  Block& block = *find_block(block_of(id));
-  block.arrivals[in_block(id)] = 0;
-  if (--block.used == 0) erase_block(block_of(id));
-}
-
 StoredMessage& MessageStore::put(StoredMessage message) {
   const Arrival arrival = end();
-  note(message, arrival);
-  if (held_.size() <= message.origin) held_.resize(message.origin + 1);
+  if (held_.size() <= message.origin) {
+    held_.resize(message.origin + 1);
+    places_.resize(message.origin + 1);
+  }
+  places_[message.origin].add(message.range(), arrival);
   held_[message.origin].add(message.range());
+  // Behind others it is not the first to expire, unless its topic says so.
+  if (count_ == 0 || cached_ == 0 || is_shelved(message)) expiry_.reset();
   bytes_ += message.payload.size();
   cache_bytes_ += message.payload.size();
   ++count_;
@@ -76,11 +38,11 @@ StoredMessage& MessageStore::put(StoredMessage message) {
     shelf.bytes += stored.payload.size();
     trim_shelf(shelf, stored);
   }
-  enforce();
+  evict_excess();
   return stored;
 }
 
-void MessageStore::enforce() {
+void MessageStore::evict_excess() {
   trim_cache();
   while (count_ > 1 && (bytes_ > config_->store_bytes() || too_many())) evict_front();
 }
@@ -144,6 +106,7 @@ void MessageStore::uncache_place(CacheEviction reason) {
   if (reason == CacheEviction::ttl) expired_ += cached.messages;
   ++cache_first_;
   cache_passed_ = 0;
+  expiry_.reset();
 }
 
 StoredMessage MessageStore::remove(Arrival arrival) {
@@ -152,10 +115,11 @@ StoredMessage MessageStore::remove(Arrival arrival) {
   // What is left keeps no memory, and of it only `gone` and `arrived` are looked at.
   message.payload = Bytes{};
   message.gone = true;
-  forget(gone);
+  places_[gone.origin].remove(gone.range());
   held_[gone.origin].remove(gone.range());
   bytes_ -= gone.payload.size();
   live_ -= gone.run.count;
+  expiry_.reset();
   if (is_shelved(gone)) unshelve(gone);
   return gone;
 }
@@ -182,6 +146,7 @@ void MessageStore::evict_front() {
   if (first_ % kRun == 0) runs_.pop_front();
   ++first_;
   --count_;
+  expiry_.reset();
   if (here && evicted_) evicted_(gone);
 }
 
@@ -199,10 +164,9 @@ void MessageStore::expire(Timestamp now) {
     if (cache_first_ == first_) uncache_place(CacheEviction::ttl);
     evict_front();
   }
-  if (by_id_.bucket_count() > kBucketsMin && by_id_.size() * 8 < by_id_.bucket_count()) by_id_.rehash(0);
 }
 
-Timestamp MessageStore::next_expiry() const {
+Timestamp MessageStore::find_expiry() const {
   Timestamp next = kNever;
   if (count_ > 0) next = place(first_).arrived + config_->sync_window;
   if (cached_ > 0) next = std::min(next, place(cache_first_).arrived + config_->message_cache_ttl);
@@ -214,12 +178,12 @@ Timestamp MessageStore::next_expiry() const {
   return next == kNever ? kNever : Timestamp{round_up(next.ns)};
 }
 
-StoredMessage* MessageStore::find(const MessageId& id) {
-  const auto arrival = arrival_of(id);
+StoredMessage* MessageStore::find(OriginIndex origin, Sequence sequence) {
+  const auto arrival = arrival_of(origin, sequence);
   return arrival ? &place(*arrival) : nullptr;
 }
-const StoredMessage* MessageStore::find(const MessageId& id) const {
-  return const_cast<MessageStore*>(this)->find(id);
+const StoredMessage* MessageStore::find(OriginIndex origin, Sequence sequence) const {
+  return const_cast<MessageStore*>(this)->find(origin, sequence);
 }
 
 StoredMessage* MessageStore::at(Arrival arrival) {
@@ -227,16 +191,8 @@ StoredMessage* MessageStore::at(Arrival arrival) {
   return &place(arrival);
 }
 
-std::optional<Arrival> MessageStore::arrival_of(const MessageId& id) const {
-  if (const Block* block = by_id_.empty() ? nullptr : find_block(block_of(id))) {
-    if (const Arrival arrival = block->arrivals[in_block(id)]; arrival != 0) return arrival;
-  }
-  const auto runs = runs_of_.find(id.origin);
-  if (runs == runs_of_.end()) return std::nullopt;
-  const auto next = runs->second.upper_bound(id.sequence);
-  if (next == runs->second.begin()) return std::nullopt;
-  const Arrival arrival = std::prev(next)->second;
-  return place(arrival).range().last >= id.sequence ? std::optional{arrival} : std::nullopt;
+std::optional<Arrival> MessageStore::arrival_of(OriginIndex origin, Sequence sequence) const {
+  return origin < places_.size() ? places_[origin].find(sequence) : std::nullopt;
 }
 
 const IntervalSet& MessageStore::held(OriginIndex origin) const { return origin < held_.size() ? held_[origin] : kNothing; }

@@ -8,7 +8,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include <plumvine/bytes.hpp>
@@ -18,6 +17,7 @@
 #include <plumvine/types.hpp>
 
 #include "assembly.hpp"
+#include "places.hpp"
 #include "seen.hpp"
 #include "topics.hpp"
 
@@ -30,29 +30,28 @@ inline constexpr Slot kNoSlot = UINT16_MAX;
 /// One bit per link for the first 64 slots. Links beyond have no bit: they may get a copy too many, never one too few.
 constexpr std::uint64_t bit(Slot slot) noexcept { return slot < 64 ? std::uint64_t{1} << slot : 0; }
 
-/// Position in the order of arrival, from 1. Never reused.
-using Arrival = std::uint64_t;
-
 /// A message that can still be sent, or a run of them, which is one in everything but its range.
 struct StoredMessage {
+  // What is asked most often, of many messages, lies together.
   MessageId id;                   ///< of a run, of its first message
   OriginIndex origin = 0;
   Round round = 0;                ///< hops to here
   Slot upstream = kNoSlot;        ///< who brought it; none for our own
-  TreeId tree{};
-  std::int64_t published_us = 0;  ///< on our own clock
   Timestamp arrived;
-  Timestamp handed;               ///< when it went on to the user; 0: it has not
-  Timestamp announced;            ///< when it was first announced, if that was before it came by a pull; else 0
-  std::uint64_t known = 0;        ///< links whose far end announced it or sent it
-  std::uint64_t sent = 0;         ///< links that it was sent on
-  std::uint64_t asked = 0;        ///< links that asked for it although it was on its way
-  std::string topic;
-  const Topic* agreed = &kDefaultTopic;
   std::shared_ptr<Whole> whole;   ///< of an encoded payload, or one in parts; null in a part whose message is not known
+  std::uint64_t known = 0;        ///< links whose far end announced it or sent it
   bool judging = false;           ///< a validator has it: not to be sent yet
   bool gone = false;              ///< left the store before its turn
+
+  std::uint64_t sent = 0;         ///< links that it was sent on
+  const Topic* agreed = &kDefaultTopic;
   frame::Run run;
+  TreeId tree{};
+  std::int64_t published_us = 0;  ///< on our own clock
+  Timestamp handed;               ///< when it went on to the user; 0: it has not
+  Timestamp announced;            ///< when it was first announced, if that was before it came by a pull; else 0
+  std::uint64_t asked = 0;        ///< links that asked for it although it was on its way
+  std::string topic;
   frame::Signed signature;  ///< of our own, once it was sent
   Bytes payload;
 
@@ -80,21 +79,27 @@ class MessageStore {
   /// Evicts one message before its turn; counted with a reason only.
   void drop(Arrival arrival, std::optional<CacheEviction> reason = {});
   /// Evicts what is above the configuration's bounds.
-  void enforce();
+  void enforce() {
+    expiry_.reset();
+    evict_excess();
+  }
   /// Evicts what is too old.
   void expire(Timestamp now);
   /// When `expire` has something to do. Rounded up, so that a burst leaves at one wake-up.
-  [[nodiscard]] Timestamp next_expiry() const;
+  [[nodiscard]] Timestamp next_expiry() const {
+    if (!expiry_) expiry_ = find_expiry();
+    return *expiry_;
+  }
   /// Called with each message as it leaves the store.
   void on_evict(std::function<void(const StoredMessage&)> callback) { evicted_ = std::move(callback); }
 
-  [[nodiscard]] StoredMessage* find(const MessageId& id);
-  [[nodiscard]] const StoredMessage* find(const MessageId& id) const;
+  [[nodiscard]] StoredMessage* find(OriginIndex origin, Sequence sequence);
+  [[nodiscard]] const StoredMessage* find(OriginIndex origin, Sequence sequence) const;
   /// Nothing once it was evicted.
   [[nodiscard]] StoredMessage* at(Arrival arrival);
   [[nodiscard]] const StoredMessage* at(Arrival arrival) const { return const_cast<MessageStore*>(this)->at(arrival); }
   /// Of the run that the message is in, if it is in one.
-  [[nodiscard]] std::optional<Arrival> arrival_of(const MessageId& id) const;
+  [[nodiscard]] std::optional<Arrival> arrival_of(OriginIndex origin, Sequence sequence) const;
   [[nodiscard]] Arrival first() const noexcept { return first_; }
   [[nodiscard]] Arrival end() const noexcept { return first_ + count_; }
 
@@ -133,6 +138,8 @@ class MessageStore {
   }
   /// Places that are empty count, too.
   [[nodiscard]] bool too_many() const noexcept { return std::max(count_, live_) > config_->sync_max_messages; }
+  void evict_excess();
+  [[nodiscard]] Timestamp find_expiry() const;
   void trim_shelf(Shelf& shelf, const StoredMessage& newest);
   void unshelve(const StoredMessage& message);
   /// Takes the message out of store and counts, not out of the cache's; its place stays.
@@ -162,30 +169,10 @@ class MessageStore {
   std::uint64_t cache_bytes_ = 0;
   std::uint64_t expired_ = 0;
   CountedReasons<CacheEviction> cache_evictions_;
-  /// Sequences of an origin come close together, and so do their places: a lookup mostly finds them in memory used just before.
-  struct Block {
-    static constexpr std::size_t kSize = 16;
-    std::array<Arrival, kSize> arrivals{};  ///< 0: not there
-    std::uint32_t used = 0;
-  };
-  [[nodiscard]] static MessageId block_of(const MessageId& id) noexcept { return {id.origin, id.sequence / Block::kSize}; }
-  [[nodiscard]] static std::size_t in_block(const MessageId& id) noexcept { return static_cast<std::size_t>(id.sequence % Block::kSize); }
-  [[nodiscard]] Block* find_block(const MessageId& key) const;
-  void note(const StoredMessage& message, Arrival arrival);
-  void forget(const StoredMessage& message);
-  void erase_block(const MessageId& key);
-  std::unordered_map<MessageId, Block> by_id_;  // by `block_of`; looked up, never iterated
-  /// Blocks looked up last, by hash: origins that are active are mostly found here.
-  struct Recent {
-    MessageId key{};
-    Block* block = nullptr;
-  };
-  static constexpr std::size_t kRecent = 128;
-  mutable std::array<Recent, kRecent> recent_{};
-  std::unordered_map<InstanceId, std::map<Sequence, Arrival>> runs_of_;  ///< by the first sequence; what is in a run is not in `by_id_`
-  [[nodiscard]] Recent& recent(const MessageId& key) const { return recent_[std::hash<MessageId>{}(key) % kRecent]; }
+  std::vector<Places> places_;                    // by origin
   std::vector<IntervalSet> held_;                 // by origin
   std::map<std::uint32_t, Shelf> shelves_;        // by number of the topic
+  mutable std::optional<Timestamp> expiry_;       // asked for in each turn; none: what it follows from has changed
   std::function<void(const StoredMessage&)> evicted_;
 };
 

@@ -45,6 +45,7 @@ void Pacing::set_upstream(OriginIndex origin, Slot slot, Timestamp now) {
 
 void Pacing::received(OriginIndex origin, Slot from, std::uint64_t messages, std::uint64_t bytes, bool pushed, Timestamp now) {
   Paced& paced = at(origin);
+  note_young(paced, origin, now);
   paced.bytes += bytes;
   paced.messages += static_cast<std::uint32_t>(messages);
   if (pushed && from != paced.upstream) {
@@ -58,12 +59,25 @@ void Pacing::received(OriginIndex origin, Slot from, std::uint64_t messages, std
 Sequence Pacing::limit(OriginIndex origin, Sequence watermark, Timestamp now) const {
   Sequence next = watermark + 1;
   if (const auto it = core_.unpaced.find(origin); it != core_.unpaced.end()) next = it->second.next_absent(next);
-  const StoredMessage* message = core_.store.find({core_.seen[origin].instance, next});
+  if (is_young(origin, next, now) && core_.store.held(origin).contains(next)) return next - 1;
+  const StoredMessage* message = core_.store.find(origin, next);
   if (message != nullptr && now - message->arrived < grace(*message)) return next - 1;
   const auto held = core_.held_for_all.find(origin);
   if (held == core_.held_for_all.end()) return kRelease;
   const auto first = held->second.next(next);
   return first ? *first - 1 : kRelease;
+}
+
+bool Pacing::is_young(OriginIndex origin, Sequence sequence, Timestamp now) const {
+  if (origin >= origins_.size()) return false;
+  const Paced::Young& young = origins_[origin].young;
+  return sequence > young.after && now - young.since < core_.config.lag_grace;
+}
+
+/// Called after a message has come: what is higher than all that is known of comes later.
+void Pacing::note_young(Paced& paced, OriginIndex origin, Timestamp now) const {
+  if (paced.younger.after != UINT64_MAX && now - paced.younger.since < core_.config.lag_grace / 2) return;
+  paced.young = std::exchange(paced.younger, {core_.seen[origin].highest, now});
 }
 
 Duration Pacing::grace(const StoredMessage& message) const {
@@ -110,7 +124,7 @@ Sequence Pacing::lead(OriginIndex origin, Lead& lead, Timestamp now) const {
   if (reached > lead.reached) lead = {reached, now};
   Sequence next = reached + 1;
   if (const auto it = core_.unpaced.find(origin); it != core_.unpaced.end()) next = it->second.next_absent(next);
-  const StoredMessage* message = core_.store.find({core_.seen[origin].instance, next});
+  const StoredMessage* message = core_.store.find(origin, next);
   // What has just been published is not late: the one that had everything before it begins anew.
   const Timestamp since = message == nullptr ? lead.moved : std::max(lead.moved, message->arrived);
   return lead.moved != Timestamp{} && since > now - core_.config.lag_grace ? next - 1 : kRelease;

@@ -58,6 +58,12 @@ class Pacing {
     std::uint64_t bytes = 0;       ///< since the last report
     std::uint32_t messages = 0;
     std::vector<Report> reports;   ///< of neighbours that we feed
+    /// What lies above `after` came at `since` or later.
+    struct Young {
+      Sequence after = UINT64_MAX;
+      Timestamp since;
+    };
+    Young young, younger;          ///< the second is at most half of `lag_grace` old while anything comes
   };
   Paced& at(OriginIndex origin);
   /// A report on the origin is due: at once, where enough came for one, or with what comes in the next moment.
@@ -68,6 +74,9 @@ class Pacing {
   [[nodiscard]] std::vector<Slot> owing() const;
   /// How far somebody who has come up to `watermark` lets the publisher go; no limit where it is passed.
   [[nodiscard]] Sequence limit(OriginIndex origin, Sequence watermark, Timestamp now) const;
+  /// True if the message is surely younger than `lag_grace`, which needs no look at it; false says nothing.
+  [[nodiscard]] bool is_young(OriginIndex origin, Sequence sequence, Timestamp now) const;
+  void note_young(Paced& paced, OriginIndex origin, Timestamp now) const;
   /// How old a message may get while its publisher waits for those who lack it.
   [[nodiscard]] Duration grace(const StoredMessage& message) const;
   /// Of what we published, how far the furthest of those that we feed lets us go; no limit where it stands still or has all.

@@ -124,7 +124,7 @@ std::vector<Arrival> Tree::Impl::parts_of(const Whole& whole) const {
   if (!whole.about.in_parts()) return arrivals;
   for (const SequenceRange& held : tree::common(core.store.held(whole.parts_origin), whole.about.range())) {
     for (Sequence sequence = held.first; sequence <= held.last; ++sequence) {
-      arrivals.push_back(*core.store.arrival_of({core.seen[whole.parts_origin].instance, sequence}));
+      arrivals.push_back(*core.store.arrival_of(whole.parts_origin, sequence));
     }
   }
   return arrivals;
@@ -134,7 +134,7 @@ void Tree::Impl::complete_if_all_here(const std::shared_ptr<Whole>& whole, Times
   if (whole->state != Whole::State::partial || whole->parts_here < whole->about.parts()) return;
   tree::take(core.assembling, whole->origin, {whole->sequence, whole->sequence});
   if (tree::take(core.fetching, whole->origin, {whole->sequence, whole->sequence})) pacing_.progressed(whole->origin, now);
-  const Arrival arrival = *core.store.arrival_of({core.seen[whole->origin].instance, whole->sequence});
+  const Arrival arrival = *core.store.arrival_of(whole->origin, whole->sequence);
   if (!assemblies_.finish(*whole)) {
     for (const Arrival part : parts_of(*whole)) core.store.drop(part);
     core.store.drop(arrival);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <span>
 #include <utility>
 
 #include "impl.hpp"
@@ -74,24 +75,18 @@ void Tree::Impl::on_ihave(Slot from, const frame::IHave& ihave, Timestamp now) {
 void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex origin, SequenceRange range, Timestamp now) {
   const InstanceId instance = core.seen[origin].instance;
   core.seen.heard_of(origin, range.last, now);
+  if (range.first == range.last && core.seen.contains(origin, range.first)) {  // most are of this kind
+    if (core.store.arrival_of(origin, range.first)) note_announced(from, ihave, origin, range, {&range, 1}, now);
+    return;
+  }
   std::uint64_t unknown = 0;
   const auto lacking = core.seen.missing_in(origin, range, kTimedMax + 1);
   for (const SequenceRange& part : lacking) unknown += part.last - part.first + 1;
 
   const std::uint64_t length = range.last - range.first + 1;
-  std::vector<MessageId> recalled;
   if (length <= kMarkedMax && unknown < length) {
-    for (const SequenceRange& held : tree::common(core.store.held(origin), range)) {
-      core.each_held(origin, held, [&](Arrival arrival, StoredMessage& message) {
-        if (!tree::covers(range, message.range())) return true;
-        core.mark_known(message, arrival, from);
-        if (message.is_part() && (message.sent & tree::bit(from)) != 0) recalled.push_back(message.id);
-        shape->on_late_announcement(from, message, ihave.round, now);
-        return true;
-      });
-    }
+    note_announced(from, ihave, origin, range, tree::common(core.store.held(origin), range), now);
   }
-  if (!recalled.empty()) core.out.push(tree::Recall{core.links[from].peer, std::move(recalled)});
   if (unknown == 0) return;
   losses_.hole(origin, now);
   if (unknown > kTimedMax) {
@@ -107,6 +102,21 @@ void Tree::Impl::on_announced(Slot from, const frame::IHave& ihave, OriginIndex 
       break;
     }
   }
+}
+
+void Tree::Impl::note_announced(Slot from, const frame::IHave& ihave, OriginIndex origin, SequenceRange range,
+                                std::span<const SequenceRange> held, Timestamp now) {
+  std::vector<MessageId> recalled;
+  for (const SequenceRange& part : held) {
+    core.each_held(origin, part, [&](Arrival arrival, StoredMessage& message) {
+      if (!tree::covers(range, message.range())) return true;
+      core.mark_known(message, arrival, from);
+      if (message.is_part() && (message.sent & tree::bit(from)) != 0) recalled.push_back(message.id);
+      shape->on_late_announcement(from, message, ihave.round, now);
+      return true;
+    });
+  }
+  if (!recalled.empty()) core.out.push(tree::Recall{core.links[from].peer, std::move(recalled)});
 }
 
 tree::Slot Tree::Impl::next_target(const MessageId& id, MissingSet::Entry& entry, const std::map<Slot, std::size_t>& asked) {

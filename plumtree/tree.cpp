@@ -476,7 +476,7 @@ std::vector<MessageId> Tree::Impl::held_ids(bool own) const {
 }
 
 std::optional<HeldMessage> Tree::Impl::held(const MessageId& id) const {
-  const StoredMessage* message = core.store.find(id);
+  const StoredMessage* message = core.stored(id);
   if (message == nullptr) return std::nullopt;
   const tree::Whole* whole = message->whole.get();
   Bytes payload = message->payload;
@@ -495,7 +495,7 @@ PathInfo Tree::Impl::path(const MessageId& id) const {
   const auto origin = core.seen.find(id.origin);
   if (!origin) return path;
   path.delivered = core.is_delivered(*origin, id.sequence);
-  const StoredMessage* message = core.store.find(id);
+  const StoredMessage* message = core.stored(id);
   if (message == nullptr) {
     if (core.seen.contains(*origin, id.sequence)) path.state = PathInfo::State::seen;
     return path;

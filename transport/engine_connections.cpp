@@ -10,6 +10,9 @@
 
 namespace plumvine {
 
+/// Bytes that a ping may go along with: more of them would make the round trip look long.
+constexpr std::size_t kPingAlongMax = 512;
+
 Connection* Engine::Impl::find(ConnId id) {
   const auto it = conns_.find(id);
   return it == conns_.end() ? nullptr : it->second.get();
@@ -275,12 +278,21 @@ void Engine::Impl::add_counts(QueueStats& sum, const SendQueue& queue) {
 
 void Engine::Impl::put_control(Connection& conn, const Frame& frame) { put(conn, wire::encode(frame), Lane::control); }
 
+/// What goes out anyway takes along a ping that is due soon.
+void Engine::Impl::ping_along(Connection& conn) {
+  const auto ping = conn.link->ping_along(now_, wall_us_);
+  if (!ping) return;
+  put_control(conn, *ping);
+  set_timer(conn);
+}
+
 void Engine::Impl::flush(Transport& transport) {
   std::vector<ConnId> dirty = std::move(dirty_conns_);
   dirty_conns_.clear();
   for (ConnId id : dirty) {
     Connection* conn = find(id);
     if (!conn) continue;
+    if (conn->connected && conn->link && conn->queue.bytes() <= kPingAlongMax) ping_along(*conn);
     conn->dirty = false;
     if (!conn->connected) continue;
     after_flush(*conn, conn->queue.flush(transport, id));

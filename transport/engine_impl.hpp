@@ -273,6 +273,7 @@ class Engine::Impl {
   void bury_counts(const Connection& conn);
   static void add_counts(QueueStats& sum, const SendQueue& queue);
   void put_control(Connection& conn, const Frame& frame);
+  void ping_along(Connection& conn);
   void after_flush(Connection& conn, std::size_t written);
   void give_credit(Connection& conn);
   [[nodiscard]] std::int64_t full_credit() const;

@@ -84,6 +84,11 @@ std::optional<frame::Ping> Link::next_ping(Timestamp now, std::int64_t wall_us) 
   return std::nullopt;
 }
 
+std::optional<frame::Ping> Link::ping_along(Timestamp now, std::int64_t wall_us) {
+  if (state_ != LinkState::up || ping_at_ == kNever || ping_at_ - now > ping_interval() / 2) return std::nullopt;
+  return ping(now, wall_us);
+}
+
 frame::Ping Link::ping(Timestamp now, std::int64_t wall_us, Duration earlier) {
   const bool other_turn = clock_.full() && std::exchange(takes_turns_, false);
   ping_at_ = now + ping_interval() * (other_turn ? 2 : 1) - earlier;

@@ -55,6 +55,8 @@ class Link {
   [[nodiscard]] bool is_idle(Timestamp now) const;
   /// The next ping, or none yet. Call it when `deadline()` has come while the link is up.
   std::optional<frame::Ping> next_ping(Timestamp now, std::int64_t wall_us);
+  /// The next ping before its time, where it is due within half of `ping_interval`: it goes along with frames that are small, so that both ends are woken once.
+  std::optional<frame::Ping> ping_along(Timestamp now, std::int64_t wall_us);
   /// A ping out of turn; the next one follows after `ping_interval` less `earlier`.
   frame::Ping ping(Timestamp now, std::int64_t wall_us, Duration earlier = Duration{0});
   /// Answers the peer's. Once round trips are well known the ends take turns: each pings in every other `ping_interval`, one interval

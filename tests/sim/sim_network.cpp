@@ -33,7 +33,7 @@ void SimNetwork::process_died(HostId host) {
   Host& dead = at(host);
   dead.process = nullptr;
   const auto sockets = std::exchange(dead.sockets, {});
-  for (const auto& [conn, where] : sockets) close_end(where.first, where.second, CloseMode::flush);
+  for (const auto& [conn, where] : sockets) close_end(where.key, where.side, CloseMode::flush);
 }
 
 void SimNetwork::set_power(HostId host, bool on) {
@@ -42,12 +42,12 @@ void SimNetwork::set_power(HostId host, bool on) {
     // Its kernel forgets everything; the far ends find out when they next send something and it is back.
     machine.process = nullptr;
     for (const auto& [conn, where] : std::exchange(machine.sockets, {})) {
-      if (Connection* c = find(where.first)) {
-        c->ends[where.second] = {.host = host};
-        c->pipes[where.second] = {};
-        c->pipes[where.second].fin_sent = true;
+      if (Connection* c = find(where.key)) {
+        c->ends[where.side] = {.host = host};
+        c->pipes[where.side] = {};
+        c->pipes[where.side].fin_sent = true;
       }
-      erase_if_done(where.first);
+      erase_if_done(where.key);
     }
   }
   machine.powered = on;
@@ -111,18 +111,14 @@ SimNetwork::Connection* SimNetwork::find(Key key) {
 }
 
 SimNetwork::Connection* SimNetwork::find(HostId host, ConnId conn, int& side) {
-  auto it = at(host).sockets.find(conn);
+  const auto it = at(host).sockets.find(conn);
   if (it == at(host).sockets.end()) return nullptr;
-  side = it->second.second;
-  return find(it->second.first);
+  side = it->second.side;
+  return it->second.connection;
 }
 
 const SimNetwork::Connection* SimNetwork::find(HostId host, ConnId conn, int& side) const {
-  auto it = at(host).sockets.find(conn);
-  if (it == at(host).sockets.end()) return nullptr;
-  side = it->second.second;
-  auto found = connections_.find(it->second.first);
-  return found == connections_.end() ? nullptr : &found->second;
+  return const_cast<SimNetwork*>(this)->find(host, conn, side);
 }
 
 std::size_t SimNetwork::partial(std::size_t size) {
@@ -168,7 +164,7 @@ void SimNetwork::dial(HostId from, ConnId conn, const Endpoint& to) {
   const Key key = ++next_key_;
   Connection& c = connections_[key];
   c.ends[0] = {.host = from, .id = conn, .open = true};
-  at(from).sockets[conn] = {key, 0};
+  at(from).sockets[conn] = {key, 0, &c};
   auto it = by_address_.find(to);
   if (it == by_address_.end()) {  // an address that nobody has: no answer at all
     c.ends[1].host = from;
@@ -210,7 +206,7 @@ void SimNetwork::try_dial(Key key, Duration pause, Duration waited) {
     End& end = there->ends[1];
     end.open = true;
     end.id = host.process->accepted(at(from).address);
-    host.sockets[end.id] = {key, 1};
+    host.sockets[end.id] = {key, 1, there};
     const Duration back = travel(to, from);
     there->pipes[1].last_arrival = time_.now() + back;
     time_.after(back, [this, key] { establish(key); });
@@ -266,23 +262,25 @@ std::size_t SimNetwork::write(HostId host, ConnId conn, std::span<const Bytes> b
     left -= n;
   }
   counters_.stream_bytes += taken;
-  const Key key = at(host).sockets[conn].first;
+  const Key key = at(host).sockets[conn].key;
   if (taken < total) {
     c->ends[side].wants_write = true;
     // Only a random part was taken although there was room: room is there again at once.
     if (used + taken < limits_.send_buffer) time_.after(50us, [this, key, side] { on_acknowledged(key, side, 0); });
   }
-  pump(key, side);
+  pump(*c, key, side);
   return taken;
 }
 
 void SimNetwork::pump(Key key, int side) {
-  Connection* c = find(key);
-  if (!c) return;
-  Pipe& pipe = c->pipes[side];
-  End& far = c->ends[1 - side];
-  const HostId from = c->ends[side].host;
-  if (pipe.retry_pending) return;
+  if (Connection* c = find(key)) pump(*c, key, side);
+}
+
+void SimNetwork::pump(Connection& c, Key key, int side) {
+  Pipe& pipe = c.pipes[side];
+  End& far = c.ends[1 - side];
+  const HostId from = c.ends[side].host;
+  if (pipe.retry_pending || pipe.coming_back) return;
   while (!pipe.unsent.empty() || (pipe.fin_wanted && !pipe.fin_sent)) {
     if (!reaches(from, far.host)) {
       pipe.retry = std::clamp(pipe.retry * 2, kRetryMin, kRetryMax);
@@ -302,35 +300,32 @@ void SimNetwork::pump(Key key, int side) {
     const std::size_t held = pipe.in_flight + far.received_bytes;
     if (held >= limits_.receive_buffer) return;  // the window is shut; reading opens it
     const std::size_t room = std::min(kSegment, limits_.receive_buffer - held);
-    std::vector<Bytes> segment;
-    segment.reserve(pipe.unsent.size());
     std::size_t size = 0;
     while (!pipe.unsent.empty() && size < room) {
       Bytes& front = pipe.unsent.front();
       const std::size_t n = std::min(front.size(), room - size);
-      segment.push_back(front.slice(0, n));
       size += n;
       if (n == front.size()) {
+        pipe.flying.push_back(std::move(front));
         pipe.unsent.pop_front();
       } else {
+        pipe.flying.push_back(front.slice(0, n));
         front = front.slice(n);
       }
+      if (tap_) tap_->stream(key, side == 0, from, far.host, pipe.flying.back().view());
     }
     pipe.unsent_bytes -= size;
     pipe.in_flight += size;
-    send_segment(key, side, std::move(segment), size);
+    pipe.under_way += size;
+    send_segment(c, key, side, size);
   }
 }
 
-void SimNetwork::send_segment(Key key, int side, std::vector<Bytes> segment, std::size_t size) {
-  Connection& c = *find(key);
+void SimNetwork::send_segment(Connection& c, Key key, int side, std::size_t size) {
   Pipe& pipe = c.pipes[side];
   const HostId from = c.ends[side].host;
   const HostId to = c.ends[1 - side].host;
   const PathQuality& quality = path(from, to);
-  if (tap_) {
-    for (const Bytes& part : segment) tap_->stream(key, side == 0, from, to, part.view());
-  }
   const Timestamp start = std::max(time_.now(), pipe.line_free);
   const Duration sending{quality.bandwidth == 0
                              ? 0
@@ -341,35 +336,54 @@ void SimNetwork::send_segment(Key key, int side, std::vector<Bytes> segment, std
     arrival = arrival + (quality.resend > Duration{0} ? quality.resend : std::max(kRetryMin, quality.delay * 3));
   }
   pipe.last_arrival = std::max(arrival, pipe.last_arrival);
-  time_.at(pipe.last_arrival,
-           [this, key, side, parts = std::move(segment), size] { on_segment(key, side, parts, size); });
+  time_.at(pipe.last_arrival, [this, part = Part{key, side, size}] { on_segment(part); });
 }
 
-void SimNetwork::on_segment(Key key, int side, const std::vector<Bytes>& segment, std::size_t size) {
+void SimNetwork::on_segment(Part part) {
+  const Key key = part.key();
+  const int side = part.side();
   Connection* c = find(key);
   if (!c) return;
   End& far = c->ends[1 - side];
   Pipe& pipe = c->pipes[side];
   const HostId from = c->ends[side].host;
-  if (!reaches(from, far.host)) {  // was under way when the path was cut: sent again later, ahead of the rest
-    pipe.unsent.insert(pipe.unsent.begin(), segment.begin(), segment.end());
-    pipe.unsent_bytes += size;
-    pipe.in_flight -= size;
-    return pump(key, side);
-  }
+  if (part.size() > pipe.under_way) return;  // its machine lost power: nobody sends it again
+  pipe.under_way -= part.size();
+  if (pipe.coming_back || !reaches(from, far.host)) return send_again(*c, part);
   trace_.mix(static_cast<std::uint64_t>(Event::segment));
   trace_.mix(time_.now());
   trace_.mix(key << 1 | static_cast<std::uint64_t>(side));
-  for (const Bytes& part : segment) trace_.mix(part.view());
-  if (!far.open) {  // nobody there any more
-    pipe.in_flight -= size;
+  const bool open = far.open;
+  for (std::size_t left = part.size(); left > 0; pipe.flying.pop_front()) {
+    Bytes& front = pipe.flying.front();
+    trace_.mix(front.view());
+    left -= front.size();
+    if (open) far.received.push_back(std::move(front));
+  }
+  if (!open) {  // nobody there any more
+    pipe.in_flight -= part.size();
     send_reset(key, 1 - side);
     return;
   }
-  for (const Bytes& part : segment) far.received.push_back(part);
-  far.received_bytes += size;
+  far.received_bytes += part.size();
   if (at(far.host).process) at(far.host).process->readable(far.id);
-  time_.after(travel(far.host, from), [this, key, side, size] { on_acknowledged(key, side, size); });
+  time_.after(travel(far.host, from), [this, part] { on_acknowledged(part.key(), part.side(), part.size()); });
+}
+
+/// What was under way when the path was cut, and all that was sent behind it, goes out again ahead of the rest, in order: nothing before the
+/// last of it is back.
+void SimNetwork::send_again(Connection& c, Part part) {
+  Pipe& pipe = c.pipes[part.side()];
+  for (std::size_t left = part.size(); left > 0; pipe.flying.pop_front()) {
+    left -= pipe.flying.front().size();
+    pipe.unsent.insert(pipe.unsent.begin() + pipe.came_back++, std::move(pipe.flying.front()));
+  }
+  pipe.unsent_bytes += part.size();
+  pipe.in_flight -= part.size();
+  pipe.coming_back = pipe.under_way > 0;
+  if (pipe.coming_back) return;
+  pipe.came_back = 0;
+  pump(c, part.key(), part.side());
 }
 
 void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
@@ -379,9 +393,8 @@ void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
   pipe.in_flight -= std::min(size, pipe.in_flight);
   pipe.arrived += size;
   End& near = c->ends[side];
-  pump(key, side);
-  c = find(key);
-  if (!c || !near.open) return;
+  pump(*c, key, side);
+  if (!near.open) return;
   const bool room = near.wants_write && pipe.unsent_bytes + pipe.in_flight + pipe.batch_bytes < limits_.send_buffer;
   if (!room && !(near.wants_arrived && pipe.batches == 0)) return;
   near.wants_write = near.wants_arrived = false;
@@ -391,9 +404,10 @@ void SimNetwork::on_acknowledged(Key key, int side, std::size_t size) {
 // --- batches beside a stream ---
 
 std::optional<std::size_t> SimNetwork::batch_room(HostId host, ConnId conn, std::uint64_t after) {
+  if (!limits_.batches) return std::nullopt;
   int side = 0;
   Connection* c = find(host, conn, side);
-  if (!limits_.batches || !c || !c->established || !c->ends[side].open || c->ends[side].reset || c->pipes[side].arrived < after)
+  if (!c || !c->established || !c->ends[side].open || c->ends[side].reset || c->pipes[side].arrived < after)
     return std::nullopt;
   const Pipe& pipe = c->pipes[side];
   if (pipe.unsent_bytes + pipe.in_flight + pipe.batch_bytes < limits_.send_buffer) return kBatchMax;
@@ -416,7 +430,7 @@ void SimNetwork::write_batch(HostId host, ConnId conn, std::span<const Bytes> ba
   const PathQuality& quality = path(c->ends[side].host, c->ends[1 - side].host);
   const std::uint64_t sending = quality.bandwidth == 0 ? 0 : whole.size() * 1'000'000'000ULL / quality.bandwidth;
   pipe.line_free = std::max(time_.now(), pipe.line_free) + Duration{static_cast<std::int64_t>(sending)};
-  send_batch(at(host).sockets[conn].first, side, whole, pipe.line_free - time_.now());
+  send_batch(at(host).sockets[conn].key, side, whole, pipe.line_free - time_.now());
 }
 
 bool SimNetwork::batches_arrived(HostId host, ConnId conn) {
@@ -479,7 +493,7 @@ void SimNetwork::send_end(Key key, int side) {
     Connection* there = find(key);
     if (!there) return;
     End& far = there->ends[1 - side];
-    if (!reaches(there->ends[side].host, far.host)) {  // lost on the way, sent again
+    if (!reaches(there->ends[side].host, far.host) || there->pipes[side].behind()) {  // it or something before it was lost: sent again
       there->pipes[side].fin_sent = false;
       return pump(key, side);
     }
@@ -511,8 +525,7 @@ void SimNetwork::on_reset(Key key, int side) {
   trace_.mix(time_.now());
   end.reset = true;
   Pipe& pipe = c->pipes[side];
-  pipe.unsent.clear();
-  pipe.unsent_bytes = 0;
+  pipe.drop_unsent();
   pipe.batches = pipe.batch_bytes = 0;
   pipe.fin_wanted = pipe.fin_sent = true;
   if (end.open && at(end.host).process) at(end.host).process->readable(end.id);
@@ -522,9 +535,9 @@ void SimNetwork::on_reset(Key key, int side) {
 void SimNetwork::close(HostId host, ConnId conn, CloseMode mode) {
   auto it = at(host).sockets.find(conn);
   if (it == at(host).sockets.end()) return;
-  const auto [key, side] = it->second;
+  const Socket socket = it->second;
   at(host).sockets.erase(it);
-  close_end(key, side, mode);
+  close_end(socket.key, socket.side, mode);
 }
 
 void SimNetwork::close_end(Key key, int side, CloseMode mode) {
@@ -539,8 +552,7 @@ void SimNetwork::close_end(Key key, int side, CloseMode mode) {
   end.received_bytes = 0;
   if (!c->established) return;  // a dial under way notices by itself
   if (rude && !end.reset) {
-    pipe.unsent.clear();
-    pipe.unsent_bytes = 0;
+    pipe.drop_unsent();
     pipe.batches = pipe.batch_bytes = 0;
     pipe.fin_wanted = pipe.fin_sent = true;
     send_reset(key, side);
@@ -585,7 +597,7 @@ std::size_t SimNetwork::read(HostId host, ConnId conn, std::span<std::byte> into
   const bool was_shut = end.received_bytes + c->pipes[1 - side].in_flight >= limits_.receive_buffer;
   end.received_bytes -= done;
   if (was_shut && done > 0) {
-    const Key key = at(host).sockets[conn].first;
+    const Key key = at(host).sockets[conn].key;
     time_.after(travel(host, c->ends[1 - side].host), [this, key, far = 1 - side] { pump(key, far); });
   }
   return done;

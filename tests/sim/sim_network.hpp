@@ -136,12 +136,19 @@ class SimNetwork {
   void set_tap(Tap* tap) noexcept { tap_ = tap; }
 
  private:
+  struct Connection;
+  /// An end that a process holds: while there is one its connection is not erased.
+  struct Socket {
+    std::uint64_t key = 0;
+    int side = 0;
+    Connection* connection = nullptr;
+  };
   struct Host {
     Endpoint address;
     KernelEvents* process = nullptr;
     bool powered = true;
     std::uint32_t group = 0;
-    FlatMap<ConnId, std::pair<std::uint64_t, int>> sockets;  ///< the process's name of a connection end
+    FlatMap<ConnId, Socket> sockets;                         ///< by the process's name of a connection end
     std::vector<std::optional<PathQuality>> paths;           ///< by the host they lead to
   };
   /// One end of a connection, as the kernel there sees it.
@@ -159,8 +166,12 @@ class SimNetwork {
   /// One direction of a connection, from `ends[i]` to `ends[1 - i]`.
   struct Pipe {
     std::deque<Bytes> unsent;
+    std::deque<Bytes> flying;       ///< what is under way, in order
     std::size_t unsent_bytes = 0;
     std::size_t in_flight = 0;      ///< sent and not acknowledged
+    std::size_t under_way = 0;      ///< sent and not arrived
+    bool coming_back = false;       ///< the path was cut under it: all that is under way is sent again
+    std::ptrdiff_t came_back = 0;   ///< pieces at the front of `unsent` that were under way
     std::uint64_t arrived = 0;      ///< bytes that are acknowledged
     std::size_t batches = 0;        ///< on their way, or not acknowledged
     std::size_t batch_bytes = 0;
@@ -169,6 +180,13 @@ class SimNetwork {
     Timestamp last_arrival;         ///< streams do not overtake themselves
     Duration retry{0};              ///< current pause before trying a cut path again
     bool retry_pending = false;
+    /// Bytes that the far end does not have.
+    [[nodiscard]] bool behind() const { return under_way > 0 || !unsent.empty(); }
+    void drop_unsent() {
+      unsent.clear();
+      unsent_bytes = 0;
+      came_back = 0;
+    }
   };
   struct Connection {
     End ends[2];                    ///< 0 dialled
@@ -176,6 +194,17 @@ class SimNetwork {
     bool established = false;
   };
   using Key = std::uint64_t;
+  /// Bytes of one pipe that are under way together, in one word: an action that holds it needs no memory of its own.
+  class Part {
+   public:
+    Part(Key key, int side, std::size_t size) : word_(key << 18 | static_cast<std::uint64_t>(side) << 17 | size) {}
+    [[nodiscard]] Key key() const noexcept { return word_ >> 18; }
+    [[nodiscard]] int side() const noexcept { return static_cast<int>(word_ >> 17 & 1); }
+    [[nodiscard]] std::size_t size() const noexcept { return word_ & ((1U << 17) - 1); }
+
+   private:
+    std::uint64_t word_;  ///< sizes are at most those of a segment, 64 KiB
+  };
 
   Host& at(HostId host) { return hosts_[static_cast<std::size_t>(host)]; }
   const Host& at(HostId host) const { return hosts_[static_cast<std::size_t>(host)]; }
@@ -190,9 +219,11 @@ class SimNetwork {
   void fail_dial(Key key, const Error& why);
   void establish(Key key);
   void pump(Key key, int side);
-  void send_segment(Key key, int side, std::vector<Bytes> segment, std::size_t size);
+  void pump(Connection& c, Key key, int side);
+  void send_segment(Connection& c, Key key, int side, std::size_t size);
   void send_end(Key key, int side);
-  void on_segment(Key key, int side, const std::vector<Bytes>& segment, std::size_t size);
+  void on_segment(Part part);
+  void send_again(Connection& c, Part part);
   void on_acknowledged(Key key, int side, std::size_t size);
   void send_batch(Key key, int side, const Bytes& batch, Duration line);
   void on_batch(Key key, int side, const Bytes& batch);

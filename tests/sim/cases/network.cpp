@@ -245,6 +245,29 @@ TEST_CASE("a cut swallows bytes silently and gives them back when it heals", "[s
   CHECK(net.b.recorder.packets.empty());
 }
 
+TEST_CASE("a stream stays in order when its path is cut while several segments and its end are under way", "[sim]") {
+  // The path heals before the second segment, before the end of the stream, or when all that was under way is back.
+  const Duration cut_for = GENERATE(Duration{8ms}, Duration{22ms}, Duration{1s});
+  CAPTURE(to_seconds(cut_for));
+  Pair net;
+  net.network.set_limits({.partial_io = 0});
+  net.network.set_default_path({.delay = 10ms, .jitter = 0ms, .bandwidth = 10'000'000});
+  net.a.transport->dial(kDialled, net.address(net.b));
+  net.time.run_for(1s);
+  const std::string sent = pattern(200'000);  // four segments, 6.5 ms each
+  REQUIRE(net.write(net.a, kDialled, sent) == sent.size());
+  net.a.transport->close(kDialled, CloseMode::flush);
+  net.time.run_for(12ms);
+  net.network.partition({{net.a.host}, {net.b.host}});
+  net.time.run_for(cut_for);
+  net.network.heal();
+  net.time.run_for(60s);
+  const std::string& read = net.b.recorder.read[kAccepted];
+  CHECK(read.size() == sent.size());
+  CHECK(std::equal(read.begin(), read.end(), sent.begin(), sent.end()));
+  CHECK(net.b.recorder.saw("closed: end of stream 2"));
+}
+
 TEST_CASE("a killed process ends its streams, and what it had written still arrives", "[sim]") {
   Pair net;
   net.network.set_limits({.partial_io = 0});

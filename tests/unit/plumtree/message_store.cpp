@@ -27,7 +27,7 @@ TEST_CASE("a payload is held once for both tiers", "[store]") {
   CHECK(store.cache_messages() == 2);
   CHECK(store.cache_bytes() == 20);
   CHECK(store.cache_evictions()[CacheEviction::count] == 3);
-  CHECK(store.find({InstanceId{1}, 1}) != nullptr);
+  CHECK(store.find(1, 1) != nullptr);
 }
 
 TEST_CASE("lower bounds hold at once", "[store]") {
@@ -39,8 +39,8 @@ TEST_CASE("lower bounds hold at once", "[store]") {
   store.enforce();
   CHECK(store.cache_messages() == 2);
   CHECK(store.messages() == 4);
-  CHECK(store.find({InstanceId{1}, 2}) == nullptr);
-  CHECK(store.find({InstanceId{1}, 3}) != nullptr);
+  CHECK(store.find(1, 2) == nullptr);
+  CHECK(store.find(1, 3) != nullptr);
 }
 
 TEST_CASE("the cache is bounded in bytes", "[store]") {
@@ -87,7 +87,7 @@ TEST_CASE("the store is bounded in bytes and messages, in order of arrival", "[s
   MessageStore store(config);
   for (const Sequence s : std::initializer_list<Sequence>{5, 1, 2, 3, 4}) store.put(message(s));
   CHECK(store.messages() == 4);
-  CHECK(store.find({InstanceId{1}, 5}) == nullptr);
+  CHECK(store.find(1, 5) == nullptr);
   store.put(message(6, 85));
   CHECK(store.bytes() == 95);
   CHECK(store.held(1).list() == std::vector<SequenceRange>{{4, 4}, {6, 6}});
@@ -105,8 +105,8 @@ TEST_CASE("memory of a burst is given back when the burst has aged", "[store]") 
   store.expire(Timestamp{} + minutes{5});
   CHECK(store.capacity() <= 64);
   for (Sequence s = 10'001; s <= 10'003; ++s) {
-    REQUIRE(store.find({InstanceId{1}, s}) != nullptr);
-    CHECK(store.find({InstanceId{1}, s})->id.sequence == s);
+    REQUIRE(store.find(1, s) != nullptr);
+    CHECK(store.find(1, s)->id.sequence == s);
     CHECK(store.at(s)->id.sequence == s);
   }
   store.put(message(10'004, 10, Timestamp{} + minutes{5}));
@@ -124,7 +124,7 @@ TEST_CASE("arrival numbers name a message until it is evicted", "[store]") {
   }
   CHECK(store.at(900) == nullptr);
   CHECK(store.at(901)->id.sequence == 901);
-  CHECK(store.arrival_of({InstanceId{1}, 1000}) == 1000);
+  CHECK(store.arrival_of(1, 1000) == 1000);
   CHECK(store.at(1001) == nullptr);
   CHECK(store.mean_bytes() == 10);
 }
@@ -175,7 +175,7 @@ TEST_CASE("with any mix of retentions the counts are those of what is there", "[
         by_topic[m.agreed].first += m.payload.size();
         ++by_topic[m.agreed].second;
         held[m.origin].add(id.sequence);
-        const auto arrival = store.arrival_of(id);
+        const auto arrival = store.arrival_of(m.origin, id.sequence);
         REQUIRE(arrival);
         CHECK(store.at(*arrival)->id == id);
       }
@@ -197,6 +197,38 @@ TEST_CASE("with any mix of retentions the counts are those of what is there", "[
     CHECK(store.first() == store.end());
     CHECK(store.next_expiry() == kNever);
   }
+}
+
+TEST_CASE("places find what was added and not removed, in whatever order that was", "[store]") {
+  Rng rng{11};
+  Places places;
+  std::map<Sequence, std::pair<SequenceRange, Arrival>> there;  // by the first sequence
+  const auto expected = [&](Sequence sequence) -> std::optional<Arrival> {
+    const auto next = there.upper_bound(sequence);
+    if (next == there.begin()) return std::nullopt;
+    const auto& [range, arrival] = std::prev(next)->second;
+    return range.last >= sequence ? std::optional{arrival} : std::nullopt;
+  };
+  std::size_t found = 0;
+  for (Arrival arrival = 1; arrival <= 4000; ++arrival) {
+    const Sequence first = 1 + rng.below(300);
+    const SequenceRange range{first, first + (rng.chance(0.3) ? rng.below(9) : 0)};
+    bool free = true;
+    for (Sequence s = range.first; s <= range.last; ++s) free = free && !expected(s);
+    if (free) {
+      places.add(range, arrival);
+      there[first] = {range, arrival};
+    } else if (const auto it = there.upper_bound(first); it != there.begin()) {
+      places.remove(std::prev(it)->second.first);
+      there.erase(std::prev(it));
+    }
+    for (int i = 0; i < 8; ++i) {
+      const Sequence asked = rng.below(320);
+      found += expected(asked).has_value();
+      REQUIRE(places.find(asked) == expected(asked));
+    }
+  }
+  CHECK(found > 1000);
 }
 
 namespace {
@@ -223,17 +255,17 @@ TEST_CASE("a run counts as its messages, and leaves the store as one and the cac
   CHECK(store.cache_evictions()[CacheEviction::count] == 2);
   CHECK(store.bytes() == 90);
   CHECK(store.held(1).front() == SequenceRange{1, 9});
-  for (Sequence s = 1; s <= 9; ++s) CHECK(store.find({InstanceId{1}, s})->range().first == (s < 5 ? 1 : s == 5 ? 5 : 6));
-  CHECK(store.find({InstanceId{1}, 10}) == nullptr);
-  CHECK(store.find({InstanceId{2}, 1}) == nullptr);
+  for (Sequence s = 1; s <= 9; ++s) CHECK(store.find(1, s)->range().first == (s < 5 ? 1 : s == 5 ? 5 : 6));
+  CHECK(store.find(1, 10) == nullptr);
+  CHECK(store.find(2, 1) == nullptr);
   store.put(run(10, 3));
   CHECK(evicted == std::vector<SequenceRange>{{1, 4}});
   CHECK(store.messages() == 8);
-  CHECK(store.find({InstanceId{1}, 4}) == nullptr);
+  CHECK(store.find(1, 4) == nullptr);
   CHECK(store.floor_of(1, 12) == 4);
-  store.drop(*store.arrival_of({InstanceId{1}, 7}));
-  CHECK(store.find({InstanceId{1}, 6}) == nullptr);
-  CHECK(store.find({InstanceId{1}, 5}) != nullptr);
+  store.drop(*store.arrival_of(1, 7));
+  CHECK(store.find(1, 6) == nullptr);
+  CHECK(store.find(1, 5) != nullptr);
   CHECK(store.messages() == 4);
   // What alone is above the store's bounds stays.
   store.put(run(20, 50));
@@ -272,11 +304,11 @@ TEST_CASE("the cache's counts are right whatever leaves it, runs of several size
       next = m.range().last + 1;
       store.put(std::move(m));
       if (rng.chance(0.1)) {
-        if (const auto arrival = store.arrival_of({InstanceId{1}, 1 + rng.below(next - 1)})) store.drop(*arrival);
+        if (const auto arrival = store.arrival_of(1, 1 + rng.below(next - 1))) store.drop(*arrival);
       }
       std::uint64_t messages = 0, bytes = 0;
       for (Sequence s = next; s-- > 1 && messages < store.cache_messages();) {
-        if (store.find({InstanceId{1}, s}) == nullptr) continue;
+        if (store.find(1, s) == nullptr) continue;
         ++messages;
         bytes += sizes[s];
       }

@@ -223,6 +223,21 @@ TEST_CASE("the ends of a link ping in turn", "[link]") {
   CHECK(accepted.is_idle(at(130s)));
 }
 
+TEST_CASE("a ping that is due soon goes along with other frames", "[link]") {
+  LinkParts parts{1s, 5s};
+  Link link = parts.make(true);
+  CHECK_FALSE(link.ping_along(at(0s), 0));  // no link yet
+  link.go_up(PeerId{1}, at(0s));
+  static_cast<void>(link.ping(at(0s), 0));
+  CHECK_FALSE(link.ping_along(at(499ms), 0));
+  const auto ping = link.ping_along(at(500ms), 0);
+  REQUIRE(ping);
+  CHECK(ping->nonce == 2);
+  // It took the place of the next one.
+  CHECK_FALSE(link.next_ping(at(1s), 0));
+  CHECK(link.next_ping(at(1500ms), 0));
+}
+
 TEST_CASE("a silent link is looked at when its idle timeout ends", "[link]") {
   LinkParts parts{10s, 31s};
   Link link = parts.make(true);
