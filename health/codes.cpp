@@ -51,6 +51,9 @@ constexpr std::array kCodes{
          "run the doctor again in a few seconds, when membership has judged; look at that process and at its machine's load meanwhile"},
     Code{"PV2016", unhealthy, "membership", "nothing is heard from any other member any more: this host is cut off, or all others are gone",
          "check this host's network: interface, cable, addresses, firewall; plumvine reachability at another member says what reaches it"},
+    Code{"PV2017", unhealthy, "membership", "others are heard, but nobody answers this member: what this host sends is lost",
+         "check what this host may send: firewall rules for output, routes, the way back at the others; plumvine reachability at another "
+         "member says what reaches it"},
     Code{"PV2101", degraded, "delivery", "messages known to exist have been missing for long",
          "see plumvine lag for the origins concerned; the members that hold them may be unreachable or overloaded"},
     Code{"PV2102", degraded, "tree", "many payloads arrive more than once",

@@ -49,6 +49,7 @@ Json link_json(const LinkInfo& link) {
           {"sent_bytes", link.sent_bytes},
           {"received_bytes", link.received_bytes},
           {"last_frame_s", rounded(link.last_frame_s)},
+          {"up_s", link.state == LinkState::up ? Json(rounded(link.up_s)) : Json(nullptr)},
           {"congested", link.congested},
           {"clock_offset_ms", std::round(link.clock_offset_s * 1e6) / 1e3},
           {"graft_timeout_ms", link.graft_timeout_s > 0 ? Json(std::round(link.graft_timeout_s * 1e6) / 1e3) : Json(nullptr)},

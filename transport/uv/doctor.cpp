@@ -15,7 +15,7 @@ namespace plumvine::uv {
 namespace {
 
 /// Causes first: what stands below may follow from what stands above.
-constexpr std::array<std::string_view, 37> kOrder{
+constexpr std::array<std::string_view, 38> kOrder{
     "PV2011",                                // two processes of one name
     "PV2304", "PV2301", "PV2302", "PV2010", "PV2008",  // who cannot belong together
     "PV2306", "PV2307", "PV2308", "PV2309", "PV2310",  // who harms the others
@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 37> kOrder{
     "PV2109", "PV2203", "PV2201",            // too much work, too much memory
     "PV2106", "PV2104", "PV2107",            // settings
     "PV2007",                                // the network
-    "PV2004", "PV2016", "PV2001", "PV2009", "PV2002", "PV2006", "PV2005", "PV2015", "PV2014",  // who is cut off from whom
+    "PV2004", "PV2016", "PV2017", "PV2001", "PV2009", "PV2002", "PV2006", "PV2005", "PV2015", "PV2014",  // who is cut off from whom
     "PV2102", "PV2103", "PV2101", "PV2003",  // what users notice
     "PV2202",
 };

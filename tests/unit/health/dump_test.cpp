@@ -124,6 +124,7 @@ TEST_CASE("every established link is in exactly one of eager and lazy", "[dump]"
   auto s = cluster();
   s.links.push_back(test::link("d", PeerRole::lazy, LinkState::dialling));
   s.links[0].graft_timeout_s = 0.0125;
+  s.links[0].up_s = 61.25;
   const auto peers = nlohmann::ordered_json::parse(dump::peers_json(s));
   CHECK(peers["self"] == "a");
   CHECK(peers["eager"] == json::array({"b"}));
@@ -133,7 +134,9 @@ TEST_CASE("every established link is in exactly one of eager and lazy", "[dump]"
   CHECK(peers["unestablished"][0]["state"] == "dialling");
   const auto keys = keys_of(peers["links"][0]);
   const Keys documented{"peer",        "role",           "state",      "direction",      "rtt_ms",      "score",
-                        "queue_bytes", "queue_messages", "sent_bytes", "received_bytes", "last_frame_s"};
+                        "queue_bytes", "queue_messages", "sent_bytes", "received_bytes", "last_frame_s", "up_s"};
+  CHECK(peers["links"][0]["up_s"] == 61.25);
+  CHECK(peers["unestablished"][0]["up_s"].is_null());
   CHECK(peers["links"][0]["graft_timeout_ms"] == 12.5);
   CHECK(peers["links"][1]["graft_timeout_ms"].is_null());
   CHECK(Keys(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(documented.size())) == documented);
