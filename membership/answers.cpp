@@ -12,12 +12,14 @@ void Answers::asked(std::string_view name, Timestamp now) {
     core_.timers.set({TimerKind::answers}, now + kPatience);
   }
   ++questions_;
+  last_ = now;
   if (members_.size() < kNamedMax && std::find(members_.begin(), members_.end(), name) == members_.end()) members_.emplace_back(name);
 }
 
 void Answers::answered(Timestamp now) {
   questions_ = 0;
   members_.clear();
+  last_ = now;
   core_.timers.set({TimerKind::answers}, now + rest());
 }
 
@@ -35,7 +37,10 @@ void Answers::due(Timestamp now) {
     members_.clear();
     return;
   }
-  if (!waits()) return ask(1, now);
+  if (!waits()) {
+    if (now - last_ >= rest()) return ask(1, now);
+    return core_.timers.set({TimerKind::answers}, last_ + rest());  // it has become longer
+  }
   const bool hasty = now - first_ < kHasty;
   ask(hasty ? kAskedAtOnce : 1, now);
   core_.timers.set({TimerKind::answers}, now + (hasty ? kPause : kSlowly));
@@ -53,7 +58,8 @@ void Answers::ask(std::size_t count, Timestamp now) {
     if (sequences_.size() >= kSequencesMax) sequences_.pop_front();
     sequences_.push_back(core_.next_sequence());
     asked(record.member.name, now);
-    core_.send_with_news(record.endpoint, wire::Ping{sequences_.back(), record.member.name, self.address.view(), self.port, self.name}, table_.size());
+    // Alone: news is told so and so often, and most of these may go to nobody.
+    core_.send_alone(record.endpoint, wire::Ping{sequences_.back(), record.member.name, self.address.view(), self.port, self.name});
   }
 }
 

@@ -54,6 +54,7 @@ class Answers {
   Core& core_;
   const MemberTable& table_;
   Timestamp first_;                 ///< of the questions since the last answer
+  Timestamp last_;                  ///< question or answer
   std::uint64_t questions_ = 0;
   std::vector<std::string> members_;
   std::deque<std::uint32_t> sequences_;  ///< of our own pings, oldest first
