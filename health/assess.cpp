@@ -144,7 +144,8 @@ class Judge {
 
   /// Somebody who has none of our keys, or none.
   void security() {
-    stranger("PV2301", s_.other_key);
+    const bool keyless = s_.keys.empty() && !s_.transport.tls.on;
+    stranger(keyless ? "PV2311" : "PV2301", s_.other_key);
     stranger("PV2302", s_.in_clear);
     abuse();
     certificate();

@@ -109,6 +109,8 @@ constexpr std::array kCodes{
          "uses its name"},
     Code{"PV2310", degraded, "security", "members sign nothing while signatures are required here: what they publish is refused",
          "set sign_origins = \"sign\" at them and restart them; until then sign_origins = \"sign\" and SIGHUP at this one takes their broadcasts"},
+    Code{"PV2311", degraded, "security", "this member has no key, and what somebody sends to it is sealed",
+         "give it that cluster's key (encrypt or keyring) and restart it, or correct its seeds if it belongs to another cluster"},
     Code{"PV2901", healthy, "security", "there is no cluster label, so clusters that share an address are not kept apart by it",
          "set cluster = \"NAME\" alike on all members (Serf agents know no labels; among them a key does it)"},
     Code{"PV2902", healthy, "security", "there is no key: who reaches the port can join and read along",

@@ -361,13 +361,14 @@ HttpResponse Admin::Impl::healthz(const HttpRequest& request, std::string_view) 
 }
 
 HttpResponse Admin::Impl::config(const HttpRequest& request, std::string_view) {
-  if (wants(request, "origin")) return json(200, dump::config_origins_json(host_.config()));
-  return json(200, dump::config_json(host_.config()));
+  const Config in_force = host_.config_in_force();
+  if (wants(request, "origin")) return json(200, dump::config_origins_json(host_.config(), in_force));
+  return json(200, dump::config_json(in_force));
 }
 
 HttpResponse Admin::Impl::state(const HttpRequest&, std::string_view) {
   const auto snapshot = host_.fresh_snapshot();
-  return json(200, dump::state_json(*snapshot, judge(*snapshot), host_.config()));
+  return json(200, dump::state_json(*snapshot, judge(*snapshot), host_.config_in_force()));
 }
 
 HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view topic) {

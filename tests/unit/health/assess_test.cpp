@@ -228,12 +228,16 @@ TEST_CASE("who hears others and gets no answer from anybody cannot be heard", "[
 
 TEST_CASE("strangers without our key are shown for a minute", "[health]") {
   auto s = cluster();
+  s.keys.push_back({"k", true, 10});
   s.other_key = {"10.9.9.9:7946", 4, 59};
   s.in_clear = {"10.9.9.8:7946", 2, 1};
   CHECK(codes_of(judged(s)) == Codes{"PV2301", "PV2302"});
   CHECK(codes_of(only_component(judged(s), "security")) == Codes{"PV2301", "PV2302"});
   s.other_key.age_s = s.in_clear.age_s = 61;
   CHECK(judged(s).status == HealthStatus::healthy);
+  s.other_key.age_s = 1;
+  s.keys.clear();  // then it is we who have none
+  CHECK(codes_of(judged(s)) == Codes{"PV2311"});
 }
 
 TEST_CASE("who breaks the protocol and who accuses everybody is named, and forgotten after a while", "[health]") {

@@ -185,6 +185,14 @@ TEST_CASE("tree, lag, configuration and errors are objects of their own", "[dump
   const auto config = json::parse(dump::config_json(Config::lan("a")));
   CHECK(config["preset"] == "lan");
   CHECK(config["probe_interval"] == "1s");
+  Config told = Config::lan("a"), in_force = told;
+  in_force.bind = "[::]:7946";
+  in_force.advertise = "10.0.0.1:7946";
+  told.origins["advertise"] = "flag --advertise";
+  const auto origins = json::parse(dump::config_origins_json(told, in_force));
+  CHECK(origins["bind"] == json{{"value", "[::]:7946"}, {"origin", "chosen at start"}});
+  CHECK(origins["advertise"] == json{{"value", "10.0.0.1:7946"}, {"origin", "flag --advertise"}});
+  CHECK(origins["probe_interval"]["origin"] == "preset lan");
   CHECK(json::parse(dump::error_json("bad", "m\xff", "h"))["error"]["message"] == "m\xef\xbf\xbd");
   const auto state = json::parse(dump::state_json(s, assess(s, {}), Config::lan("a")));
   CHECK(state["members"].size() == 4);
