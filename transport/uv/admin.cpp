@@ -30,7 +30,7 @@ constexpr std::size_t kSeedsMax = 256;
 /// A history is read on when less than this waits for the client.
 constexpr std::size_t kStreamFull = std::size_t{1} << 20;
 /// Statuses that are counted by their number; any other counts as 500.
-constexpr std::array kStatuses{200, 202, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 422, 429, 431, 500, 503, 504};
+constexpr std::array kStatuses{200, 202, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 422, 429, 431, 500, 501, 503, 504, 505};
 
 using http::fail;
 using http::header;
