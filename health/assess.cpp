@@ -116,6 +116,8 @@ class Judge {
     if (!s_.name_holder.empty()) blame("PV2011", {{"name", s_.name}, {"at", s_.name_holder}});
     stranger("PV2010", s_.other_cluster);
     if (cut_off()) blame("PV2016", {{"silent_s", s_.silent_s}, {"limit_s", s_.silence_limit_s}});
+    else if (unheard())
+      blame("PV2017", {{"unanswered_s", s_.unanswered_s}, {"questions", number(s_.unanswered)}, {"members", number(s_.unanswered_members)}, {"heard_s", s_.silent_s}});
     const auto& p = report_.peer_health;
     Names incompatible, silent, blocked, dead;
     for (const MemberInfo& m : s_.members) {
@@ -142,7 +144,8 @@ class Judge {
 
   /// Somebody who has none of our keys, or none.
   void security() {
-    stranger("PV2301", s_.other_key);
+    const bool keyless = s_.keys.empty() && !s_.transport.tls.on;
+    stranger(keyless ? "PV2311" : "PV2301", s_.other_key);
     stranger("PV2302", s_.in_clear);
     abuse();
     certificate();
@@ -318,6 +321,17 @@ class Judge {
              const MemberState state = m.member.state;
              return !m.self && state != MemberState::left && (state != MemberState::dead || m.speaks_links);
            });
+  }
+
+  /// Others are heard, and go on when we have asked; but none of them answers anything. A few questions may be lost, or go to members
+  /// that are stopped: not so many to several.
+  [[nodiscard]] bool unheard() const {
+    constexpr double kUnansweredMax = 2.5, kHeardSince = 1.0;
+    constexpr std::uint64_t kQuestionsMin = 8, kMembersMin = 2;
+    const auto& p = report_.peer_health;
+    const std::uint64_t others = std::max<std::uint64_t>(p.members_alive + p.members_suspect, 2) - 1;
+    return !s_.left && s_.unanswered_s >= kUnansweredMax && s_.silent_s + kHeardSince <= s_.unanswered_s && s_.unanswered >= kQuestionsMin &&
+           s_.unanswered_members >= std::min(kMembersMin, others);
   }
 
   /// Nobody else is alive, nobody died whom PV2005 or PV2006 name, and a seed that is somebody else does not answer.

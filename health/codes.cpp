@@ -51,6 +51,9 @@ constexpr std::array kCodes{
          "run the doctor again in a few seconds, when membership has judged; look at that process and at its machine's load meanwhile"},
     Code{"PV2016", unhealthy, "membership", "nothing is heard from any other member any more: this host is cut off, or all others are gone",
          "check this host's network: interface, cable, addresses, firewall; plumvine reachability at another member says what reaches it"},
+    Code{"PV2017", unhealthy, "membership", "others are heard, but nobody answers this member: what this host sends is lost",
+         "check what this host may send: firewall rules for output, routes, the way back at the others; plumvine reachability at another "
+         "member says what reaches it"},
     Code{"PV2101", degraded, "delivery", "messages known to exist have been missing for long",
          "see plumvine lag for the origins concerned; the members that hold them may be unreachable or overloaded"},
     Code{"PV2102", degraded, "tree", "many payloads arrive more than once",
@@ -106,6 +109,8 @@ constexpr std::array kCodes{
          "uses its name"},
     Code{"PV2310", degraded, "security", "members sign nothing while signatures are required here: what they publish is refused",
          "set sign_origins = \"sign\" at them and restart them; until then sign_origins = \"sign\" and SIGHUP at this one takes their broadcasts"},
+    Code{"PV2311", degraded, "security", "this member has no key, and what somebody sends to it is sealed",
+         "give it that cluster's key (encrypt or keyring) and restart it, or correct its seeds if it belongs to another cluster"},
     Code{"PV2901", healthy, "security", "there is no cluster label, so clusters that share an address are not kept apart by it",
          "set cluster = \"NAME\" alike on all members (Serf agents know no labels; among them a key does it)"},
     Code{"PV2902", healthy, "security", "there is no key: who reaches the port can join and read along",

@@ -49,6 +49,7 @@ Json link_json(const LinkInfo& link) {
           {"sent_bytes", link.sent_bytes},
           {"received_bytes", link.received_bytes},
           {"last_frame_s", rounded(link.last_frame_s)},
+          {"up_s", link.state == LinkState::up ? Json(rounded(link.up_s)) : Json(nullptr)},
           {"congested", link.congested},
           {"clock_offset_ms", std::round(link.clock_offset_s * 1e6) / 1e3},
           {"graft_timeout_ms", link.graft_timeout_s > 0 ? Json(std::round(link.graft_timeout_s * 1e6) / 1e3) : Json(nullptr)},
@@ -314,17 +315,18 @@ Json config_object(const Config& config) {
 
 std::string config_json(const Config& config) { return text_of(config_object(config)); }
 
-std::string config_origins_json(const Config& config) {
+std::string config_origins_json(const Config& config, const Config& in_force) {
   const auto made = Config::from_preset(config.preset, config.name);
   const Json preset = made ? config_object(*made) : Json::object();
   const Json all = config_object(config);
+  const Json shown = config_object(in_force);
+  const auto origin = [&](const std::string& key) -> std::string {
+    if (const auto told = config.origins.find(key); told != config.origins.end()) return told->second;
+    if (shown[key] != all[key]) return "chosen at start";
+    return preset.contains(key) && preset[key] == all[key] ? "preset " + config.preset : "program";
+  };
   auto out = Json::object();
-  for (const auto& [key, value] : all.items()) {
-    const auto told = config.origins.find(key);
-    const bool as_preset = preset.contains(key) && preset[key] == value;
-    out[key] = {{"value", value},
-                {"origin", told != config.origins.end() ? told->second : as_preset ? "preset " + config.preset : std::string{"program"}}};
-  }
+  for (const auto& [key, value] : all.items()) out[key] = {{"value", shown[key]}, {"origin", origin(key)}};
   return text_of(out);
 }
 

@@ -21,8 +21,9 @@ std::string health_json(const HealthReport& report, std::string_view component =
 std::string keys_json(const KeyReport& report);
 /// The effective configuration, every key as `Config::set` reads it. Holds no secrets.
 std::string config_json(const Config& config);
-/// The same with where each value comes from: `{"KEY":{"value":…,"origin":"preset lan"}}`.
-std::string config_origins_json(const Config& config);
+/// The same with where each value comes from: `{"KEY":{"value":…,"origin":"preset lan"}}`. Values are those of `in_force`, in which this
+/// machine has filled in what `config` leaves to it.
+std::string config_origins_json(const Config& config, const Config& in_force);
 /// What was trimmed.
 std::string trim_json(std::uint64_t messages, std::uint64_t bytes, std::uint64_t returned_bytes);
 /// Everything above in one object, for a state dump.

@@ -23,7 +23,7 @@
 namespace plumvine::swim {
 
 /// What a deadline of the machine is for; `id` tells those of one kind apart.
-enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost, recall, check };
+enum class TimerKind : std::uint8_t { probe_tick, probe_phase, gossip, push_pull, suspicion, relay, stream, seed, lost, recall, check, answers, packet_path };
 struct TimerKey {
   TimerKind kind;
   std::uint64_t id = 0;

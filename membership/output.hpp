@@ -41,6 +41,13 @@ struct Stranger {
   std::uint64_t count = 0;
 };
 
+/// Questions since anybody last answered one: since when the first of them waits, how many, and to how many members, some at most.
+struct Unanswered {
+  Duration span{0};
+  std::uint64_t questions = 0;
+  std::size_t members = 0;
+};
+
 /// Somebody's order to forget a member that is dead or left, as our own nodes pass it on.
 struct Forget {
   std::string name;

@@ -51,10 +51,11 @@ void Probe::begin(Timestamp now) {
   grace_given_ = false;
   due_ = now + (hurry_ ? Duration{0} : std::min(core_.config.probe_timeout, interval_));
   core_.timers.set({TimerKind::probe_phase}, due_);
-  ping_directly(*target, sequence_);
+  ping_directly(*target, sequence_, now);
 }
 
-void Probe::ping_directly(const Record& target, std::uint32_t sequence) {
+void Probe::ping_directly(const Record& target, std::uint32_t sequence, Timestamp now) {
+  answers_.asked(target.member.name, now);
   const Identity& self = core_.identity;
   const Member& member = target.member;
   const wire::Ping ping{sequence, member.name, self.address.view(), self.port, self.name};
@@ -70,10 +71,10 @@ void Probe::ping_directly(const Record& target, std::uint32_t sequence) {
   core_.send_packet(target.endpoint, both, Core::takes_crc(member));
 }
 
-void Probe::ask_suspect(Record& target) {
+void Probe::ask_suspect(Record& target, Timestamp now) {
   const std::uint32_t sequence = core_.next_sequence();
   target.suspicion->asked(sequence);
-  ping_directly(target, sequence);
+  ping_directly(target, sequence, now);
 }
 
 void Probe::phase_due(Timestamp now) {
@@ -120,6 +121,7 @@ void Probe::ask_others(const Record& target, Timestamp now) {
     const bool nack = protocol_max(helper->member) >= kNackSince;
     if (nack) ++nacks_expected_;
     ++helpers_asked_;
+    answers_.asked(helper->member.name, now);
     ++core_.stats.indirect_probes;
     core_.send_with_news(helper->endpoint,
                          wire::IndirectPing{sequence_, target.member.address.view(), target.member.port, target.member.name, nack,
@@ -199,49 +201,8 @@ void Probe::seen_alive(std::string_view name, Timestamp until, Timestamp now) {
   table_.heard(now);
 }
 
-void Probe::packet_from(std::string_view name, Timestamp now) {
-  if (Record* record = table_.find(name)) record->packet_at = now;
-}
-
 void Probe::judge_packets(bool by_packet, Timestamp now) {
-  /// So many probes in a row: a packet lost now and then is no blocked path.
-  constexpr std::uint32_t kMissesMin = 5;
-  Record* record = table_.find(target_);
-  if (record == nullptr) return;
-  const bool was_open = record->packets == PacketPath::open;
-  if (by_packet) {
-    misses_in_a_row_ = 0;
-    record->packet_misses = 0;
-    record->packets = PacketPath::open;
-    if (!was_open) core_.log(LogLevel::info, "PV1113", fmt::format("Packets to member {} get through again", target_), {{"member", target_}});
-    return;
-  }
-  if (record->packet_misses == 0) record->missing_since = started_;
-  ++misses_in_a_row_;
-  // Where no packet of anybody passes, it is not for each member to prove it on its own.
-  if (++record->packet_misses < kMissesMin && misses_in_a_row_ < kMissesMin) return;
-  // It pings each member once per pass, as we do; three passes without a ping are no accident.
-  const auto pass = static_cast<std::int64_t>(std::max<std::size_t>(table_.size(), 10));
-  const bool arrives = record->packet_at > std::max(record->missing_since, now - core_.config.probe_interval * pass * 3);
-  record->packets = arrives ? PacketPath::out_blocked : PacketPath::in_blocked;
-  if (!was_open) return;
-  std::string text;
-  if (core_.self_endpoint.is_v4() != endpoint_.is_v4())
-    text = fmt::format("{}: the address families differ, this member is at {} and {} at {}. No open port helps where one of the two is bound to an "
-                       "address of one family: bind it to [::], or give all members addresses of one family. Other members do the work meanwhile",
-                       arrives ? fmt::format("Packets of member {} arrive here, but ours do not reach it", target_)
-                               : fmt::format("No packet of member {} arrives here", target_),
-                       core_.self_endpoint.host(), target_, endpoint_.host());
-  else if (arrives)
-    text = fmt::format("Packets of member {} arrive here, but ours do not reach it: open UDP port {} of {} for packets from here. Streams and other "
-                       "members do the work meanwhile",
-                       target_, endpoint_.port, endpoint_.host());
-  else
-    text = fmt::format("No packet of member {} arrives here: open UDP port {} here for packets from {}; if it says the same of this member, also its "
-                       "UDP port {} for packets from here. Streams and other members do the work meanwhile",
-                       target_, core_.identity.port, endpoint_.host(), endpoint_.port);
-  core_.log(LogLevel::warn, "PV1107", std::move(text),
-            {{"member", target_}, {"address", endpoint_.to_string()}, {"blocked", arrives ? "out" : "in"}});
+  if (Record* record = table_.find(target_)) paths_.probed(*record, by_packet, started_, now);
 }
 
 void Probe::measure(Timestamp now) {

@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "answers.hpp"
 #include "core.hpp"
 #include "member_table.hpp"
+#include "packet_paths.hpp"
 
 namespace plumvine::swim {
 
@@ -20,11 +22,8 @@ namespace plumvine::swim {
 /// A wake-up that comes late is our own fault: deadlines are counted from when we really acted.
 class Probe {
  public:
-  /// Opens a stream ping; its answer comes back through `stream_answered`.
-  using StreamPing = std::function<void(const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp deadline)>;
-
-  Probe(Core& core, MemberTable& table, StreamPing stream_ping)
-      : core_(core), table_(table), stream_ping_(std::move(stream_ping)) {}
+  Probe(Core& core, MemberTable& table, Answers& answers, PacketPaths& paths, StreamPing stream_ping)
+      : core_(core), table_(table), answers_(answers), paths_(paths), stream_ping_(std::move(stream_ping)) {}
 
   /// Probing begins, or has another period.
   void start(Timestamp now);
@@ -44,10 +43,8 @@ class Probe {
   void hurry(std::string_view name, Timestamp now);
   /// Another channel proved that the member lives. Before `until` silence there proves nothing: a probe that found nothing waits for that.
   void seen_alive(std::string_view name, Timestamp until, Timestamp now);
-  /// A ping of this member itself came by packet.
-  void packet_from(std::string_view name, Timestamp now);
   /// One ping of a suspect whose time is nearly over; the answer goes to `MemberTable::suspect_answered`.
-  void ask_suspect(Record& target);
+  void ask_suspect(Record& target, Timestamp now);
   /// We were stalled: the answer may be here, unread.
   void extend(Duration by);
 
@@ -61,17 +58,19 @@ class Probe {
   Record* take_hurried();
   /// Nobody is left who could answer a hurried probe.
   void all_said_no(Timestamp now);
-  void ping_directly(const Record& target, std::uint32_t sequence);
+  void ping_directly(const Record& target, std::uint32_t sequence, Timestamp now);
   void ask_others(const Record& target, Timestamp now);
   void succeed(ProbeResult how, Timestamp now);
   void fail(Timestamp now);
   void finish(Timestamp now);
   void measure(Timestamp now);
-  /// The target answered: by packet, or only in another way. Says so once when packets stay away.
+  /// The target answered: by packet, or only in another way.
   void judge_packets(bool by_packet, Timestamp now);
 
   Core& core_;
   MemberTable& table_;
+  Answers& answers_;
+  PacketPaths& paths_;
   StreamPing stream_ping_;
   Phase phase_ = Phase::idle;
   std::string target_;
@@ -89,7 +88,6 @@ class Probe {
   bool hurry_ = false;         ///< the running probe is one of those
   bool stream_tried_ = false;
   bool stream_failed_ = false;
-  std::uint32_t misses_in_a_row_ = 0;  ///< probes, of whomever, that were answered but not by packet
   bool grace_given_ = false;
   bool owed_ = false;  ///< an interval passed while a probe was running
 };

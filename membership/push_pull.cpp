@@ -217,7 +217,7 @@ void Streams::request_complete(Map::iterator it, Timestamp now) {
   switch (reader.type()) {
     case wire::MessageType::push_pull: return serve_push_pull(it, now);
     case wire::MessageType::digest: return serve_digest(it, now);
-    case wire::MessageType::ping: serve_ping(it->first, reader.body()); return finish(it, true, true, now);
+    case wire::MessageType::ping: serve_ping(it->first, reader.body(), now); return finish(it, true, true, now);
     case wire::MessageType::user:
       core_.user_message(it->second.peer, reader.body(), reader.opened_by(), true);
       return finish(it, true, true, now);
@@ -225,12 +225,13 @@ void Streams::request_complete(Map::iterator it, Timestamp now) {
   }
 }
 
-void Streams::serve_ping(std::uint64_t id, BytesView body) {
+void Streams::serve_ping(std::uint64_t id, BytesView body, Timestamp now) {
   wire::Ping ping;
   wire::Scratch scratch;
   if (!wire::decode_body(body, ping, scratch)) return core_.stats.rejected.add(PacketReject::malformed);
   if (!ping.node.empty() && !table_.is_self(ping.node)) return core_.stats.rejected.add(PacketReject::wrong_name);
   send(id, wire::Ack{ping.sequence, {}}, false);
+  if (ping_observer_ && !ping.source_node.empty()) ping_observer_(ping.source_node, now);
 }
 
 bool Streams::own_request(Stream& stream, BytesView body) {

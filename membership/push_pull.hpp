@@ -44,10 +44,13 @@ class Streams {
   static constexpr std::size_t kUserStateKeptMax = std::size_t{4} << 20;
 
   using Observer = std::function<void(const StreamResult&, Timestamp now)>;
+  /// Hears of each ping that a member sends over a stream.
+  using PingObserver = std::function<void(std::string_view name, Timestamp now)>;
 
   Streams(Core& core, MemberTable& table, Observer observer)
       : core_(core), table_(table), observer_(std::move(observer)) {}
 
+  void observe_pings(PingObserver observer) { ping_observer_ = std::move(observer); }
   /// Starts the periodic exchange with a random member.
   /// Exchanges begin, or have another period.
   void start(Timestamp now);
@@ -115,7 +118,7 @@ class Streams {
   /// Says which key a member seals with, if that is not the primary.
   void note_key(const Stream& stream);
   void serve_push_pull(Map::iterator it, Timestamp now);
-  void serve_ping(std::uint64_t id, BytesView body);
+  void serve_ping(std::uint64_t id, BytesView body, Timestamp now);
   /// Whether the request at the other end of this stream is one of our own: we dialled ourselves.
   bool own_request(Stream& stream, BytesView body);
   // digest_exchange.cpp
@@ -152,6 +155,7 @@ class Streams {
   Core& core_;
   MemberTable& table_;
   Observer observer_;
+  PingObserver ping_observer_;
   Map streams_;
   Duration early_{0};  ///< the pause until the next early exchange; 0: the full period
   std::uint64_t last_own_ = 0;

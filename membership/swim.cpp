@@ -7,9 +7,11 @@
 
 #include <plumvine/detail/check.hpp>
 
+#include "answers.hpp"
 #include "checks.hpp"
 #include "core.hpp"
 #include "member_table.hpp"
+#include "packet_paths.hpp"
 #include "probe.hpp"
 #include "push_pull.hpp"
 #include "rejoin.hpp"
@@ -23,14 +25,14 @@ class Swim::Impl {
       : core(std::move(config), std::move(self), rng),
         table(core),
         streams(core, table, [this](const StreamResult& result, Timestamp now) { stream_done(result, now); }),
-        probe(core, table,
-              [this](const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp deadline) {
-                streams.ping(to, name, sequence, StreamPurpose::probe_ping, sequence, deadline);
-              }),
+        answers(core, table),
+        paths(core, table, answers, stream_ping()),
+        probe(core, table, answers, paths, stream_ping()),
         relays(core, table),
         rejoin(core, table, streams),
         checks(core, table, streams) {
     table.observe([this](const Record& record, std::optional<MemberState> before) { rejoin.member_changed(record, before, time); });
+    streams.observe_pings([this](std::string_view name, Timestamp now) { paths.asked_by_stream(name, now); });
     table.observe_claims([this](std::string_view name, Timestamp now) { probe.hurry(name, now); });
     table.observe_forgotten([this](std::string_view name) { rejoin.forget(name); });
     table.tombstones().use_streams([this](const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp now) {
@@ -62,12 +64,19 @@ class Swim::Impl {
   void configure(SwimConfig config, Timestamp now);
   void leave(Timestamp now);
   void come_back(Timestamp now);
+  StreamPing stream_ping() {
+    return [this](const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp deadline) {
+      streams.ping(to, name, sequence, StreamPurpose::probe_ping, sequence, deadline);
+    };
+  }
   /// Where an answer goes: the address inside the message if it is that of a member, else where it came from.
   [[nodiscard]] Endpoint answer_to(const Endpoint& from, BytesView address, std::uint16_t port, std::string_view node) const;
 
   Core core;
   MemberTable table;
   Streams streams;
+  Answers answers;
+  PacketPaths paths;
   Probe probe;
   Relays relays;
   Rejoin rejoin;
@@ -113,6 +122,7 @@ void Swim::Impl::enter(Timestamp now) {
            {{"seconds", fmt::format("{:.1f}", to_seconds(late))}});
   core.awareness.apply(1);
   probe.extend(late);
+  answers.extend(late);
   table.extend_suspicions(late);
 }
 
@@ -161,7 +171,7 @@ void Swim::Impl::fire(TimerKey key, Timestamp now) {
     case TimerKind::gossip: return gossip(now);
     case TimerKind::push_pull: return streams.tick(now);
     case TimerKind::suspicion:
-      if (Record* suspect = table.suspicion_due(key.id, now)) probe.ask_suspect(*suspect);
+      if (Record* suspect = table.suspicion_due(key.id, now)) probe.ask_suspect(*suspect, now);
       return;
     case TimerKind::relay: return relays.due(static_cast<std::uint32_t>(key.id));
     case TimerKind::stream: return streams.due(key.id, now);
@@ -169,6 +179,8 @@ void Swim::Impl::fire(TimerKey key, Timestamp now) {
     case TimerKind::lost: return rejoin.lost_due(key.id, now);
     case TimerKind::recall: return rejoin.recall_due();
     case TimerKind::check: return checks.due(key.id, now);
+    case TimerKind::answers: return answers.due(now);
+    case TimerKind::packet_path: return paths.due(key.id, now);
   }
 }
 
@@ -229,6 +241,7 @@ void Swim::Impl::handle_part(const Endpoint& from, const wire::Part& part, Times
       wire::Nack nack;
       if (!wire::decode_body(part.body, nack, scratch)) return malformed();
       if (!probe.nacked(nack.sequence, now)) ++core.stats.unasked;
+      else answers.answered(now);
       return;
     }
     case MessageType::suspect: {
@@ -259,8 +272,8 @@ Endpoint Swim::Impl::answer_to(const Endpoint& from, BytesView address, std::uin
 
 void Swim::Impl::on_ping(const Endpoint& from, const wire::Ping& ping, Timestamp now) {
   if (!ping.node.empty() && !table.is_self(ping.node)) return core.stats.rejected.add(PacketReject::wrong_name);
-  if (!ping.source_node.empty()) probe.packet_from(ping.source_node, now);
-  else if (const Record* known = table.living_at(from)) probe.packet_from(known->member.name, now);
+  if (!ping.source_node.empty()) paths.packet_from(ping.source_node, now);
+  else if (const Record* known = table.living_at(from)) paths.packet_from(known->member.name, now);
   const Endpoint to = answer_to(from, ping.source_address, ping.source_port, ping.source_node);
   core.answer(unpacker.opened_by(), [&] { core.send_with_news(to, wire::Ack{ping.sequence, core.ack_payload.view()}, table.size()); });
   // Somebody whom we do not know calls us by name: we may be a new run of what it remembers, or it is what we
@@ -277,9 +290,13 @@ void Swim::Impl::on_ack(const Endpoint& from, const wire::Ack& ack, Timestamp no
     if (auto trip = probe.round_trip(ack.sequence, now))
       core.outbox.push(AckPayload{std::move(trip->first), trip->second, Bytes::copy_of(ack.payload)});
   }
-  if (probe.answered(ack.sequence, from, now) || relays.answered(ack.sequence)) return;
-  if (table.suspect_answered(ack.sequence, from, now) || checks.answered(ack.sequence, from, now)) return;
-  if (!rejoin.answered(ack.sequence, now) && !on_proof(ack.sequence, now)) ++core.stats.unasked;
+  const auto asked = [&] {
+    const std::uint32_t sequence = ack.sequence;
+    return probe.answered(sequence, from, now) || relays.answered(sequence) || table.suspect_answered(sequence, from, now) ||
+           checks.answered(sequence, from, now) || paths.answered(sequence, now) || answers.answered(sequence, now) || rejoin.answered(sequence, now) || on_proof(sequence, now);
+  };
+  if (asked()) answers.answered(now);
+  else ++core.stats.unasked;
 }
 
 /// A member that was forgotten answers: it lives.
@@ -347,7 +364,7 @@ void Swim::Impl::stream_done(const StreamResult& result, Timestamp now) {
   if (result.purpose == StreamPurpose::probe_ping) {
     const auto sequence = static_cast<std::uint32_t>(result.context);
     if (!result.ok) probe.stream_failed(sequence, now);
-    else if (!probe.stream_answered(sequence, now) && !on_proof(sequence, now)) ++core.stats.unasked;
+    else if (!probe.stream_answered(sequence, now) && !paths.stream_answered(sequence) && !on_proof(sequence, now)) ++core.stats.unasked;
     return;
   }
   if (result.purpose == StreamPurpose::check_ping) return checks.stream_done(result, now);
@@ -399,6 +416,7 @@ void Swim::stream_accepted(StreamId id, const Endpoint& from, Timestamp now) {
 
 void Swim::stream_connected(StreamId id, Timestamp now) {
   impl_->enter(now);
+  impl_->answers.answered(now);
   impl_->streams.connected(id, now);
   impl_->leave_input(now);
 }
@@ -501,6 +519,18 @@ void Swim::said_goodbye(std::string_view name, Timestamp now) {
 void Swim::broke_off(std::string_view name, Timestamp now) {
   impl_->enter(now);
   impl_->probe.hurry(name, now);
+  impl_->leave_input(now);
+}
+
+void Swim::asked_elsewhere(std::string_view name, Timestamp now) {
+  impl_->enter(now);
+  impl_->answers.asked(name, now);
+  impl_->leave_input(now);
+}
+
+void Swim::answered_elsewhere(Timestamp now) {
+  impl_->enter(now);
+  impl_->answers.answered(now);
   impl_->leave_input(now);
 }
 
@@ -631,6 +661,7 @@ std::vector<SeedInfo> Swim::seeds() const { return impl_->rejoin.seeds(); }
 const Stranger& Swim::other_cluster() const { return impl_->core.other_cluster; }
 const Stranger& Swim::other_key() const { return impl_->core.other_key; }
 const Stranger& Swim::in_clear() const { return impl_->core.in_clear; }
+Unanswered Swim::unanswered(Timestamp now) const { return impl_->answers.unanswered(now); }
 bool Swim::seals() const { return impl_->core.seals(); }
 bool Swim::joined() const { return impl_->rejoin.joined(); }
 bool Swim::has_left() const { return impl_->table.has_left(); }

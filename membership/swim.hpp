@@ -96,6 +96,9 @@ class Swim {
   void said_goodbye(std::string_view name, Timestamp now);
   /// A connection of another kind with this run of the member broke off without a farewell: it is probed next.
   void broke_off(std::string_view name, Timestamp now);
+  /// The member was asked something over a connection of another kind; somebody answered there.
+  void asked_elsewhere(std::string_view name, Timestamp now);
+  void answered_elsewhere(Timestamp now);
   /// Pings the member by packet and over a stream; `Checked` follows, after `Checks::kTime` at the latest. Nothing that is believed of
   /// it changes. Errc::not_found where there is no such member, limit_reached where `Checks::kMax` are under way.
   Status check(std::string_view name, Timestamp now);
@@ -142,6 +145,8 @@ class Swim {
   /// Whose packets and streams none of our keys opens, and who speaks in clear though that is not taken.
   [[nodiscard]] const Stranger& other_key() const;
   [[nodiscard]] const Stranger& in_clear() const;
+  /// How long nobody has answered us, nor over the connections of another kind.
+  [[nodiscard]] Unanswered unanswered(Timestamp now) const;
   /// What we send is sealed.
   [[nodiscard]] bool seals() const;
   /// A push/pull with another member succeeded since start, or no seed but ourselves is configured.

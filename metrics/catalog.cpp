@@ -178,7 +178,7 @@ using enum Type;
 
 constexpr std::array kRows{
     // Broadcast tree.
-    Row{"plumtree_messages_broadcast_total", counter, "", "", "Messages published here.", COUNT(tree.broadcast)},
+    Row{"plumtree_messages_broadcast_total", counter, "", "", "Messages published here. Reserved topics, which test-delivery uses, are not counted.", COUNT(tree.broadcast)},
     Row{"plumtree_messages_delivered_total", counter, "", "",
         "Messages handed to handlers. Own echoes and reserved topics are not counted.", COUNT(tree.delivered)},
     Row{"plumtree_slow_deliveries_total", counter, "", "", "Delivered messages that took longer than slow_delivery (PV1309).", COUNT(tree.slow)},

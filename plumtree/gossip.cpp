@@ -42,7 +42,7 @@ void Tree::Impl::publish(Sequence sequence, std::string topic, frame::Payload pa
   StoredMessage message;
   message.id = {core.self, sequence};
   message.run = payload.run;
-  core.stats.broadcast += message.run.count;
+  if (!topic.starts_with('_')) core.stats.broadcast += message.run.count;
   observe_sizes(message.run, payload.bytes, payload.size);
   core.seen.heard_of(tree::kSelf, message.range().last, now);
   core.seen.mark(tree::kSelf, message.range());

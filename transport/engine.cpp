@@ -97,7 +97,10 @@ void Engine::Impl::log(LogLevel level, std::string_view component, std::string_v
 void Engine::Impl::begin(Timestamp now, std::int64_t wall_us) {
   PLUMVINE_CHECK(now >= now_ || started_ == Timestamp{}, "time went backwards");
   // Time in which this process did not run says nothing about others.
-  if (now - now_ > config_.swim.stall_threshold) heard_ = heard_ + (now - now_);
+  if (now - now_ > config_.swim.stall_threshold) {
+    const Duration late = now - std::min(now, std::max(now_, next_timeout()));
+    if (late > config_.swim.stall_threshold) heard_ = heard_ + late;
+  }
   now_ = now;
   wall_us_ = wall_us;
   tree_.set_wall(wall_us, now);

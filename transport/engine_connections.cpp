@@ -116,6 +116,7 @@ void Engine::Impl::connected(ConnId id) {
   if (conn->kind == ConnKind::membership) {
     if (!conn->closing) swim_->stream_connected(conn->stream, now_);
   } else if (conn->link) {
+    swim_->answered_elsewhere(now_);
     conn->link->connected(now_);
     if (conn->link->seal) return put_bytes(*conn, conn->link->seal->opening());
     put(*conn, {wire::preface(), {}}, Lane::control);

@@ -343,6 +343,7 @@ class Engine::Impl {
   void end_link(Connection& conn, frame::Bye::Why why, const std::string& reason);
   void break_link(Connection& conn, const std::string& reason);
   void on_bye(Connection& conn, frame::Bye::Why why);
+  void ask(Connection& conn, const frame::Ping& ping);
   void on_ping(Connection& conn, const frame::Ping& ping);
   void on_pong(Connection& conn, const frame::Pong& pong);
   void seen(Connection& conn);

@@ -279,7 +279,7 @@ bool Engine::Impl::win_tie(Peer& peer) {
   if (Connection* up = find(peer.link)) {
     if (up->link->outbound() && ours_first) {
       // If the peer lost this link without our knowing, the ping finds out.
-      put_control(*up, up->link->ping(now_, wall_us_));
+      ask(*up, up->link->ping(now_, wall_us_));
       set_timer(*up);
       return false;
     }
@@ -334,7 +334,7 @@ void Engine::Impl::link_up(Connection& conn, PeerId id) {
   forgets_wanted_ = true;
   tree_.set_credit(id, link.credit, now_);
   // Pings of a node that got all its links at once shall not stay in step.
-  put_control(conn, link.ping(now_, wall_us_, rng_.jitter(config_.link.ping_interval / 2)));
+  ask(conn, link.ping(now_, wall_us_, rng_.jitter(config_.link.ping_interval / 2)));
   set_timer(conn);
   seen(conn);
   log(LogLevel::info, "link", code::kLinkUp, peer.name,
@@ -436,6 +436,11 @@ void Engine::Impl::on_bye(Connection& conn, Why why) {
 
 // ---- keep-alive ----
 
+void Engine::Impl::ask(Connection& conn, const frame::Ping& ping) {
+  swim_->asked_elsewhere(conn.link->name, now_);
+  put_control(conn, ping);
+}
+
 void Engine::Impl::on_ping(Connection& conn, const frame::Ping& ping) {
   put_control(conn, conn.link->pong(ping, now_, wall_us_));
   set_timer(conn);
@@ -447,6 +452,7 @@ void Engine::Impl::on_pong(Connection& conn, const frame::Pong& pong) {
     rejected_.add(FrameReject::unexpected);
     return misbehaved(*link.peer, FrameReject::unexpected);
   }
+  swim_->answered_elsewhere(now_);
   const ClockSample best = link.clock().best();
   tree_.set_rtt(*link.peer, best.rtt, link.clock().last().rtt, best.offset, now_);
 }
@@ -488,7 +494,7 @@ void Engine::Impl::link_due(Connection& conn) {
       // After a stall of our own, what the neighbour sent meanwhile is not read yet.
       const bool stalled = now_ - link.deadline() > config_.swim.stall_threshold;
       if (link.is_idle(now_) && !stalled) return break_link(conn, "nothing was heard for idle_timeout");
-      if (const auto ping = link.next_ping(now_, wall_us_)) put_control(conn, *ping);
+      if (const auto ping = link.next_ping(now_, wall_us_)) ask(conn, *ping);
       return set_timer(conn);
     }
     case LinkState::count_:

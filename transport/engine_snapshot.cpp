@@ -92,6 +92,10 @@ Snapshot Engine::Impl::snapshot(const TransportStats& transport) {
   s.unreachable = unreachable_;
   s.silent_s = to_seconds(now_ - std::max(heard_, started_));
   s.silence_limit_s = to_seconds(silence_limit());
+  const swim::Unanswered unanswered = swim_->unanswered(now_);
+  s.unanswered_s = to_seconds(unanswered.span);
+  s.unanswered = unanswered.questions;
+  s.unanswered_members = unanswered.members;
 
   s.bounds = {{"members_max", s.members.size(), config_.swim.members_max},
               {"origins_max", s.tree.seen_origins, config_.tree.origins_max},
@@ -176,6 +180,7 @@ std::vector<LinkInfo> Engine::Impl::link_infos() const {
     info.sent_bytes = link.sent_bytes;
     info.received_bytes = link.received_bytes();
     info.last_frame_s = to_seconds(now_ - link.last_received());
+    info.up_s = link.greeted_at() <= now_ ? to_seconds(now_ - link.greeted_at()) : 0;
     infos.push_back(std::move(info));
   }
   std::stable_sort(infos.begin(), infos.end(), [](const LinkInfo& a, const LinkInfo& b) { return a.peer < b.peer; });

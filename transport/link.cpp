@@ -47,6 +47,7 @@ void Link::go_up(PeerId id, Timestamp now) {
   state_ = LinkState::up;
   peer = id;
   waiting.reset();
+  greeted_at_ = now;
   if (outbound_) greeting_rtt_ = now - connected_at_;
   last_received_ = now;
   decoder.clear_body_limit();
@@ -54,6 +55,7 @@ void Link::go_up(PeerId id, Timestamp now) {
 
 void Link::go_visiting(Timestamp now) {
   state_ = LinkState::visiting;
+  greeted_at_ = now;
   last_received_ = now;
   decoder.clear_body_limit();
 }

@@ -77,6 +77,8 @@ class Link {
   /// From connecting to the greeting: a first idea of the round trip. 0 for inbound links.
   [[nodiscard]] Duration greeting_rtt() const noexcept { return greeting_rtt_; }
   [[nodiscard]] Timestamp connected_at() const noexcept { return connected_at_; }
+  /// kNever before that.
+  [[nodiscard]] Timestamp greeted_at() const noexcept { return greeted_at_; }
   [[nodiscard]] Timestamp last_received() const noexcept { return last_received_; }
   [[nodiscard]] std::uint64_t received_bytes() const noexcept { return received_bytes_; }
   /// 1 = well; falls with silence and congestion.
@@ -111,6 +113,7 @@ class Link {
   Timestamp pinged_at_{INT64_MIN / 2};
   bool takes_turns_ = false;           ///< the peer has pinged since our last ping
   Timestamp connected_at_;
+  Timestamp greeted_at_ = kNever;
   Timestamp last_received_;
   Duration greeting_rtt_{0};
   std::uint64_t received_bytes_ = 0;

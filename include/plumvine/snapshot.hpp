@@ -60,6 +60,7 @@ struct LinkInfo {
   std::uint64_t sent_bytes = 0;
   std::uint64_t received_bytes = 0;
   double last_frame_s = 0;          ///< seconds since the last frame arrived
+  double up_s = 0;                  ///< seconds since the greeting was done; 0: it is not
 };
 
 /// One edge of one tree, as seen from here.
@@ -262,6 +263,9 @@ struct Snapshot {
   std::vector<std::string> unreachable;
   double silent_s = 0;              ///< since anything was heard from anybody, by packet, stream or link
   double silence_limit_s = 0;       ///< as long as that only who is cut off hears nothing; 0: not known
+  double unanswered_s = 0;          ///< since the first question to a member after anybody last answered one; 0: none waits
+  std::uint64_t unanswered = 0;     ///< questions since then: pings of probes and links, requests to helpers
+  std::uint64_t unanswered_members = 0;  ///< to whom they went, eight at most
 
   std::vector<BoundInfo> bounds;
   std::uint64_t target_eager = 0;

@@ -143,15 +143,22 @@ TEST_CASE("requests that are not well-formed are refused", "[http]") {
     const char* name;
     std::string request;
     int status;
+    bool ours = true;
   };
   const std::vector<Row> rows{
       {"length and coding", "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
        400},
       {"unknown coding", "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 400},
-      {"no host", "GET /a HTTP/1.1\r\n\r\n", 400},
+      {"no host", "GET /a HTTP/1.1\r\n\r\n", 400, false},
       {"broken escape", "GET /a%zz HTTP/1.1\r\nHost: h\r\n\r\n", 400},
       {"escape cut off", "GET /a?x=%2 HTTP/1.1\r\nHost: h\r\n\r\n", 400},
-      {"header too large", "GET /a HTTP/1.1\r\nHost: h\r\nX: " + std::string(40'000, 'x') + "\r\n\r\n", 431},
+      {"header too large", "GET /a HTTP/1.1\r\nHost: h\r\nX: " + std::string(17'000, 'x') + "\r\n\r\n", 431},
+      {"address too long", "GET /" + std::string(9'000, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414},
+      // These the library answers itself.
+      {"header far too large", "GET /a HTTP/1.1\r\nHost: h\r\nX: " + std::string(60'000, 'x') + "\r\n\r\n", 431, false},
+      {"address far too long", "GET /" + std::string(60'000, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414, false},
+      {"another protocol", "GET /a HTTP/3.7\r\nHost: h\r\n\r\n", 505, false},
+      {"no request", "what is this\r\n\r\n", 400, false},
   };
   for (const Row& row : rows) {
     INFO(row.name);
@@ -160,6 +167,9 @@ TEST_CASE("requests that are not well-formed are refused", "[http]") {
     client.send(row.request);
     CHECK(f.run_until([&] { return (client.poll(), client.status() != 0); }));
     CHECK(client.status() == row.status);
+    if (row.ours) CHECK(f.answered(client, R"({"error":{"code":"bad_request")"));
+    REQUIRE(f.observed.size() == 1);
+    CHECK(f.observed[0].second == row.status);
     CHECK(f.requests.empty());
   }
 }

@@ -58,6 +58,11 @@ std::string milliseconds_text(const Json& value) {
   return value.is_number() ? fmt::format("{:.2f}", value.get<double>()) : "-";
 }
 
+/// An older agent does not tell.
+std::string seconds_text(const Json& value) {
+  return value.is_number() ? fmt::format("{:.1f}", value.get<double>()) : "-";
+}
+
 std::string tags_text(const Json& tags) {
   std::string out;
   for (const auto& [key, value] : tags.items())
@@ -95,14 +100,14 @@ int peers(const Call& call) {
     say("protected  " + list("protected"));
     say("");
     Table table({"PEER", "ROLE", "STATE", "DIRECTION", "RTT ms", "GRAFT ms", "SCORE", "QUEUE B", "QUEUE MSG", "SENT B",
-                 "RECEIVED B", "LAST FRAME s"});
+                 "RECEIVED B", "LAST FRAME s", "UP s"});
     for (const char* group : {"links", "unestablished"})
       for (const auto& l : json.at(group)) {
         table.row({l.at("peer").get<std::string>(), l.at("role").get<std::string>(), l.at("state").get<std::string>(),
                    l.at("direction").get<std::string>(), milliseconds_text(l.at("rtt_ms")), milliseconds_text(l.at("graft_timeout_ms")),
                    fmt::format("{:.2f}", l.at("score").get<double>()), l.at("queue_bytes").dump(), l.at("queue_messages").dump(),
                    l.at("sent_bytes").dump(), l.at("received_bytes").dump(),
-                   fmt::format("{:.1f}", l.at("last_frame_s").get<double>())});
+                   fmt::format("{:.1f}", l.at("last_frame_s").get<double>()), seconds_text(l.value("up_s", Json(nullptr)))});
       }
     put(table.text());
     if (const Json gray = json.value("graylist", Json::array()); !gray.empty()) {

@@ -30,7 +30,7 @@ constexpr std::size_t kSeedsMax = 256;
 /// A history is read on when less than this waits for the client.
 constexpr std::size_t kStreamFull = std::size_t{1} << 20;
 /// Statuses that are counted by their number; any other counts as 500.
-constexpr std::array kStatuses{200, 202, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 422, 429, 431, 500, 503, 504};
+constexpr std::array kStatuses{200, 202, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 422, 429, 431, 500, 501, 503, 504, 505};
 
 using http::fail;
 using http::header;
@@ -361,13 +361,14 @@ HttpResponse Admin::Impl::healthz(const HttpRequest& request, std::string_view) 
 }
 
 HttpResponse Admin::Impl::config(const HttpRequest& request, std::string_view) {
-  if (wants(request, "origin")) return json(200, dump::config_origins_json(host_.config()));
-  return json(200, dump::config_json(host_.config()));
+  const Config in_force = host_.config_in_force();
+  if (wants(request, "origin")) return json(200, dump::config_origins_json(host_.config(), in_force));
+  return json(200, dump::config_json(in_force));
 }
 
 HttpResponse Admin::Impl::state(const HttpRequest&, std::string_view) {
   const auto snapshot = host_.fresh_snapshot();
-  return json(200, dump::state_json(*snapshot, judge(*snapshot), host_.config()));
+  return json(200, dump::state_json(*snapshot, judge(*snapshot), host_.config_in_force()));
 }
 
 HttpResponse Admin::Impl::subscribe(const HttpRequest& request, std::string_view topic) {

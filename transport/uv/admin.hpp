@@ -32,6 +32,8 @@ class AdminHost {
   /// Made now, not the published one.
   virtual std::shared_ptr<const Snapshot> fresh_snapshot() = 0;
   virtual const Config& config() const = 0;
+  /// The same with what was left to this machine: the addresses and ports that are in use.
+  [[nodiscard]] virtual Config config_in_force() const { return config(); }
   /// What admits clients of other machines; null or empty: nothing does.
   [[nodiscard]] virtual const Token* token() const { return nullptr; }
   /// Keeps somebody out, or no longer; as of `Driver`.

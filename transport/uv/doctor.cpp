@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -15,16 +16,16 @@ namespace plumvine::uv {
 namespace {
 
 /// Causes first: what stands below may follow from what stands above.
-constexpr std::array<std::string_view, 37> kOrder{
+constexpr std::array<std::string_view, 39> kOrder{
     "PV2011",                                // two processes of one name
-    "PV2304", "PV2301", "PV2302", "PV2010", "PV2008",  // who cannot belong together
+    "PV2304", "PV2311", "PV2301", "PV2302", "PV2010", "PV2008",  // who cannot belong together
     "PV2306", "PV2307", "PV2308", "PV2309", "PV2310",  // who harms the others
     "PV2303", "PV2305",                      // who soon cannot any more
     "PV2012", "PV2013", "PV2105",            // a process, a clock, a disk
     "PV2109", "PV2203", "PV2201",            // too much work, too much memory
     "PV2106", "PV2104", "PV2107",            // settings
     "PV2007",                                // the network
-    "PV2004", "PV2016", "PV2001", "PV2009", "PV2002", "PV2006", "PV2005", "PV2015", "PV2014",  // who is cut off from whom
+    "PV2004", "PV2016", "PV2017", "PV2001", "PV2009", "PV2002", "PV2006", "PV2005", "PV2015", "PV2014",  // who is cut off from whom
     "PV2102", "PV2103", "PV2101", "PV2003",  // what users notice
     "PV2202",
 };
@@ -115,6 +116,14 @@ Json notes(const std::vector<Said>& said) {
   return out;
 }
 
+/// Strangers are shown for a minute after they were heard. One who may be gone meanwhile does not stand before what is wrong now.
+bool is_over(const std::string& code, const Json& evidence) {
+  constexpr double kSilentMin = 10;
+  if (code != "PV2010" && code != "PV2301" && code != "PV2302" && code != "PV2311") return false;
+  const auto last = evidence.find("last_s");
+  return last != evidence.end() && last->is_number() && last->get<double>() >= kSilentMin;
+}
+
 }  // namespace
 
 std::size_t rank_of(std::string_view code) noexcept {
@@ -153,18 +162,22 @@ Diagnosis diagnose(const std::string& self, std::string_view own, const Answered
   std::sort(said.begin(), said.end(), [](const Said& a, const Said& b) { return a.member < b.member; });
   std::sort(silent.begin(), silent.end());
 
-  std::map<std::pair<std::size_t, std::string>, Json> evidence;  // by place and code: member -> what it saw
+  std::set<std::string> current;
+  for (const Said& one : said)
+    for (const Json& reason : one.answer["reasons"])
+      if (const auto code = reason["code"].get<std::string>(); !is_over(code, reason["evidence"])) current.insert(code);
+  std::map<std::tuple<bool, std::size_t, std::string>, Json> evidence;  // by place and code: member -> what it saw
   for (const Said& one : said) {
     for (const Json& reason : one.answer["reasons"]) {
       const auto code = reason["code"].get<std::string>();
-      evidence[{rank_of(code), code}][one.member] = reason["evidence"];
+      evidence[{!current.contains(code), rank_of(code), code}][one.member] = reason["evidence"];
     }
   }
-  if (!silent.empty()) evidence[{rank_of("PV2015"), "PV2015"}][self] = {{"who", silent}};
+  if (!silent.empty()) evidence[{false, rank_of("PV2015"), "PV2015"}][self] = {{"who", silent}};
 
   Json findings = Json::array();
   for (auto& [key, seen] : evidence) {
-    Json one = finding(key.second);
+    Json one = finding(std::get<2>(key));
     Json& by = one["reported_by"] = Json::array();
     for (const auto& [member, facts] : seen.items()) by.push_back(member);
     one["evidence"] = std::move(seen);

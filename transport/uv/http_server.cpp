@@ -7,7 +7,10 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
@@ -20,8 +23,11 @@ namespace plumvine::uv {
 namespace {
 
 constexpr int kBacklog = 128;
-/// Headers, including the request line: what exceeds it is answered with 431 or 414.
-constexpr std::size_t kConnectionMemory = 16 * 1024;
+/// Of the address in a request line, and of all headers with it: what exceeds them is answered with 414 or 431.
+constexpr std::size_t kAddressMax = 8 * 1024;
+constexpr std::size_t kHeadMax = 16 * 1024;
+/// Room for some more than that. Beyond it the library answers, in HTML of its own.
+constexpr std::size_t kConnectionMemory = 2 * kHeadMax;
 /// A connection between two requests is kept for so long.
 constexpr unsigned kIdleSeconds = 120;
 /// Answers must be taken by the client in that time; streams must make progress.
@@ -152,6 +158,7 @@ struct Connection {
   std::uint64_t since_ns = 0;         ///< when this phase, or the request being received, began
   std::uint64_t idle_bytes = 0;       ///< received before the request began
   bool began = false;                 ///< the first byte of a request was seen
+  std::size_t address_bytes = 0;      ///< of the request that began
   std::shared_ptr<Stream> stream{};
   std::shared_ptr<Deferred> deferred{};
 };
@@ -186,6 +193,7 @@ class Server final : public HttpServer {
   static void on_completed(void* cls, MHD_Connection* connection, void** context, MHD_RequestTerminationCode);
   static void on_connection(void* cls, MHD_Connection* connection, void** context, MHD_ConnectionNotificationCode code);
   static void* on_uri(void* cls, const char* uri, MHD_Connection* connection);
+  static void on_library_log(void* cls, const char* format, va_list arguments);
 
   void run();
   void sweep();
@@ -286,8 +294,8 @@ Status Server::start(Fd listener, const Endpoint& where) {
   // libmicrohttpd owns the listener from here. Without MHD_OPTION_SIGPIPE_HANDLED_BY_APP it keeps to calls that
   // never raise SIGPIPE. Paths and queries are decoded here, since its own decoder stops at %00.
   daemon_ = MHD_start_daemon(
-      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, &Server::on_request, this, MHD_OPTION_LISTEN_SOCKET,
-      listener.release(), MHD_OPTION_CONNECTION_LIMIT, limits_.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, nullptr, nullptr, &Server::on_request, this,
+      MHD_OPTION_EXTERNAL_LOGGER, &Server::on_library_log, this, MHD_OPTION_LISTEN_SOCKET, listener.release(), MHD_OPTION_CONNECTION_LIMIT, limits_.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
       kIdleSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory, MHD_OPTION_STRICT_FOR_CLIENT, 1,
       MHD_OPTION_NOTIFY_CONNECTION, &Server::on_connection, this, MHD_OPTION_NOTIFY_COMPLETED, &Server::on_completed,
       this, MHD_OPTION_URI_LOG_CALLBACK, &Server::on_uri, this, MHD_OPTION_UNESCAPE_CALLBACK,
@@ -370,12 +378,29 @@ void Server::make_room(MHD_Connection* newcomer) {
   (void)shutdown(last->fd, SHUT_RDWR);
 }
 
-void* Server::on_uri(void* cls, const char*, MHD_Connection* connection) {
-  if (Connection* state = static_cast<Server*>(cls)->find(connection); state != nullptr && !state->began) {
+void* Server::on_uri(void* cls, const char* uri, MHD_Connection* connection) {
+  Connection* state = static_cast<Server*>(cls)->find(connection);
+  if (state == nullptr) return nullptr;
+  if (!state->began) {
     state->began = true;
     state->since_ns = uv_hrtime();
   }
+  state->address_bytes = std::strlen(uri);
   return nullptr;
+}
+
+/// Requests that it cannot read the library answers itself, and says so here and nowhere else. They are counted by their status.
+void Server::on_library_log(void* cls, const char* format, va_list arguments) {
+  constexpr std::string_view kAnswered = "HTTP response code is ";
+  std::array<char, 256> line{};
+  if (std::vsnprintf(line.data(), line.size(), format, arguments) < 0) return;
+  const std::string_view text{line.data()};
+  const auto at = text.find(kAnswered);
+  if (at == std::string_view::npos) return;
+  int status = 0;
+  std::from_chars(text.data() + at + kAnswered.size(), text.data() + text.size(), status);
+  const auto& observer = static_cast<Server*>(cls)->observer_;
+  if (status >= 400 && observer) observer("", status);
 }
 
 void Server::on_completed(void* cls, MHD_Connection* connection, void** context, MHD_RequestTerminationCode) {
@@ -447,6 +472,17 @@ MHD_Result Server::begin(MHD_Connection* connection, const char* url, const char
   if (const auto* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
       info != nullptr && info->client_addr != nullptr)
     r.from = to_endpoint(info->client_addr);
+
+  const Connection* state = find(connection);
+  const std::size_t address = state == nullptr ? 0 : state->address_bytes;
+  if (address > kAddressMax)
+    return answer(connection, *request,
+                  error_response(414, "bad_request", "the address is longer than " + std::to_string(kAddressMax) + " bytes", "send it in the body"));
+  std::size_t head = address;
+  for (const auto& [name, value] : r.headers) head += name.size() + value.size() + 4;
+  if (head > kHeadMax)
+    return answer(connection, *request,
+                  error_response(431, "bad_request", "the headers are larger than " + std::to_string(kHeadMax) + " bytes", "send fewer or shorter ones"));
 
   const auto length = r.headers.find("content-length");
   if (const auto coding = r.headers.find("transfer-encoding"); coding != r.headers.end()) {

@@ -91,6 +91,7 @@ class Node::Impl final : public uv::AdminHost, public std::enable_shared_from_th
   Status unblock(std::string_view what) override;
   std::shared_ptr<const Snapshot> fresh_snapshot() override;
   const Config& config() const override { return config_; }
+  [[nodiscard]] Config config_in_force() const override;
   Result<MessageId> publish(std::string_view topic, Bytes payload, BroadcastOptions options,
                             std::function<void(const Receipt&)> on_receipt) override {
     return broadcast(topic, std::move(payload), options, std::move(on_receipt));

@@ -82,4 +82,13 @@ Status Node::Impl::prepare_quic(const Endpoint&, bool) {
 
 #endif
 
+Config Node::Impl::config_in_force() const {
+  Config shown = config_;
+  shown.bind = bind_address_.to_string();
+  shown.advertise = identity_.advertise.to_string();
+  if (http_address_.port != 0) shown.http = http_address_.to_string();
+  if (quic_port_ != 0) shown.quic_port = quic_port_;
+  return shown;
+}
+
 }  // namespace plumvine

@@ -139,6 +139,7 @@ names n1 PV2010 '.evidence.n1.from | test("^10.1.0.1:")'
 end x KILL
 launch x 10.1.0.1:0 /dev/null --preset local --cluster blue --join "$(field n1 bind)"
 names n1 PV2302
+first x PV2311 || fail "the stranger itself does not see that it has no key: $(cat "$work/report")"
 end x KILL
 launch x 10.1.0.1:0 /dev/null --preset local --cluster blue --encrypt "$(head -c 32 /dev/urandom | base64)" --join "$(field n1 bind)"
 names n1 PV2301

@@ -33,6 +33,7 @@ within 20 all_alive
 
 # Where each value comes from.
 expect 0 at a config show --origin
+says '^bind +127\.0\.0\.1:[0-9]+ ' && says '^advertise +127\.0\.0\.1:[0-9]+ +chosen at start$' && says '^http +127\.0\.0\.1:[0-9]+ +flag --http$'
 says '^probe_interval  +900ms +file .*/a.toml:1$' && says '^gossip_nodes +4 +environment PLUMVINE_GOSSIP_NODES$'
 says '^name +a +flag --name$' && says '^push_pull_interval .* preset local$' && says '^preset +local +flag --preset$'
 expect 0 at a --json config show --origin && says '"log_level":\{"value":"error","origin":"flag --log-level"\}'

@@ -50,16 +50,22 @@ within 30 becomes_ready b
 for name in a b c; do within 20 alive $name 3; within 20 test "$(code $name /healthz)" = 200; done
 
 # --- cut off and back ------------------------------------------------------------------------------------------------------
-# The interface loses its carrier; or the switch beyond drops everything, and nobody tells.
-cuts=('ip link set vc down' 'cut_wire') mends=('ip link set vc up' 'mend_wire')
+# The interface loses its carrier; or the switch beyond drops everything, and nobody tells; or what c sends is lost, and it hears the others still.
+mute() { inside c nft 'add table ip mute; add chain ip mute out { type filter hook output priority 0; }; add rule ip mute out oifname eth0 drop'; }
+speak() { inside c nft delete table ip mute; }
+cuts=('ip link set vc down' 'cut_wire' 'mute') mends=('ip link set vc up' 'mend_wire' 'speak') codes=(PV2016 PV2016 PV2017)
 # For a moment, and until everybody is dead and every link is given up.
+# Who still hears others is not sure that they are dead.
 given_up() { http "$1" /debug/state | jq -e '(.links | length) == 0 and ([.members[].state] | sort == ["alive", "dead", "dead"])' >/dev/null; }
-for way in 0 1; do
+forsaken() { http c /debug/state | jq -e '.links | length == 0' >/dev/null && ours_is a c dead && ours_is b c dead; }
+for way in 0 1 2; do
   for length in short long; do
     ${cuts[$way]}
     gone=$(turns c 503) || exit 1
-    http c /healthz | jq -e '.status == "unhealthy" and any(.reasons[]; .code == "PV2016")' >/dev/null || fail "no PV2016: $(http c /healthz)"
-    [ $length = short ] || within 60 given_up c
+    http c /healthz | jq -e --arg code ${codes[$way]} '.status == "unhealthy" and any(.reasons[]; .code == $code)' >/dev/null || fail "no ${codes[$way]}: $(http c /healthz)"
+    if [ $length = long ]; then
+      if [ $way = 2 ]; then within 60 forsaken; else within 60 given_up c; fi
+    fi
     [ "$(code c /healthz)" = 503 ] && [ "$(code c /readyz)" = 200 ] && [ "$(code c /livez)" = 200 ] || fail "a node that is cut off is alive and unhealthy"
     ${mends[$way]}
     back=$(turns c 200) || exit 1

@@ -65,6 +65,21 @@ TEST_CASE("causes stand before what follows from them, with everybody's evidence
   CHECK_FALSE(json["findings"][0]["remedy"].get<std::string>().empty());
 }
 
+TEST_CASE("a stranger that was not heard of late stands behind what is wrong now", "[doctor]") {
+  const auto heard = [](double last_s, std::initializer_list<const char*> others = {}) {
+    Json answer = Json::parse(says(others));
+    answer["reasons"].push_back({{"code", "PV2302"}, {"evidence", {{"from", "10.9.9.9:1"}, {"last_s", last_s}}}});
+    return answer.dump();
+  };
+  const auto found = [](const std::string& own, const std::string& other) {
+    return codes_of(Json::parse(uv::diagnose("a", own, gathered({{"b", other}})).json)["findings"]);
+  };
+  CHECK(found(heard(12, {"PV2005"}), says({})) == Codes{"PV2005", "PV2302"});
+  CHECK(found(heard(9, {"PV2005"}), says({})) == Codes{"PV2302", "PV2005"});
+  CHECK(found(heard(12, {"PV2005"}), heard(2)) == Codes{"PV2302", "PV2005"});  // another still hears it
+  CHECK(found(heard(40), heard(50)) == Codes{"PV2302"});
+}
+
 TEST_CASE("who is silent is a finding, who does not understand is a note", "[doctor]") {
   const auto found = uv::diagnose("a", says({}), gathered({{"old", ""}, {"odd", R"({"version":"1.0","settings":{},"reasons":[{"code":7}]})"}}, {"z", "y"}));
   const Json json = Json::parse(found.json);

@@ -197,14 +197,47 @@ TEST_CASE("who hears nobody is cut off, unless nobody is to be heard", "[health]
   CHECK(judged(alone).status == HealthStatus::healthy);
 }
 
+TEST_CASE("who hears others and gets no answer from anybody cannot be heard", "[health]") {
+  auto s = cluster();
+  const auto asked = [&](double seconds, std::uint64_t questions, std::uint64_t members, double silent) {
+    s.unanswered_s = seconds;
+    s.unanswered = questions;
+    s.unanswered_members = members;
+    s.silent_s = silent;
+    s.silence_limit_s = 3;
+    return codes_of(judged(s));
+  };
+  CHECK(asked(2.5, 8, 2, 0.1) == Codes{"PV2017"});
+  CHECK(judged(s).status == HealthStatus::unhealthy);
+  CHECK(asked(2.4, 8, 2, 0.1).empty());  // it may still come
+  CHECK(asked(2.5, 7, 2, 0.1).empty());  // some are lost
+  CHECK(asked(20, 60, 1, 0.1).empty());  // that one does not answer, which says nothing of the others
+  CHECK(asked(2.5, 8, 2, 1.6).empty());  // heard before we asked: whoever it was may be gone
+  CHECK(asked(4, 8, 2, 3) == Codes{"PV2016"});
+  CHECK(asked(0, 0, 0, 0.1).empty());
+  asked(2.5, 8, 2, 0.1);
+  s.left = true;
+  CHECK(codes_of(judged(s)) == Codes{"PV2004"});
+  s.left = false;
+  // With one other member it is that one alone who can answer.
+  for (auto& member : s.members)
+    if (!member.self && member.member.name != "b") member.member.state = MemberState::left;
+  const auto two = asked(2.5, 8, 1, 0.1);
+  CHECK(std::count(two.begin(), two.end(), "PV2017") == 1);
+}
+
 TEST_CASE("strangers without our key are shown for a minute", "[health]") {
   auto s = cluster();
+  s.keys.push_back({"k", true, 10});
   s.other_key = {"10.9.9.9:7946", 4, 59};
   s.in_clear = {"10.9.9.8:7946", 2, 1};
   CHECK(codes_of(judged(s)) == Codes{"PV2301", "PV2302"});
   CHECK(codes_of(only_component(judged(s), "security")) == Codes{"PV2301", "PV2302"});
   s.other_key.age_s = s.in_clear.age_s = 61;
   CHECK(judged(s).status == HealthStatus::healthy);
+  s.other_key.age_s = 1;
+  s.keys.clear();  // then it is we who have none
+  CHECK(codes_of(judged(s)) == Codes{"PV2311"});
 }
 
 TEST_CASE("who breaks the protocol and who accuses everybody is named, and forgotten after a while", "[health]") {

@@ -124,6 +124,7 @@ TEST_CASE("every established link is in exactly one of eager and lazy", "[dump]"
   auto s = cluster();
   s.links.push_back(test::link("d", PeerRole::lazy, LinkState::dialling));
   s.links[0].graft_timeout_s = 0.0125;
+  s.links[0].up_s = 61.25;
   const auto peers = nlohmann::ordered_json::parse(dump::peers_json(s));
   CHECK(peers["self"] == "a");
   CHECK(peers["eager"] == json::array({"b"}));
@@ -133,7 +134,9 @@ TEST_CASE("every established link is in exactly one of eager and lazy", "[dump]"
   CHECK(peers["unestablished"][0]["state"] == "dialling");
   const auto keys = keys_of(peers["links"][0]);
   const Keys documented{"peer",        "role",           "state",      "direction",      "rtt_ms",      "score",
-                        "queue_bytes", "queue_messages", "sent_bytes", "received_bytes", "last_frame_s"};
+                        "queue_bytes", "queue_messages", "sent_bytes", "received_bytes", "last_frame_s", "up_s"};
+  CHECK(peers["links"][0]["up_s"] == 61.25);
+  CHECK(peers["unestablished"][0]["up_s"].is_null());
   CHECK(peers["links"][0]["graft_timeout_ms"] == 12.5);
   CHECK(peers["links"][1]["graft_timeout_ms"].is_null());
   CHECK(Keys(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(documented.size())) == documented);
@@ -182,6 +185,14 @@ TEST_CASE("tree, lag, configuration and errors are objects of their own", "[dump
   const auto config = json::parse(dump::config_json(Config::lan("a")));
   CHECK(config["preset"] == "lan");
   CHECK(config["probe_interval"] == "1s");
+  Config told = Config::lan("a"), in_force = told;
+  in_force.bind = "[::]:7946";
+  in_force.advertise = "10.0.0.1:7946";
+  told.origins["advertise"] = "flag --advertise";
+  const auto origins = json::parse(dump::config_origins_json(told, in_force));
+  CHECK(origins["bind"] == json{{"value", "[::]:7946"}, {"origin", "chosen at start"}});
+  CHECK(origins["advertise"] == json{{"value", "10.0.0.1:7946"}, {"origin", "flag --advertise"}});
+  CHECK(origins["probe_interval"]["origin"] == "preset lan");
   CHECK(json::parse(dump::error_json("bad", "m\xff", "h"))["error"]["message"] == "m\xef\xbf\xbd");
   const auto state = json::parse(dump::state_json(s, assess(s, {}), Config::lan("a")));
   CHECK(state["members"].size() == 4);

@@ -300,7 +300,7 @@ TEST_CASE("those who live when most die at once know it in time, and nobody blam
     cluster.start_all();
     cluster.run(10s);
     for (std::size_t i = 2; i < 9; ++i) cluster.kill(i);
-    cluster.run(60s);
+    cluster.run(75s);
     for (std::size_t i = 2; i < 9; ++i) {
       CHECK(cluster.state(0, i) == MemberState::dead);
       CHECK(cluster.state(1, i) == MemberState::dead);

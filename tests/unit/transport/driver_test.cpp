@@ -302,6 +302,8 @@ TEST_CASE("links measure round trips and clocks", "[driver]") {
   CHECK(s->links[0].clock_offset_s == Approx(3.0).margin(0.001));
   CHECK(s->clock_offset_s == Approx(3.0).margin(0.001));
   CHECK(s->links[0].last_frame_s < 1.2);
+  CHECK(s->links[0].up_s > 5);
+  CHECK(s->links[0].up_s <= s->uptime_s);
   CHECK(s->links[0].score == Approx(1.0));
 }
 
