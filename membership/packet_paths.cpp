@@ -7,8 +7,6 @@
 namespace plumvine::swim {
 namespace {
 
-/// memberlist answers pings over streams since then.
-constexpr std::uint8_t kStreamPingSince = 3;
 /// When the ping over a stream is sent, counted in packets before it: the first may just have been lost.
 constexpr std::size_t kStreamAfter = 2;
 
@@ -49,7 +47,7 @@ void PacketPaths::ping(const Record& record, Doubt& doubt, Timestamp now) {
   doubt.sequences.push_back(core_.next_sequence());
   answers_.asked(doubt.name, now);
   core_.send_alone(record.endpoint, wire::Ping{doubt.sequences.back(), doubt.name, self.address.view(), self.port, self.name});
-  if (doubt.sequences.size() == kStreamAfter && !core_.config.disable_tcp_pings && record.member.versions[1] >= kStreamPingSince) {
+  if (doubt.sequences.size() == kStreamAfter && !core_.config.disable_tcp_pings && takes_stream_pings(record.member)) {
     doubt.stream_sequence = core_.next_sequence();
     stream_ping_(record.endpoint, doubt.name, doubt.stream_sequence, now + core_.config.tcp_timeout);
   }

@@ -13,6 +13,9 @@
 
 namespace plumvine::swim {
 
+/// memberlist answers pings over streams from its protocol 3 on.
+inline bool takes_stream_pings(const Member& member) { return member.versions[1] >= 3; }
+
 /// Opens a stream ping; its answer comes back to who asked for it, by number.
 using StreamPing = std::function<void(const Endpoint& to, std::string_view name, std::uint32_t sequence, Timestamp deadline)>;
 

@@ -9,7 +9,6 @@ namespace plumvine::swim {
 namespace {
 
 /// memberlist features by the receiver's highest protocol version.
-constexpr std::uint8_t kStreamPingSince = 3;
 constexpr std::uint8_t kNackSince = 4;
 
 std::uint8_t protocol_max(const Member& member) { return member.versions[1]; }
@@ -128,7 +127,7 @@ void Probe::ask_others(const Record& target, Timestamp now) {
                                             self.address.view(), self.port, self.name},
                          table_.size());
   }
-  if (!core_.config.disable_tcp_pings && protocol_max(target.member) >= kStreamPingSince && due_ > now) {
+  if (!core_.config.disable_tcp_pings && takes_stream_pings(target.member) && due_ > now) {
     stream_tried_ = true;
     stream_ping_(endpoint_, target_, sequence_, due_);
   }
