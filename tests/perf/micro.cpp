@@ -150,7 +150,7 @@ void cache() {
           message.id = {InstanceId{7}, i};
           message.payload = payload;
           (void)store.put(std::move(message));
-          result += store.find({InstanceId{7}, i > 500 ? i - 500 : 1}) != nullptr ? 1 : 0;
+          result += store.find(tree::OriginIndex{0}, i > 500 ? i - 500 : 1) != nullptr ? 1 : 0;
         }
       },
       [&] {
