@@ -63,7 +63,7 @@ grep -q "wrong.toml:2: unknown key 'topics.t.ordr'; did you mean 'topics.t.order
 within 10 alive a 3
 expect 0 ask members && says alive
 expect 0 ask --json members && says '^\[{"name":"a","addr":"127.0.0.1"'
-expect 0 ask peers && says eager && says ' LAST FRAME s +UP s$' && says ' [0-9]+\.[0-9] +[0-9]+\.[0-9]$'
+expect 0 ask peers && says eager && says ' LAST FRAME s  *UP s$' && says ' [0-9][0-9]*\.[0-9]  *[0-9][0-9]*\.[0-9]$'
 expect 0 ask --json peers && says '^{"self":"a","eager":\['
 expect 0 ask tree && says 'seen from a'
 expect 0 ask lag && says c
